@@ -1,0 +1,151 @@
+//! What the steps pass on, and how a row ends.
+
+use std::future::Future;
+use std::time::Duration;
+
+use common::contract::{InvalidReason, RowIdentity};
+use common::ledger::{Claim, LedgerError};
+use common::outage::GaveUp;
+
+/// Why the chain gave up on a batch: the process was told to stop while a
+/// dependency was away, or the ledger gave an error that waiting does not
+/// mend.
+pub type StepError = GaveUp<LedgerError>;
+
+/// A row on its way through the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row<T> {
+    /// Its place in the batch.
+    pub index: usize,
+    /// Who asks for the debt to be billed.
+    pub identity: RowIdentity,
+    /// How often its message was received, this time included.
+    pub receive_count: u32,
+    /// What the steps so far have made of it.
+    pub value: T,
+}
+
+impl<T> Row<T> {
+    /// The same row with another value.
+    pub fn with<U>(self, value: U) -> Row<U> {
+        Row {
+            index: self.index,
+            identity: self.identity,
+            receive_count: self.receive_count,
+            value,
+        }
+    }
+
+    /// The row without its value, and the value.
+    pub fn take(self) -> (Row<()>, T) {
+        let row = Row {
+            index: self.index,
+            identity: self.identity,
+            receive_count: self.receive_count,
+            value: (),
+        };
+        (row, self.value)
+    }
+}
+
+/// A debt that is billed, by this row or by another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BilledDebt {
+    /// What identifies the debt.
+    pub debt_id: String,
+    /// The claim as it is stored.
+    pub claim: Claim,
+    /// SNS accepted the notification already.
+    pub notified: bool,
+    /// The claim was made in this handling of the batch.
+    pub newly: bool,
+}
+
+/// How a row leaves the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowEnd {
+    /// It billed its debt, and SNS has the notification.
+    Scheduled,
+    /// Another row billed its debt.
+    Skipped,
+    /// It cannot be billed.
+    Invalid(InvalidReason),
+    /// No outcome yet; look again after this time.
+    Later(Duration),
+    /// No outcome yet, as a dependency did not take this row.
+    Failed,
+}
+
+/// The ends of the rows of one batch.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    ends: Vec<Option<(RowIdentity, RowEnd)>>,
+}
+
+impl Ended {
+    /// For a batch of that many rows, none of which has ended.
+    pub fn new(rows: usize) -> Self {
+        Self {
+            ends: vec![None; rows],
+        }
+    }
+
+    /// Ends a row. The first end of a row stands.
+    pub fn end<T>(&mut self, row: &Row<T>, end: RowEnd) {
+        if let Some(slot @ None) = self.ends.get_mut(row.index) {
+            *slot = Some((row.identity.clone(), end));
+        }
+    }
+
+    /// The end of each row, in the order of the batch; `None` where the chain
+    /// was interrupted before.
+    pub fn into_ends(self) -> Vec<Option<(RowIdentity, RowEnd)>> {
+        self.ends
+    }
+}
+
+/// One rule of the chain. It takes the rows of a batch and gives those that
+/// go on; each of the others it ends.
+pub trait Step: Send + Sync {
+    /// What the rows hold before the step.
+    type In: Send;
+    /// What they hold after it.
+    type Out: Send;
+
+    /// Applies the rule. Must be safe to repeat, as a message may come again.
+    fn apply(
+        &self,
+        rows: Vec<Row<Self::In>>,
+        ended: &mut Ended,
+    ) -> impl Future<Output = Result<Vec<Row<Self::Out>>, StepError>> + Send;
+
+    /// The chain of this step and the next one, which must take what this
+    /// one gives.
+    fn then<S: Step<In = Self::Out>>(self, next: S) -> Then<Self, S>
+    where
+        Self: Sized,
+    {
+        Then { first: self, next }
+    }
+}
+
+/// Two steps, one after the other.
+#[derive(Clone, Debug)]
+pub struct Then<A, B> {
+    first: A,
+    next: B,
+}
+
+impl<A: Step, B: Step<In = A::Out>> Step for Then<A, B> {
+    type In = A::In;
+    type Out = B::Out;
+
+    async fn apply(
+        &self,
+        rows: Vec<Row<Self::In>>,
+        ended: &mut Ended,
+    ) -> Result<Vec<Row<Self::Out>>, StepError> {
+        let rows = self.first.apply(rows, ended).await?;
+        self.next.apply(rows, ended).await
+    }
+}

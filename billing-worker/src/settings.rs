@@ -1,0 +1,47 @@
+use std::time::Duration;
+
+use common::service::{BaseSettings, Environment, RedisSettings, SettingError};
+
+/// Settings of billing-worker; the variables are in the README.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Listener, log level, AWS.
+    pub base: BaseSettings,
+    /// The ledger.
+    pub redis: RedisSettings,
+    /// How long claims live; `None`: for ever.
+    pub expiration: Option<Duration>,
+    /// The queue `data-process`.
+    pub queue_url: String,
+    /// The topic `data-process-topic`.
+    pub topic_arn: String,
+    /// Most messages of a receive.
+    pub max_messages: i32,
+    /// Longest wait of a receive.
+    pub long_poll: Duration,
+    /// Most notifications of a publish.
+    pub publish_batch: usize,
+    /// Longest wait of a notification for others to fill its batch.
+    pub flush_interval: Duration,
+}
+
+impl Settings {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// The first variable that is missing or wrong.
+    pub fn read(env: &Environment) -> Result<Self, SettingError> {
+        let expiration = env.number("REDIS_DATA_EXPIRATION", 0_u32, 0, u32::MAX)?;
+        Ok(Self {
+            base: BaseSettings::read(env, "METRICS_PORT", 8001)?,
+            redis: RedisSettings::read(env)?,
+            expiration: (expiration > 0).then(|| Duration::from_secs(expiration.into())),
+            queue_url: env.queue_url("SQS_QUEUE_URL")?,
+            topic_arn: env.topic_arn("SNS_TOPIC_ARN")?,
+            max_messages: env.number("SQS_MAX_MESSAGES", 10, 1, 10)?,
+            long_poll: Duration::from_secs(env.number("SQS_WAIT_TIME_SECONDS", 20, 0, 20)?),
+            publish_batch: env.number("MAX_SNS_SEND_MESSAGE_BATCH_SIZE", 10, 1, 10)?,
+            flush_interval: env.seconds("NOTIFICATION_FLUSH_INTERVAL", 0.02, 0.0, 10.0)?,
+        })
+    }
+}

@@ -1,0 +1,59 @@
+use common::contract::{DebtRecord, RecordReader, RowIdentity};
+use common::ledger::{RedisLedger, RegisteredImports};
+use common::messaging::Delivery;
+use common::outage::ride_out;
+use tokio_util::sync::CancellationToken;
+
+use crate::row::{Ended, Row, RowEnd, Step, StepError};
+
+/// First step: who asks, and for what. Takes a message and gives a valid
+/// record; ends a row as INVALID, with the reason.
+#[derive(Debug)]
+pub struct Context {
+    registered: RegisteredImports,
+    stop: CancellationToken,
+}
+
+impl Context {
+    /// The step; it asks the ledger which imports are registered.
+    pub fn new(ledger: RedisLedger, stop: CancellationToken) -> Self {
+        Self {
+            registered: RegisteredImports::new(ledger),
+            stop,
+        }
+    }
+
+    /// A row of a registered import goes by its number, any other one by its
+    /// message.
+    async fn identity(&self, message: &Delivery) -> Result<RowIdentity, StepError> {
+        if let Some(row) = message.row {
+            let known = ride_out("Redis", &self.stop, || self.registered.contain(row)).await?;
+            if known {
+                return Ok(RowIdentity::Row(row));
+            }
+        }
+        Ok(RowIdentity::Message(message.id.clone()))
+    }
+}
+
+impl Step for Context {
+    type In = Delivery;
+    type Out = DebtRecord;
+
+    async fn apply(
+        &self,
+        rows: Vec<Row<Delivery>>,
+        ended: &mut Ended,
+    ) -> Result<Vec<Row<DebtRecord>>, StepError> {
+        let mut reader = RecordReader::default();
+        let mut valid = Vec::with_capacity(rows.len());
+        for mut row in rows {
+            row.identity = self.identity(&row.value).await?;
+            match reader.read(&row.value.body) {
+                Ok(record) => valid.push(row.with(record)),
+                Err(reason) => ended.end(&row, RowEnd::Invalid(reason)),
+            }
+        }
+        Ok(valid)
+    }
+}

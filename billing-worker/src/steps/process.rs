@@ -1,0 +1,131 @@
+use std::ops::Range;
+
+use boleto::{Convenio, OurNumber};
+use common::contract::names::MAX_BATCH_BYTES;
+use common::contract::{DebtRecord, InvalidReason, Notification};
+use common::ledger::{Claim, RedisLedger};
+use common::outage::ride_out;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use super::Checked;
+use crate::row::{BilledDebt, Ended, Row, RowEnd, Step, StepError};
+
+/// Numbers taken from the ledger at a time. What a process has not used when
+/// it ends is a gap.
+const NUMBERS_A_BLOCK: u64 = 1_000;
+/// Room for the attributes beside a notification in its SNS message.
+const ATTRIBUTE_BYTES: usize = 1_024;
+
+/// Third step: bills the debt. It gets a number and is claimed in one atomic
+/// write; when another row won meanwhile, its claim is what goes on. Ends a
+/// row as INVALID when its notification could not be carried.
+#[derive(Debug)]
+pub struct Process {
+    ledger: RedisLedger,
+    stop: CancellationToken,
+    convenio: Convenio,
+    /// Reserved numbers that are not used yet.
+    numbers: Mutex<Range<u64>>,
+}
+
+impl Process {
+    /// The step, for the convênio of the demonstration.
+    pub fn new(ledger: RedisLedger, stop: CancellationToken) -> Self {
+        Self {
+            ledger,
+            stop,
+            convenio: Convenio::DEMONSTRATION,
+            numbers: Mutex::new(0..0),
+        }
+    }
+
+    async fn next_number(&self) -> Result<u64, StepError> {
+        let mut numbers = self.numbers.lock().await;
+        if let Some(number) = numbers.next() {
+            return Ok(number);
+        }
+        let sequence = format!("our-number:{}", self.convenio);
+        *numbers = ride_out("Redis", &self.stop, || {
+            self.ledger.reserve_numbers(&sequence, NUMBERS_A_BLOCK)
+        })
+        .await?;
+        Ok(numbers.next().unwrap_or_default())
+    }
+
+    /// The claim to store for a debt. `None` when the row has ended.
+    async fn bill(
+        &self,
+        row: &Row<()>,
+        record: DebtRecord,
+        ended: &mut Ended,
+    ) -> Result<Option<(String, Claim)>, StepError> {
+        let sequence = self.next_number().await?;
+        let our_number = match OurNumber::new(self.convenio, sequence) {
+            Ok(our_number) => our_number.to_string(),
+            Err(error) => {
+                error!(%error, "A debt cannot be billed; its message comes again");
+                ended.end(row, RowEnd::Failed);
+                return Ok(None);
+            }
+        };
+        let debt_id = record.debt_id.clone();
+        let notification = serde_json::to_string(&Notification::new(record, our_number));
+        match notification {
+            Ok(notification) if notification.len() <= MAX_BATCH_BYTES - ATTRIBUTE_BYTES => {
+                let holder = row.identity.clone();
+                let claim = Claim {
+                    holder,
+                    notification,
+                };
+                Ok(Some((debt_id, claim)))
+            }
+            _ => {
+                ended.end(row, RowEnd::Invalid(InvalidReason::TooLarge));
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Step for Process {
+    type In = Checked;
+    type Out = BilledDebt;
+
+    async fn apply(
+        &self,
+        rows: Vec<Row<Checked>>,
+        ended: &mut Ended,
+    ) -> Result<Vec<Row<BilledDebt>>, StepError> {
+        let mut billed = Vec::with_capacity(rows.len());
+        let mut claiming = Vec::with_capacity(rows.len());
+        let mut claims = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (row, checked) = row.take();
+            match checked {
+                Checked::Billed(debt) => billed.push(row.with(debt)),
+                Checked::Unbilled(record) => {
+                    if let Some(claim) = self.bill(&row, record, ended).await? {
+                        claiming.push(row);
+                        claims.push(claim);
+                    }
+                }
+            }
+        }
+        let standing = ride_out("Redis", &self.stop, || self.ledger.claim(&claims)).await?;
+        for ((row, (debt_id, own)), standing) in claiming.into_iter().zip(claims).zip(standing) {
+            match standing {
+                Some(claim) => billed.push(row.with(BilledDebt {
+                    debt_id,
+                    newly: claim == own,
+                    claim,
+                    notified: false,
+                })),
+                // A counterpart was faster.
+                None => ended.end(&row, RowEnd::Skipped),
+            }
+        }
+        Ok(billed)
+    }
+}

@@ -1,0 +1,178 @@
+use std::collections::HashMap;
+use std::time::Duration;
+
+use common::contract::names;
+use common::ledger::{Outcome, Progress, RedisLedger};
+use common::messaging::{Delivered, Outgoing};
+use common::outage::ride_out;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::BillingMetrics;
+use crate::publisher::Publisher;
+use crate::row::{BilledDebt, Ended, Row, RowEnd, Step, StepError};
+
+/// How long a row waits for the row that billed its debt to notify.
+const WAIT_FOR_HOLDER: Duration = Duration::from_secs(2);
+
+/// Last step: tells of each bill once SNS has it, always as the claim stores
+/// it. Ends a row as SCHEDULED when it billed the debt itself, and as SKIPPED
+/// when another row did.
+///
+/// Where the row that billed the debt has not told of it, this one waits for
+/// it once; when its message comes again it tells in the other's name. So a
+/// debt is notified even if its holder's message is gone.
+#[derive(Debug)]
+pub struct Schedule {
+    ledger: RedisLedger,
+    publisher: Publisher,
+    metrics: BillingMetrics,
+    stop: CancellationToken,
+}
+
+type BilledRow = Row<BilledDebt>;
+
+impl Schedule {
+    /// The step; it publishes through that publisher.
+    pub fn new(
+        ledger: RedisLedger,
+        publisher: Publisher,
+        metrics: BillingMetrics,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            ledger,
+            publisher,
+            metrics,
+            stop,
+        }
+    }
+
+    /// Sets the billed bit of each claim's holder, and counts what is new.
+    async fn record_billed(&self, rows: &[BilledRow]) -> Result<(), StepError> {
+        let holders: Vec<_> = rows
+            .iter()
+            .filter_map(|row| row.value.claim.holder.row())
+            .collect();
+        let fresh = ride_out("Redis", &self.stop, || {
+            self.ledger.end_rows(Outcome::Billed, &holders)
+        })
+        .await?;
+        // A claim without a bitmap is counted by who made it.
+        let unmapped = rows
+            .iter()
+            .filter(|row| row.value.newly && row.value.claim.holder.row().is_none());
+        let billed = fresh.iter().filter(|fresh| **fresh).count() + unmapped.count();
+        self.metrics.billed.inc_by(billed as u64);
+        Ok(())
+    }
+
+    /// Publishes the notification of each debt once, marks what SNS accepted,
+    /// and tells by debt whether it did.
+    async fn notify(&self, rows: &[BilledRow]) -> Result<HashMap<String, bool>, StepError> {
+        let mut told: HashMap<String, bool> = HashMap::with_capacity(rows.len());
+        let mut debts = Vec::with_capacity(rows.len());
+        for row in rows {
+            let debt = &row.value;
+            if told.insert(debt.debt_id.clone(), debt.notified).is_none() && !debt.notified {
+                debts.push(debt);
+            }
+        }
+        let messages = debts.iter().map(|debt| message(debt)).collect();
+        let delivered = self.publisher.publish(messages).await?;
+        let mut marked = Vec::with_capacity(debts.len());
+        for (debt, delivered) in debts.iter().zip(&delivered) {
+            match delivered {
+                Delivered::Accepted => {
+                    marked.push(&*debt.debt_id);
+                    told.insert(debt.debt_id.clone(), true);
+                }
+                Delivered::Refused(reason) | Delivered::Failed(reason) => {
+                    warn!(
+                        debt_id = debt.debt_id,
+                        reason, "SNS did not take a notification"
+                    );
+                }
+            }
+        }
+        self.metrics.notifications_sent.inc_by(marked.len() as u64);
+        let errors = debts.len() - marked.len();
+        self.metrics.notification_errors.inc_by(errors as u64);
+        ride_out("Redis", &self.stop, || self.ledger.mark_notified(&marked)).await?;
+        Ok(told)
+    }
+
+    /// Sets the notified bit of each holder whose debt was told of.
+    async fn record_notified(
+        &self,
+        rows: &[BilledRow],
+        told: &HashMap<String, bool>,
+    ) -> Result<(), StepError> {
+        let holders: Vec<_> = rows
+            .iter()
+            .filter(|row| told.get(&row.value.debt_id) == Some(&true))
+            .filter_map(|row| row.value.claim.holder.row())
+            .collect();
+        ride_out("Redis", &self.stop, || {
+            self.ledger.advance_rows(Progress::Notified, &holders)
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Looks once more at debts that another row is about to tell of: it may
+    /// have been a twin in this very batch.
+    async fn look_again(&self, waiting: &[BilledRow], ended: &mut Ended) -> Result<(), StepError> {
+        let debt_ids: Vec<&str> = waiting.iter().map(|row| &*row.value.debt_id).collect();
+        let notified = ride_out("Redis", &self.stop, || self.ledger.notified(&debt_ids)).await?;
+        for (row, notified) in waiting.iter().zip(notified) {
+            let end = if notified {
+                RowEnd::Skipped
+            } else {
+                RowEnd::Later(WAIT_FOR_HOLDER)
+            };
+            ended.end(row, end);
+        }
+        Ok(())
+    }
+}
+
+impl Step for Schedule {
+    type In = BilledDebt;
+    type Out = ();
+
+    async fn apply(
+        &self,
+        rows: Vec<BilledRow>,
+        ended: &mut Ended,
+    ) -> Result<Vec<Row<()>>, StepError> {
+        let (finishing, waiting): (Vec<_>, Vec<_>) = rows
+            .into_iter()
+            .partition(|row| is_own(row) || row.receive_count > 1);
+        self.record_billed(&finishing).await?;
+        let told = self.notify(&finishing).await?;
+        self.record_notified(&finishing, &told).await?;
+        for row in &finishing {
+            let end = match (told.get(&row.value.debt_id), is_own(row)) {
+                (Some(true), true) => RowEnd::Scheduled,
+                (Some(true), false) => RowEnd::Skipped,
+                _ => RowEnd::Failed,
+            };
+            ended.end(row, end);
+        }
+        self.look_again(&waiting, ended).await?;
+        Ok(Vec::new())
+    }
+}
+
+fn is_own(row: &BilledRow) -> bool {
+    row.value.claim.holder == row.identity
+}
+
+fn message(debt: &BilledDebt) -> Outgoing {
+    Outgoing {
+        body: debt.claim.notification.clone(),
+        row: debt.claim.holder.row(),
+        event_type: Some(names::BILLING_ISSUED),
+    }
+}

@@ -1,0 +1,122 @@
+//! A received batch → the chain → recorded outcomes → verdicts.
+
+use std::time::Duration;
+
+use common::contract::{RowId, RowIdentity};
+use common::ledger::{Outcome, RedisLedger};
+use common::messaging::{BatchHandler, Delivery, Verdict};
+use common::outage::{GaveUp, ride_out};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use crate::BillingMetrics;
+use crate::row::{Ended, Row, RowEnd, Step, StepError};
+
+/// Handles a batch by a chain.
+#[derive(Debug)]
+pub struct Worker<C> {
+    chain: C,
+    ledger: RedisLedger,
+    metrics: BillingMetrics,
+    stop: CancellationToken,
+}
+
+impl<C: Step<In = Delivery>> Worker<C> {
+    /// A worker with that chain.
+    pub fn new(
+        chain: C,
+        ledger: RedisLedger,
+        metrics: BillingMetrics,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            chain,
+            ledger,
+            metrics,
+            stop,
+        }
+    }
+
+    /// Records the rows that ended with an outcome other than billed, which
+    /// the chain has recorded itself, and counts those that are new.
+    async fn record(&self, ends: &[Option<(RowIdentity, RowEnd)>]) -> Result<(), StepError> {
+        let mut skipped = Vec::new();
+        let mut invalid = Vec::new();
+        for (identity, end) in ends.iter().flatten() {
+            match end {
+                RowEnd::Skipped => skipped.push(identity),
+                RowEnd::Invalid(reason) => {
+                    warn!(
+                        row = %identity,
+                        reason = reason.code(),
+                        "Row is INVALID: {reason}"
+                    );
+                    invalid.push(identity);
+                }
+                RowEnd::Scheduled | RowEnd::Later(_) | RowEnd::Failed => {}
+            }
+        }
+        let fresh = self.record_as(Outcome::Skipped, &skipped).await?;
+        self.metrics.skipped.inc_by(fresh);
+        let fresh = self.record_as(Outcome::Invalid, &invalid).await?;
+        self.metrics.invalid.inc_by(fresh);
+        Ok(())
+    }
+
+    /// How many of them are new; a message without a bitmap always is.
+    async fn record_as(
+        &self,
+        outcome: Outcome,
+        identities: &[&RowIdentity],
+    ) -> Result<u64, StepError> {
+        let rows: Vec<RowId> = identities.iter().filter_map(|i| i.row()).collect();
+        let fresh = ride_out("Redis", &self.stop, || self.ledger.end_rows(outcome, &rows)).await?;
+        let fresh = fresh.iter().filter(|fresh| **fresh).count();
+        Ok((fresh + identities.len() - rows.len()) as u64)
+    }
+}
+
+impl<C: Step<In = Delivery> + 'static> BatchHandler for Worker<C> {
+    async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
+        let count = deliveries.len();
+        let rows = deliveries
+            .into_iter()
+            .enumerate()
+            .map(|(index, delivery)| Row {
+                index,
+                identity: RowIdentity::Message(delivery.id.clone()),
+                receive_count: delivery.receive_count,
+                value: delivery,
+            });
+        let mut ended = Ended::new(count);
+        let applied = self.chain.apply(rows.collect(), &mut ended).await;
+        let ends = ended.into_ends();
+        // Rows that ended before the chain gave up keep their end.
+        let unfinished = applied.err().as_ref().map_or(Verdict::Failed, give_up);
+        if let Err(error) = self.record(&ends).await {
+            return vec![give_up(&error); count];
+        }
+        ends.iter()
+            .map(|end| end.as_ref().map_or(unfinished, |(_, end)| verdict(*end)))
+            .collect()
+    }
+}
+
+/// The one place that says what a row's end means for its message.
+fn verdict(end: RowEnd) -> Verdict {
+    match end {
+        RowEnd::Scheduled | RowEnd::Skipped | RowEnd::Invalid(_) => Verdict::Done,
+        RowEnd::Later(time) => Verdict::Later(time),
+        RowEnd::Failed => Verdict::Failed,
+    }
+}
+
+fn give_up(error: &StepError) -> Verdict {
+    match error {
+        GaveUp::Interrupted(_) => Verdict::Later(Duration::ZERO),
+        GaveUp::Permanent(error) => {
+            error!(%error, "The ledger refused a batch");
+            Verdict::Failed
+        }
+    }
+}

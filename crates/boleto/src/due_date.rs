@@ -1,0 +1,118 @@
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::civil::{Date, date};
+use thiserror::Error;
+
+/// Day on which a debt is due: a civil date that has a due-date factor
+/// (fator de vencimento), so from 2000-07-03 to 2049-10-13.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DueDate(Date);
+
+/// Why a text is no [`DueDate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum DueDateError {
+    /// Not a calendar day written as `YYYY-MM-DD`.
+    #[error("the due date is not a calendar day written as YYYY-MM-DD")]
+    Malformed,
+    /// The barcode's factor covers 2000-07-03 to 2049-10-13 only.
+    #[error("the due date has no due-date factor: it must lie from 2000-07-03 to 2049-10-13")]
+    NoFactor,
+}
+
+impl DueDate {
+    /// First day with a factor (1000 of the first series).
+    pub const MIN: Self = Self(date(2000, 7, 3));
+    /// Last day with a factor (9999 of the second series).
+    pub const MAX: Self = Self(date(2049, 10, 13));
+
+    /// The due date on that civil date.
+    ///
+    /// # Errors
+    /// [`DueDateError::NoFactor`] outside [`DueDate::MIN`] to [`DueDate::MAX`].
+    pub fn from_date(date: Date) -> Result<Self, DueDateError> {
+        if (Self::MIN.0..=Self::MAX.0).contains(&date) {
+            Ok(Self(date))
+        } else {
+            Err(DueDateError::NoFactor)
+        }
+    }
+
+    /// The civil date.
+    pub const fn date(self) -> Date {
+        self.0
+    }
+}
+
+/// ISO 8601: `2024-01-19`.
+impl fmt::Display for DueDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Reads `YYYY-MM-DD`; blanks at either end are ignored.
+impl FromStr for DueDate {
+    type Err = DueDateError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        // jiff also reads date-times and dates without dashes.
+        let shape_holds = text.len() == 10
+            && text.bytes().enumerate().all(|(index, byte)| match index {
+                4 | 7 => byte == b'-',
+                _ => byte.is_ascii_digit(),
+            });
+        if !shape_holds {
+            return Err(DueDateError::Malformed);
+        }
+        let date = text.parse().map_err(|_| DueDateError::Malformed)?;
+        Self::from_date(date)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_calendar_day() {
+        let due: DueDate = " 2024-02-29 ".parse().unwrap();
+        assert_eq!(due.date(), date(2024, 2, 29));
+        assert_eq!(due.to_string(), "2024-02-29");
+    }
+
+    #[test]
+    fn refuses_what_is_no_calendar_day() {
+        for text in [
+            "",
+            "2023-02-29",
+            "2024-13-01",
+            "19/01/2024",
+            "20240119",
+            "2024-1-19",
+            "2024-01-19T00:00:00",
+            "-2024-01-1",
+            "abcd-ef-gh",
+        ] {
+            assert_eq!(
+                text.parse::<DueDate>(),
+                Err(DueDateError::Malformed),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_days_without_a_factor() {
+        assert!("2000-07-03".parse::<DueDate>().is_ok());
+        assert!("2049-10-13".parse::<DueDate>().is_ok());
+        for text in ["2000-07-02", "1999-01-01", "2049-10-14", "9999-12-31"] {
+            assert_eq!(
+                text.parse::<DueDate>(),
+                Err(DueDateError::NoFactor),
+                "{text}"
+            );
+        }
+    }
+}

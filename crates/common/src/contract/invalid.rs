@@ -1,0 +1,72 @@
+use boleto::{AmountError, DueDateError};
+use thiserror::Error;
+
+/// Why a row is INVALID. The text is for people, [`InvalidReason::code`] for
+/// programs; neither holds personal data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum InvalidReason {
+    /// The body is not exactly one CSV record.
+    #[error("the message is not exactly one CSV record")]
+    NotOneRecord,
+    /// The record does not have the fields that it should have.
+    #[error("the record has {found} fields instead of {expected}")]
+    FieldCount {
+        /// Fields of the record.
+        found: usize,
+        /// Fields it should have.
+        expected: usize,
+    },
+    /// No name.
+    #[error("the name is empty")]
+    NameEmpty,
+    /// No letter or digit in the document.
+    #[error("the government id has no letter or digit")]
+    GovernmentIdEmpty,
+    /// Not an address that a mail server would take.
+    #[error("the e-mail address is not valid")]
+    EmailInvalid,
+    /// The amount cannot be billed.
+    #[error("{0}")]
+    Amount(#[from] AmountError),
+    /// The due date cannot be billed.
+    #[error("{0}")]
+    DueDate(#[from] DueDateError),
+    /// Nothing that identifies the debt.
+    #[error("the debt id is empty")]
+    DebtIdEmpty,
+    /// A queue or the topic could not carry it.
+    #[error("the record is larger than a message can be")]
+    TooLarge,
+    /// SQS takes the characters of XML 1.0 only (no control characters but
+    /// tab, line feed and carriage return).
+    #[error("the record holds a character that a message cannot carry")]
+    Characters,
+    /// SQS refused the message and blamed the sender for it.
+    #[error("the queue refused the record")]
+    RefusedByQueue,
+}
+
+impl InvalidReason {
+    /// Stable name of the reason, in `snake_case`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotOneRecord => "not_one_record",
+            Self::FieldCount { .. } => "field_count",
+            Self::NameEmpty => "name_empty",
+            Self::GovernmentIdEmpty => "government_id_empty",
+            Self::EmailInvalid => "email_invalid",
+            Self::Amount(AmountError::Empty) => "amount_empty",
+            Self::Amount(AmountError::Malformed) => "amount_malformed",
+            Self::Amount(AmountError::Ambiguous) => "amount_ambiguous",
+            Self::Amount(AmountError::TooManyDecimals) => "amount_too_many_decimals",
+            Self::Amount(AmountError::NotPositive) => "amount_not_positive",
+            Self::Amount(AmountError::AboveLimit) => "amount_above_limit",
+            Self::DueDate(DueDateError::Malformed) => "due_date_malformed",
+            Self::DueDate(DueDateError::NoFactor) => "due_date_no_factor",
+            Self::DebtIdEmpty => "debt_id_empty",
+            Self::TooLarge => "too_large",
+            Self::Characters => "characters",
+            Self::RefusedByQueue => "refused_by_queue",
+        }
+    }
+}

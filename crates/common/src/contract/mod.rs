@@ -1,0 +1,16 @@
+//! What crosses a wire: the record, the notification, identities, names.
+//!
+//! A counterpart in another language talks to the services by these forms, so
+//! a change here is a change of the contract.
+
+mod identity;
+mod invalid;
+mod notification;
+mod record;
+
+pub mod names;
+
+pub use identity::{RowId, RowIdentity};
+pub use invalid::InvalidReason;
+pub use notification::{MalformedNotification, Notification, ReceivedNotification};
+pub use record::{COLUMNS, DebtRecord, RecordReader, RecordWriter};

@@ -1,0 +1,32 @@
+//! Names and figures of the queues, the topic and the message attributes.
+
+use std::time::Duration;
+
+/// Queue from importer-api to billing-worker: one CSV record a message.
+pub const DATA_PROCESS: &str = "data-process";
+/// Dead letters of [`DATA_PROCESS`].
+pub const DATA_PROCESS_DLQ: &str = "data-process-dlq";
+/// Topic of the billing notifications.
+pub const DATA_PROCESS_TOPIC: &str = "data-process-topic";
+/// Queue subscribed to the topic; send-mail-worker drains it.
+pub const PROCESS_EMAIL: &str = "process-email";
+/// Dead letters of [`PROCESS_EMAIL`].
+pub const PROCESS_EMAIL_DLQ: &str = "process-email-dlq";
+
+/// How long a received message stays hidden from other receivers.
+pub const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Most entries of a batch call of SQS and of SNS.
+pub const MAX_BATCH_ENTRIES: usize = 10;
+/// Most bytes of a message, and of all messages of a batch call together:
+/// bodies and attributes (names, types and values).
+pub const MAX_BATCH_BYTES: usize = 256 * 1024;
+
+/// Attribute, String: the import (a UUID) that a message's row belongs to.
+pub const IMPORT_ID: &str = "import_id";
+/// Attribute, Number: the row's number in its import, 1 = first data row.
+pub const ROW: &str = "row";
+/// Attribute, String: what a notification tells, for subscription filters.
+pub const EVENT_TYPE: &str = "event_type";
+/// The [`EVENT_TYPE`] of a billed debt.
+pub const BILLING_ISSUED: &str = "billing.issued";

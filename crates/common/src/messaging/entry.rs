@@ -1,0 +1,201 @@
+use std::fmt;
+use std::future::Future;
+
+use aws_sdk_sqs::error::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::contract::{RowId, names};
+use crate::outage::Transient;
+
+/// A message to be sent to a queue or a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The body.
+    pub body: String,
+    /// The row it belongs to: the attributes `import_id` and `row`.
+    pub row: Option<RowId>,
+    /// The attribute `event_type`, on a topic.
+    pub event_type: Option<&'static str>,
+}
+
+impl Outgoing {
+    /// Bytes that SQS and SNS count: the body, and the name, type and value
+    /// of each attribute.
+    pub fn size(&self) -> usize {
+        let attributes = self
+            .attributes()
+            .map(|(name, kind, value)| name.len() + kind.len() + value.len());
+        self.body.len() + attributes.sum::<usize>()
+    }
+
+    /// Name, type and value of each message attribute.
+    pub(super) fn attributes(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, &'static str, String)> + use<> {
+        let import_id = self
+            .row
+            .map(|row| (names::IMPORT_ID, "String", row.import_id.to_string()));
+        let row = self
+            .row
+            .map(|row| (names::ROW, "Number", row.row.to_string()));
+        let event_type = self
+            .event_type
+            .map(|event_type| (names::EVENT_TYPE, "String", event_type.to_owned()));
+        import_id.into_iter().chain(row).chain(event_type)
+    }
+}
+
+/// What became of one entry of a batch call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryOutcome {
+    /// The service has it.
+    Accepted,
+    /// The service will never take it: the fault is the sender's.
+    Refused(String),
+    /// The service did not take it this time.
+    Failed(String),
+}
+
+impl EntryOutcome {
+    pub(super) fn from_fault(sender_fault: bool, code: &str, message: Option<&str>) -> Self {
+        let text = format!("{code}: {}", message.unwrap_or("no message"));
+        if sender_fault {
+            Self::Refused(text)
+        } else {
+            Self::Failed(text)
+        }
+    }
+}
+
+/// The outcomes of a batch call: every entry that is not listed as failed was
+/// accepted. `failed` gives the ids, which are the entries' indices.
+pub(super) fn outcomes<'a>(
+    entries: usize,
+    failed: impl Iterator<Item = (&'a str, EntryOutcome)>,
+) -> Vec<EntryOutcome> {
+    let mut outcomes = vec![EntryOutcome::Accepted; entries];
+    for (id, outcome) in failed {
+        let slot = id.parse().ok().and_then(|i: usize| outcomes.get_mut(i));
+        if let Some(slot) = slot {
+            *slot = outcome;
+        }
+    }
+    outcomes
+}
+
+/// A request that lacks a part which the service requires.
+pub(super) fn incomplete(error: impl fmt::Display) -> CallError {
+    CallError::new(error.to_string())
+}
+
+/// A whole call failed; nothing is known of its entries.
+#[derive(Debug)]
+pub struct CallError {
+    code: Option<String>,
+    message: String,
+}
+
+impl CallError {
+    /// An error without a code, such as a connection that broke.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            code: None,
+            message: message.into(),
+        }
+    }
+
+    /// An error that the service names by a code.
+    pub fn with_code(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            code: Some(code.into()),
+            message: message.into(),
+        }
+    }
+
+    pub(super) fn from_sdk<E, R>(error: &SdkError<E, R>) -> Self
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+        R: fmt::Debug,
+    {
+        let code = error
+            .as_service_error()
+            .and_then(|service| service.code())
+            .map(str::to_owned);
+        let message = aws_sdk_sqs::error::DisplayErrorContext(error).to_string();
+        Self { code, message }
+    }
+
+    /// True when the service refused what the call carried: the same call
+    /// will fail again, calls with fewer entries may not.
+    pub fn blames_content(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| {
+            let code = code.rsplit(['.', '#']).next().unwrap_or(code);
+            matches!(
+                code,
+                "InvalidMessageContents"
+                    | "BatchRequestTooLong"
+                    | "InvalidParameterValue"
+                    | "InvalidParameter"
+            )
+        })
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.code {
+            Some(code) => write!(f, "{code}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// All but a refusal of the content may pass: the service is away or busy, or
+/// an operator mends a queue or a permission while messages wait.
+impl Transient for CallError {
+    fn is_transient(&self) -> bool {
+        !self.blames_content()
+    }
+}
+
+/// Something that takes up to ten messages a call: a queue or a topic.
+pub trait BatchSender: Send + Sync {
+    /// Name for the log.
+    const NAME: &'static str;
+
+    /// Sends one batch and gives the outcome of each entry, in their order.
+    fn send_batch(
+        &self,
+        entries: &[&Outgoing],
+    ) -> impl Future<Output = Result<Vec<EntryOutcome>, CallError>> + Send;
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn the_size_counts_attributes_as_the_service_does() {
+        let bare = Outgoing {
+            body: "12345".into(),
+            row: None,
+            event_type: None,
+        };
+        assert_eq!(bare.size(), 5);
+        let full = Outgoing {
+            row: Some(RowId {
+                import_id: Uuid::nil(),
+                row: 100,
+            }),
+            event_type: Some("x"),
+            ..bare
+        };
+        let attributes =
+            "import_id".len() + 6 + 36 + "row".len() + 6 + 3 + "event_type".len() + 6 + 1;
+        assert_eq!(full.size(), 5 + attributes);
+    }
+}

@@ -1,0 +1,19 @@
+//! Receive → handle → settle, and batch sends with an outcome for each entry.
+//!
+//! The AWS SDK is named in this module alone.
+
+mod aws;
+mod consumer;
+mod delivery;
+mod entry;
+mod queue;
+mod send;
+mod topic;
+
+pub use aws::{AwsClients, connect};
+pub use consumer::{BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Verdict};
+pub use delivery::Delivery;
+pub use entry::{BatchSender, CallError, EntryOutcome, Outgoing};
+pub use queue::Queue;
+pub use send::{Delivered, send_all, split};
+pub use topic::Topic;

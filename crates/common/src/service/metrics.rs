@@ -1,0 +1,79 @@
+use std::collections::HashMap;
+
+use prometheus::core::Collector;
+use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntGauge, Registry, TextEncoder};
+use thiserror::Error;
+
+/// A metric could not be registered or written: two metrics of one name, or
+/// a name that Prometheus does not take. A fault of the program.
+#[derive(Debug, Error)]
+#[error("metric: {0}")]
+pub struct MetricsError(#[from] prometheus::Error);
+
+/// The metrics of one service. Every sample carries the label `app`, and
+/// every metric is exposed from the start.
+#[derive(Clone, Debug)]
+pub struct AppRegistry(Registry);
+
+impl AppRegistry {
+    /// An empty registry for that service.
+    pub fn new(app: &str) -> Result<Self, MetricsError> {
+        let labels = HashMap::from([("app".to_owned(), app.to_owned())]);
+        Ok(Self(Registry::new_custom(None, Some(labels))?))
+    }
+
+    /// A new counter at 0.
+    pub fn counter(&self, name: &str, help: &str) -> Result<IntCounter, MetricsError> {
+        self.register(IntCounter::new(name, help)?)
+    }
+
+    /// A new gauge at 0.
+    pub fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, MetricsError> {
+        self.register(IntGauge::new(name, help)?)
+    }
+
+    /// A new histogram with those upper bounds, in the unit of its name.
+    pub fn histogram(
+        &self,
+        name: &str,
+        help: &str,
+        buckets: &[f64],
+    ) -> Result<Histogram, MetricsError> {
+        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        self.register(Histogram::with_opts(options)?)
+    }
+
+    /// All metrics in the Prometheus text format.
+    pub fn render(&self) -> Result<String, MetricsError> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.0.gather(), &mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    fn register<M: Collector + Clone + 'static>(&self, metric: M) -> Result<M, MetricsError> {
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_there_from_the_start_with_its_app() {
+        let registry = AppRegistry::new("billing-worker").unwrap();
+        let sent = registry
+            .counter("notification_sent_total", "Sent.")
+            .unwrap();
+        let zero = "notification_sent_total{app=\"billing-worker\"} 0";
+        assert!(registry.render().unwrap().contains(zero));
+        sent.inc();
+        assert!(!registry.render().unwrap().contains(zero));
+        assert!(
+            registry
+                .counter("notification_sent_total", "Again.")
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,112 @@
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::{MetricsError, SettingError};
+
+/// Exit code of a wrong setting (`EX_USAGE` of sysexits.h).
+const EXIT_USAGE: u8 = 64;
+
+/// Why a service does not start, or stopped before it was told to.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A variable is missing or wrong.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// A dependency is not what the service needs; a setting must change.
+    #[error("{0}")]
+    Unsuitable(String),
+    /// The HTTP listener's address cannot be had.
+    #[error("cannot listen on {address}: {source}; is the port in use?")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Redis did not answer in the tries that the settings allow.
+    #[error("{0}")]
+    Redis(String),
+    /// Files or sockets of this machine.
+    #[error("{context}: {source}")]
+    Io {
+        /// What was tried.
+        context: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A fault of the program.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// A task of the service ended though nobody told it to.
+    #[error("{0} ended unexpectedly")]
+    TaskDied(&'static str),
+}
+
+impl StartError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Setting(_) | Self::Unsuitable(_) => ExitCode::from(EXIT_USAGE),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Runs a service on a runtime of one thread, which costs the least CPU a
+/// call, and turns its end into an exit code: 0 after an orderly stop, 64
+/// after a wrong setting, 1 otherwise.
+#[expect(clippy::print_stderr, reason = "the one line that says why it stopped")]
+pub fn block_on(service: impl Future<Output = Result<(), StartError>>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("the async runtime cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(service);
+    // A blocking read of a file must not hold up the exit.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!(%error, "Stopped");
+            eprintln!("{error}");
+            error.exit_code()
+        }
+    }
+}
+
+/// A token that SIGTERM or SIGINT cancels.
+pub fn shutdown_on_signals() -> Result<CancellationToken, StartError> {
+    let listen = |kind| {
+        signal(kind).map_err(|source| StartError::Io {
+            context: "cannot listen for signals".into(),
+            source,
+        })
+    };
+    let (mut term, mut int) = (
+        listen(SignalKind::terminate())?,
+        listen(SignalKind::interrupt())?,
+    );
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        info!("Told to stop");
+        token.cancel();
+    });
+    Ok(stop)
+}

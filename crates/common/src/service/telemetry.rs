@@ -1,0 +1,17 @@
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging to standard output: JSON, one object a line, the fields of
+/// an event beside its `message`. `filter` is a level or a tracing filter
+/// that was checked when the settings were read; a second call in one process
+/// changes nothing.
+pub fn init_telemetry(filter: &str) {
+    let filter = filter.parse().unwrap_or_else(|_| EnvFilter::new("info"));
+    // Fails only where a subscriber is set already, as tests do.
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_env_filter(filter)
+        .try_init();
+}

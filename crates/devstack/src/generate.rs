@@ -1,0 +1,122 @@
+//! Input files of any size: the same file for the same options, with figures known in advance.
+//!
+//! A file mixes valid rows, rows that repeat an earlier debt and rows that no service may bill.
+//! [`Generated`] says exactly how many there are of each, so that a test or a benchmark can compare
+//! what came out of the pipeline with what went in. The people, documents and debts are made up.
+
+mod command;
+mod dates;
+mod debtor;
+mod document;
+mod flaw;
+mod random;
+mod recent;
+mod row;
+mod rows;
+
+use std::io::{self, Write};
+
+pub use command::{GenerateCommand, GenerateError};
+
+use dates::DueDates;
+use flaw::Flaw;
+use random::Random;
+use recent::Recent;
+use row::Row;
+use rows::Rows;
+
+/// What the file should be like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GenerateOptions {
+    /// Data rows; the header is not one.
+    pub rows: u64,
+    /// Two files with the same options and seed are the same, on every machine.
+    pub seed: u64,
+    /// Share of rows, 0 to 1, that repeat the debt of an earlier valid row.
+    pub duplicate_share: f64,
+    /// Share of rows, 0 to 1, that cannot be billed.
+    pub invalid_share: f64,
+}
+
+/// What the file holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Generated {
+    /// Data rows; always the sum of the other three.
+    pub rows: u64,
+    /// Valid rows with a `debtId` of their own: the debts to bill.
+    pub distinct_valid: u64,
+    /// Valid rows that repeat the `debtId` and the data of an earlier row.
+    pub duplicates: u64,
+    /// Rows with a flaw.
+    pub invalid: u64,
+}
+
+/// Writes a file, header included, in bounded memory.
+///
+/// Output is buffered here. Shares that are no shares are an error of kind
+/// [`io::ErrorKind::InvalidInput`], with nothing written.
+pub fn generate(options: GenerateOptions, out: impl Write) -> io::Result<Generated> {
+    check(options)?;
+    let due_dates = DueDates::new();
+    let mut random = Random::new(options.seed);
+    let mut rows = Rows::new(out, &due_dates);
+    let mut recent = Recent::new();
+    let mut generated = Generated {
+        rows: options.rows,
+        ..Generated::default()
+    };
+    rows.header()?;
+    for _ in 0..options.rows {
+        let kind = random.share();
+        if kind < options.invalid_share {
+            let row = Row::random(&mut random, &due_dates);
+            rows.flawed(&row, Flaw::nth(generated.invalid))?;
+            generated.invalid += 1;
+            continue;
+        }
+        let earlier = if kind < options.invalid_share + options.duplicate_share {
+            recent.pick(&mut random)
+        } else {
+            None
+        };
+        if let Some(mut row) = earlier {
+            if random.one_in(2) {
+                row.spell_amount_in_full();
+            }
+            rows.valid(&row)?;
+            generated.duplicates += 1;
+        } else {
+            let row = Row::random(&mut random, &due_dates);
+            rows.valid(&row)?;
+            recent.add(row);
+            generated.distinct_valid += 1;
+        }
+    }
+    rows.finish()?;
+    Ok(generated)
+}
+
+fn check(options: GenerateOptions) -> io::Result<()> {
+    let GenerateOptions {
+        duplicate_share,
+        invalid_share,
+        ..
+    } = options;
+    let is_share = |share| (0.0..=1.0).contains(&share);
+    if is_share(duplicate_share)
+        && is_share(invalid_share)
+        && is_share(duplicate_share + invalid_share)
+    {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!(
+            "the share of duplicates ({duplicate_share}) and the share of invalid rows \
+             ({invalid_share}) must each be from 0 to 1, and at most 1 together"
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests;

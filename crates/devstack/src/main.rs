@@ -1,0 +1,58 @@
+//! Command line of the development stack.
+
+use std::{
+    error::Error,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use devstack::generate::GenerateCommand;
+use mimalloc::MiMalloc;
+
+/// The emulator frees on one thread what it allocated on another. With the system allocator of
+/// Linux it publishes a third fewer messages a second, and delivers half as many.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// The whole stack on one machine: input files, emulator, Redis and services.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Generate(GenerateCommand),
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nowhere is left to say that standard error is closed.
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<(), Box<dyn Error>> {
+    match command {
+        Command::Generate(generate) => {
+            let generated = generate.run()?;
+            writeln!(
+                io::stdout(),
+                "{}: {} rows, {} debts to bill, {} duplicates, {} invalid",
+                generate.output.display(),
+                generated.rows,
+                generated.distinct_valid,
+                generated.duplicates,
+                generated.invalid,
+            )?;
+        }
+    }
+    Ok(())
+}

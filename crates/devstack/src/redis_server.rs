@@ -1,0 +1,227 @@
+//! A private Redis server process that ends with its owner.
+
+mod child;
+mod data_directory;
+mod wire;
+
+use std::{
+    ffi::OsString,
+    io,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
+
+use tokio::time::{self, Instant};
+
+use child::{OwnedChild, Program};
+use data_directory::DataDirectory;
+
+/// The name that is looked for in `PATH`.
+const BINARY: &str = "redis-server";
+
+/// Longest wait for a first answer; a large append-only file takes seconds to load.
+const START_DEADLINE: Duration = Duration::from_mins(1);
+
+/// Longest wait for a server that was asked to shut down; after that it is killed.
+const STOP_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How often a condition is looked at while waiting for it.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+
+/// How many free ports to try: another process may take one before Redis does.
+const PORT_ATTEMPTS: u32 = 5;
+
+/// What can go wrong with the Redis server.
+#[derive(Debug, thiserror::Error)]
+pub enum RedisError {
+    /// There is no Redis on this machine.
+    #[error(
+        "`redis-server` is not in PATH: install Redis 7.0 or later, for instance with `apt-get \
+         install redis-server` or `brew install redis`"
+    )]
+    MissingBinary,
+    /// Another process listens on the port.
+    #[error(
+        "port {port} is already in use: stop the process that holds it, or choose another port"
+    )]
+    PortInUse {
+        /// The port that was asked for.
+        port: u16,
+    },
+    /// No port of this machine could be taken.
+    #[error("no free port on 127.0.0.1: {0}")]
+    NoFreePort(#[source] io::Error),
+    /// The data directory cannot be used.
+    #[error("cannot use `{}` as the data directory of Redis: {source}", path.display())]
+    DataDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// The process could not be started.
+    #[error("cannot run `redis-server`: {0}")]
+    Spawn(#[source] io::Error),
+    /// Redis ended before it answered.
+    #[error("`redis-server` ended at its start ({status}); its last words: {log}")]
+    Exited {
+        /// How it ended.
+        status: ExitStatus,
+        /// The last lines of its log.
+        log: String,
+    },
+    /// Redis runs but does not answer.
+    #[error("`redis-server` on port {port} did not answer in {} s; its last words: {log}", waited.as_secs())]
+    NoAnswer {
+        /// The port it was started on.
+        port: u16,
+        /// How long it was given.
+        waited: Duration,
+        /// The last lines of its log.
+        log: String,
+    },
+}
+
+/// A running `redis-server` of its own, on 127.0.0.1 only.
+///
+/// It is as durable as the services need: append-only file synced every second, no snapshots, no
+/// eviction. Dropping it kills the process; where `setpriv` exists (Linux) it also dies with the
+/// process that started it, even if that one is killed with SIGKILL.
+#[derive(Debug)]
+pub struct RedisServer {
+    port: u16,
+    // Before the directory: the process must be gone when its files are removed.
+    child: OwnedChild,
+    directory: DataDirectory,
+}
+
+impl RedisServer {
+    /// Starts Redis and returns when it answers.
+    ///
+    /// Without a port it takes any free one. With a directory, which is created if need be, it
+    /// loads the data there and keeps them; without, it uses a temporary one.
+    pub async fn start(port: Option<u16>, directory: Option<&Path>) -> Result<Self, RedisError> {
+        let binary = child::find_in_path(BINARY).ok_or(RedisError::MissingBinary)?;
+        let directory = DataDirectory::open(directory)?;
+        let mut attempts = if port.is_some() { 1 } else { PORT_ATTEMPTS };
+        loop {
+            let port = match port {
+                Some(port) => port,
+                None => free_port().map_err(RedisError::NoFreePort)?,
+            };
+            attempts -= 1;
+            match launch(&binary, port, &directory).await {
+                Ok(child) => {
+                    return Ok(Self {
+                        port,
+                        child,
+                        directory,
+                    });
+                }
+                Err(RedisError::PortInUse { .. }) if attempts > 0 => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The address it listens on, always the loopback one.
+    pub fn host(&self) -> &'static str {
+        "127.0.0.1"
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The URL for Redis clients.
+    pub fn url(&self) -> String {
+        format!("redis://{}:{}", self.host(), self.port)
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where its data and its log (`redis.log`) are.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Asks Redis to write what it holds and to end, and waits until it has.
+    ///
+    /// One that does not end in ten seconds is killed.
+    pub async fn stop(mut self) {
+        // No answer is the sign of success: the connection closes.
+        let _ = wire::ask(self.port, "SHUTDOWN NOSAVE").await;
+        let deadline = Instant::now() + STOP_DEADLINE;
+        while matches!(self.child.exited(), Ok(None)) && Instant::now() < deadline {
+            time::sleep(POLL_INTERVAL).await;
+        }
+        // Dropping what is left kills it.
+    }
+}
+
+/// Starts the process and waits until it answers.
+async fn launch(
+    binary: &Path,
+    port: u16,
+    directory: &DataDirectory,
+) -> Result<OwnedChild, RedisError> {
+    let program = Program {
+        binary: binary.to_owned(),
+        arguments: arguments(port, directory.path()),
+        log: directory.open_log()?,
+    };
+    let mut child = child::spawn(program).await.map_err(RedisError::Spawn)?;
+    let deadline = Instant::now() + START_DEADLINE;
+    loop {
+        if wire::answers_as(port, child.id()).await {
+            return Ok(child);
+        }
+        if let Some(status) = child.exited().map_err(RedisError::Spawn)? {
+            let log = directory.end_of_log();
+            return Err(if log.contains("Address already in use") {
+                RedisError::PortInUse { port }
+            } else {
+                RedisError::Exited { status, log }
+            });
+        }
+        if Instant::now() >= deadline {
+            return Err(RedisError::NoAnswer {
+                port,
+                waited: START_DEADLINE,
+                log: directory.end_of_log(),
+            });
+        }
+        time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+fn arguments(port: u16, directory: &Path) -> Vec<OsString> {
+    let port = port.to_string();
+    [
+        ("--port", port.as_ref()),
+        ("--bind", "127.0.0.1".as_ref()),
+        ("--dir", directory.as_os_str()),
+        ("--appendonly", "yes".as_ref()),
+        ("--appendfsync", "everysec".as_ref()),
+        ("--save", "".as_ref()),
+        ("--maxmemory-policy", "noeviction".as_ref()),
+        ("--daemonize", "no".as_ref()),
+    ]
+    .into_iter()
+    .flat_map(|(name, value)| [name.into(), value.to_owned()])
+    .collect()
+}
+
+fn free_port() -> io::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok(listener.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! A child process that leaves nothing behind.
+
+use std::{
+    convert::Infallible,
+    env,
+    ffi::OsString,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{OnceLock, mpsc},
+    thread,
+};
+
+use tokio::sync::oneshot;
+
+/// What to run.
+pub(super) struct Program {
+    pub(super) binary: PathBuf,
+    pub(super) arguments: Vec<OsString>,
+    /// Takes the standard output and the standard error.
+    pub(super) log: File,
+}
+
+/// A child process that is killed and waited for when this is dropped.
+#[derive(Debug)]
+pub(super) struct OwnedChild {
+    child: Child,
+    /// Closing it lets the thread that started the child end.
+    _parent: mpsc::Sender<Infallible>,
+}
+
+impl OwnedChild {
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How the child ended, or `None` while it runs.
+    pub(super) fn exited(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+}
+
+impl Drop for OwnedChild {
+    fn drop(&mut self) {
+        // Both fail only for a child that has ended and was waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts a program on a thread that lives as long as the child does.
+///
+/// Linux sends the parent-death signal when the *thread* that started the child ends, not the
+/// process. A runtime's worker or blocking thread may end at any time, so the child gets a thread
+/// of its own, which does nothing but wait for the [`OwnedChild`] to go.
+pub(super) async fn spawn(program: Program) -> io::Result<OwnedChild> {
+    let (spawned, child) = oneshot::channel();
+    thread::Builder::new()
+        .name("redis-parent".to_owned())
+        .spawn(move || {
+            let (parent, owner_gone) = mpsc::channel();
+            let child = command(program).spawn().map(|child| OwnedChild {
+                child,
+                _parent: parent,
+            });
+            // A caller that no longer listens gets the child dropped, hence killed, here.
+            if spawned.send(child).is_ok() {
+                let _ = owner_gone.recv();
+            }
+        })?;
+    child.await.map_err(io::Error::other)?
+}
+
+/// The first executable of that name in `PATH`.
+pub(super) fn find_in_path(name: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?)
+        .map(|directory| directory.join(name))
+        .find(|candidate| is_executable(candidate))
+}
+
+#[cfg(unix)]
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+
+    path.metadata()
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(path: &Path) -> bool {
+    path.is_file()
+}
+
+fn command(program: Program) -> Command {
+    let mut command = if can_die_with_parent() {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(program.binary);
+        command
+    } else {
+        Command::new(program.binary)
+    };
+    command.args(program.arguments).stdin(Stdio::null());
+    match program.log.try_clone() {
+        Ok(log) => command.stdout(program.log).stderr(log),
+        Err(_) => command.stdout(program.log).stderr(Stdio::null()),
+    };
+    // In a process group of its own, so that Ctrl-C in a terminal reaches only the owner, which
+    // may still need Redis to finish its work.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command
+}
+
+/// Whether `setpriv` is there and knows the option (the one of `BusyBox` does not).
+fn can_die_with_parent() -> bool {
+    static SUPPORTED: OnceLock<bool> = OnceLock::new();
+    *SUPPORTED.get_or_init(|| {
+        Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "true"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    })
+}

@@ -1,0 +1,42 @@
+//! For tests only: a stack of their own, files to upload, and waiting without sleeping.
+//!
+//! Everything here panics instead of returning errors: in a test that is the clearest report.
+//!
+//! ```no_run
+//! # async fn a_test() {
+//! use std::time::Duration;
+//!
+//! use testkit::{CsvFile, Stack, poll_until};
+//!
+//! let stack = Stack::start().await;
+//! let file = CsvFile::new().valid_rows(20).bytes();
+//! // ... upload the file to a service that was started with `stack.environment()` ...
+//! # let _ = file;
+//! poll_until("twenty records in the queue", Duration::from_secs(10), async || {
+//!     let depth = stack.depth(&stack.resources().data_process_url).await;
+//!     (depth.visible == 20).then_some(())
+//! })
+//! .await;
+//! # }
+//! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a panic is how a test fails"
+)]
+
+mod csv_file;
+mod poll;
+mod stack;
+
+pub use csv_file::{CsvFile, CsvRow};
+pub use devstack::emulator::{
+    Attribute, Emulator, PipelineNames, PipelineResources, PipelineSettings, QueueDepth,
+    StoredMessage,
+};
+pub use devstack::redis_server::RedisServer;
+pub use poll::poll_until;
+pub use stack::Stack;

@@ -1,0 +1,38 @@
+use utoipa::OpenApi;
+
+/// The OpenAPI document; the routes add themselves.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "importer-api",
+        description = "Upload a CSV of debts: each debt becomes exactly one boleto and one e-mail.",
+        license(name = "MIT", identifier = "MIT")
+    ),
+    paths(health, metrics),
+    tags(
+        (name = "imports", description = "Files of debts"),
+        (name = "operations", description = "For those who run the service"),
+    )
+)]
+#[derive(Debug)]
+pub struct ApiDoc;
+
+/// Whether the process is alive.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "operations",
+    responses((status = 200, description = "It is", body = serde_json::Value, example = json!({"status": "ok"})))
+)]
+#[expect(dead_code, reason = "describes a route that all services share")]
+fn health() {}
+
+/// The metrics of the process in the Prometheus text format.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operations",
+    responses((status = 200, description = "The metrics", body = String, content_type = "text/plain"))
+)]
+#[expect(dead_code, reason = "describes a route that all services share")]
+fn metrics() {}

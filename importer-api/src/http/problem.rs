@@ -1,0 +1,138 @@
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::csv::{LayoutError, SurveyError};
+
+/// What is wrong with a request, as RFC 9457 has it
+/// (`application/problem+json`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Problem {
+    /// Stable name of the kind of problem.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:problem:file-without-columns")]
+    kind: String,
+    /// The kind of problem in words.
+    #[schema(example = "The file lacks columns")]
+    title: String,
+    /// The HTTP status.
+    #[schema(example = 422)]
+    status: u16,
+    /// What is wrong with this request, and what to do.
+    #[schema(example = "the header lacks the columns email; it has name, debtId")]
+    detail: String,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &str, title: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:problem:{kind}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+        }
+    }
+
+    /// There is no such route.
+    pub fn not_found() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "There is no such route",
+            "GET /docs lists the routes",
+        )
+    }
+
+    /// The request is not `multipart/form-data`, or is cut off or malformed.
+    pub(super) fn malformed_form(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self::new(
+            status,
+            "malformed-form",
+            "The request is not a well-formed multipart form",
+            detail,
+        )
+    }
+
+    /// The request is larger than the service takes.
+    pub(super) fn too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "The upload is too large",
+            "the file is larger than this service takes; split it, or raise MAX_UPLOAD_BYTES",
+        )
+    }
+
+    /// The form has no field `file`.
+    pub(super) fn no_file() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "no-file",
+            "The form has no file",
+            "the form lacks the field file, the CSV to import",
+        )
+    }
+
+    /// The form has more than one field `file`.
+    pub(super) fn many_files() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "many-files",
+            "The form has more than one file",
+            "send one field file a request",
+        )
+    }
+
+    /// The file cannot be imported.
+    pub(super) fn file(error: &SurveyError) -> Self {
+        let (kind, title) = match error {
+            SurveyError::Empty | SurveyError::NoData => {
+                ("file-without-data", "The file has no data")
+            }
+            SurveyError::Utf16 => ("file-encoding", "The file's encoding is not supported"),
+            SurveyError::Layout(LayoutError::NoHeader) => {
+                ("file-without-header", "The file has no header")
+            }
+            SurveyError::Layout(_) => (
+                "file-without-columns",
+                "The file's columns are not as they should be",
+            ),
+        };
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            kind,
+            title,
+            error.to_string(),
+        )
+    }
+
+    /// The disk is full.
+    pub(super) fn disk_full() -> Self {
+        Self::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "disk-full",
+            "The upload cannot be stored",
+            "there is no room for the file; nothing of it was kept, try again later",
+        )
+    }
+
+    /// A fault of the service; the log has the rest.
+    pub(super) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "The service has a fault",
+            "nothing of the upload was kept; try again later",
+        )
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
+        (status, content_type, Json(self)).into_response()
+    }
+}

@@ -1,0 +1,9 @@
+//! The records of a file → batches → SQS, from the checkpoint on.
+
+mod batches;
+mod importer;
+mod sender;
+
+pub use batches::{Batch, read_batches};
+pub use importer::Importer;
+pub use sender::Sender;

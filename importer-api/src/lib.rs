@@ -1,0 +1,23 @@
+//! importer-api: takes a CSV of debts, puts it safely on disk, answers, and
+//! streams it to `data-process`.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`http`] | routes, problem documents, API documentation |
+//! | [`intake`] | an upload → surveyed, on disk, synced |
+//! | [`spool`] | the files of the imports, and how far each is sent |
+//! | [`csv`] | a file's layout and its records, in bounded memory |
+//! | [`import`] | the records of a file → batches → SQS, from the checkpoint on |
+
+pub mod csv;
+pub mod http;
+pub mod import;
+pub mod intake;
+mod metrics;
+mod run;
+mod settings;
+pub mod spool;
+
+pub use metrics::ImporterMetrics;
+pub use run::run;
+pub use settings::Settings;

@@ -1,0 +1,55 @@
+use common::ledger::RedisLedger;
+use common::messaging::connect;
+use common::service::{AppRegistry, StartError, ops_routes, serve_during};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use std::time::Duration;
+
+use crate::http::routes;
+use crate::import::Importer;
+use crate::spool::Spool;
+use crate::{ImporterMetrics, Settings};
+
+/// Runs the service until `stop` is cancelled and what is in flight is sent.
+/// Uploads are taken from the start, whether or not Redis answers.
+///
+/// # Errors
+/// When the spool folder or, at start, Redis cannot be used.
+pub async fn run(
+    settings: Settings,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<(), StartError> {
+    let registry = AppRegistry::new("importer-api")?;
+    let metrics = ImporterMetrics::new(&registry)?;
+    let spool = Spool::open(&settings.spool_dir)
+        .map_err(|error| StartError::Unsuitable(error.to_string()))?;
+    // Read before the first upload comes in, which would be among them.
+    let unfinished = spool.unfinished().map_err(|source| StartError::Io {
+        context: format!("SPOOL_DIR {} cannot be read", settings.spool_dir.display()),
+        source,
+    })?;
+    let (accepted, incoming) = mpsc::unbounded_channel();
+    let routes =
+        routes(spool.clone(), accepted, settings.max_upload_bytes).merge(ops_routes(registry));
+    let work = async {
+        let ledger = tokio::select! {
+            ledger = RedisLedger::connect(&settings.redis, settings.expiration) => ledger?,
+            () = stop.cancelled() => return Ok(()),
+        };
+        let clients = connect(&settings.base, Duration::ZERO).await;
+        let importer = Importer::new(
+            spool,
+            ledger,
+            clients.queue(settings.queue_url.clone()),
+            metrics,
+            (settings.concurrency, settings.batch_size),
+            stop.clone(),
+        );
+        importer.run(unfinished, incoming).await;
+        Ok(())
+    };
+    serve_during(listener, routes, work).await
+}

@@ -1,0 +1,45 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use common::service::{BaseSettings, Environment, RedisSettings, SettingError};
+
+/// Settings of importer-api; the variables are in the README.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Listener, log level, AWS.
+    pub base: BaseSettings,
+    /// The ledger.
+    pub redis: RedisSettings,
+    /// How long the ledger keeps an import; `None`: for ever.
+    pub expiration: Option<Duration>,
+    /// The queue `data-process`.
+    pub queue_url: String,
+    /// Folder of the uploads.
+    pub spool_dir: PathBuf,
+    /// Most bytes of a request.
+    pub max_upload_bytes: u64,
+    /// Batches in flight at a time, all imports together.
+    pub concurrency: usize,
+    /// Most messages of a batch.
+    pub batch_size: usize,
+}
+
+impl Settings {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// The first variable that is missing or wrong.
+    pub fn read(env: &Environment) -> Result<Self, SettingError> {
+        let expiration = env.number("REDIS_DATA_EXPIRATION", 0_u32, 0, u32::MAX)?;
+        Ok(Self {
+            base: BaseSettings::read(env, "PORT", 8000)?,
+            redis: RedisSettings::read(env)?,
+            expiration: (expiration > 0).then(|| Duration::from_secs(expiration.into())),
+            queue_url: env.queue_url("SQS_QUEUE_URL")?,
+            spool_dir: env.or("SPOOL_DIR", PathBuf::from("data/spool"), "a folder")?,
+            max_upload_bytes: env.number("MAX_UPLOAD_BYTES", 1 << 30, 1, 1 << 40)?,
+            concurrency: env.number("MAX_CSV_PROCESS_CONCURRENT_TASKS", 250, 1, 10_000)?,
+            batch_size: env.number("MAX_SQS_SEND_MESSAGE_BATCH_SIZE", 10, 1, 10)?,
+        })
+    }
+}

@@ -1,0 +1,17 @@
+//! send-mail-worker: drains `process-email` and sends the e-mail of each
+//! billed debt once.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`worker`] | claim → send → mark, a batch at a time |
+//! | [`transport`] | how an e-mail leaves: to the log, or to memory in tests |
+
+mod metrics;
+mod run;
+mod settings;
+pub mod transport;
+pub mod worker;
+
+pub use metrics::MailMetrics;
+pub use run::run;
+pub use settings::Settings;

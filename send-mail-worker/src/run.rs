@@ -1,0 +1,56 @@
+use common::ledger::RedisLedger;
+use common::messaging::{Consumer, ConsumerOptions, connect};
+use common::service::{AppRegistry, StartError, ops_routes, serve_during};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::transport::Transport;
+use crate::worker::Worker;
+use crate::{MailMetrics, Settings};
+
+/// Batches received at a time; how many e-mails are in hand is bounded by the
+/// worker.
+const CONCURRENCY: usize = 16;
+
+/// Runs the service until `stop` is cancelled and what is in hand is settled.
+///
+/// # Errors
+/// When Redis cannot be used at start.
+pub async fn run<T: Transport>(
+    settings: Settings,
+    transport: T,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<(), StartError> {
+    let registry = AppRegistry::new("send-mail-worker")?;
+    let metrics = MailMetrics::new(&registry)?;
+    let work = async {
+        tokio::select! {
+            ledger = RedisLedger::connect(&settings.redis, None) => {
+                consume(&settings, transport, ledger?, metrics, stop.clone()).await
+            }
+            () = stop.cancelled() => Ok(()),
+        }
+    };
+    serve_during(listener, ops_routes(registry), work).await
+}
+
+async fn consume<T: Transport>(
+    settings: &Settings,
+    transport: T,
+    ledger: RedisLedger,
+    metrics: MailMetrics,
+    stop: CancellationToken,
+) -> Result<(), StartError> {
+    let clients = connect(&settings.base, settings.long_poll).await;
+    let worker = Worker::new(transport, ledger, metrics.clone(), stop.clone());
+    let options = ConsumerOptions {
+        max_messages: settings.max_messages,
+        long_poll: settings.long_poll,
+        concurrency: CONCURRENCY,
+    };
+    let queue = clients.queue(settings.queue_url.clone());
+    Consumer::new(queue, worker, options, metrics.consumer, stop)
+        .run()
+        .await
+}

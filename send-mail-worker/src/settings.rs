@@ -1,0 +1,34 @@
+use std::time::Duration;
+
+use common::service::{BaseSettings, Environment, RedisSettings, SettingError};
+
+/// Settings of send-mail-worker; the variables are in the README.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Listener, log level, AWS.
+    pub base: BaseSettings,
+    /// The ledger.
+    pub redis: RedisSettings,
+    /// The queue `process-email`.
+    pub queue_url: String,
+    /// Most messages of a receive.
+    pub max_messages: i32,
+    /// Longest wait of a receive.
+    pub long_poll: Duration,
+}
+
+impl Settings {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// The first variable that is missing or wrong.
+    pub fn read(env: &Environment) -> Result<Self, SettingError> {
+        Ok(Self {
+            base: BaseSettings::read(env, "METRICS_PORT", 8002)?,
+            redis: RedisSettings::read(env)?,
+            queue_url: env.queue_url("SQS_QUEUE_URL")?,
+            max_messages: env.number("SQS_MAX_MESSAGES", 10, 1, 10)?,
+            long_poll: Duration::from_secs(env.number("SQS_WAIT_TIME_SECONDS", 20, 0, 20)?),
+        })
+    }
+}
