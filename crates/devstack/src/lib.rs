@@ -2,9 +2,17 @@
 //!
 //! - [`emulator`]: SQS and SNS inside this process, on a port of its own.
 //! - [`redis_server`]: a private Redis server process that ends with its owner.
+//! - [`services`]: the three services as processes.
+//! - [`stack`]: all of these together.
+//! - [`run`]: the stack until Ctrl-C.
+//! - [`demo`]: the stack, an upload, and whether its figures add up.
 //! - [`generate`]: input files of any size, the same for the same seed, with known figures.
 
+mod child;
+pub mod demo;
 pub mod emulator;
 pub mod generate;
-
 pub mod redis_server;
+pub mod run;
+pub mod services;
+pub mod stack;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use devstack::generate::GenerateCommand;
+use devstack::{demo::DemoCommand, generate::GenerateCommand, run::RunCommand};
 use mimalloc::MiMalloc;
 
 /// The emulator frees on one thread what it allocated on another. With the system allocator of
@@ -25,11 +25,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(RunCommand),
+    Demo(DemoCommand),
     Generate(GenerateCommand),
 }
 
-fn main() -> ExitCode {
-    match run(&Arguments::parse().command) {
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse().command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nowhere is left to say that standard error is closed.
@@ -39,8 +42,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: &Command) -> Result<(), Box<dyn Error>> {
+async fn run(command: Command) -> Result<(), Box<dyn Error>> {
     match command {
+        Command::Run(run) => run.run().await?,
+        Command::Demo(demo) => demo.run().await?,
         Command::Generate(generate) => {
             let generated = generate.run()?;
             writeln!(

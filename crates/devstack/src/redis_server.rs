@@ -1,6 +1,5 @@
 //! A private Redis server process that ends with its owner.
 
-mod child;
 mod data_directory;
 mod wire;
 
@@ -15,8 +14,9 @@ use std::{
 
 use tokio::time::{self, Instant};
 
-use child::{OwnedChild, Program};
 use data_directory::DataDirectory;
+
+use crate::child::{self, OwnedChild, Program};
 
 /// The name that is looked for in `PATH`.
 const BINARY: &str = "redis-server";
@@ -157,10 +157,7 @@ impl RedisServer {
     pub async fn stop(mut self) {
         // No answer is the sign of success: the connection closes.
         let _ = wire::ask(self.port, "SHUTDOWN NOSAVE").await;
-        let deadline = Instant::now() + STOP_DEADLINE;
-        while matches!(self.child.exited(), Ok(None)) && Instant::now() < deadline {
-            time::sleep(POLL_INTERVAL).await;
-        }
+        self.child.ended_within(STOP_DEADLINE).await;
         // Dropping what is left kills it.
     }
 }
@@ -174,7 +171,8 @@ async fn launch(
     let program = Program {
         binary: binary.to_owned(),
         arguments: arguments(port, directory.path()),
-        log: directory.open_log()?,
+        environment: Vec::new(),
+        log: directory.open_log()?.into(),
     };
     let mut child = child::spawn(program).await.map_err(RedisError::Spawn)?;
     let deadline = Instant::now() + START_DEADLINE;

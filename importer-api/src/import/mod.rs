@@ -4,6 +4,6 @@ mod batches;
 mod importer;
 mod sender;
 
-pub use batches::{Batch, read_batches};
+pub use batches::{Batch, BatchAt, read_batches};
 pub use importer::Importer;
-pub use sender::Sender;
+pub use sender::{SendError, Sender};

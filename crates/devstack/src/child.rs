@@ -4,22 +4,38 @@ use std::{
     convert::Infallible,
     env,
     ffi::OsString,
-    fs::File,
     io,
+    os::{
+        fd::OwnedFd,
+        unix::{fs::PermissionsExt, process::CommandExt},
+    },
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{OnceLock, mpsc},
     thread,
+    time::Duration,
 };
 
-use tokio::sync::oneshot;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::{
+    sync::oneshot,
+    time::{self, Instant},
+};
+
+/// How often a child is looked at while its end is awaited.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// What to run.
 pub(super) struct Program {
     pub(super) binary: PathBuf,
     pub(super) arguments: Vec<OsString>,
-    /// Takes the standard output and the standard error.
-    pub(super) log: File,
+    /// Added to the environment of this process.
+    pub(super) environment: Vec<(&'static str, String)>,
+    /// Takes the standard output and the standard error: a file or a pipe.
+    pub(super) log: OwnedFd,
 }
 
 /// A child process that is killed and waited for when this is dropped.
@@ -41,6 +57,27 @@ impl OwnedChild {
     }
 }
 
+impl OwnedChild {
+    /// Asks the child to end (SIGTERM). One that has ended already is no error.
+    pub(super) fn terminate(&self) {
+        if let Ok(pid) = i32::try_from(self.id()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+    }
+
+    /// How the child ended, or `None` if it still runs when the time is over.
+    pub(super) async fn ended_within(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.exited() {
+                Ok(None) if Instant::now() < deadline => time::sleep(POLL_INTERVAL).await,
+                Ok(ended) => return ended,
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
 impl Drop for OwnedChild {
     fn drop(&mut self) {
         // Both fail only for a child that has ended and was waited for.
@@ -57,7 +94,7 @@ impl Drop for OwnedChild {
 pub(super) async fn spawn(program: Program) -> io::Result<OwnedChild> {
     let (spawned, child) = oneshot::channel();
     thread::Builder::new()
-        .name("redis-parent".to_owned())
+        .name("child-parent".to_owned())
         .spawn(move || {
             let (parent, owner_gone) = mpsc::channel();
             let child = command(program).spawn().map(|child| OwnedChild {
@@ -79,17 +116,9 @@ pub(super) fn find_in_path(name: &str) -> Option<PathBuf> {
         .find(|candidate| is_executable(candidate))
 }
 
-#[cfg(unix)]
 fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-
     path.metadata()
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_executable(path: &Path) -> bool {
-    path.is_file()
 }
 
 fn command(program: Program) -> Command {
@@ -100,15 +129,17 @@ fn command(program: Program) -> Command {
     } else {
         Command::new(program.binary)
     };
-    command.args(program.arguments).stdin(Stdio::null());
+    command
+        .args(program.arguments)
+        .envs(program.environment)
+        .stdin(Stdio::null());
     match program.log.try_clone() {
         Ok(log) => command.stdout(program.log).stderr(log),
         Err(_) => command.stdout(program.log).stderr(Stdio::null()),
     };
     // In a process group of its own, so that Ctrl-C in a terminal reaches only the owner, which
-    // may still need Redis to finish its work.
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    // ends its children in their order.
+    command.process_group(0);
     command
 }
 

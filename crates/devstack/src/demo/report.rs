@@ -1,0 +1,124 @@
+use std::{fmt, time::Duration};
+
+use common::ledger::OutcomeCounts;
+
+use super::Expected;
+
+/// What became of the rows of an upload.
+#[derive(Debug, Clone, Copy)]
+pub struct Report {
+    /// What must become of them.
+    pub expected: Expected,
+    /// What the ledger says.
+    pub counts: OutcomeCounts,
+    /// `Mail sent` lines in the log of send-mail-worker.
+    pub mail_lines: u64,
+    /// Distinct debts in these lines.
+    pub mailed_debts: u64,
+    /// From the start of the upload to its answer.
+    pub accepted: Duration,
+    /// From the start of the upload to the last e-mail.
+    pub taken: Duration,
+}
+
+impl Report {
+    /// Whether every row has the outcome that it must have.
+    pub fn adds_up(&self) -> bool {
+        self.figures()
+            .iter()
+            .all(|(_, found, expected)| found == expected)
+            && self.counts.billed + self.counts.skipped + self.counts.invalid == self.counts.rows
+    }
+
+    /// Name, figure found, figure expected.
+    fn figures(&self) -> [(&'static str, u64, u64); 8] {
+        let Self {
+            expected, counts, ..
+        } = self;
+        [
+            ("rows", counts.rows, expected.rows),
+            ("billed", counts.billed, expected.billed),
+            ("skipped", counts.skipped, expected.skipped),
+            ("invalid", counts.invalid, expected.invalid),
+            ("notified", counts.notified, expected.billed),
+            ("mailed", counts.mailed, expected.billed),
+            ("e-mails in the log", self.mail_lines, expected.billed),
+            ("debts in these e-mails", self.mailed_debts, expected.billed),
+        ]
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n{:<24} {:>12} {:>12}", "", "found", "expected")?;
+        for (name, found, expected) in self.figures() {
+            let mark = if found == expected {
+                ""
+            } else {
+                "  <-- differs"
+            };
+            writeln!(f, "{name:<24} {found:>12} {expected:>12}{mark}")?;
+        }
+        let seconds = self.taken.as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "shown without decimals")]
+        let rate = self.counts.rows as f64 / seconds;
+        writeln!(
+            f,
+            "\naccepted after {:>20.2} s",
+            self.accepted.as_secs_f64()
+        )?;
+        writeln!(f, "last e-mail after {seconds:>17.2} s")?;
+        writeln!(f, "rows a second {rate:>21.0}")?;
+        let verdict = if self.adds_up() {
+            "It adds up: every row has exactly one outcome, every bill one e-mail."
+        } else {
+            "It does NOT add up."
+        };
+        writeln!(f, "\n{verdict}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        Report {
+            expected: Expected {
+                rows: 10,
+                billed: 7,
+                skipped: 2,
+                invalid: 1,
+            },
+            counts: OutcomeCounts {
+                rows: 10,
+                billed: 7,
+                skipped: 2,
+                invalid: 1,
+                notified: 7,
+                mailed: 7,
+            },
+            mail_lines: 7,
+            mailed_debts: 7,
+            accepted: Duration::from_millis(120),
+            taken: Duration::from_secs(2),
+        }
+    }
+
+    #[test]
+    fn a_report_adds_up_only_if_every_figure_is_as_expected() {
+        assert!(report().adds_up());
+        let mut wrong = report();
+        wrong.mail_lines += 1;
+        assert!(!wrong.adds_up());
+        let mut wrong = report();
+        wrong.counts.notified -= 1;
+        assert!(!wrong.adds_up());
+        assert!(wrong.to_string().contains("<-- differs"));
+    }
+
+    #[test]
+    fn the_table_is_readable() {
+        insta::assert_snapshot!(report());
+    }
+}

@@ -1,0 +1,102 @@
+//! The stack until Ctrl-C.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time,
+};
+
+use crate::{
+    services::Logs,
+    stack::{DevStack, Ports, StackError},
+};
+
+/// How often the services are looked at.
+const WATCH_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Starts the stack, prints where it is, and keeps it up until Ctrl-C.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct RunCommand {
+    #[command(flatten)]
+    ports: Ports,
+}
+
+/// Why it did not stay up.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The stack.
+    #[error(transparent)]
+    Stack(#[from] StackError),
+    /// Signals or the terminal.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Services that did not end as they should.
+    #[error("did not end with exit code 0: {}", .0.join(", "))]
+    Unclean(Vec<&'static str>),
+}
+
+impl RunCommand {
+    /// Runs until SIGINT or SIGTERM, or until a service ends.
+    pub async fn run(self) -> Result<(), RunError> {
+        let mut stack = tokio::select! {
+            stack = DevStack::start(self.ports, &Logs::Prefixed) => stack?,
+            told = told_to_stop() => return Ok(told?),
+        };
+        write!(io::stdout(), "{}", addresses(&stack))?;
+        let ended = tokio::select! {
+            told = told_to_stop() => told.map_err(RunError::from),
+            error = watch(&mut stack) => Err(error.into()),
+        };
+        writeln!(io::stdout(), "Stopping")?;
+        let unclean = stack.stop().await;
+        ended?;
+        if unclean.is_empty() {
+            Ok(())
+        } else {
+            Err(RunError::Unclean(unclean))
+        }
+    }
+}
+
+/// Returns at SIGINT or SIGTERM.
+pub(crate) async fn told_to_stop() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+async fn watch(stack: &mut DevStack) -> StackError {
+    loop {
+        if let Err(error) = stack.check() {
+            return error;
+        }
+        time::sleep(WATCH_INTERVAL).await;
+    }
+}
+
+fn addresses(stack: &DevStack) -> String {
+    let mut text = String::from("\nThe stack is up; Ctrl-C stops it.\n\n");
+    for service in stack.services() {
+        text += &format!("  {:<17} {}\n", service.name(), service.url());
+    }
+    let importer = stack.services().first().map(|service| service.url());
+    let importer = importer.unwrap_or_default();
+    text += &format!(
+        "  {:<17} {}\n",
+        "SQS and SNS",
+        stack.emulator().endpoint_url()
+    );
+    text += &format!("  {:<17} {}\n\n", "Redis", stack.redis().url());
+    text += &format!("  API documentation: {importer}/docs\n");
+    text +=
+        &format!("  Upload: curl --form 'file=@\"developer/input.csv\"' {importer}/v1/upload\n\n");
+    text
+}

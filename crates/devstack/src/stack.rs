@@ -1,0 +1,239 @@
+//! Emulator, Redis and the three services together.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    emulator::{Emulator, EmulatorError, PipelineNames, PipelineResources, REGION},
+    redis_server::{RedisError, RedisServer},
+    services::{Logs, Service, ServiceError, ServiceSettings},
+};
+
+/// Ports of the stack, all on 127.0.0.1.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Ports {
+    /// importer-api
+    #[arg(long, env = "DEVSTACK_IMPORTER_PORT", default_value_t = 8000)]
+    pub importer_port: u16,
+    /// billing-worker
+    #[arg(long, env = "DEVSTACK_BILLING_PORT", default_value_t = 8001)]
+    pub billing_port: u16,
+    /// send-mail-worker
+    #[arg(long, env = "DEVSTACK_MAIL_PORT", default_value_t = 8002)]
+    pub mail_port: u16,
+    /// SQS and SNS
+    #[arg(long, env = "DEVSTACK_EMULATOR_PORT", default_value_t = 4566)]
+    pub emulator_port: u16,
+    /// Redis; not the usual 6379, where one may run already
+    #[arg(long, env = "DEVSTACK_REDIS_PORT", default_value_t = 6390)]
+    pub redis_port: u16,
+}
+
+/// Why the stack does not start, or did not stay up.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// The emulator.
+    #[error("SQS and SNS (DEVSTACK_EMULATOR_PORT): {0}")]
+    Emulator(#[from] EmulatorError),
+    /// Redis.
+    #[error("Redis (DEVSTACK_REDIS_PORT): {0}")]
+    Redis(#[from] RedisError),
+    /// A service.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// A port of a service is taken.
+    #[error(
+        "port {port} of {service} is already in use: stop the process that holds it, or set {variable} to another port"
+    )]
+    PortInUse {
+        /// The service.
+        service: &'static str,
+        /// Its port.
+        port: u16,
+        /// The variable that sets it.
+        variable: &'static str,
+    },
+    /// No place for the files of this run.
+    #[error("no temporary directory: {0}")]
+    Files(#[source] io::Error),
+}
+
+/// A running stack. Dropping it kills what runs; [`DevStack::stop`] is the orderly way. It keeps
+/// nothing: its queues are in memory, so Redis and the uploads start empty as well.
+#[derive(Debug)]
+pub struct DevStack {
+    // In the order in which they must go.
+    services: Vec<Service>,
+    redis: RedisServer,
+    emulator: Emulator,
+    resources: PipelineResources,
+    files: TempDir,
+}
+
+impl DevStack {
+    /// Starts everything and returns when every service answers.
+    pub async fn start(ports: Ports, logs: &Logs) -> Result<Self, StackError> {
+        check_ports(ports)?;
+        let files = tempfile::tempdir().map_err(StackError::Files)?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.emulator_port));
+        let emulator = Emulator::start(address).await?;
+        let resources = emulator.create_pipeline(&PipelineNames::default()).await?;
+        let redis_files = files.path().join("redis");
+        let redis = RedisServer::start(Some(ports.redis_port), Some(&redis_files)).await?;
+        let mut stack = Self {
+            services: Vec::new(),
+            redis,
+            emulator,
+            resources,
+            files,
+        };
+        for settings in stack.settings(ports) {
+            stack.services.push(Service::start(settings, logs).await?);
+        }
+        let http = reqwest::Client::new();
+        for service in &mut stack.services {
+            service.ready(&http).await?;
+        }
+        Ok(stack)
+    }
+
+    /// The services, in the order of the flow.
+    pub fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    /// The emulator.
+    pub fn emulator(&self) -> &Emulator {
+        &self.emulator
+    }
+
+    /// Redis.
+    pub fn redis(&self) -> &RedisServer {
+        &self.redis
+    }
+
+    /// Queues and topic.
+    pub fn resources(&self) -> &PipelineResources {
+        &self.resources
+    }
+
+    /// An error if a service has ended.
+    pub fn check(&mut self) -> Result<(), StackError> {
+        for service in &mut self.services {
+            service.check()?;
+        }
+        Ok(())
+    }
+
+    /// Stops the services, then what they use. Gives the names of services that did not end with
+    /// exit code 0.
+    pub async fn stop(self) -> Vec<&'static str> {
+        for service in &self.services {
+            service.terminate();
+        }
+        let mut unclean = Vec::new();
+        for service in self.services {
+            let name = service.name();
+            if !service.ended().await.is_some_and(|status| status.success()) {
+                unclean.push(name);
+            }
+        }
+        self.redis.stop().await;
+        self.emulator.stop().await;
+        unclean
+    }
+
+    fn settings(&self, ports: Ports) -> [ServiceSettings; 3] {
+        let spool = self.spool().to_string_lossy().into_owned();
+        let queue = &self.resources.data_process_url;
+        [
+            self.service(
+                "importer-api",
+                ports.importer_port,
+                [
+                    ("PORT", ports.importer_port.to_string()),
+                    ("SQS_QUEUE_URL", queue.clone()),
+                    ("SPOOL_DIR", spool),
+                ],
+            ),
+            self.service(
+                "billing-worker",
+                ports.billing_port,
+                [
+                    ("METRICS_PORT", ports.billing_port.to_string()),
+                    ("SQS_QUEUE_URL", queue.clone()),
+                    ("SNS_TOPIC_ARN", self.resources.topic_arn.clone()),
+                ],
+            ),
+            self.service(
+                "send-mail-worker",
+                ports.mail_port,
+                [
+                    ("METRICS_PORT", ports.mail_port.to_string()),
+                    ("SQS_QUEUE_URL", self.resources.process_email_url.clone()),
+                ],
+            ),
+        ]
+    }
+
+    fn service<const N: usize>(
+        &self,
+        name: &'static str,
+        port: u16,
+        own: [(&'static str, String); N],
+    ) -> ServiceSettings {
+        let endpoint = self.emulator.endpoint_url();
+        let shared = [
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+            ("SQS_ENDPOINT_URL", endpoint.clone()),
+            ("SNS_ENDPOINT_URL", endpoint),
+            ("REDIS_HOST", self.redis.host().to_owned()),
+            ("REDIS_PORT", self.redis.port().to_string()),
+            ("REDIS_DB", "0".to_owned()),
+            ("BIND_ADDRESS", "127.0.0.1".to_owned()),
+        ];
+        ServiceSettings {
+            name,
+            port,
+            environment: shared.into_iter().chain(own).collect(),
+        }
+    }
+
+    fn spool(&self) -> PathBuf {
+        self.files.path().join("spool")
+    }
+}
+
+/// Tells of a taken port before anything is started.
+fn check_ports(ports: Ports) -> Result<(), StackError> {
+    for (service, port, variable) in [
+        (
+            "importer-api",
+            ports.importer_port,
+            "DEVSTACK_IMPORTER_PORT",
+        ),
+        (
+            "billing-worker",
+            ports.billing_port,
+            "DEVSTACK_BILLING_PORT",
+        ),
+        ("send-mail-worker", ports.mail_port, "DEVSTACK_MAIL_PORT"),
+    ] {
+        let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err();
+        if taken {
+            return Err(StackError::PortInUse {
+                service,
+                port,
+                variable,
+            });
+        }
+    }
+    Ok(())
+}
