@@ -1,3 +1,4 @@
+use common::contract::names::VISIBILITY_TIMEOUT;
 use common::ledger::RedisLedger;
 use common::messaging::{Consumer, ConsumerOptions, connect};
 use common::service::{AppRegistry, StartError, ops_routes, serve_during};
@@ -48,6 +49,7 @@ async fn consume<T: Transport>(
         max_messages: settings.max_messages,
         long_poll: settings.long_poll,
         concurrency: CONCURRENCY,
+        visibility_timeout: VISIBILITY_TIMEOUT,
     };
     let queue = clients.queue(settings.queue_url.clone());
     Consumer::new(queue, worker, options, metrics.consumer, stop)

@@ -30,6 +30,8 @@
 
 mod csv_file;
 mod poll;
+mod process;
+mod service;
 mod stack;
 
 pub use csv_file::{CsvFile, CsvRow};
@@ -39,4 +41,6 @@ pub use devstack::emulator::{
 };
 pub use devstack::redis_server::RedisServer;
 pub use poll::poll_until;
+pub use process::ServiceProcess;
+pub use service::RunningService;
 pub use stack::Stack;

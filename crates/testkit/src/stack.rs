@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use common::{
+    ledger::RedisLedger,
+    service::{Environment, RedisSettings},
+};
 use devstack::{
     emulator::{
         Emulator, PipelineNames, PipelineResources, PipelineSettings, QueueDepth, REGION,
@@ -97,6 +101,34 @@ impl Stack {
             ("REDIS_PORT", self.redis_port.to_string()),
             ("REDIS_DB", "0".to_owned()),
         ])
+    }
+
+    /// The environment of a service that works on this queue, with further variables or other
+    /// values.
+    pub fn service_environment(
+        &self,
+        queue_url: &str,
+        further: &[(&'static str, &str)],
+    ) -> Environment {
+        let mut variables = self.environment();
+        variables.insert("SQS_QUEUE_URL", queue_url.to_owned());
+        // An idle test should not wait for a long poll to end.
+        variables.insert("SQS_WAIT_TIME_SECONDS", "1".to_owned());
+        for (name, value) in further {
+            variables.insert(name, (*value).to_owned());
+        }
+        variables
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+
+    /// The ledger in this stack's Redis.
+    pub async fn ledger(&self) -> RedisLedger {
+        let settings = RedisSettings::read(&self.service_environment("http://unused", &[]));
+        RedisLedger::connect(&settings.expect("the settings of Redis"), None)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// How many messages a queue holds.

@@ -44,9 +44,13 @@ impl Notification {
     }
 }
 
-/// A body of `process-email` is no notification.
+/// A body of `process-email` is no notification. Its text says where, and
+/// nothing of what the body holds.
 #[derive(Debug, Error)]
-#[error("the message is no billing notification: {0}")]
+#[error(
+    "the message is no billing notification: {:?} error at line {} column {}",
+    .0.classify(), .0.line(), .0.column()
+)]
 pub struct MalformedNotification(#[from] serde_json::Error);
 
 /// What a message of `process-email` holds, with or without raw delivery.

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
+use aws_sdk_sqs::config::Credentials;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_types::timeout::TimeoutConfig;
 
@@ -22,19 +23,27 @@ pub struct AwsClients {
     notifications: aws_sdk_sns::Client,
 }
 
-/// Clients for the region and endpoints of the settings; credentials come
-/// from the SDK's own chain. `long_poll` is the longest wait of a receive.
+/// Clients for the region and endpoints of the settings, with its keys or
+/// else the SDK's own chain of credentials. `long_poll` is the longest wait of a receive.
 /// Nothing is sent yet.
 pub async fn connect(settings: &BaseSettings, long_poll: Duration) -> AwsClients {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
-    let shared = aws_config::defaults(BehaviorVersion::latest())
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(settings.region.clone()))
         .http_client(http)
-        .timeout_config(timeouts(ATTEMPT_TIMEOUT))
-        .load()
-        .await;
+        .timeout_config(timeouts(ATTEMPT_TIMEOUT));
+    if let Some(keys) = settings.keys.clone() {
+        loader = loader.credentials_provider(Credentials::new(
+            keys.access_key_id,
+            keys.secret_access_key,
+            keys.session_token,
+            None,
+            "environment",
+        ));
+    }
+    let shared = loader.load().await;
     let mut sqs = aws_sdk_sqs::config::Builder::from(&shared);
     sqs.set_endpoint_url(settings.sqs_endpoint.clone());
     let mut sns = aws_sdk_sns::config::Builder::from(&shared);

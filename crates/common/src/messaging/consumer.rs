@@ -13,7 +13,6 @@ use tracing::{error, info, warn};
 
 use super::delivery::Receipt;
 use super::{CallError, Delivery, EntryOutcome, Queue};
-use crate::contract::names::VISIBILITY_TIMEOUT;
 use crate::outage::{Backoff, outage_backoff, ride_out, wait};
 use crate::service::{AppRegistry, MetricsError, StartError};
 
@@ -52,6 +51,9 @@ pub struct ConsumerOptions {
     /// Receives and batches in hand at a time. Nothing is received ahead, so
     /// that many batches are the most work in hand.
     pub concurrency: usize,
+    /// How long a message stays hidden unless that is extended, which it is
+    /// for as long as it is in hand.
+    pub visibility_timeout: Duration,
 }
 
 /// Counters of a consumer.
@@ -196,11 +198,12 @@ impl<H: BatchHandler> Consumer<H> {
         let ConsumerOptions {
             max_messages,
             long_poll,
+            visibility_timeout,
             ..
         } = self.options;
         let deliveries = self
             .queue
-            .receive(max_messages, long_poll, VISIBILITY_TIMEOUT)
+            .receive(max_messages, long_poll, visibility_timeout)
             .await?;
         self.metrics.received.inc_by(deliveries.len() as u64);
         Ok(deliveries)
@@ -210,7 +213,7 @@ impl<H: BatchHandler> Consumer<H> {
     async fn process(&self, deliveries: Vec<Delivery>, receipts: Vec<Receipt>) {
         let handling = AssertUnwindSafe(self.handler.handle(deliveries)).catch_unwind();
         tokio::pin!(handling);
-        let period = VISIBILITY_TIMEOUT / 3;
+        let period = self.options.visibility_timeout / 3;
         let mut heartbeat = tokio::time::interval_at(Instant::now() + period, period);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut verdicts = loop {
@@ -228,7 +231,10 @@ impl<H: BatchHandler> Consumer<H> {
     }
 
     async fn extend(&self, receipts: &[Receipt]) {
-        let hidden: Vec<_> = receipts.iter().map(|r| (r, VISIBILITY_TIMEOUT)).collect();
+        let hidden: Vec<_> = receipts
+            .iter()
+            .map(|r| (r, self.options.visibility_timeout))
+            .collect();
         if let Err(error) = self.queue.change_visibility(&hidden).await {
             warn!(%error, "Visibility was not extended, messages may come again");
         }

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 use std::time::Duration;
@@ -164,6 +164,34 @@ fn checked_url(name: &'static str, held: &str, takes: &str) -> Result<String, Se
     }
 }
 
+/// Keys of an AWS account that were given by variables.
+#[derive(Clone)]
+pub struct AwsKeys {
+    /// `AWS_ACCESS_KEY_ID`
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`
+    pub secret_access_key: String,
+    /// `AWS_SESSION_TOKEN`, for temporary keys.
+    pub session_token: Option<String>,
+}
+
+/// Secrets are never printed.
+impl fmt::Debug for AwsKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwsKeys").finish_non_exhaustive()
+    }
+}
+
+impl AwsKeys {
+    fn read(env: &Environment) -> Option<Self> {
+        Some(Self {
+            access_key_id: env.get("AWS_ACCESS_KEY_ID")?.to_owned(),
+            secret_access_key: env.get("AWS_SECRET_ACCESS_KEY")?.to_owned(),
+            session_token: env.get("AWS_SESSION_TOKEN").map(str::to_owned),
+        })
+    }
+}
+
 /// What every service reads: where it listens, how much it logs, where AWS is.
 #[derive(Clone, Debug)]
 pub struct BaseSettings {
@@ -175,6 +203,8 @@ pub struct BaseSettings {
     pub log_filter: String,
     /// AWS region.
     pub region: String,
+    /// AWS keys; `None` leaves it to the SDK's own chain.
+    pub keys: Option<AwsKeys>,
     /// Endpoint of SQS, where it is not AWS's own.
     pub sqs_endpoint: Option<String>,
     /// Endpoint of SNS, where it is not AWS's own.
@@ -183,7 +213,7 @@ pub struct BaseSettings {
 
 impl BaseSettings {
     /// Reads `BIND_ADDRESS`, the named port variable, `LOG_LEVEL`,
-    /// `AWS_REGION`, `SQS_ENDPOINT_URL` and `SNS_ENDPOINT_URL`.
+    /// `AWS_…`, `SQS_ENDPOINT_URL` and `SNS_ENDPOINT_URL`.
     pub fn read(
         env: &Environment,
         port_variable: &'static str,
@@ -198,6 +228,7 @@ impl BaseSettings {
             port: env.number(port_variable, default_port, 0, u16::MAX)?,
             log_filter: log_filter(env)?,
             region: env.get("AWS_REGION").unwrap_or("us-east-1").to_owned(),
+            keys: AwsKeys::read(env),
             sqs_endpoint: env.url("SQS_ENDPOINT_URL")?,
             sns_endpoint: env.url("SNS_ENDPOINT_URL")?,
         })
@@ -329,6 +360,17 @@ mod tests {
         ]);
         assert!(env.queue_url("SQS_QUEUE_URL").is_err());
         assert!(env.topic_arn("SNS_TOPIC_ARN").is_err());
+    }
+
+    #[test]
+    fn keys_are_taken_together_and_never_printed() {
+        let read = |variables: &[_]| BaseSettings::read(&env(variables), "PORT", 8000).unwrap();
+        let id = ("AWS_ACCESS_KEY_ID", "an-id");
+        let secret = ("AWS_SECRET_ACCESS_KEY", "a-secret");
+        assert!(read(&[id]).keys.is_none());
+        let base = read(&[id, secret]);
+        assert!(base.keys.is_some());
+        assert!(!format!("{base:?}").contains("a-secret"));
     }
 
     #[test]

@@ -1,0 +1,50 @@
+# `make help` lists the targets.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+CARGO ?= cargo
+DEVSTACK := $(or $(CARGO_TARGET_DIR),target)/release/devstack
+
+# Options of `make generate`
+SEED ?= 1
+DUPLICATES ?= 0.01
+INVALID ?= 0.005
+OUTPUT ?= data/input.csv
+
+.PHONY: help setup build run demo generate test check format
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z\/-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install what the other targets need and is missing: redis-server
+	@developer/setup.sh
+
+build: ## Build everything for use
+	$(CARGO) build --release --workspace --bins
+
+run: setup build ## Start the whole stack and keep it up until Ctrl-C
+	@$(DEVSTACK) run
+
+demo: setup build ## Start the stack, upload a file (ROWS=100000 generates one), check what became of each row
+	@$(DEVSTACK) demo $(if $(ROWS),--rows $(ROWS))
+
+generate: build ## Write an input file: ROWS=, SEED=, DUPLICATES=, INVALID= (shares), OUTPUT=
+	@mkdir -p $(dir $(OUTPUT))
+	@$(DEVSTACK) generate --rows $(or $(ROWS),2000) \
+		--seed $(SEED) --duplicates $(DUPLICATES) --invalid $(INVALID) --output $(OUTPUT)
+
+test: setup ## Run all tests, with cargo-nextest where it is installed
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		$(CARGO) nextest run --workspace && $(CARGO) test --quiet --workspace --doc; \
+	else \
+		$(CARGO) test --workspace; \
+	fi
+
+check: ## Check format, lints and documentation; licences where cargo-deny is installed
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check; else echo "cargo-deny is not installed: licences are not checked"; fi
+
+format: ## Format the code
+	$(CARGO) fmt --all

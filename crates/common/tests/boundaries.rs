@@ -1,0 +1,103 @@
+//! The rules of dependency that `docs/ARCHITECTURE.md` states, held against
+//! the sources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Every Rust file below a folder, with its text.
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push((path, text));
+        }
+    }
+    assert!(!found.is_empty(), "no sources below {}", folder.display());
+    found
+}
+
+#[track_caller]
+fn assert_never_named(folder: &str, words: &[&str]) {
+    for (path, text) in sources(&workspace().join(folder)) {
+        for word in words {
+            assert!(!text.contains(word), "{} names {word}", path.display());
+        }
+    }
+}
+
+fn manifest(of: &str) -> String {
+    fs::read_to_string(workspace().join(of).join("Cargo.toml")).unwrap()
+}
+
+const AWS: &str = "aws_";
+const REDIS: &str = "redis::";
+const TOKIO: &str = "tokio";
+
+#[test]
+fn the_contract_and_the_boleto_know_no_runtime_no_aws_and_no_redis() {
+    assert_never_named("crates/common/src/contract", &[TOKIO, AWS, REDIS]);
+    assert_never_named("crates/boleto/src", &[TOKIO, AWS, REDIS]);
+}
+
+#[test]
+fn aws_is_named_in_messaging_alone() {
+    for folder in [
+        "crates/common/src/contract",
+        "crates/common/src/ledger",
+        "crates/common/src/service",
+        "importer-api/src",
+        "billing-worker/src",
+        "send-mail-worker/src",
+    ] {
+        assert_never_named(folder, &[AWS]);
+    }
+}
+
+#[test]
+fn redis_is_named_in_the_ledger_alone() {
+    for folder in [
+        "crates/common/src/contract",
+        "crates/common/src/messaging",
+        "crates/common/src/service",
+        "importer-api/src",
+        "billing-worker/src",
+        "send-mail-worker/src",
+    ] {
+        assert_never_named(folder, &[REDIS]);
+    }
+}
+
+#[test]
+fn messaging_and_the_ledger_do_not_know_each_other() {
+    assert_never_named("crates/common/src/messaging", &["crate::ledger"]);
+    assert_never_named("crates/common/src/ledger", &["crate::messaging"]);
+}
+
+#[test]
+fn no_crate_depends_on_a_service() {
+    for of in [
+        "crates/boleto",
+        "crates/common",
+        "crates/testkit",
+        "crates/devstack",
+        "importer-api",
+        "billing-worker",
+        "send-mail-worker",
+    ] {
+        let manifest = manifest(of);
+        let dependencies = manifest.split("[dependencies]").nth(1).unwrap();
+        // End-to-end tests may name the services; what ships may not.
+        let shipped = dependencies.split("[dev-dependencies]").next().unwrap();
+        for service in ["importer-api", "billing-worker", "send-mail-worker"] {
+            assert!(!shipped.contains(service), "{of} depends on {service}");
+        }
+    }
+}

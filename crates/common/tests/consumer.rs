@@ -1,0 +1,212 @@
+//! The consumer on a real queue.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::contract::RowId;
+use common::messaging::{
+    BatchHandler, BatchSender, Consumer, ConsumerMetrics, ConsumerOptions, Delivery, EntryOutcome,
+    Outgoing, Queue, Verdict, connect,
+};
+use common::service::{AppRegistry, BaseSettings};
+use testkit::{Stack, poll_until};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const LONG: Duration = Duration::from_secs(20);
+
+async fn queue(stack: &Stack) -> Queue {
+    let url = stack.resources().data_process_url.clone();
+    let settings = BaseSettings::read(&stack.service_environment(&url, &[]), "PORT", 0).unwrap();
+    connect(&settings, Duration::from_secs(1)).await.queue(url)
+}
+
+fn message(body: &str) -> Outgoing {
+    Outgoing {
+        body: body.to_owned(),
+        row: None,
+        event_type: None,
+    }
+}
+
+/// Gives the verdict that a body names: `done`, `later`, `fail`, `panic`, and
+/// after a time `slow`. Keeps what it saw.
+#[derive(Clone, Default)]
+struct Handler {
+    seen: Arc<Mutex<Vec<Delivery>>>,
+}
+
+impl Handler {
+    fn receives(&self) -> HashMap<String, u32> {
+        let mut receives = HashMap::new();
+        for delivery in self.seen.lock().unwrap().iter() {
+            *receives.entry(delivery.body.clone()).or_default() += 1;
+        }
+        receives
+    }
+}
+
+impl BatchHandler for Handler {
+    async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
+        self.seen.lock().unwrap().extend(deliveries.iter().cloned());
+        let mut verdicts = Vec::new();
+        for delivery in deliveries {
+            verdicts.push(match delivery.body.as_str() {
+                "later" if delivery.receive_count == 1 => Verdict::Later(Duration::ZERO),
+                "fail" => Verdict::Failed,
+                "panic" if delivery.receive_count == 1 => panic!("told to"),
+                "slow" => {
+                    tokio::time::sleep(Duration::from_secs(4)).await;
+                    Verdict::Done
+                }
+                _ => Verdict::Done,
+            });
+        }
+        verdicts
+    }
+}
+
+struct Running {
+    handler: Handler,
+    registry: AppRegistry,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+async fn run(stack: &Stack, visibility_timeout: Duration) -> Running {
+    let handler = Handler::default();
+    let registry = AppRegistry::new("test").unwrap();
+    let stop = CancellationToken::new();
+    let options = ConsumerOptions {
+        max_messages: 1,
+        long_poll: Duration::from_secs(1),
+        concurrency: 3,
+        visibility_timeout,
+    };
+    let consumer = Consumer::new(
+        queue(stack).await,
+        handler.clone(),
+        options,
+        ConsumerMetrics::new(&registry).unwrap(),
+        stop.clone(),
+    );
+    let task = tokio::spawn(async move { consumer.run().await.unwrap() });
+    Running {
+        handler,
+        registry,
+        stop,
+        task,
+    }
+}
+
+fn counter(registry: &AppRegistry, name: &str) -> u64 {
+    let text = registry.render().unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(&format!("{name}{{")));
+    line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn each_message_is_settled_by_its_own_verdict() {
+    let stack = Stack::start().await;
+    let queue = queue(&stack).await;
+    let messages: Vec<_> = ["done", "later", "fail", "panic", "done"]
+        .map(message)
+        .into();
+    let sent = queue
+        .send_batch(&messages.iter().collect::<Vec<_>>())
+        .await
+        .unwrap();
+    assert_eq!(sent, vec![EntryOutcome::Accepted; 5]);
+
+    let running = run(&stack, Duration::from_secs(30)).await;
+    poll_until("all but the failing one to be deleted", LONG, async || {
+        (counter(&running.registry, "sqs_consumer_messages_deleted_total") == 4).then_some(())
+    })
+    .await;
+    running.stop.cancel();
+    running.task.await.unwrap();
+
+    let receives = running.handler.receives();
+    assert_eq!(
+        (receives["done"], receives["later"], receives["panic"]),
+        (2, 2, 2)
+    );
+    let depth = stack.depth(&stack.resources().data_process_url).await;
+    assert_eq!(depth.total(), 1, "the failing one is still there");
+    assert_eq!(
+        counter(&running.registry, "messages_processed_successfully_total"),
+        4
+    );
+    assert!(counter(&running.registry, "messages_processed_errors_total") >= 2);
+}
+
+#[tokio::test]
+async fn a_message_in_hand_stays_hidden_for_as_long_as_it_takes() {
+    let stack = Stack::start().await;
+    let queue = queue(&stack).await;
+    queue.send_batch(&[&message("slow")]).await.unwrap();
+    let running = run(&stack, Duration::from_secs(2)).await;
+    poll_until("the message to be deleted", LONG, async || {
+        (counter(&running.registry, "sqs_consumer_messages_deleted_total") == 1).then_some(())
+    })
+    .await;
+    assert_eq!(running.handler.receives()["slow"], 1);
+}
+
+#[tokio::test]
+async fn a_stop_finishes_what_is_in_hand() {
+    let stack = Stack::start().await;
+    let queue = queue(&stack).await;
+    queue.send_batch(&[&message("slow")]).await.unwrap();
+    let running = run(&stack, Duration::from_secs(30)).await;
+    poll_until("the message to be in hand", LONG, async || {
+        running
+            .handler
+            .receives()
+            .contains_key("slow")
+            .then_some(())
+    })
+    .await;
+    running.stop.cancel();
+    tokio::time::timeout(Duration::from_secs(8), running.task)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        stack
+            .depth(&stack.resources().data_process_url)
+            .await
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn the_row_travels_in_the_attributes() {
+    let stack = Stack::start().await;
+    let queue = queue(&stack).await;
+    let row = RowId {
+        import_id: Uuid::now_v7(),
+        row: 42,
+    };
+    let with_row = Outgoing {
+        row: Some(row),
+        ..message("done")
+    };
+    queue
+        .send_batch(&[&with_row, &message("bare")])
+        .await
+        .unwrap();
+    let running = run(&stack, Duration::from_secs(30)).await;
+    poll_until("both", LONG, async || {
+        (running.handler.receives().len() == 2).then_some(())
+    })
+    .await;
+    let seen = running.handler.seen.lock().unwrap();
+    let row_of = |body: &str| seen.iter().find(|d| d.body == body).unwrap().row;
+    assert_eq!(row_of("done"), Some(row));
+    assert_eq!(row_of("bare"), None);
+}
