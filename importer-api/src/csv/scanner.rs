@@ -49,6 +49,10 @@ impl Scanner {
     pub fn scan(&mut self, piece: &[u8]) -> (usize, Scanned<'_>) {
         let mut used = 0;
         loop {
+            // To go on with nothing would be to say that the text has ended.
+            if used > 0 && used == piece.len() {
+                return (used, Scanned::NeedsMore);
+            }
             let (result, read, written, ends) = self.csv.read_record(
                 &piece[used..],
                 &mut self.text[self.text_len..],
@@ -131,12 +135,15 @@ mod tests {
             let (used, scanned) = scanner.scan(rest);
             rest = &rest[used..];
             match scanned {
-                Scanned::NeedsMore => rest = pieces.next().unwrap_or_default(),
+                Scanned::NeedsMore => {}
                 Scanned::Record(fields) => {
                     found.push(Some(fields.iter().map(|field| field.to_vec()).collect()));
                 }
                 Scanned::Oversized => found.push(None),
                 Scanned::End => return found,
+            }
+            if rest.is_empty() {
+                rest = pieces.next().unwrap_or_default();
             }
         }
     }

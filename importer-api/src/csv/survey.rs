@@ -50,6 +50,10 @@ struct Counting {
 impl Survey {
     /// Looks at the next piece of the file.
     pub fn look(&mut self, piece: &[u8]) -> Result<(), SurveyError> {
+        // Further down an empty piece stands for the end of the file.
+        if piece.is_empty() {
+            return Ok(());
+        }
         if let Some(counting) = &mut self.counting {
             counting.count(piece);
             return Ok(());
@@ -123,8 +127,10 @@ mod tests {
 
     fn survey(text: &[u8], piece: usize) -> Result<Surveyed, SurveyError> {
         let mut survey = Survey::default();
+        survey.look(b"")?;
         for piece in text.chunks(piece) {
             survey.look(piece)?;
+            survey.look(b"")?;
         }
         survey.finish()
     }

@@ -1,0 +1,41 @@
+//! billing-worker as a process: exit codes and signals.
+
+use testkit::{ServiceProcess, Stack};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_billing-worker");
+
+fn variables(stack: &Stack) -> Vec<(&'static str, String)> {
+    let queue = ("SQS_QUEUE_URL", stack.resources().data_process_url.clone());
+    stack.environment().into_iter().chain([queue]).collect()
+}
+
+#[tokio::test]
+async fn sigterm_ends_it_with_exit_code_0() {
+    let stack = Stack::start().await;
+    let process = ServiceProcess::start(BINARY, "METRICS_PORT", variables(&stack));
+    process.healthy().await;
+    process.terminate();
+    let (status, _, errors) = process.ended().await;
+    assert_eq!(status.code(), Some(0), "{errors}");
+}
+
+#[tokio::test]
+async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
+    let stack = Stack::start().await;
+    for (name, value) in [
+        ("SNS_TOPIC_ARN", "my-topic"),
+        ("SQS_MAX_MESSAGES", "11"),
+        ("NOTIFICATION_FLUSH_INTERVAL", "-1"),
+        ("REDIS_DATA_EXPIRATION", "1h"),
+        ("REDIS_HOST", ""),
+    ] {
+        let mut variables = variables(&stack);
+        variables.push((name, value.to_owned()));
+        let process = ServiceProcess::start(BINARY, "METRICS_PORT", variables);
+        let (status, output, errors) = process.ended().await;
+        assert_eq!(status.code(), Some(64), "{name}: {errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+        assert!(errors.starts_with(name), "{errors}");
+        assert_eq!(output, "");
+    }
+}

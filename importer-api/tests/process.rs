@@ -1,0 +1,45 @@
+//! importer-api as a process: exit codes and signals.
+
+use testkit::{ServiceProcess, Stack};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_importer-api");
+
+fn variables(stack: &Stack, spool: &str) -> Vec<(&'static str, String)> {
+    let own = [
+        ("SQS_QUEUE_URL", stack.resources().data_process_url.clone()),
+        ("SPOOL_DIR", spool.to_owned()),
+    ];
+    stack.environment().into_iter().chain(own).collect()
+}
+
+#[tokio::test]
+async fn sigterm_ends_it_with_exit_code_0() {
+    let (stack, spool) = (Stack::start().await, tempfile::tempdir().unwrap());
+    let spool = spool.path().to_str().unwrap();
+    let process = ServiceProcess::start(BINARY, "PORT", variables(&stack, spool));
+    process.healthy().await;
+    process.terminate();
+    let (status, _, errors) = process.ended().await;
+    assert_eq!(status.code(), Some(0), "{errors}");
+}
+
+#[tokio::test]
+async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
+    let (stack, spool) = (Stack::start().await, tempfile::tempdir().unwrap());
+    let spool = spool.path().to_str().unwrap();
+    for (name, value) in [
+        ("SQS_QUEUE_URL", "data-process"),
+        ("MAX_SQS_SEND_MESSAGE_BATCH_SIZE", "11"),
+        ("MAX_CSV_PROCESS_CONCURRENT_TASKS", "many"),
+        ("REDIS_PORT", "0"),
+        ("SPOOL_DIR", "/dev/null/spool"),
+    ] {
+        let mut variables = variables(&stack, spool);
+        variables.push((name, value.to_owned()));
+        let process = ServiceProcess::start(BINARY, "PORT", variables);
+        let (status, _, errors) = process.ended().await;
+        assert_eq!(status.code(), Some(64), "{name}: {errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+        assert!(errors.starts_with(name), "{errors}");
+    }
+}

@@ -1,0 +1,413 @@
+//! importer-api's `run` with real uploads, a real queue and a real Redis.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use importer_api::Settings;
+use reqwest::multipart::{Form, Part};
+use serde_json::Value;
+use tempfile::TempDir;
+use testkit::{CsvFile, CsvRow, Emulator, PipelineNames, RunningService, Stack, poll_until};
+use uuid::Uuid;
+
+const LONG: Duration = Duration::from_secs(20);
+const HEADER: &str = "name,governmentId,email,debtAmount,debtDueDate,debtId";
+
+/// An importer with a spool of its own, which outlives it.
+struct Importer {
+    stack: Stack,
+    spool: TempDir,
+}
+
+impl Importer {
+    async fn new() -> Self {
+        let (stack, spool) = (Stack::start().await, tempfile::tempdir().unwrap());
+        Self { stack, spool }
+    }
+
+    async fn start(&self) -> RunningService {
+        self.start_with(&[]).await
+    }
+
+    async fn start_with(&self, further: &[(&'static str, &str)]) -> RunningService {
+        let spool = self.spool.path().to_str().unwrap();
+        let more = [&[("SPOOL_DIR", spool)], further].concat();
+        let queue = &self.stack.resources().data_process_url;
+        let settings = Settings::read(&self.stack.service_environment(queue, &more)).unwrap();
+        RunningService::start(|listener, stop| importer_api::run(settings, listener, stop)).await
+    }
+
+    /// The bodies in the queue by row, once there are that many.
+    async fn sent(&self, rows: usize) -> BTreeMap<u64, String> {
+        let mut bodies = BTreeMap::new();
+        poll_until("the rows to be sent", LONG, async || {
+            let queue = &self.stack.resources().data_process_url;
+            for message in self.stack.take_all(queue).await {
+                let row = message.attributes["row"].parse().unwrap();
+                bodies.insert(row, message.body);
+            }
+            (bodies.len() >= rows).then_some(())
+        })
+        .await;
+        assert_eq!(bodies.len(), rows);
+        bodies
+    }
+
+    fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.spool.path()).unwrap();
+        let names = entries.map(|e| e.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name != "lock").collect()
+    }
+}
+
+fn form(file: impl Into<Vec<u8>>) -> Form {
+    Form::new().part("file", Part::bytes(file.into()).file_name("debts.csv"))
+}
+
+async fn post(service: &RunningService, form: Form) -> (u16, Value) {
+    let url = format!("{}/v1/upload", service.url());
+    let request = reqwest::Client::new().post(url).multipart(form);
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    let content_type = answer.headers()["content-type"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let expected = if status < 400 {
+        "application/json"
+    } else {
+        "application/problem+json"
+    };
+    assert_eq!(content_type, expected);
+    (status, answer.json().await.unwrap())
+}
+
+async fn upload(service: &RunningService, file: impl Into<Vec<u8>>) -> Uuid {
+    let (status, body) = post(service, form(file)).await;
+    assert_eq!(status, 202, "{body}");
+    assert!(body["message"].is_string());
+    body["import_id"].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn every_row_is_sent_once_with_its_number_and_counted() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let import_id = upload(&service, CsvFile::new().valid_rows(95).bytes()).await;
+    let queue = &importer.stack.resources().data_process_url;
+    poll_until("the rows to be sent", LONG, async || {
+        (importer.stack.depth(queue).await.visible == 95).then_some(())
+    })
+    .await;
+    let messages = importer.stack.take_all(queue).await;
+    assert_eq!(messages.len(), 95);
+    assert!(
+        messages
+            .iter()
+            .all(|m| m.attributes["import_id"] == import_id.to_string())
+    );
+    let mut rows: Vec<u64> = messages
+        .iter()
+        .map(|m| m.attributes["row"].parse().unwrap())
+        .collect();
+    rows.sort_unstable();
+    assert_eq!(rows, (1..=95).collect::<Vec<_>>());
+    poll_until("the duration to be observed", LONG, async || {
+        let count = service.metric("csv_processor_duration_seconds_count").await;
+        (count == 1).then_some(())
+    })
+    .await;
+    assert_eq!(
+        service.metric("csv_processor_messages_sent_total").await,
+        95
+    );
+    assert_eq!(
+        service.metric("csv_processor_messages_failed_total").await,
+        0
+    );
+    let rows = importer
+        .stack
+        .ledger()
+        .await
+        .rows_of(import_id)
+        .await
+        .unwrap();
+    assert_eq!(rows, Some(95));
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_of_any_usual_form_arrives_as_it_was_meant() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let record = "João da Silva,52998224725,joao@example.com,7811.50,2027-03-15,7";
+    let forms: [(&str, Vec<u8>, &str); 9] = [
+        ("LF", format!("{HEADER}\n{record}\n").into(), record),
+        ("CRLF", format!("{HEADER}\r\n{record}\r\n").into(), record),
+        ("no last line end", format!("{HEADER}\n{record}").into(), record),
+        ("BOM", format!("\u{feff}{HEADER}\n{record}\n").into(), record),
+        ("blank lines", format!("\n{HEADER}\n\n  \n{record}\n\n\r\n").into(), record),
+        (
+            "semicolons and another order",
+            "debtID;NAME;governmentid;email;debtAmount;debtDueDate\n7;João da Silva;52998224725;joao@example.com;7811.50;2027-03-15".into(),
+            record,
+        ),
+        (
+            "Windows-1252",
+            CsvFile::new().line(record).latin1_bytes(),
+            record,
+        ),
+        (
+            "quotes",
+            format!("{HEADER}\n\"João \"\"Zé\"\", o\n2º\",1,\"a@b.co\",7,2027-03-15,7\n").into(),
+            "\"João \"\"Zé\"\", o\n2º\",1,a@b.co,7,2027-03-15,7",
+        ),
+        (
+            "blanks after the id",
+            format!("{HEADER}\n{record}  \n").into(),
+            "João da Silva,52998224725,joao@example.com,7811.50,2027-03-15,7  ",
+        ),
+    ];
+    for (form, file, body) in forms {
+        upload(&service, file).await;
+        assert_eq!(importer.sent(1).await[&1], body, "{form}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_imported_is_refused_with_the_reason_and_leaves_nothing() {
+    let importer = Importer::new().await;
+    let service = importer.start_with(&[("MAX_UPLOAD_BYTES", "100000")]).await;
+    let row = CsvRow::valid("7").line();
+    let cases: [(Form, u16, &str); 9] = [
+        (form(""), 422, "the file is empty"),
+        (form(HEADER), 422, "a header and no data"),
+        (
+            form(format!("{HEADER}\n \n\n")),
+            422,
+            "a header and no data",
+        ),
+        (form(row.clone()), 422, "the first line is no header"),
+        (
+            form(HEADER.replace("email", "mail") + "\n" + &row),
+            422,
+            "lacks the columns email",
+        ),
+        (
+            form(b"\x89PNG\r\n\x1a\n\0\0".to_vec()),
+            422,
+            "the first line is no header",
+        ),
+        (
+            form(format!("{HEADER}\n{}", "x".repeat(200_000))),
+            413,
+            "MAX_UPLOAD_BYTES",
+        ),
+        (Form::new().text("other", "text"), 400, "the field file"),
+        (
+            form(format!("{HEADER}\n{row}")).part("file", Part::text("x")),
+            400,
+            "one field file",
+        ),
+    ];
+    for (form, status, detail) in cases {
+        let (found, problem) = post(&service, form).await;
+        assert_eq!(found, status, "{problem}");
+        assert_eq!(problem["status"], status);
+        assert!(
+            problem["detail"].as_str().unwrap().contains(detail),
+            "{problem}"
+        );
+        assert!(
+            problem["type"]
+                .as_str()
+                .unwrap()
+                .starts_with("urn:problem:")
+        );
+        assert!(problem["title"].is_string());
+    }
+    let url = format!("{}/v1/upload", service.url());
+    let answer = reqwest::Client::new()
+        .post(url)
+        .body("no form")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 400);
+    assert_eq!(
+        answer.json::<Value>().await.unwrap()["type"],
+        "urn:problem:malformed-form"
+    );
+    poll_until("nothing to be left", LONG, async || {
+        importer.files().is_empty().then_some(())
+    })
+    .await;
+    upload(&service, format!("{HEADER}\n{row}")).await;
+    assert_eq!(importer.sent(1).await[&1], row);
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_leaves_nothing() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let start = format!(
+        "POST /v1/upload HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\
+         content-type: multipart/form-data; boundary=b\r\n\r\n\
+         --b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n{HEADER}\nx,y"
+    );
+    let address = service.url().trim_start_matches("http://").to_owned();
+    let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut client, start.as_bytes())
+        .await
+        .unwrap();
+    poll_until("the upload to begin", LONG, async || {
+        (!importer.files().is_empty()).then_some(())
+    })
+    .await;
+    drop(client);
+    poll_until("nothing to be left", LONG, async || {
+        importer.files().is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rows_that_a_message_cannot_carry_are_invalid_and_the_others_go_on() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let mut file = format!("{HEADER}\n{}\n", CsvRow::valid("1").line()).into_bytes();
+    file.extend_from_slice(b"with a \0 byte,1,a@b.co,1,2027-01-01,2\n");
+    file.extend_from_slice("x".repeat(300_000).as_bytes());
+    file.extend_from_slice(
+        format!(",1,a@b.co,1,2027-01-01,3\n{}\n", CsvRow::valid("4").line()).as_bytes(),
+    );
+    let import_id = upload(&service, file).await;
+    let sent = importer.sent(2).await;
+    assert_eq!(sent.keys().copied().collect::<Vec<_>>(), [1, 4]);
+    let ledger = importer.stack.ledger().await;
+    poll_until("the rows to be recorded", LONG, async || {
+        let counts = ledger.outcome_counts(import_id).await.unwrap();
+        (counts.invalid == 2).then_some(())
+    })
+    .await;
+    assert_eq!(service.metric("csv_processor_rows_invalid_total").await, 2);
+    assert_eq!(service.metric("csv_processor_messages_sent_total").await, 2);
+}
+
+#[tokio::test]
+async fn a_queue_that_is_away_is_waited_for() {
+    let importer = Importer::new().await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address: SocketAddr = free.local_addr().unwrap();
+    drop(free);
+    let (endpoint, queue) = (
+        format!("http://{address}"),
+        format!("http://{address}/000000000000/data-process"),
+    );
+    let away = [("SQS_ENDPOINT_URL", &*endpoint), ("SQS_QUEUE_URL", &*queue)];
+    let service = importer.start_with(&away).await;
+    upload(&service, CsvFile::new().valid_rows(35).bytes()).await;
+    let emulator = Emulator::start(address).await.unwrap();
+    emulator
+        .create_pipeline(&PipelineNames::default())
+        .await
+        .unwrap();
+    poll_until("the rows to be sent", LONG, async || {
+        (emulator.queue_depth(&queue).await.unwrap().visible == 35).then_some(())
+    })
+    .await;
+    assert_eq!(
+        service.metric("csv_processor_messages_sent_total").await,
+        35
+    );
+}
+
+#[tokio::test]
+async fn an_import_goes_on_after_a_restart() {
+    let importer = Importer::new().await;
+    let nowhere = [
+        ("SQS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        (
+            "SQS_QUEUE_URL",
+            "http://127.0.0.1:9/000000000000/data-process",
+        ),
+    ];
+    let service = importer.start_with(&nowhere).await;
+    let first = upload(&service, CsvFile::new().valid_rows(25).bytes()).await;
+    let second = upload(&service, CsvFile::new().valid_rows(30).bytes()).await;
+    service.stop().await.unwrap();
+
+    let service = importer.start().await;
+    let mut messages = Vec::new();
+    poll_until("the rows of both to be sent", LONG, async || {
+        let queue = &importer.stack.resources().data_process_url;
+        messages.extend(importer.stack.take_all(queue).await);
+        (messages.len() >= 55).then_some(())
+    })
+    .await;
+    let of = |id: Uuid| {
+        messages
+            .iter()
+            .filter(|m| m.attributes["import_id"] == id.to_string())
+            .count()
+    };
+    assert_eq!((of(first), of(second)), (25, 30));
+    service.stop().await.unwrap();
+
+    let service = importer.start().await;
+    assert_eq!(service.metric("csv_processor_messages_sent_total").await, 0);
+    service.stop().await.unwrap();
+    assert!(
+        importer
+            .stack
+            .depth(&importer.stack.resources().data_process_url)
+            .await
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn an_upload_is_taken_while_redis_is_away_at_start() {
+    let mut importer = Importer::new().await;
+    importer.stack.kill_redis();
+    let patient = [
+        ("REDIS_CONNECTION_RETRY_INTERVAL", "0.05"),
+        ("REDIS_CONNECTION_MAX_RETRIES", "1000"),
+    ];
+    let service = importer.start_with(&patient).await;
+    upload(&service, CsvFile::new().valid_rows(12).bytes()).await;
+    importer.stack.start_redis().await;
+    importer.sent(12).await;
+}
+
+#[tokio::test]
+async fn documentation_health_and_metrics_answer() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let api: Value = serde_json::from_str(&service.get("/openapi.json").await).unwrap();
+    assert!(api["paths"]["/v1/upload"]["post"]["responses"]["202"].is_object());
+    let page = service.get("/docs").await;
+    assert!(page.contains("swagger-ui"));
+    assert!(
+        !page.contains("https://"),
+        "the page must not need the internet"
+    );
+    assert_eq!(service.get("/health").await, r#"{"status":"ok"}"#);
+    let metrics = service.get("/metrics").await;
+    for name in [
+        "csv_processor_messages_sent_total",
+        "csv_processor_messages_failed_total",
+        "csv_processor_duration_seconds_count",
+        "csv_processor_duration_seconds_sum",
+    ] {
+        assert!(
+            metrics.contains(&format!("{name}{{app=\"importer-api\"}} 0\n")),
+            "{name}"
+        );
+    }
+    let answer = reqwest::get(format!("{}/v1/nothing", service.url()))
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 404);
+}

@@ -1,0 +1,60 @@
+//! send-mail-worker as a process: its log line, exit codes and signals.
+
+use std::time::Duration;
+
+use testkit::{ServiceProcess, Stack, poll_until};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_send-mail-worker");
+
+fn variables(stack: &Stack) -> Vec<(&'static str, String)> {
+    let queue = ("SQS_QUEUE_URL", stack.resources().process_email_url.clone());
+    stack.environment().into_iter().chain([queue]).collect()
+}
+
+#[tokio::test]
+async fn it_logs_each_mail_whatever_the_log_level_and_sigterm_ends_it_with_0() {
+    let stack = Stack::start().await;
+    let mut variables = variables(&stack);
+    variables.push(("LOG_LEVEL", "ERROR".into()));
+    let process = ServiceProcess::start(BINARY, "METRICS_PORT", variables);
+    process.healthy().await;
+    let queue = &stack.resources().process_email_url;
+    let body = r#"{"name":"n","government_id":"1","email":"joao@example.com","debt_amount":1.00,"debt_due_date":"2027-03-15","debt_id":"debt-1"}"#;
+    stack.emulator().send(queue, body, []).await.unwrap();
+    poll_until("the mail", Duration::from_secs(20), async || {
+        stack.depth(queue).await.is_empty().then_some(())
+    })
+    .await;
+    process.terminate();
+    let (status, output, errors) = process.ended().await;
+    assert_eq!(status.code(), Some(0), "{errors}");
+    let lines: Vec<serde_json::Value> = output
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 1, "{output}");
+    assert_eq!(lines[0]["message"], "Mail sent");
+    assert_eq!(lines[0]["level"], "INFO");
+    assert_eq!(lines[0]["debt_id"], "debt-1");
+    assert!(!output.contains("joao@example.com"));
+}
+
+#[tokio::test]
+async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
+    let stack = Stack::start().await;
+    for (name, value) in [
+        ("SQS_QUEUE_URL", ""),
+        ("SQS_WAIT_TIME_SECONDS", "21"),
+        ("LOG_LEVEL", "LOUD"),
+        ("BIND_ADDRESS", "everywhere"),
+    ] {
+        let mut variables = variables(&stack);
+        variables.push((name, value.to_owned()));
+        let process = ServiceProcess::start(BINARY, "METRICS_PORT", variables);
+        let (status, output, errors) = process.ended().await;
+        assert_eq!(status.code(), Some(64), "{name}: {errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+        assert!(errors.starts_with(name), "{errors}");
+        assert_eq!(output, "");
+    }
+}
