@@ -1,5 +1,7 @@
 //! billing-worker's `run` on a real queue, a real topic and a real Redis.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::collections::HashSet;
 use std::time::Duration;
 

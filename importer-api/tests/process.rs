@@ -1,5 +1,7 @@
 //! importer-api as a process: exit codes and signals.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use testkit::{ServiceProcess, Stack};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_importer-api");

@@ -1,5 +1,7 @@
 //! importer-api's `run` with real uploads, a real queue and a real Redis.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -17,7 +17,7 @@ use crate::transport::Transport;
 
 /// How long a claim keeps others from sending the same e-mail. Longer than a
 /// transport may take.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 /// Longest time a transport may take over a batch.
 const TRANSPORT_DEADLINE: Duration = Duration::from_secs(30);
 /// Most e-mails in hand, sent and not yet marked: as many as a process that

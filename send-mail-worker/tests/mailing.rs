@@ -1,5 +1,7 @@
 //! send-mail-worker's `run` on a real queue and a real Redis.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::time::Duration;
 
 use common::contract::{Notification, RowId};

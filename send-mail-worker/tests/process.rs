@@ -1,5 +1,7 @@
 //! send-mail-worker as a process: its log line, exit codes and signals.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::time::Duration;
 
 use testkit::{ServiceProcess, Stack, poll_until};

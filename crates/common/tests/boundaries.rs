@@ -1,6 +1,8 @@
 //! The rules of dependency that `docs/ARCHITECTURE.md` states, held against
 //! the sources.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

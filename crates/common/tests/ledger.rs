@@ -1,5 +1,7 @@
 //! The ledger on a real Redis.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::time::Duration;
 
 use common::contract::{RowId, RowIdentity};
@@ -167,7 +169,7 @@ async fn a_mail_is_granted_to_one_until_it_is_released_or_its_lease_ends() {
     let stack = Stack::start().await;
     let ledger = stack.ledger().await;
     let (one, other) = (Uuid::new_v4(), Uuid::new_v4());
-    let lease = Duration::from_secs(60);
+    let lease = Duration::from_mins(1);
     let ask = async |owner, lease| ledger.claim_mails(&["7"], owner, lease).await.unwrap()[0];
 
     assert_eq!(ask(one, lease).await, MailClaim::Granted);

@@ -34,7 +34,7 @@ pub use upload::UploadError;
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Without any progress for that long the import counts as stuck.
-const STUCK_AFTER: Duration = Duration::from_secs(60);
+const STUCK_AFTER: Duration = Duration::from_mins(1);
 
 /// Share of duplicates and of bad rows in a generated file.
 const DUPLICATES: f64 = 0.01;
@@ -166,9 +166,8 @@ impl DemoCommand {
         expected: Expected,
     ) -> Result<Report, DemoError> {
         let ledger = ledger(stack).await?;
-        let importer = stack.services().first().map(|service| service.url());
         let started = Instant::now();
-        let import_id = upload::upload(&importer.unwrap_or_default(), input).await?;
+        let import_id = upload::upload(&stack.importer_url(), input).await?;
         let accepted = started.elapsed();
         let counts = self.watch(stack, &ledger, import_id, expected.rows).await?;
         Ok(Report {

@@ -83,20 +83,23 @@ async fn watch(stack: &mut DevStack) -> StackError {
 }
 
 fn addresses(stack: &DevStack) -> String {
-    let mut text = String::from("\nThe stack is up; Ctrl-C stops it.\n\n");
-    for service in stack.services() {
-        text += &format!("  {:<17} {}\n", service.name(), service.url());
-    }
-    let importer = stack.services().first().map(|service| service.url());
-    let importer = importer.unwrap_or_default();
-    text += &format!(
-        "  {:<17} {}\n",
-        "SQS and SNS",
-        stack.emulator().endpoint_url()
-    );
-    text += &format!("  {:<17} {}\n\n", "Redis", stack.redis().url());
-    text += &format!("  API documentation: {importer}/docs\n");
-    text +=
-        &format!("  Upload: curl --form 'file=@\"developer/input.csv\"' {importer}/v1/upload\n\n");
-    text
+    let services = stack.services().iter();
+    let addresses: Vec<(&str, String)> = services
+        .map(|service| (service.name(), service.url()))
+        .chain([
+            ("SQS and SNS", stack.emulator().endpoint_url()),
+            ("Redis", stack.redis().url()),
+        ])
+        .collect();
+    let lines: Vec<String> = addresses
+        .iter()
+        .map(|(name, url)| format!("  {name:<17} {url}"))
+        .collect();
+    let importer = stack.importer_url();
+    format!(
+        "\nThe stack is up; Ctrl-C stops it.\n\n{}\n\n  \
+         API documentation: {importer}/docs\n  \
+         Upload: curl --form 'file=@\"developer/input.csv\"' {importer}/v1/upload\n\n",
+        lines.join("\n"),
+    )
 }

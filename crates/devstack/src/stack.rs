@@ -107,6 +107,11 @@ impl DevStack {
         &self.services
     }
 
+    /// Where importer-api answers.
+    pub fn importer_url(&self) -> String {
+        self.services.first().map(Service::url).unwrap_or_default()
+    }
+
     /// The emulator.
     pub fn emulator(&self) -> &Emulator {
         &self.emulator

@@ -78,14 +78,14 @@ impl Layout {
         delimiter: u8,
     ) -> Result<Option<(Self, usize)>, LayoutError> {
         let mut scanner = Scanner::new(delimiter);
-        let (used, mut scanned) = scanner.scan(head);
-        if scanned == Scanned::NeedsMore {
+        let (used, mut found) = scanner.scan(head);
+        if found == Scanned::NeedsMore {
             if !is_whole {
                 return Ok(None);
             }
-            scanned = scanner.scan(&[]).1;
+            found = scanner.scan(&[]).1;
         }
-        let Scanned::Record(fields) = scanned else {
+        let Scanned::Record(fields) = found else {
             return Err(LayoutError::NoHeader);
         };
         let names: Vec<String> = fields

@@ -132,9 +132,9 @@ mod tests {
         let mut pieces = text.chunks(piece).chain(std::iter::once(&b""[..]));
         let mut rest = pieces.next().unwrap_or_default();
         loop {
-            let (used, scanned) = scanner.scan(rest);
+            let (used, next) = scanner.scan(rest);
             rest = &rest[used..];
-            match scanned {
+            match next {
                 Scanned::NeedsMore => {}
                 Scanned::Record(fields) => {
                     found.push(Some(fields.iter().map(|field| field.to_vec()).collect()));

@@ -41,6 +41,14 @@ pub enum InvalidReason {
     /// tab, line feed and carriage return).
     #[error("the record holds a character that a message cannot carry")]
     Characters,
+    /// A rule of the one who runs the suite.
+    #[error("{text}")]
+    Rule {
+        /// Stable name of the reason.
+        code: &'static str,
+        /// The reason in words, without personal data.
+        text: &'static str,
+    },
     /// SQS refused the message and blamed the sender for it.
     #[error("the queue refused the record")]
     RefusedByQueue,
@@ -66,6 +74,7 @@ impl InvalidReason {
             Self::DebtIdEmpty => "debt_id_empty",
             Self::TooLarge => "too_large",
             Self::Characters => "characters",
+            Self::Rule { code, .. } => code,
             Self::RefusedByQueue => "refused_by_queue",
         }
     }

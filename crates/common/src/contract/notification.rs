@@ -115,6 +115,7 @@ mod exact_number {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
     use serde_json::value::RawValue;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
     pub(super) fn serialize<S: Serializer>(amount: &Amount, to: S) -> Result<S::Ok, S::Error> {
         RawValue::from_string(amount.to_string())
             .map_err(ser::Error::custom)?
@@ -133,6 +134,7 @@ mod iso_date {
     use boleto::DueDate;
     use serde::{Deserialize, Deserializer, Serializer, de};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
     pub(super) fn serialize<S: Serializer>(date: &DueDate, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(date)
     }

@@ -20,7 +20,7 @@ use crate::service::{AppRegistry, MetricsError, StartError};
 const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
 /// First and longest wait of a message whose handling failed.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
-const LONGEST_RETRY: Duration = Duration::from_secs(300);
+const LONGEST_RETRY: Duration = Duration::from_mins(5);
 
 /// What is done with a message after its handling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

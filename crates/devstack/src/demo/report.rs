@@ -62,13 +62,10 @@ impl fmt::Display for Report {
         let seconds = self.taken.as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "shown without decimals")]
         let rate = self.counts.rows as f64 / seconds;
-        writeln!(
-            f,
-            "\naccepted after {:>20.2} s",
-            self.accepted.as_secs_f64()
-        )?;
-        writeln!(f, "last e-mail after {seconds:>17.2} s")?;
-        writeln!(f, "rows a second {rate:>21.0}")?;
+        let accepted = self.accepted.as_secs_f64();
+        writeln!(f, "\n{:<24} {accepted:>10.2} s", "accepted after")?;
+        writeln!(f, "{:<24} {seconds:>10.2} s", "last e-mail after")?;
+        writeln!(f, "{:<24} {rate:>12.0}", "rows a second")?;
         let verdict = if self.adds_up() {
             "It adds up: every row has exactly one outcome, every bill one e-mail."
         } else {
