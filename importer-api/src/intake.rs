@@ -12,7 +12,7 @@ use crate::csv::{Survey, SurveyError};
 use crate::spool::{Manifest, Spool};
 
 /// Pieces that may wait for the disk.
-const PIECES_WAITING: usize = 16;
+const PIECES_WAITING: usize = 4;
 
 /// The upload was not accepted.
 #[derive(Debug, Error)]

@@ -412,4 +412,9 @@ async fn documentation_health_and_metrics_answer() {
         .await
         .unwrap();
     assert_eq!(answer.status(), 404);
+    let answer = reqwest::get(format!("{}/v1/upload", service.url()));
+    let answer = answer.await.unwrap();
+    assert_eq!(answer.status(), 405);
+    assert_eq!(answer.headers()["allow"], "POST");
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
 }

@@ -40,4 +40,5 @@ pub fn routes(
         .with_state(Shared { spool, accepted })
         .merge(SwaggerUi::new("/docs").url("/openapi.json", api))
         .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
 }

@@ -45,6 +45,16 @@ impl Problem {
         )
     }
 
+    /// The route takes another method.
+    pub fn method_not_allowed() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            "The route takes another method",
+            "the header Allow lists the methods; GET /docs lists the routes",
+        )
+    }
+
     /// The request is not `multipart/form-data`, or is cut off or malformed.
     pub(super) fn malformed_form(status: StatusCode, detail: impl Into<String>) -> Self {
         Self::new(

@@ -18,6 +18,9 @@ use crate::service::{AppRegistry, MetricsError, StartError};
 
 /// Most time between being told to stop and giving up on what is in hand.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
+/// Time for further messages to gather behind a batch that was not full: it
+/// makes one large batch of many small ones.
+const COALESCE: Duration = Duration::from_millis(10);
 /// First and longest wait of a message whose handling failed.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 const LONGEST_RETRY: Duration = Duration::from_mins(5);
@@ -97,8 +100,8 @@ pub struct Consumer<H> {
     options: ConsumerOptions,
     metrics: ConsumerMetrics,
     stop: CancellationToken,
-    /// Wakes one idle poller when there is work.
-    work_seen: Notify,
+    /// Wakes one idle poller when more waits than one batch.
+    backlog_seen: Notify,
 }
 
 impl<H: BatchHandler> Consumer<H> {
@@ -117,7 +120,7 @@ impl<H: BatchHandler> Consumer<H> {
             options,
             metrics,
             stop,
-            work_seen: Notify::new(),
+            backlog_seen: Notify::new(),
         }
     }
 
@@ -156,17 +159,19 @@ impl<H: BatchHandler> Consumer<H> {
         Ok(())
     }
 
-    /// One poller. The `first` one polls all the time; the others poll while
-    /// there is work and are idle otherwise, so that an idle worker costs one
-    /// long poll and not many.
+    /// One poller. The `first` one polls all the time; each of the others
+    /// polls while its batches are full and is idle otherwise. So an idle
+    /// worker costs one long poll, and one that keeps up with its queue gets
+    /// few large batches instead of many small ones.
     async fn poll(&self, first: bool) {
         let mut backoff = outage_backoff();
+        let full_batch = usize::try_from(self.options.max_messages).unwrap_or(1);
         let mut idle = !first;
         while !self.stop.is_cancelled() {
             if idle {
                 tokio::select! {
                     () = self.stop.cancelled() => return,
-                    () = self.work_seen.notified() => {}
+                    () = self.backlog_seen.notified() => {}
                 }
             }
             let received = tokio::select! {
@@ -177,11 +182,17 @@ impl<H: BatchHandler> Consumer<H> {
             match received {
                 Ok(deliveries) => {
                     backoff = outage_backoff();
-                    idle = !first && deliveries.is_empty();
+                    let full = deliveries.len() >= full_batch;
+                    idle = !first && !full;
+                    if full {
+                        self.backlog_seen.notify_one();
+                    }
                     if !deliveries.is_empty() {
-                        self.work_seen.notify_one();
                         let (deliveries, receipts) = deliveries.into_iter().unzip();
                         self.process(deliveries, receipts).await;
+                    }
+                    if first && !full && wait(COALESCE, &self.stop).await.is_err() {
+                        return;
                     }
                 }
                 Err(error) => {

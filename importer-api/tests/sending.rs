@@ -1,0 +1,205 @@
+//! Sending to a queue that takes batches in part, refuses, or fails, and what
+//! is sent again after a stop. The queue is a fake, as no emulator fails on
+//! request; spool and ledger are real.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::ledger::RedisLedger;
+use common::messaging::{BatchSender, CallError, EntryOutcome, Outgoing};
+use common::service::AppRegistry;
+use importer_api::ImporterMetrics;
+use importer_api::csv::Survey;
+use importer_api::import::Importer;
+use importer_api::spool::{Manifest, Spool};
+use tempfile::TempDir;
+use testkit::{CsvFile, CsvRow, Stack, poll_until};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// Every third call fails as a whole; of the others the entries of odd rows
+/// fail at their first try; `refused` is refused, and a call that holds
+/// `poison` is refused as a whole. After `limit` rows it is away for good.
+#[derive(Clone)]
+struct Queue {
+    calls: Arc<AtomicUsize>,
+    tries: Arc<Mutex<BTreeMap<u64, u32>>>,
+    accepted: Arc<Mutex<BTreeMap<u64, u32>>>,
+    limit: usize,
+}
+
+impl Queue {
+    fn new(limit: usize) -> Self {
+        Self {
+            calls: Arc::default(),
+            tries: Arc::default(),
+            accepted: Arc::default(),
+            limit,
+        }
+    }
+
+    fn accepted(&self) -> BTreeMap<u64, u32> {
+        self.accepted.lock().unwrap().clone()
+    }
+}
+
+impl BatchSender for Queue {
+    const NAME: &'static str = "SQS";
+
+    async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
+        if self.accepted().len() >= self.limit {
+            return Err(CallError::new("away for good"));
+        }
+        if entries.iter().any(|entry| entry.body.contains("poison")) {
+            return Err(CallError::with_code("InvalidMessageContents", "poison"));
+        }
+        if self.calls.fetch_add(1, Ordering::Relaxed) % 3 == 0 {
+            return Err(CallError::new("connection reset"));
+        }
+        let mut tries = self.tries.lock().unwrap();
+        let mut accepted = self.accepted.lock().unwrap();
+        let outcome = |entry: &&Outgoing| {
+            let row = entry.row.unwrap().row;
+            let tries = tries.entry(row).or_default();
+            *tries += 1;
+            if entry.body.contains("refused") {
+                EntryOutcome::Refused("refused".into())
+            } else if row % 2 == 1 && *tries == 1 {
+                EntryOutcome::Failed("busy".into())
+            } else {
+                *accepted.entry(row).or_default() += 1;
+                EntryOutcome::Accepted
+            }
+        };
+        Ok(entries.iter().map(outcome).collect())
+    }
+}
+
+struct Setting {
+    stack: Stack,
+    ledger: RedisLedger,
+    _folder: TempDir,
+    spool: Spool,
+    manifest: Manifest,
+}
+
+impl Setting {
+    async fn with(file: Vec<u8>) -> Self {
+        let stack = Stack::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path()).unwrap();
+        let mut survey = Survey::default();
+        survey.look(&file).unwrap();
+        let mut upload = spool.begin().unwrap();
+        upload.write(&file).unwrap();
+        let manifest = upload.commit(None, survey.finish().unwrap()).unwrap();
+        Self {
+            ledger: stack.ledger().await,
+            stack,
+            _folder: folder,
+            spool,
+            manifest,
+        }
+    }
+
+    fn importer(&self, queue: &Queue, stop: &CancellationToken) -> (Importer<Queue>, AppRegistry) {
+        let registry = AppRegistry::new("importer-api").unwrap();
+        let importer = Importer::new(
+            self.spool.clone(),
+            self.ledger.clone(),
+            queue.clone(),
+            ImporterMetrics::new(&registry).unwrap(),
+            (8, 10),
+            stop.clone(),
+        );
+        (importer, registry)
+    }
+
+    /// Runs until the imports that are unfinished now are finished.
+    async fn finish(&self, queue: &Queue) -> AppRegistry {
+        let stop = CancellationToken::new();
+        let (importer, registry) = self.importer(queue, &stop);
+        let (_accepted, incoming) = mpsc::unbounded_channel();
+        let run = tokio::spawn(importer.run(self.spool.unfinished().unwrap(), incoming));
+        poll_until("the import to be finished", LONG, async || {
+            self.spool.unfinished().unwrap().is_empty().then_some(())
+        })
+        .await;
+        stop.cancel();
+        run.await.unwrap();
+        registry
+    }
+}
+
+fn counter(registry: &AppRegistry, name: &str) -> u64 {
+    let text = registry.render().unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(&format!("{name}{{")));
+    line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn every_row_is_accepted_or_recorded_as_invalid() {
+    let named = |name: &str| CsvRow {
+        name: name.into(),
+        ..CsvRow::valid(name)
+    };
+    let file = CsvFile::new()
+        .valid_rows(50)
+        .row(&named("refused"))
+        .row(&named("poison"))
+        .valid_rows(50)
+        .bytes();
+    let setting = Setting::with(file).await;
+    let queue = Queue::new(usize::MAX);
+    let registry = setting.finish(&queue).await;
+
+    let accepted = queue.accepted();
+    let expected = (1..=102).filter(|row| ![51, 52].contains(row));
+    assert_eq!(
+        accepted.keys().copied().collect::<Vec<_>>(),
+        expected.collect::<Vec<u64>>()
+    );
+    assert!(accepted.values().all(|times| *times == 1), "{accepted:?}");
+    let import_id = setting.manifest.import_id;
+    let counts = setting.ledger.outcome_counts(import_id).await.unwrap();
+    assert_eq!(counts.invalid, 2);
+    assert_eq!(counter(&registry, "csv_processor_messages_sent_total"), 100);
+    assert_eq!(counter(&registry, "csv_processor_rows_invalid_total"), 2);
+    assert_eq!(
+        counter(&registry, "csv_processor_duration_seconds_count"),
+        1
+    );
+    drop(setting.stack);
+}
+
+#[tokio::test]
+async fn after_a_stop_no_row_is_left_out_and_few_are_sent_again() {
+    let setting = Setting::with(CsvFile::new().valid_rows(2_000).bytes()).await;
+    let away = Queue::new(1_000);
+    let stop = CancellationToken::new();
+    let (importer, _) = setting.importer(&away, &stop);
+    let (_accepted, incoming) = mpsc::unbounded_channel();
+    let run = tokio::spawn(importer.run(setting.spool.unfinished().unwrap(), incoming));
+    poll_until("half of the rows", LONG, async || {
+        (away.accepted().len() >= 1_000).then_some(())
+    })
+    .await;
+    stop.cancel();
+    run.await.unwrap();
+    let position = setting.spool.unfinished().unwrap()[0].1;
+    assert!(position.rows > 500, "{position:?}");
+    assert!((1..=position.rows).all(|row| away.accepted().contains_key(&row)));
+
+    let back = Queue::new(usize::MAX);
+    setting.finish(&back).await;
+    let expected: Vec<u64> = (position.rows + 1..=2_000).collect();
+    assert_eq!(back.accepted().into_keys().collect::<Vec<_>>(), expected);
+}
