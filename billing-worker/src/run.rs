@@ -33,7 +33,7 @@ pub async fn run(
             () = stop.cancelled() => Ok(()),
         }
     };
-    serve_during(listener, ops_routes(registry), Box::pin(work)).await
+    serve_during(listener, ops_routes(registry), stop.clone(), Box::pin(work)).await
 }
 
 async fn consume(

@@ -51,5 +51,5 @@ pub async fn run(
         importer.run(unfinished, incoming).await;
         Ok(())
     };
-    serve_during(listener, routes, Box::pin(work)).await
+    serve_during(listener, routes, stop.clone(), Box::pin(work)).await
 }

@@ -11,6 +11,8 @@ use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 use tempfile::TempDir;
 use testkit::{CsvFile, CsvRow, Emulator, PipelineNames, RunningService, Stack, poll_until};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use uuid::Uuid;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -249,29 +251,53 @@ async fn what_cannot_be_imported_is_refused_with_the_reason_and_leaves_nothing()
     assert_eq!(importer.sent(1).await[&1], row);
 }
 
-#[tokio::test]
-async fn a_client_that_hangs_up_leaves_nothing() {
-    let importer = Importer::new().await;
-    let service = importer.start().await;
+/// A connection over which a form with the start of a file was sent.
+async fn begin_upload(importer: &Importer, service: &RunningService, length: usize) -> TcpStream {
     let start = format!(
-        "POST /v1/upload HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\
-         content-type: multipart/form-data; boundary=b\r\n\r\n\
-         --b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n{HEADER}\nx,y"
+        "POST /v1/upload HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\
+         content-type: multipart/form-data; boundary=b\r\n\r\n{FORM_START}{HEADER}\n"
     );
     let address = service.url().trim_start_matches("http://").to_owned();
-    let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut client, start.as_bytes())
-        .await
-        .unwrap();
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(start.as_bytes()).await.unwrap();
     poll_until("the upload to begin", LONG, async || {
         (!importer.files().is_empty()).then_some(())
     })
     .await;
-    drop(client);
+    client
+}
+
+const FORM_START: &str =
+    "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n";
+
+#[tokio::test]
+async fn a_client_that_hangs_up_leaves_nothing() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    drop(begin_upload(&importer, &service, 100_000).await);
     poll_until("nothing to be left", LONG, async || {
         importer.files().is_empty().then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_upload_in_hand_is_answered_before_a_stop_and_sent_after_the_next_start() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let rest = format!("{}\r\n--b--\r\n", CsvRow::valid("7").line());
+    let length = FORM_START.len() + HEADER.len() + 1 + rest.len();
+    let mut client = begin_upload(&importer, &service, length).await;
+    let (stopped, answer) = tokio::join!(service.stop(), async {
+        client.write_all(rest.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        answer
+    });
+    stopped.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    let _service = importer.start().await;
+    assert_eq!(importer.sent(1).await[&1], CsvRow::valid("7").line());
 }
 
 #[tokio::test]

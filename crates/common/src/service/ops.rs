@@ -1,5 +1,6 @@
 use std::future::{Future, IntoFuture};
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
@@ -9,12 +10,12 @@ use axum::{Json, Router};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{AppRegistry, StartError};
 
-/// Time for requests in hand to be answered once the work has ended.
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
+/// Most time from being told to stop to the end of the process.
+const STOP_DEADLINE: Duration = Duration::from_secs(9);
 
 /// `GET /health` and `GET /metrics`.
 pub fn ops_routes(registry: AppRegistry) -> Router {
@@ -49,27 +50,41 @@ pub async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, StartError>
         .map_err(|source| StartError::Listen { address, source })
 }
 
-/// Serves the routes while `work` runs, and a little longer for requests in
-/// hand; gives what `work` gave.
+/// Serves the routes while `work` runs, and gives what it gave. When `stop` is
+/// cancelled `work` should end; then requests in hand are answered, and all
+/// this takes no longer than nine seconds.
 pub async fn serve_during(
     listener: TcpListener,
     routes: Router,
+    stop: CancellationToken,
     work: impl Future<Output = Result<(), StartError>>,
 ) -> Result<(), StartError> {
     let address = listener.local_addr().ok();
     info!(address = address.map(tracing::field::display), "Listening");
     let done = CancellationToken::new();
-    let server = axum::serve(listener, routes)
-        .with_graceful_shutdown(done.clone().cancelled_owned())
-        .into_future();
-    tokio::pin!(server);
+    let mut server = pin!(
+        axum::serve(listener, routes)
+            .with_graceful_shutdown(done.clone().cancelled_owned())
+            .into_future()
+    );
+    let mut too_late = pin!(async {
+        stop.cancelled().await;
+        tokio::time::sleep(STOP_DEADLINE).await;
+    });
     tokio::select! {
         ended = work => {
+            ended?;
             done.cancel();
-            // A client that does not read its answer must not hold up the exit.
-            let _ = tokio::time::timeout(LAST_ANSWERS, server).await;
-            ended
+            tokio::select! {
+                _ = &mut server => {}
+                () = &mut too_late => warn!("Requests in hand were cut off"),
+            }
+            Ok(())
         }
         _ = &mut server => Err(StartError::TaskDied("the HTTP server")),
+        () = &mut too_late => {
+            warn!("Not stopped in time, work in hand was cut off");
+            Ok(())
+        }
     }
 }
