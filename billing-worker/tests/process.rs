@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use testkit::{ServiceProcess, Stack};
+use testkit::{ServiceProcess, Stack, assert_refuses};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_billing-worker");
 
@@ -24,20 +24,12 @@ async fn sigterm_ends_it_with_exit_code_0() {
 #[tokio::test]
 async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
     let stack = Stack::start().await;
-    for (name, value) in [
+    let wrong = [
         ("SNS_TOPIC_ARN", "my-topic"),
         ("SQS_MAX_MESSAGES", "11"),
         ("NOTIFICATION_FLUSH_INTERVAL", "-1"),
         ("REDIS_DATA_EXPIRATION", "1h"),
         ("REDIS_HOST", ""),
-    ] {
-        let mut variables = variables(&stack);
-        variables.push((name, value.to_owned()));
-        let process = ServiceProcess::start(BINARY, "METRICS_PORT", variables);
-        let (status, output, errors) = process.ended().await;
-        assert_eq!(status.code(), Some(64), "{name}: {errors}");
-        assert_eq!(errors.lines().count(), 1, "{errors}");
-        assert!(errors.starts_with(name), "{errors}");
-        assert_eq!(output, "");
-    }
+    ];
+    assert_refuses(BINARY, "METRICS_PORT", &variables(&stack), &wrong).await;
 }

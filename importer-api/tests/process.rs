@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use testkit::{ServiceProcess, Stack};
+use testkit::{ServiceProcess, Stack, assert_refuses};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_importer-api");
 
@@ -29,19 +29,12 @@ async fn sigterm_ends_it_with_exit_code_0() {
 async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
     let (stack, spool) = (Stack::start().await, tempfile::tempdir().unwrap());
     let spool = spool.path().to_str().unwrap();
-    for (name, value) in [
+    let wrong = [
         ("SQS_QUEUE_URL", "data-process"),
         ("MAX_SQS_SEND_MESSAGE_BATCH_SIZE", "11"),
         ("MAX_CSV_PROCESS_CONCURRENT_TASKS", "many"),
         ("REDIS_PORT", "0"),
         ("SPOOL_DIR", "/dev/null/spool"),
-    ] {
-        let mut variables = variables(&stack, spool);
-        variables.push((name, value.to_owned()));
-        let process = ServiceProcess::start(BINARY, "PORT", variables);
-        let (status, _, errors) = process.ended().await;
-        assert_eq!(status.code(), Some(64), "{name}: {errors}");
-        assert_eq!(errors.lines().count(), 1, "{errors}");
-        assert!(errors.starts_with(name), "{errors}");
-    }
+    ];
+    assert_refuses(BINARY, "PORT", &variables(&stack, spool), &wrong).await;
 }

@@ -59,7 +59,7 @@ impl BatchSender for Queue {
         if entries.iter().any(|entry| entry.body.contains("poison")) {
             return Err(CallError::with_code("InvalidMessageContents", "poison"));
         }
-        if self.calls.fetch_add(1, Ordering::Relaxed) % 3 == 0 {
+        if self.calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(3) {
             return Err(CallError::new("connection reset"));
         }
         let mut tries = self.tries.lock().unwrap();

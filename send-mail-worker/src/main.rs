@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use common::service::{Environment, bind, block_on, init_telemetry, shutdown_on_signals};
+use common::service::service_main;
 use send_mail_worker::transport::LogTransport;
 use send_mail_worker::{Settings, run};
 
@@ -10,11 +10,9 @@ use send_mail_worker::{Settings, run};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    block_on(async {
-        let settings = Settings::read(&Environment::of_process())?;
-        init_telemetry(&settings.base.log_filter);
-        let stop = shutdown_on_signals()?;
-        let listener = bind(settings.base.bind_address, settings.base.port).await?;
-        run(settings, LogTransport::to_stdout(), listener, stop).await
-    })
+    service_main(
+        Settings::read,
+        |settings| &settings.base,
+        |settings, listener, stop| run(settings, LogTransport::to_stdout(), listener, stop),
+    )
 }

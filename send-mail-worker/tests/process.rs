@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use testkit::{ServiceProcess, Stack, poll_until};
+use testkit::{ServiceProcess, Stack, assert_refuses, poll_until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_send-mail-worker");
 
@@ -44,19 +44,11 @@ async fn it_logs_each_mail_whatever_the_log_level_and_sigterm_ends_it_with_0() {
 #[tokio::test]
 async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
     let stack = Stack::start().await;
-    for (name, value) in [
+    let wrong = [
         ("SQS_QUEUE_URL", ""),
         ("SQS_WAIT_TIME_SECONDS", "21"),
         ("LOG_LEVEL", "LOUD"),
         ("BIND_ADDRESS", "everywhere"),
-    ] {
-        let mut variables = variables(&stack);
-        variables.push((name, value.to_owned()));
-        let process = ServiceProcess::start(BINARY, "METRICS_PORT", variables);
-        let (status, output, errors) = process.ended().await;
-        assert_eq!(status.code(), Some(64), "{name}: {errors}");
-        assert_eq!(errors.lines().count(), 1, "{errors}");
-        assert!(errors.starts_with(name), "{errors}");
-        assert_eq!(output, "");
-    }
+    ];
+    assert_refuses(BINARY, "METRICS_PORT", &variables(&stack), &wrong).await;
 }

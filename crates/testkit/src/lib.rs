@@ -41,6 +41,6 @@ pub use devstack::emulator::{
 };
 pub use devstack::redis_server::RedisServer;
 pub use poll::poll_until;
-pub use process::ServiceProcess;
+pub use process::{ServiceProcess, assert_refuses};
 pub use service::RunningService;
 pub use stack::Stack;

@@ -93,3 +93,24 @@ impl ServiceProcess {
         (status, output, errors)
     }
 }
+
+/// Starts a binary with each of these wrong settings in turn, over variables that are right, and
+/// holds it to what the contract says: exit code 64, and one line that names the variable.
+pub async fn assert_refuses(
+    binary: &str,
+    port_variable: &str,
+    variables: &[(&'static str, String)],
+    wrong: &[(&'static str, &str)],
+) {
+    for (name, value) in wrong {
+        let variables = variables
+            .iter()
+            .cloned()
+            .chain([(*name, (*value).to_owned())]);
+        let process = ServiceProcess::start(binary, port_variable, variables);
+        let (status, _, errors) = process.ended().await;
+        assert_eq!(status.code(), Some(64), "{name}: {errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+        assert!(errors.starts_with(name), "{errors}");
+    }
+}

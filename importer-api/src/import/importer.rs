@@ -82,9 +82,6 @@ impl<S: BatchSender + 'static> Importer<S> {
     /// Goes on with the imports that a stop or a crash left unfinished, and
     /// sends those that are `accepted`, until told to stop. What is in flight
     /// then is brought to its end, and the rest goes on at the next start.
-    ///
-    /// # Errors
-    /// When the spool cannot be read.
     pub async fn run(
         self,
         unfinished: Vec<(Manifest, Position)>,

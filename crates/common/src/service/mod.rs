@@ -7,7 +7,6 @@ mod settings;
 mod telemetry;
 
 pub use metrics::{AppRegistry, MetricsError};
-pub use ops::{bind, ops_routes, serve_during};
-pub use process::{StartError, block_on, shutdown_on_signals};
+pub use ops::{ops_routes, serve_during};
+pub use process::{StartError, service_main};
 pub use settings::{AwsKeys, BaseSettings, Environment, RedisSettings, SettingError};
-pub use telemetry::init_telemetry;

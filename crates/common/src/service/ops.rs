@@ -43,7 +43,7 @@ fn metrics(registry: &AppRegistry) -> Response {
 ///
 /// # Errors
 /// Names the address, so that a port in use can be told from a wrong one.
-pub async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, StartError> {
+pub(super) async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, StartError> {
     let address = SocketAddr::new(address, port);
     TcpListener::bind(address)
         .await

@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use thiserror::Error;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{MetricsError, SettingError};
+use super::ops::bind;
+use super::telemetry::init_telemetry;
+use super::{BaseSettings, Environment, MetricsError, SettingError};
 
 /// Exit code of a wrong setting (`EX_USAGE` of sysexits.h).
 const EXIT_USAGE: u8 = 64;
@@ -58,24 +61,32 @@ impl StartError {
     }
 }
 
-/// Runs a service on a runtime of one thread, which costs the least CPU a
-/// call, and turns its end into an exit code: 0 after an orderly stop, 64
-/// after a wrong setting, 1 otherwise.
+/// The main function of a service: settings → telemetry → signals → listener
+/// → `run`. `base` gives the part of the settings that all services have.
+///
+/// The runtime has one thread, which costs the least CPU a call. The exit code
+/// is 0 after an orderly stop, 64 after a wrong setting, 1 otherwise.
 #[expect(clippy::print_stderr, reason = "the one line that says why it stopped")]
-pub fn block_on(service: impl Future<Output = Result<(), StartError>>) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("the async runtime cannot start: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let ended = runtime.block_on(service);
-    // A blocking read of a file must not hold up the exit.
-    runtime.shutdown_background();
+pub fn service_main<S, R>(
+    read: impl FnOnce(&Environment) -> Result<S, SettingError>,
+    base: impl FnOnce(&S) -> &BaseSettings,
+    run: impl FnOnce(S, TcpListener, CancellationToken) -> R,
+) -> ExitCode
+where
+    R: Future<Output = Result<(), StartError>>,
+{
+    let ended = read(&Environment::of_process())
+        .map_err(StartError::from)
+        .and_then(|settings| {
+            let base = base(&settings);
+            init_telemetry(&base.log_filter);
+            let (address, port) = (base.bind_address, base.port);
+            on_runtime(async {
+                let stop = shutdown_on_signals()?;
+                let listener = bind(address, port).await?;
+                run(settings, listener, stop).await
+            })
+        });
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -86,8 +97,22 @@ pub fn block_on(service: impl Future<Output = Result<(), StartError>>) -> ExitCo
     }
 }
 
+fn on_runtime(service: impl Future<Output = Result<(), StartError>>) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| StartError::Io {
+            context: "the async runtime cannot start".into(),
+            source,
+        })?;
+    let ended = runtime.block_on(service);
+    // A blocking read of a file must not hold up the exit.
+    runtime.shutdown_background();
+    ended
+}
+
 /// A token that SIGTERM or SIGINT cancels.
-pub fn shutdown_on_signals() -> Result<CancellationToken, StartError> {
+fn shutdown_on_signals() -> Result<CancellationToken, StartError> {
     let listen = |kind| {
         signal(kind).map_err(|source| StartError::Io {
             context: "cannot listen for signals".into(),

@@ -4,7 +4,7 @@ use tracing_subscriber::EnvFilter;
 /// an event beside its `message`. `filter` is a level or a tracing filter
 /// that was checked when the settings were read; a second call in one process
 /// changes nothing.
-pub fn init_telemetry(filter: &str) {
+pub(super) fn init_telemetry(filter: &str) {
     let filter = filter.parse().unwrap_or_else(|_| EnvFilter::new("info"));
     // Fails only where a subscriber is set already, as tests do.
     let _ = tracing_subscriber::fmt()
