@@ -1,6 +1,6 @@
 use common::contract::names::VISIBILITY_TIMEOUT;
 use common::ledger::RedisLedger;
-use common::messaging::{Consumer, ConsumerOptions, connect};
+use common::messaging::{Aws, Consumer, ConsumerOptions};
 use common::service::{AppRegistry, StartError, ops_routes, serve_during};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -42,9 +42,9 @@ async fn consume(
     metrics: BillingMetrics,
     stop: CancellationToken,
 ) -> Result<(), StartError> {
-    let clients = connect(&settings.base, settings.long_poll).await;
+    let aws = Aws::new(&settings.base).await;
     let publisher = Publisher::spawn(
-        clients.topic(settings.topic_arn.clone()),
+        aws.topic(settings.topic_arn.clone(), settings.sns_endpoint.clone()),
         settings.publish_batch,
         settings.flush_interval,
         stop.clone(),
@@ -57,7 +57,7 @@ async fn consume(
         concurrency: CONCURRENCY,
         visibility_timeout: VISIBILITY_TIMEOUT,
     };
-    let queue = clients.queue(settings.queue_url.clone());
+    let queue = aws.queue(settings.queue_url.clone(), settings.long_poll);
     Consumer::new(queue, worker, options, metrics.consumer, stop)
         .run()
         .await

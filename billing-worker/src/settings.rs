@@ -15,6 +15,8 @@ pub struct Settings {
     pub queue_url: String,
     /// The topic `data-process-topic`.
     pub topic_arn: String,
+    /// Endpoint of SNS, where it is not AWS's own.
+    pub sns_endpoint: Option<String>,
     /// Most messages of a receive.
     pub max_messages: i32,
     /// Longest wait of a receive.
@@ -38,6 +40,7 @@ impl Settings {
             expiration: (expiration > 0).then(|| Duration::from_secs(expiration.into())),
             queue_url: env.queue_url("SQS_QUEUE_URL")?,
             topic_arn: env.topic_arn("SNS_TOPIC_ARN")?,
+            sns_endpoint: env.url("SNS_ENDPOINT_URL")?,
             max_messages: env.number("SQS_MAX_MESSAGES", 10, 1, 10)?,
             long_poll: Duration::from_secs(env.number("SQS_WAIT_TIME_SECONDS", 20, 0, 20)?),
             publish_batch: env.number("MAX_SNS_SEND_MESSAGE_BATCH_SIZE", 10, 1, 10)?,

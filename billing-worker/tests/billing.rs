@@ -211,6 +211,24 @@ async fn twins_are_billed_and_told_once() {
 }
 
 #[tokio::test]
+async fn twins_without_attributes_are_counted_as_one_bill() {
+    let stack = Stack::start().await;
+    let queue = &stack.resources().data_process_url;
+    for _ in 0..8 {
+        let body = CsvRow::valid("debt-1").line();
+        stack.emulator().send(queue, body, []).await.unwrap();
+    }
+    let service = start(&stack).await;
+    deleted(&service, 8).await;
+    assert_eq!(
+        service.metric("billing_processed_successfully_total").await,
+        1
+    );
+    assert_eq!(service.metric("skipped_messages_total").await, 7);
+    assert_eq!(notifications(&stack).await.len(), 1);
+}
+
+#[tokio::test]
 async fn two_workers_on_the_same_rows_bill_each_debt_once() {
     let stack = Stack::start().await;
     let ledger = stack.ledger().await;

@@ -1,11 +1,11 @@
+use std::time::Duration;
+
 use common::ledger::RedisLedger;
-use common::messaging::connect;
+use common::messaging::Aws;
 use common::service::{AppRegistry, StartError, ops_routes, serve_during};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-
-use std::time::Duration;
 
 use crate::http::routes;
 use crate::import::Importer;
@@ -39,11 +39,11 @@ pub async fn run(
             ledger = RedisLedger::connect(&settings.redis, settings.expiration) => ledger?,
             () = stop.cancelled() => return Ok(()),
         };
-        let clients = connect(&settings.base, Duration::ZERO).await;
+        let aws = Aws::new(&settings.base).await;
         let importer = Importer::new(
             spool,
             ledger,
-            clients.queue(settings.queue_url.clone()),
+            aws.queue(settings.queue_url.clone(), Duration::ZERO),
             metrics,
             (settings.concurrency, settings.batch_size),
             stop.clone(),

@@ -25,13 +25,15 @@ const LONG: Duration = Duration::from_secs(20);
 
 /// Every third call fails as a whole; of the others the entries of odd rows
 /// fail at their first try; `refused` is refused, and a call that holds
-/// `poison` is refused as a whole. After `limit` rows it is away for good.
+/// `poison` is refused as a whole. After `limit` rows it is away for good, and
+/// for a call with the row `stuck` it always is.
 #[derive(Clone)]
 struct Queue {
     calls: Arc<AtomicUsize>,
     tries: Arc<Mutex<BTreeMap<u64, u32>>>,
     accepted: Arc<Mutex<BTreeMap<u64, u32>>>,
     limit: usize,
+    stuck: Option<u64>,
 }
 
 impl Queue {
@@ -41,6 +43,7 @@ impl Queue {
             tries: Arc::default(),
             accepted: Arc::default(),
             limit,
+            stuck: None,
         }
     }
 
@@ -55,6 +58,12 @@ impl BatchSender for Queue {
     async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
         if self.accepted().len() >= self.limit {
             return Err(CallError::new("away for good"));
+        }
+        if entries
+            .iter()
+            .any(|e| e.row.map(|row| row.row) == self.stuck)
+        {
+            return Err(CallError::new("away for this one"));
         }
         if entries.iter().any(|entry| entry.body.contains("poison")) {
             return Err(CallError::with_code("InvalidMessageContents", "poison"));
@@ -202,4 +211,31 @@ async fn after_a_stop_no_row_is_left_out_and_few_are_sent_again() {
     setting.finish(&back).await;
     let expected: Vec<u64> = (position.rows + 1..=2_000).collect();
     assert_eq!(back.accepted().into_keys().collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn a_checkpoint_is_never_behind_a_row_that_was_not_accepted() {
+    let setting = Setting::with(CsvFile::new().valid_rows(2_000).bytes()).await;
+    let gapped = Queue {
+        stuck: Some(500),
+        ..Queue::new(usize::MAX)
+    };
+    let stop = CancellationToken::new();
+    let (importer, _) = setting.importer(&gapped, &stop);
+    let (_accepted, incoming) = mpsc::unbounded_channel();
+    let run = tokio::spawn(importer.run(setting.spool.unfinished().unwrap(), incoming));
+    poll_until("all rows but those of the stuck batch", LONG, async || {
+        let accepted = gapped.accepted();
+        let before = (1..=490).all(|row| accepted.contains_key(&row));
+        (before && accepted.contains_key(&540)).then_some(())
+    })
+    .await;
+    stop.cancel();
+    run.await.unwrap();
+    let position = setting.spool.unfinished().unwrap()[0].1;
+    assert_eq!(position.rows, 490);
+
+    let back = Queue::new(usize::MAX);
+    setting.finish(&back).await;
+    assert!((491..=2_000).all(|row| back.accepted().contains_key(&row)));
 }

@@ -1,6 +1,6 @@
 use common::contract::names::VISIBILITY_TIMEOUT;
 use common::ledger::RedisLedger;
-use common::messaging::{Consumer, ConsumerOptions, connect};
+use common::messaging::{Aws, Consumer, ConsumerOptions};
 use common::service::{AppRegistry, StartError, ops_routes, serve_during};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -43,7 +43,7 @@ async fn consume<T: Transport>(
     metrics: MailMetrics,
     stop: CancellationToken,
 ) -> Result<(), StartError> {
-    let clients = connect(&settings.base, settings.long_poll).await;
+    let aws = Aws::new(&settings.base).await;
     let worker = Worker::new(transport, ledger, metrics.clone(), stop.clone());
     let options = ConsumerOptions {
         max_messages: settings.max_messages,
@@ -51,7 +51,7 @@ async fn consume<T: Transport>(
         concurrency: CONCURRENCY,
         visibility_timeout: VISIBILITY_TIMEOUT,
     };
-    let queue = clients.queue(settings.queue_url.clone());
+    let queue = aws.queue(settings.queue_url.clone(), settings.long_poll);
     Consumer::new(queue, worker, options, metrics.consumer, stop)
         .run()
         .await

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use common::contract::RowId;
 use common::messaging::{
-    BatchHandler, BatchSender, Consumer, ConsumerMetrics, ConsumerOptions, Delivery, EntryOutcome,
-    Outgoing, Queue, Verdict, connect,
+    Aws, BatchHandler, BatchSender, Consumer, ConsumerMetrics, ConsumerOptions, Delivery,
+    EntryOutcome, Outgoing, Queue, Verdict,
 };
 use common::service::{AppRegistry, BaseSettings};
 use testkit::{Stack, poll_until};
@@ -22,7 +22,7 @@ const LONG: Duration = Duration::from_secs(20);
 async fn queue(stack: &Stack) -> Queue {
     let url = stack.resources().data_process_url.clone();
     let settings = BaseSettings::read(&stack.service_environment(&url, &[]), "PORT", 0).unwrap();
-    connect(&settings, Duration::from_secs(1)).await.queue(url)
+    Aws::new(&settings).await.queue(url, Duration::from_secs(1))
 }
 
 fn message(body: &str) -> Outgoing {

@@ -1,3 +1,5 @@
+use std::io::ErrorKind;
+
 use axum::Json;
 use axum::extract::State;
 use axum::extract::multipart::{Field, Multipart, MultipartError, MultipartRejection};
@@ -52,6 +54,7 @@ pub(super) struct UploadForm {
         (status = 400, description = "The form is malformed or has no file", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The file is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The file has no data, or lacks columns", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "The service has a fault; its log has the rest", body = Problem, content_type = "application/problem+json"),
         (status = 507, description = "The disk is full", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -120,7 +123,12 @@ fn form_problem(error: &MultipartError) -> Problem {
 fn intake_problem(error: &IntakeError) -> Problem {
     match error {
         IntakeError::File(error) => Problem::file(error),
-        IntakeError::Disk(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+        IntakeError::Disk(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+            ) =>
+        {
             Problem::disk_full()
         }
         IntakeError::Disk(_) | IntakeError::CutOff => {

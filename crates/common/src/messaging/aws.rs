@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::Credentials;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -15,46 +15,58 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A receive may wait that much longer than its long poll.
 const RECEIVE_MARGIN: Duration = Duration::from_secs(10);
 
-/// The clients of one service. Cloning shares their connections.
+/// What the clients of one service share: connections, region, credentials.
 #[derive(Clone, Debug)]
-pub struct AwsClients {
-    calls: aws_sdk_sqs::Client,
-    receives: aws_sdk_sqs::Client,
-    notifications: aws_sdk_sns::Client,
+pub struct Aws {
+    config: SdkConfig,
+    sqs_endpoint: Option<String>,
 }
 
-/// Clients for the region and endpoints of the settings, with its keys or
-/// else the SDK's own chain of credentials. `long_poll` is the longest wait of a receive.
-/// Nothing is sent yet.
-pub async fn connect(settings: &BaseSettings, long_poll: Duration) -> AwsClients {
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new(settings.region.clone()))
-        .http_client(http)
-        .timeout_config(timeouts(ATTEMPT_TIMEOUT));
-    if let Some(keys) = settings.keys.clone() {
-        loader = loader.credentials_provider(Credentials::new(
-            keys.access_key_id,
-            keys.secret_access_key,
-            keys.session_token,
-            None,
-            "environment",
-        ));
+impl Aws {
+    /// For the region of the settings, with their keys or else the SDK's own
+    /// chain of credentials. Nothing is sent yet.
+    pub async fn new(settings: &BaseSettings) -> Self {
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(settings.region.clone()))
+            .http_client(http)
+            .timeout_config(timeouts(ATTEMPT_TIMEOUT));
+        if let Some(keys) = settings.keys.clone() {
+            loader = loader.credentials_provider(Credentials::new(
+                keys.access_key_id,
+                keys.secret_access_key,
+                keys.session_token,
+                None,
+                "environment",
+            ));
+        }
+        Self {
+            config: loader.load().await,
+            sqs_endpoint: settings.sqs_endpoint.clone(),
+        }
     }
-    let shared = loader.load().await;
-    let mut sqs = aws_sdk_sqs::config::Builder::from(&shared);
-    sqs.set_endpoint_url(settings.sqs_endpoint.clone());
-    let mut sns = aws_sdk_sns::config::Builder::from(&shared);
-    sns.set_endpoint_url(settings.sns_endpoint.clone());
-    let receives = sqs
-        .clone()
-        .timeout_config(timeouts(long_poll + RECEIVE_MARGIN));
-    AwsClients {
-        calls: aws_sdk_sqs::Client::from_conf(sqs.build()),
-        receives: aws_sdk_sqs::Client::from_conf(receives.build()),
-        notifications: aws_sdk_sns::Client::from_conf(sns.build()),
+
+    /// The queue at that URL. `long_poll` is the longest wait of a receive.
+    pub fn queue(&self, url: String, long_poll: Duration) -> Queue {
+        let mut config = aws_sdk_sqs::config::Builder::from(&self.config);
+        config.set_endpoint_url(self.sqs_endpoint.clone());
+        let receives = config
+            .clone()
+            .timeout_config(timeouts(long_poll + RECEIVE_MARGIN));
+        Queue::new(
+            aws_sdk_sqs::Client::from_conf(config.build()),
+            aws_sdk_sqs::Client::from_conf(receives.build()),
+            url,
+        )
+    }
+
+    /// The topic of that ARN, at that endpoint where it is not AWS's own.
+    pub fn topic(&self, arn: String, endpoint: Option<String>) -> Topic {
+        let mut config = aws_sdk_sns::config::Builder::from(&self.config);
+        config.set_endpoint_url(endpoint);
+        Topic::new(aws_sdk_sns::Client::from_conf(config.build()), arn)
     }
 }
 
@@ -63,16 +75,4 @@ fn timeouts(attempt: Duration) -> TimeoutConfig {
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(attempt)
         .build()
-}
-
-impl AwsClients {
-    /// The queue at that URL.
-    pub fn queue(&self, url: String) -> Queue {
-        Queue::new(self.calls.clone(), self.receives.clone(), url)
-    }
-
-    /// The topic of that ARN.
-    pub fn topic(&self, arn: String) -> Topic {
-        Topic::new(self.notifications.clone(), arn)
-    }
 }

@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use futures::FutureExt;
 use prometheus::IntCounter;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -21,6 +22,8 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
 /// Time for further messages to gather behind a batch that was not full: it
 /// makes one large batch of many small ones.
 const COALESCE: Duration = Duration::from_millis(10);
+/// Time between receives of an empty queue where the long poll is off.
+const SHORT_POLL: Duration = Duration::from_secs(1);
 /// First and longest wait of a message whose handling failed.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 const LONGEST_RETRY: Duration = Duration::from_mins(5);
@@ -183,15 +186,16 @@ impl<H: BatchHandler> Consumer<H> {
                 Ok(deliveries) => {
                     backoff = outage_backoff();
                     let full = deliveries.len() >= full_batch;
+                    let empty = deliveries.is_empty();
                     idle = !first && !full;
                     if full {
                         self.backlog_seen.notify_one();
                     }
-                    if !deliveries.is_empty() {
+                    if !empty {
                         let (deliveries, receipts) = deliveries.into_iter().unzip();
                         self.process(deliveries, receipts).await;
                     }
-                    if first && !full && wait(COALESCE, &self.stop).await.is_err() {
+                    if first && !full && wait(self.pause(empty), &self.stop).await.is_err() {
                         return;
                     }
                 }
@@ -202,6 +206,15 @@ impl<H: BatchHandler> Consumer<H> {
                     }
                 }
             }
+        }
+    }
+
+    /// The pause before the next receive when the last batch was not full.
+    fn pause(&self, empty: bool) -> Duration {
+        if empty && self.options.long_poll.is_zero() {
+            SHORT_POLL
+        } else {
+            COALESCE
         }
     }
 
@@ -223,16 +236,10 @@ impl<H: BatchHandler> Consumer<H> {
     /// Handles a batch, keeping it hidden meanwhile, and settles it.
     async fn process(&self, deliveries: Vec<Delivery>, receipts: Vec<Receipt>) {
         let handling = AssertUnwindSafe(self.handler.handle(deliveries)).catch_unwind();
-        tokio::pin!(handling);
-        let period = self.options.visibility_timeout / 3;
-        let mut heartbeat = tokio::time::interval_at(Instant::now() + period, period);
-        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut verdicts = loop {
-            tokio::select! {
-                biased;
-                verdicts = &mut handling => break verdicts.unwrap_or_default(),
-                _ = heartbeat.tick() => self.extend(&receipts).await,
-            }
+        let mut verdicts = tokio::select! {
+            biased;
+            verdicts = handling => verdicts.unwrap_or_default(),
+            never = self.keep_hidden(&receipts) => match never {},
         };
         if verdicts.len() < receipts.len() {
             error!("The handler panicked or gave too few verdicts");
@@ -241,13 +248,17 @@ impl<H: BatchHandler> Consumer<H> {
         self.settle(&receipts, &verdicts).await;
     }
 
-    async fn extend(&self, receipts: &[Receipt]) {
+    /// Extends the visibility timeout again and again.
+    async fn keep_hidden(&self, receipts: &[Receipt]) -> Infallible {
         let hidden: Vec<_> = receipts
             .iter()
-            .map(|r| (r, self.options.visibility_timeout))
+            .map(|receipt| (receipt, self.options.visibility_timeout))
             .collect();
-        if let Err(error) = self.queue.change_visibility(&hidden).await {
-            warn!(%error, "Visibility was not extended, messages may come again");
+        loop {
+            tokio::time::sleep(self.options.visibility_timeout / 3).await;
+            if let Err(error) = self.queue.change_visibility(&hidden).await {
+                warn!(%error, "Visibility was not extended, messages may come again");
+            }
         }
     }
 

@@ -10,7 +10,7 @@ mod queue;
 mod send;
 mod topic;
 
-pub use aws::{AwsClients, connect};
+pub use aws::Aws;
 pub use consumer::{BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Verdict};
 pub use delivery::Delivery;
 pub use entry::{BatchSender, CallError, EntryOutcome, Outgoing};

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
@@ -36,10 +37,11 @@ pub enum SettingError {
 pub struct Environment(HashMap<String, String>);
 
 impl Environment {
-    /// The variables of this process. Values that are not UTF-8 are left out.
+    /// The variables of this process.
     pub fn of_process() -> Self {
+        let text = |value: OsString| value.to_string_lossy().into_owned();
         std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .map(|(name, value)| (text(name), text(value)))
             .collect()
     }
 
@@ -183,12 +185,18 @@ impl fmt::Debug for AwsKeys {
 }
 
 impl AwsKeys {
-    fn read(env: &Environment) -> Option<Self> {
-        Some(Self {
-            access_key_id: env.get("AWS_ACCESS_KEY_ID")?.to_owned(),
-            secret_access_key: env.get("AWS_SECRET_ACCESS_KEY")?.to_owned(),
+    /// `None` where neither key is set.
+    fn read(env: &Environment) -> Result<Option<Self>, SettingError> {
+        const ID: &str = "AWS_ACCESS_KEY_ID";
+        const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
+        if env.get(ID).is_none() && env.get(SECRET).is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            access_key_id: env.required(ID, "a key id, as AWS_SECRET_ACCESS_KEY is set")?,
+            secret_access_key: env.required(SECRET, "a key, as AWS_ACCESS_KEY_ID is set")?,
             session_token: env.get("AWS_SESSION_TOKEN").map(str::to_owned),
-        })
+        }))
     }
 }
 
@@ -207,13 +215,11 @@ pub struct BaseSettings {
     pub keys: Option<AwsKeys>,
     /// Endpoint of SQS, where it is not AWS's own.
     pub sqs_endpoint: Option<String>,
-    /// Endpoint of SNS, where it is not AWS's own.
-    pub sns_endpoint: Option<String>,
 }
 
 impl BaseSettings {
     /// Reads `BIND_ADDRESS`, the named port variable, `LOG_LEVEL`,
-    /// `AWS_…`, `SQS_ENDPOINT_URL` and `SNS_ENDPOINT_URL`.
+    /// `AWS_…` and `SQS_ENDPOINT_URL`.
     pub fn read(
         env: &Environment,
         port_variable: &'static str,
@@ -228,9 +234,8 @@ impl BaseSettings {
             port: env.number(port_variable, default_port, 0, u16::MAX)?,
             log_filter: log_filter(env)?,
             region: env.get("AWS_REGION").unwrap_or("us-east-1").to_owned(),
-            keys: AwsKeys::read(env),
+            keys: AwsKeys::read(env)?,
             sqs_endpoint: env.url("SQS_ENDPOINT_URL")?,
-            sns_endpoint: env.url("SNS_ENDPOINT_URL")?,
         })
     }
 }
@@ -345,7 +350,7 @@ mod tests {
             ("LOG_LEVEL", "LOUD"),
             ("LOG_LEVEL", "info,common=loud"),
             ("SQS_ENDPOINT_URL", "localhost"),
-            ("SNS_ENDPOINT_URL", "ftp://localhost"),
+            ("SQS_ENDPOINT_URL", "ftp://localhost"),
         ] {
             let error = BaseSettings::read(&env(&[(name, held)]), "PORT", 8000).unwrap_err();
             assert!(error.to_string().starts_with(name), "{error}");
@@ -364,11 +369,14 @@ mod tests {
 
     #[test]
     fn keys_are_taken_together_and_never_printed() {
-        let read = |variables: &[_]| BaseSettings::read(&env(variables), "PORT", 8000).unwrap();
+        let read = |variables: &[_]| BaseSettings::read(&env(variables), "PORT", 8000);
         let id = ("AWS_ACCESS_KEY_ID", "an-id");
         let secret = ("AWS_SECRET_ACCESS_KEY", "a-secret");
-        assert!(read(&[id]).keys.is_none());
-        let base = read(&[id, secret]);
+        assert!(read(&[]).unwrap().keys.is_none());
+        for half in [id, secret] {
+            assert!(read(&[half]).is_err());
+        }
+        let base = read(&[id, secret]).unwrap();
         assert!(base.keys.is_some());
         assert!(!format!("{base:?}").contains("a-secret"));
     }
