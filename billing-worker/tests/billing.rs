@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use billing_worker::Settings;
 use common::contract::{Notification, ReceivedNotification, RowId, RowIdentity};
 use common::ledger::{Claim, OutcomeCounts, RedisLedger};
 use serde_json::Value;
-use testkit::{Attribute, CsvRow, RunningService, Stack, poll_until};
+use testkit::{Attribute, CsvRow, Emulator, PipelineNames, RunningService, Stack, poll_until};
 use uuid::Uuid;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -368,6 +369,42 @@ async fn redis_away_costs_no_row() {
         .await
         .unwrap();
     assert_eq!((counts.billed, counts.notified), (40, 40));
+}
+
+#[tokio::test]
+async fn a_queue_and_a_topic_that_are_away_are_waited_for() {
+    let stack = Stack::start().await;
+    let address = free_address();
+    let endpoint = format!("http://{address}");
+    let queue = format!("{endpoint}/000000000000/data-process");
+    let away = [
+        ("SQS_ENDPOINT_URL", &*endpoint),
+        ("SNS_ENDPOINT_URL", &*endpoint),
+    ];
+    let settings = Settings::read(&stack.service_environment(&queue, &away)).unwrap();
+    let service =
+        RunningService::start(|listener, stop| billing_worker::run(settings, listener, stop)).await;
+    assert_eq!(service.get("/health").await, r#"{"status":"ok"}"#);
+
+    let emulator = Emulator::start(address).await.unwrap();
+    let resources = emulator
+        .create_pipeline(&PipelineNames::default())
+        .await
+        .unwrap();
+    let body = CsvRow::valid("debt-1").line();
+    emulator.send(&queue, body, []).await.unwrap();
+    deleted(&service, 1).await;
+    let told = emulator
+        .take_all(&resources.process_email_url)
+        .await
+        .unwrap();
+    assert_eq!(told.len(), 1);
+}
+
+/// An address where nothing listens at the moment.
+fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::contract::RowIdentity;
@@ -15,7 +16,7 @@ pub struct Claim {
 }
 
 /// The stored form.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Stored<'a> {
     #[serde(rename = "v")]
     version: u32,
@@ -27,14 +28,11 @@ struct Stored<'a> {
 const VERSION: u32 = 1;
 
 impl Claim {
-    /// The text to store. `None` if the notification is no JSON.
-    pub(super) fn to_stored(&self) -> Option<String> {
-        let stored = Stored {
-            version: VERSION,
-            holder: self.holder.to_string(),
-            notification: serde_json::from_str(&self.notification).ok()?,
-        };
-        serde_json::to_string(&stored).ok()
+    /// The text to store. The notification stands in it byte for byte.
+    pub(super) fn to_stored(&self) -> String {
+        let holder = Value::String(self.holder.to_string());
+        let notification = &self.notification;
+        format!(r#"{{"v":{VERSION},"holder":{holder},"notification":{notification}}}"#)
     }
 
     /// Reads a stored text. `None` if it is none of ours: a counterpart's
@@ -56,10 +54,10 @@ mod tests {
     #[test]
     fn a_claim_keeps_the_notification_to_the_byte() {
         let claim = Claim {
-            holder: RowIdentity::Message("m-1".into()),
+            holder: RowIdentity::Message("m-\"1\"".into()),
             notification: r#"{"debt_amount":7811.00,"name":"Zé"}"#.into(),
         };
-        let stored = claim.to_stored().unwrap();
+        let stored = claim.to_stored();
         assert_eq!(Claim::from_stored(&stored), Some(claim));
     }
 

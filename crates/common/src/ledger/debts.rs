@@ -57,9 +57,7 @@ impl RedisLedger {
         let options = self.with_expiration(options);
         let mut pipe = redis::pipe();
         for (debt_id, claim) in claims {
-            // Our own notifications are JSON; an empty value still claims.
-            let stored = claim.to_stored().unwrap_or_default();
-            pipe.set_options(keys::processed(debt_id), stored, options.clone());
+            pipe.set_options(keys::processed(debt_id), claim.to_stored(), options.clone());
         }
         let earlier: Vec<Option<String>> = pipe.query_async(&mut self.connection.clone()).await?;
         let standing = earlier

@@ -19,8 +19,8 @@ use crate::service::{AppRegistry, MetricsError, StartError};
 
 /// Most time between being told to stop and giving up on what is in hand.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
-/// Time for further messages to gather behind a batch that was not full: it
-/// makes one large batch of many small ones.
+/// Time for further messages to gather behind a small batch: it makes one
+/// large batch of many small ones.
 const COALESCE: Duration = Duration::from_millis(10);
 /// Time between receives of an empty queue where the long poll is off.
 const SHORT_POLL: Duration = Duration::from_secs(1);
@@ -103,7 +103,7 @@ pub struct Consumer<H> {
     options: ConsumerOptions,
     metrics: ConsumerMetrics,
     stop: CancellationToken,
-    /// Wakes one idle poller when more waits than one batch.
+    /// Wakes one idle poller when there is more than one poller's work.
     backlog_seen: Notify,
 }
 
@@ -163,12 +163,12 @@ impl<H: BatchHandler> Consumer<H> {
     }
 
     /// One poller. The `first` one polls all the time; each of the others
-    /// polls while its batches are full and is idle otherwise. So an idle
-    /// worker costs one long poll, and one that keeps up with its queue gets
-    /// few large batches instead of many small ones.
+    /// polls while its batches are at least half full, and is idle otherwise.
+    /// So an idle worker costs one long poll, and one that keeps up with its
+    /// queue gets few large batches instead of many small ones.
     async fn poll(&self, first: bool) {
         let mut backoff = outage_backoff();
-        let full_batch = usize::try_from(self.options.max_messages).unwrap_or(1);
+        let most = usize::try_from(self.options.max_messages).unwrap_or(1);
         let mut idle = !first;
         while !self.stop.is_cancelled() {
             if idle {
@@ -185,17 +185,18 @@ impl<H: BatchHandler> Consumer<H> {
             match received {
                 Ok(deliveries) => {
                     backoff = outage_backoff();
-                    let full = deliveries.len() >= full_batch;
+                    // SQS may return fewer messages than wait in the queue.
+                    let backlog = deliveries.len() * 2 >= most;
                     let empty = deliveries.is_empty();
-                    idle = !first && !full;
-                    if full {
+                    idle = !first && !backlog;
+                    if backlog {
                         self.backlog_seen.notify_one();
                     }
                     if !empty {
                         let (deliveries, receipts) = deliveries.into_iter().unzip();
                         self.process(deliveries, receipts).await;
                     }
-                    if first && !full && wait(self.pause(empty), &self.stop).await.is_err() {
+                    if first && !backlog && wait(self.pause(empty), &self.stop).await.is_err() {
                         return;
                     }
                 }
@@ -209,7 +210,7 @@ impl<H: BatchHandler> Consumer<H> {
         }
     }
 
-    /// The pause before the next receive when the last batch was not full.
+    /// The pause before the next receive when the last batch was small.
     fn pause(&self, empty: bool) -> Duration {
         if empty && self.options.long_poll.is_zero() {
             SHORT_POLL
