@@ -83,7 +83,7 @@ impl Layout {
             if !is_whole {
                 return Ok(None);
             }
-            found = scanner.scan(&[]).1;
+            found = scanner.finish();
         }
         let Scanned::Record(fields) = found else {
             return Err(LayoutError::NoHeader);

@@ -65,7 +65,10 @@ impl<R: BufRead> Rows<R> {
     pub fn next_row(&mut self) -> io::Result<Option<Row>> {
         loop {
             let piece = self.file.fill_buf()?;
-            let (used, scanned) = self.scanner.scan(piece);
+            let (used, scanned) = match piece {
+                [] => (0, self.scanner.finish()),
+                piece => self.scanner.scan(piece),
+            };
             let body = match scanned {
                 Scanned::NeedsMore => None,
                 Scanned::End => return Ok(None),

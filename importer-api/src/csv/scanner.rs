@@ -31,6 +31,17 @@ pub enum Scanned<'a> {
     End,
 }
 
+/// What one call of the CSV reader came to.
+enum Step {
+    NeedsMore,
+    /// Nothing to tell: more room was made, or a blank line was passed over.
+    Again,
+    /// A record of that many fields.
+    Record(usize),
+    Oversized,
+    End,
+}
+
 impl Scanner {
     /// A scanner at the start of a record.
     pub fn new(delimiter: u8) -> Self {
@@ -44,40 +55,63 @@ impl Scanner {
         }
     }
 
-    /// Goes on in `piece`, and says how many of its bytes were used. An empty
-    /// piece means that the text has ended. Blank lines are passed over.
+    /// Goes on in `piece`, and says how many of its bytes were used. Blank
+    /// lines are passed over.
     pub fn scan(&mut self, piece: &[u8]) -> (usize, Scanned<'_>) {
         let mut used = 0;
-        loop {
-            // To go on with nothing would be to say that the text has ended.
-            if used > 0 && used == piece.len() {
-                return (used, Scanned::NeedsMore);
-            }
-            let (result, read, written, ends) = self.csv.read_record(
-                &piece[used..],
-                &mut self.text[self.text_len..],
-                &mut self.ends[self.ends_len..],
-            );
+        while used < piece.len() {
+            let (read, step) = self.step(&piece[used..]);
             used += read;
-            self.text_len += written;
-            self.ends_len += ends;
-            match result {
-                ReadRecordResult::InputEmpty => return (used, Scanned::NeedsMore),
-                ReadRecordResult::OutputFull => self.grow_text(),
-                ReadRecordResult::OutputEndsFull => self.grow_ends(),
-                ReadRecordResult::End => return (used, Scanned::End),
-                ReadRecordResult::Record => {
-                    let overflown = std::mem::take(&mut self.overflown);
-                    let fields = std::mem::take(&mut self.ends_len);
-                    self.text_len = 0;
-                    if overflown {
-                        return (used, Scanned::Oversized);
-                    }
-                    if !self.is_blank(fields) {
-                        return (used, Scanned::Record(self.fields(fields)));
-                    }
-                }
+            match step {
+                Step::Record(fields) => return (used, Scanned::Record(self.fields(fields))),
+                Step::Oversized => return (used, Scanned::Oversized),
+                Step::NeedsMore | Step::Again | Step::End => {}
             }
+        }
+        (used, Scanned::NeedsMore)
+    }
+
+    /// The text has ended: gives its last record if that had no line end, and
+    /// [`Scanned::End`] then.
+    pub fn finish(&mut self) -> Scanned<'_> {
+        loop {
+            // For the CSV reader an empty piece is the end.
+            match self.step(&[]).1 {
+                Step::Record(fields) => return Scanned::Record(self.fields(fields)),
+                Step::Oversized => return Scanned::Oversized,
+                Step::End => return Scanned::End,
+                Step::NeedsMore | Step::Again => {}
+            }
+        }
+    }
+
+    fn step(&mut self, piece: &[u8]) -> (usize, Step) {
+        let (result, read, written, ends) = self.csv.read_record(
+            piece,
+            &mut self.text[self.text_len..],
+            &mut self.ends[self.ends_len..],
+        );
+        self.text_len += written;
+        self.ends_len += ends;
+        let step = match result {
+            ReadRecordResult::InputEmpty => Step::NeedsMore,
+            ReadRecordResult::OutputFull => self.grow_text(),
+            ReadRecordResult::OutputEndsFull => self.grow_ends(),
+            ReadRecordResult::End => Step::End,
+            ReadRecordResult::Record => self.end_record(),
+        };
+        (read, step)
+    }
+
+    fn end_record(&mut self) -> Step {
+        let fields = std::mem::take(&mut self.ends_len);
+        self.text_len = 0;
+        if std::mem::take(&mut self.overflown) {
+            Step::Oversized
+        } else if self.is_blank(fields) {
+            Step::Again
+        } else {
+            Step::Record(fields)
         }
     }
 
@@ -100,22 +134,24 @@ impl Scanner {
     }
 
     /// More room, up to the limit; beyond it the text is dropped.
-    fn grow_text(&mut self) {
+    fn grow_text(&mut self) -> Step {
         if self.text.len() < MAX_RECORD_BYTES {
             self.text.resize(self.text.len() * 2, 0);
         } else {
             self.overflown = true;
             self.text_len = 0;
         }
+        Step::Again
     }
 
-    fn grow_ends(&mut self) {
+    fn grow_ends(&mut self) -> Step {
         if self.ends.len() < MAX_FIELDS {
             self.ends.resize(self.ends.len() * 2, 0);
         } else {
             self.overflown = true;
             self.ends_len = 0;
         }
+        Step::Again
     }
 }
 
@@ -129,23 +165,28 @@ mod tests {
     fn records(text: &[u8], piece: usize) -> Vec<Option<Vec<Vec<u8>>>> {
         let mut scanner = Scanner::new(b',');
         let mut found = Vec::new();
-        let mut pieces = text.chunks(piece).chain(std::iter::once(&b""[..]));
-        let mut rest = pieces.next().unwrap_or_default();
-        loop {
-            let (used, next) = scanner.scan(rest);
-            rest = &rest[used..];
-            match next {
-                Scanned::NeedsMore => {}
-                Scanned::Record(fields) => {
-                    found.push(Some(fields.iter().map(|field| field.to_vec()).collect()));
-                }
-                Scanned::Oversized => found.push(None),
-                Scanned::End => return found,
+        let mut keep = |scanned: Scanned<'_>| match scanned {
+            Scanned::Record(fields) => {
+                found.push(Some(fields.iter().map(|field| field.to_vec()).collect()));
+                true
             }
-            if rest.is_empty() {
-                rest = pieces.next().unwrap_or_default();
+            Scanned::Oversized => {
+                found.push(None);
+                true
+            }
+            Scanned::NeedsMore | Scanned::End => false,
+        };
+        for mut rest in text.chunks(piece) {
+            loop {
+                let (used, next) = scanner.scan(rest);
+                rest = &rest[used..];
+                if !keep(next) {
+                    break;
+                }
             }
         }
+        while keep(scanner.finish()) {}
+        found
     }
 
     #[test]

@@ -50,10 +50,6 @@ struct Counting {
 impl Survey {
     /// Looks at the next piece of the file.
     pub fn look(&mut self, piece: &[u8]) -> Result<(), SurveyError> {
-        // Further down an empty piece stands for the end of the file.
-        if piece.is_empty() {
-            return Ok(());
-        }
         if let Some(counting) = &mut self.counting {
             counting.count(piece);
             return Ok(());
@@ -68,7 +64,7 @@ impl Survey {
             self.find_layout(true)?;
         }
         let mut counting = self.counting.ok_or(SurveyError::Empty)?;
-        counting.count(&[]);
+        counting.count_last();
         if counting.surveyed.rows == 0 {
             return Err(SurveyError::NoData);
         }
@@ -94,16 +90,13 @@ impl Survey {
             },
         };
         let head = std::mem::take(&mut self.head);
-        if data_start < head.len() {
-            counting.count(&head[data_start..]);
-        }
+        counting.count(&head[data_start..]);
         self.counting = Some(counting);
         Ok(())
     }
 }
 
 impl Counting {
-    /// An empty piece ends the file.
     fn count(&mut self, mut piece: &[u8]) {
         loop {
             let (used, scanned) = self.scanner.scan(piece);
@@ -112,9 +105,13 @@ impl Counting {
                 Scanned::NeedsMore | Scanned::End => return,
             }
             piece = &piece[used..];
-            if piece.is_empty() {
-                return;
-            }
+        }
+    }
+
+    /// A last record may have no line end.
+    fn count_last(&mut self) {
+        while self.scanner.finish() != Scanned::End {
+            self.surveyed.rows += 1;
         }
     }
 }
