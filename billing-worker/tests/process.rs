@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use testkit::{ServiceProcess, Stack, assert_refuses};
+use testkit::{Stack, assert_ends_at_sigterm, assert_refuses};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_billing-worker");
 
@@ -14,11 +14,7 @@ fn variables(stack: &Stack) -> Vec<(&'static str, String)> {
 #[tokio::test]
 async fn sigterm_ends_it_with_exit_code_0() {
     let stack = Stack::start().await;
-    let process = ServiceProcess::start(BINARY, "METRICS_PORT", variables(&stack));
-    process.healthy().await;
-    process.terminate();
-    let (status, _, errors) = process.ended().await;
-    assert_eq!(status.code(), Some(0), "{errors}");
+    assert_ends_at_sigterm(BINARY, "METRICS_PORT", &variables(&stack)).await;
 }
 
 #[tokio::test]
@@ -26,6 +22,7 @@ async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
     let stack = Stack::start().await;
     let wrong = [
         ("SNS_TOPIC_ARN", "my-topic"),
+        ("SNS_ENDPOINT_URL", "ftp://localhost"),
         ("SQS_MAX_MESSAGES", "11"),
         ("NOTIFICATION_FLUSH_INTERVAL", "-1"),
         ("REDIS_DATA_EXPIRATION", "1h"),

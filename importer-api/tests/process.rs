@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use testkit::{ServiceProcess, Stack, assert_refuses};
+use testkit::{Stack, assert_ends_at_sigterm, assert_refuses};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_importer-api");
 
@@ -18,11 +18,7 @@ fn variables(stack: &Stack, spool: &str) -> Vec<(&'static str, String)> {
 async fn sigterm_ends_it_with_exit_code_0() {
     let (stack, spool) = (Stack::start().await, tempfile::tempdir().unwrap());
     let spool = spool.path().to_str().unwrap();
-    let process = ServiceProcess::start(BINARY, "PORT", variables(&stack, spool));
-    process.healthy().await;
-    process.terminate();
-    let (status, _, errors) = process.ended().await;
-    assert_eq!(status.code(), Some(0), "{errors}");
+    assert_ends_at_sigterm(BINARY, "PORT", &variables(&stack, spool)).await;
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use importer_api::csv::Survey;
 use importer_api::import::Importer;
 use importer_api::spool::{Manifest, Spool};
 use tempfile::TempDir;
-use testkit::{CsvFile, CsvRow, Stack, poll_until};
+use testkit::{CsvFile, CsvRow, Stack, poll_until, sample};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -147,11 +147,7 @@ impl Setting {
 }
 
 fn counter(registry: &AppRegistry, name: &str) -> u64 {
-    let text = registry.render().unwrap();
-    let line = text
-        .lines()
-        .find(|line| line.starts_with(&format!("{name}{{")));
-    line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+    sample(&registry.render().unwrap(), name)
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use common::messaging::{
     EntryOutcome, Outgoing, Queue, Verdict,
 };
 use common::service::{AppRegistry, BaseSettings};
-use testkit::{Stack, poll_until};
+use testkit::{Stack, poll_until, sample};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -104,11 +104,7 @@ async fn run(stack: &Stack, visibility_timeout: Duration) -> Running {
 }
 
 fn counter(registry: &AppRegistry, name: &str) -> u64 {
-    let text = registry.render().unwrap();
-    let line = text
-        .lines()
-        .find(|line| line.starts_with(&format!("{name}{{")));
-    line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+    sample(&registry.render().unwrap(), name)
 }
 
 #[tokio::test]

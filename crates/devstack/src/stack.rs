@@ -192,28 +192,37 @@ impl DevStack {
         port: u16,
         own: [(&'static str, String); N],
     ) -> ServiceSettings {
-        let endpoint = self.emulator.endpoint_url();
-        let shared = [
-            ("AWS_REGION", REGION.to_owned()),
-            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
-            ("SQS_ENDPOINT_URL", endpoint.clone()),
-            ("SNS_ENDPOINT_URL", endpoint),
-            ("REDIS_HOST", self.redis.host().to_owned()),
-            ("REDIS_PORT", self.redis.port().to_string()),
-            ("REDIS_DB", "0".to_owned()),
-            ("BIND_ADDRESS", "127.0.0.1".to_owned()),
-        ];
+        let shared = shared_environment(&self.emulator, self.redis.port());
+        let bind_address = ("BIND_ADDRESS", "127.0.0.1".to_owned());
         ServiceSettings {
             name,
             port,
-            environment: shared.into_iter().chain(own).collect(),
+            environment: shared
+                .into_iter()
+                .chain([bind_address])
+                .chain(own)
+                .collect(),
         }
     }
 
     fn spool(&self) -> PathBuf {
         self.files.path().join("spool")
     }
+}
+
+/// The variables that are the same for every service on this emulator and the Redis of that port
+/// on this machine.
+pub fn shared_environment(emulator: &Emulator, redis_port: u16) -> [(&'static str, String); 8] {
+    [
+        ("AWS_REGION", REGION.to_owned()),
+        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        ("SQS_ENDPOINT_URL", emulator.endpoint_url()),
+        ("SNS_ENDPOINT_URL", emulator.endpoint_url()),
+        ("REDIS_HOST", "127.0.0.1".to_owned()),
+        ("REDIS_PORT", redis_port.to_string()),
+        ("REDIS_DB", "0".to_owned()),
+    ]
 }
 
 /// Tells of a taken port before anything is started.

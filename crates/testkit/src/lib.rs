@@ -29,6 +29,7 @@
 )]
 
 mod csv_file;
+mod metrics;
 mod poll;
 mod process;
 mod service;
@@ -40,7 +41,8 @@ pub use devstack::emulator::{
     StoredMessage,
 };
 pub use devstack::redis_server::RedisServer;
+pub use metrics::sample;
 pub use poll::poll_until;
-pub use process::{ServiceProcess, assert_refuses};
+pub use process::{ServiceProcess, assert_ends_at_sigterm, assert_refuses};
 pub use service::RunningService;
 pub use stack::Stack;

@@ -94,6 +94,19 @@ impl ServiceProcess {
     }
 }
 
+/// Starts a binary, waits until it is healthy, and holds it to exit code 0 after SIGTERM.
+pub async fn assert_ends_at_sigterm(
+    binary: &str,
+    port_variable: &str,
+    variables: &[(&'static str, String)],
+) {
+    let process = ServiceProcess::start(binary, port_variable, variables.iter().cloned());
+    process.healthy().await;
+    process.terminate();
+    let (status, _, errors) = process.ended().await;
+    assert_eq!(status.code(), Some(0), "{errors}");
+}
+
 /// Starts a binary with each of these wrong settings in turn, over variables that are right, and
 /// holds it to what the contract says: exit code 64, and one line that names the variable.
 pub async fn assert_refuses(

@@ -6,6 +6,8 @@ use common::service::StartError;
 use tokio::{net::TcpListener, task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
 
+use crate::sample;
+
 /// Longest wait for a service to stop: what the services promise, and a little more.
 const STOP_DEADLINE: Duration = Duration::from_secs(12);
 
@@ -44,12 +46,7 @@ impl RunningService {
 
     /// The value of a metric as it is scraped; panics if it is not there.
     pub async fn metric(&self, name: &str) -> u64 {
-        let metrics = self.get("/metrics").await;
-        metrics
-            .lines()
-            .filter(|line| line.starts_with(name) && line[name.len()..].starts_with('{'))
-            .find_map(|line| line.rsplit(' ').next()?.parse().ok())
-            .unwrap_or_else(|| panic!("no metric {name} in:\n{metrics}"))
+        sample(&self.get("/metrics").await, name)
     }
 
     /// Tells it to stop as SIGTERM does, and waits until it has.

@@ -8,10 +8,10 @@ use common::{
 };
 use devstack::{
     emulator::{
-        Emulator, PipelineNames, PipelineResources, PipelineSettings, QueueDepth, REGION,
-        StoredMessage,
+        Emulator, PipelineNames, PipelineResources, PipelineSettings, QueueDepth, StoredMessage,
     },
     redis_server::RedisServer,
+    stack::shared_environment,
 };
 use tempfile::TempDir;
 
@@ -90,17 +90,11 @@ impl Stack {
     ///
     /// `SQS_QUEUE_URL` is missing: it is another queue for send-mail-worker than for the others.
     pub fn environment(&self) -> BTreeMap<&'static str, String> {
-        BTreeMap::from([
-            ("AWS_REGION", REGION.to_owned()),
-            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
-            ("SQS_ENDPOINT_URL", self.endpoint_url()),
-            ("SNS_ENDPOINT_URL", self.endpoint_url()),
-            ("SNS_TOPIC_ARN", self.resources.topic_arn.clone()),
-            ("REDIS_HOST", self.redis_host().to_owned()),
-            ("REDIS_PORT", self.redis_port.to_string()),
-            ("REDIS_DB", "0".to_owned()),
-        ])
+        let topic = ("SNS_TOPIC_ARN", self.resources.topic_arn.clone());
+        shared_environment(&self.emulator, self.redis_port)
+            .into_iter()
+            .chain([topic])
+            .collect()
     }
 
     /// The environment of a service that works on this queue, with further variables or other
