@@ -296,7 +296,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_record_survives_writing_and_reading(
-            name in "[^\\s\\x00][\"',;\\n\\r a-zãé]{0,300}[^\\s\\x00]",
+            // A byte-order mark at the start of a body is no part of the name.
+            name in "[^\\s\\x00\u{feff}][\"',;\\n\\r a-zãé]{0,300}[^\\s\\x00]",
             debt_id in "[a-z0-9,\"-]{1,40}",
         ) {
             let fields = [name.as_str(), "1", "a@b.co", "7811,50", "2024-01-19", &debt_id];
