@@ -2,7 +2,7 @@
 //! [`steps`](crate::steps) and one `.then(…)` here; a wrong order does not
 //! compile, as each step takes what the one before gives.
 
-use common::ledger::RedisLedger;
+use common::ledger::Ledger;
 use common::messaging::Delivery;
 use tokio_util::sync::CancellationToken;
 
@@ -12,12 +12,12 @@ use crate::row::Step;
 use crate::steps::{Check, Context, Process, Schedule};
 
 /// The chain of billing-worker: context → check → process → schedule.
-pub fn billing_chain(
-    ledger: &RedisLedger,
+pub fn billing_chain<L: Ledger>(
+    ledger: &L,
     publisher: Publisher,
     metrics: &BillingMetrics,
     stop: &CancellationToken,
-) -> impl Step<In = Delivery, Out = ()> + use<> {
+) -> impl Step<In = Delivery, Out = ()> + use<L> {
     Context::new(ledger.clone(), stop.clone())
         .then(Check::new(ledger.clone(), stop.clone()))
         .then(Process::new(ledger.clone(), stop.clone()))

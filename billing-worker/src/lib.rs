@@ -4,11 +4,13 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`chain`] | the billing rules in their order; one file a rule in [`steps`] |
+//! | [`conflict`] | how a row differs from what was billed for its debt |
 //! | [`row`] | what the steps pass on, and how a row ends |
 //! | [`worker`] | a received batch → the chain → recorded outcomes → verdicts |
 //! | [`publisher`] | notifications of several batches in one SNS call |
 
 pub mod chain;
+pub mod conflict;
 mod metrics;
 pub mod publisher;
 pub mod row;

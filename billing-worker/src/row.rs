@@ -7,6 +7,8 @@ use common::contract::{InvalidReason, RowIdentity};
 use common::ledger::{Claim, LedgerError};
 use common::outage::GaveUp;
 
+use crate::conflict::Conflict;
+
 /// Why the chain gave up on a batch: the process was told to stop while a
 /// dependency was away, or the ledger gave an error that waiting does not
 /// mend.
@@ -59,6 +61,8 @@ pub struct BilledDebt {
     pub notified: bool,
     /// The claim was made in this handling of the batch.
     pub newly: bool,
+    /// How the row differs from the claim, where another row holds it.
+    pub conflict: Option<Conflict>,
 }
 
 /// How a row leaves the chain.
@@ -66,8 +70,8 @@ pub struct BilledDebt {
 pub enum RowEnd {
     /// It billed its debt, and SNS has the notification.
     Scheduled,
-    /// Another row billed its debt.
-    Skipped,
+    /// Another row billed its debt, perhaps otherwise than this one asks.
+    Skipped(Option<Conflict>),
     /// It cannot be billed.
     Invalid(InvalidReason),
     /// No outcome yet; look again after this time.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use common::contract::{RowId, RowIdentity};
-use common::ledger::{Outcome, RedisLedger};
+use common::contract::{Reason, RowIdentity};
+use common::ledger::{EndedRow, Ledger, Outcome};
 use common::messaging::{BatchHandler, Delivery, Verdict};
 use common::outage::{GaveUp, ride_out};
 use tokio_util::sync::CancellationToken;
@@ -14,21 +14,16 @@ use crate::row::{Ended, Row, RowEnd, Step, StepError};
 
 /// Handles a batch by a chain.
 #[derive(Debug)]
-pub struct Worker<C> {
+pub struct Worker<C, L> {
     chain: C,
-    ledger: RedisLedger,
+    ledger: L,
     metrics: BillingMetrics,
     stop: CancellationToken,
 }
 
-impl<C: Step<In = Delivery>> Worker<C> {
+impl<C: Step<In = Delivery>, L: Ledger> Worker<C, L> {
     /// A worker with that chain.
-    pub fn new(
-        chain: C,
-        ledger: RedisLedger,
-        metrics: BillingMetrics,
-        stop: CancellationToken,
-    ) -> Self {
+    pub fn new(chain: C, ledger: L, metrics: BillingMetrics, stop: CancellationToken) -> Self {
         Self {
             chain,
             ledger,
@@ -44,21 +39,23 @@ impl<C: Step<In = Delivery>> Worker<C> {
         let mut invalid = Vec::new();
         for (identity, end) in ends.iter().flatten() {
             match end {
-                RowEnd::Skipped => skipped.push(identity),
+                RowEnd::Skipped(conflict) => {
+                    let reason = conflict.map(Reason::from);
+                    if let Some(reason) = &reason {
+                        warn!(row = %identity, reason = &*reason.code, "Row is SKIPPED: {}", reason.text);
+                    }
+                    skipped.push((identity, reason));
+                }
                 RowEnd::Invalid(reason) => {
-                    warn!(
-                        row = %identity,
-                        reason = reason.code(),
-                        "Row is INVALID: {reason}"
-                    );
-                    invalid.push(identity);
+                    warn!(row = %identity, reason = reason.code(), "Row is INVALID: {reason}");
+                    invalid.push((identity, Some(Reason::from(*reason))));
                 }
                 RowEnd::Scheduled | RowEnd::Later(_) | RowEnd::Failed => {}
             }
         }
-        let fresh = self.record_as(Outcome::Skipped, &skipped).await?;
+        let fresh = self.record_as(Outcome::Skipped, skipped).await?;
         self.metrics.skipped.inc_by(fresh);
-        let fresh = self.record_as(Outcome::Invalid, &invalid).await?;
+        let fresh = self.record_as(Outcome::Invalid, invalid).await?;
         self.metrics.invalid.inc_by(fresh);
         Ok(())
     }
@@ -67,16 +64,23 @@ impl<C: Step<In = Delivery>> Worker<C> {
     async fn record_as(
         &self,
         outcome: Outcome,
-        identities: &[&RowIdentity],
+        ended: Vec<(&RowIdentity, Option<Reason>)>,
     ) -> Result<u64, StepError> {
-        let rows: Vec<RowId> = identities.iter().filter_map(|i| i.row()).collect();
+        let count = ended.len();
+        let rows: Vec<EndedRow> = ended
+            .into_iter()
+            .filter_map(|(identity, reason)| {
+                let row = identity.row()?;
+                Some(EndedRow { row, reason })
+            })
+            .collect();
         let fresh = ride_out("Redis", &self.stop, || self.ledger.end_rows(outcome, &rows)).await?;
         let fresh = fresh.iter().filter(|fresh| **fresh).count();
-        Ok((fresh + identities.len() - rows.len()) as u64)
+        Ok((fresh + count - rows.len()) as u64)
     }
 }
 
-impl<C: Step<In = Delivery> + 'static> BatchHandler for Worker<C> {
+impl<C: Step<In = Delivery> + 'static, L: Ledger> BatchHandler for Worker<C, L> {
     async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
         let count = deliveries.len();
         let rows = deliveries
@@ -105,7 +109,7 @@ impl<C: Step<In = Delivery> + 'static> BatchHandler for Worker<C> {
 /// The one place that says what a row's end means for its message.
 fn verdict(end: RowEnd) -> Verdict {
     match end {
-        RowEnd::Scheduled | RowEnd::Skipped | RowEnd::Invalid(_) => Verdict::Done,
+        RowEnd::Scheduled | RowEnd::Skipped(_) | RowEnd::Invalid(_) => Verdict::Done,
         RowEnd::Later(time) => Verdict::Later(time),
         RowEnd::Failed => Verdict::Failed,
     }

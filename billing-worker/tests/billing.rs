@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use billing_worker::Settings;
 use common::contract::{Notification, ReceivedNotification, RowId, RowIdentity};
-use common::ledger::{Claim, OutcomeCounts, RedisLedger};
+use common::ledger::{Claim, DebtLedger, ImportLedger, OutcomeCounts, RedisLedger};
 use serde_json::Value;
-use testkit::{Attribute, CsvRow, Emulator, PipelineNames, RunningService, Stack, poll_until};
+use testkit::{
+    Attribute, CsvRow, Emulator, PipelineNames, RunningService, Stack, new_import, poll_until,
+};
 use uuid::Uuid;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -43,7 +45,10 @@ async fn send_row(stack: &Stack, import_id: Uuid, row: u64, body: &str) {
 
 async fn registered(ledger: &RedisLedger, rows: u64) -> Uuid {
     let import_id = Uuid::now_v7();
-    ledger.register_import(import_id, rows).await.unwrap();
+    ledger
+        .register_import(&new_import(import_id, rows))
+        .await
+        .unwrap();
     import_id
 }
 

@@ -8,12 +8,18 @@
 //! | [`spool`] | the files of the imports, and how far each is sent |
 //! | [`csv`] | a file's layout and its records, in bounded memory |
 //! | [`import`] | the records of a file → batches → SQS, from the checkpoint on |
+//! | [`progress`] | when each import last moved, and when it came to its end |
+//! | [`rejections`] | rows that somebody should look at, with reason and record |
+//! | [`retention`] | old files are removed |
 
 pub mod csv;
 pub mod http;
 pub mod import;
 pub mod intake;
 mod metrics;
+pub mod progress;
+pub mod rejections;
+pub mod retention;
 mod run;
 mod settings;
 pub mod spool;

@@ -1,5 +1,5 @@
 use common::service::{AppRegistry, MetricsError};
-use prometheus::{Histogram, IntCounter};
+use prometheus::{Histogram, IntCounter, IntGauge};
 
 /// Upper bounds of the import duration, in seconds.
 const DURATION_BUCKETS: [f64; 12] = [
@@ -15,6 +15,10 @@ pub struct ImporterMetrics {
     pub failed: IntCounter,
     /// Rows that cannot be sent.
     pub invalid: IntCounter,
+    /// Imports that are not at their end.
+    pub open: IntGauge,
+    /// Those of them that make no progress.
+    pub stalled: IntGauge,
     /// From the answer to an upload to its last row accepted by SQS.
     pub duration: Histogram,
 }
@@ -34,6 +38,14 @@ impl ImporterMetrics {
             invalid: registry.counter(
                 "csv_processor_rows_invalid_total",
                 "Rows that a message cannot carry, recorded as INVALID by the importer.",
+            )?,
+            open: registry.gauge(
+                "imports_open",
+                "Imports that are not at their end, of all replicas together.",
+            )?,
+            stalled: registry.gauge(
+                "imports_stalled",
+                "Imports that have made no progress for ten minutes, of all replicas together.",
             )?,
             duration: registry.histogram(
                 "csv_processor_duration_seconds",

@@ -1,3 +1,4 @@
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use common::ledger::RedisLedger;
@@ -7,8 +8,10 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::routes;
+use crate::http::{Connected, Shared, routes};
 use crate::import::Importer;
+use crate::progress::watch_progress;
+use crate::retention::remove_finished;
 use crate::spool::Spool;
 use crate::{ImporterMetrics, Settings};
 
@@ -32,23 +35,35 @@ pub async fn run(
         source,
     })?;
     let (accepted, incoming) = mpsc::unbounded_channel();
-    let routes =
-        routes(spool.clone(), accepted, settings.max_upload_bytes).merge(ops_routes(registry));
+    let connected = Arc::new(OnceLock::new());
+    let shared = Shared {
+        spool: spool.clone(),
+        accepted,
+        connected: Arc::clone(&connected),
+        stop: stop.clone(),
+    };
+    let routes = routes(shared, settings.max_upload_bytes).merge(ops_routes(registry));
     let work = async {
         let ledger = tokio::select! {
             ledger = RedisLedger::connect(&settings.redis, settings.expiration) => ledger?,
             () = stop.cancelled() => return Ok(()),
         };
         let aws = Aws::new(&settings.base).await;
-        let importer = Importer::new(
-            spool,
-            ledger,
+        let importer = Arc::new(Importer::new(
+            spool.clone(),
+            ledger.clone(),
             aws.queue(settings.queue_url.clone(), Duration::ZERO),
-            metrics,
+            metrics.clone(),
             (settings.concurrency, settings.batch_size),
             stop.clone(),
-        );
-        importer.run(unfinished, incoming).await;
+        ));
+        connected.get_or_init(|| Connected {
+            ledger: ledger.clone(),
+            importer: Arc::clone(&importer),
+        });
+        let watching = watch_progress(ledger.clone(), metrics, stop.clone());
+        let cleaning = remove_finished(spool, ledger, settings.retention, stop.clone());
+        tokio::join!(importer.run(unfinished, incoming), watching, cleaning);
         Ok(())
     };
     serve_during(listener, routes, stop.clone(), Box::pin(work)).await

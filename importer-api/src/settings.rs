@@ -18,6 +18,8 @@ pub struct Settings {
     pub spool_dir: PathBuf,
     /// Most bytes of a request.
     pub max_upload_bytes: u64,
+    /// How long the file of a finished import is kept.
+    pub retention: Duration,
     /// Batches in flight at a time, all imports together.
     pub concurrency: usize,
     /// Most messages of a batch.
@@ -38,6 +40,12 @@ impl Settings {
             queue_url: env.queue_url("SQS_QUEUE_URL")?,
             spool_dir: env.or("SPOOL_DIR", PathBuf::from("data/spool"), "a folder")?,
             max_upload_bytes: env.number("MAX_UPLOAD_BYTES", 1 << 30, 1, 1 << 40)?,
+            retention: Duration::from_hours(env.number(
+                "SPOOL_RETENTION_HOURS",
+                168,
+                0,
+                1_000_000,
+            )?),
             concurrency: env.number("MAX_CSV_PROCESS_CONCURRENT_TASKS", 250, 1, 10_000)?,
             batch_size: env.number("MAX_SQS_SEND_MESSAGE_BATCH_SIZE", 10, 1, 10)?,
         })

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use common::ledger::NewImport;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub struct Manifest {
     pub file_name: Option<String>,
     /// Bytes of the file.
     pub size: u64,
+    /// SHA-256 of the file, in lower-case hex.
+    #[serde(default)]
+    pub sha256: String,
     /// Data records.
     pub rows: u64,
     /// How its records hold the columns.
@@ -111,17 +115,8 @@ impl Spool {
     /// each goes on.
     pub fn unfinished(&self) -> io::Result<Vec<(Manifest, Position)>> {
         let mut unfinished = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let path = entry?.path();
-            if path.extension().is_none_or(|extension| extension != "json") {
-                continue;
-            }
-            let Some(manifest): Option<Manifest> = read_json(&path)? else {
-                warn!(path = %path.display(), "Manifest cannot be read, left alone");
-                continue;
-            };
-            let checkpoint: Option<Checkpoint> = read_json(&self.checkpoint(manifest.import_id))?;
-            match checkpoint {
+        for manifest in self.manifests()? {
+            match self.checkpoint_of(manifest.import_id)? {
                 Some(checkpoint) if checkpoint.done => {}
                 Some(checkpoint) => unfinished.push((manifest, checkpoint.position)),
                 None => {
@@ -130,8 +125,56 @@ impl Spool {
                 }
             }
         }
-        unfinished.sort_by_key(|(manifest, _)| manifest.import_id);
         Ok(unfinished)
+    }
+
+    /// The imports of which nothing more is to be sent, oldest first.
+    pub fn finished(&self) -> io::Result<Vec<Manifest>> {
+        let mut finished = Vec::new();
+        for manifest in self.manifests()? {
+            let checkpoint = self.checkpoint_of(manifest.import_id)?;
+            if checkpoint.is_some_and(|checkpoint| checkpoint.done) {
+                finished.push(manifest);
+            }
+        }
+        Ok(finished)
+    }
+
+    /// Every import of the folder, oldest first.
+    fn manifests(&self) -> io::Result<Vec<Manifest>> {
+        let mut manifests: Vec<Manifest> = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                match read_json(&path)? {
+                    Some(manifest) => manifests.push(manifest),
+                    None => warn!(path = %path.display(), "Manifest cannot be read, left alone"),
+                }
+            }
+        }
+        manifests.sort_by_key(|manifest| manifest.import_id);
+        Ok(manifests)
+    }
+
+    fn checkpoint_of(&self, import_id: Uuid) -> io::Result<Option<Checkpoint>> {
+        read_json(&self.checkpoint(import_id))
+    }
+
+    /// Removes an import. Its manifest goes first: what a crash leaves then is
+    /// rubbish that the next start removes.
+    pub fn remove(&self, import_id: Uuid) -> io::Result<()> {
+        fs::remove_file(self.manifest(import_id))?;
+        File::open(&self.dir)?.sync_all()?;
+        fs::remove_file(self.csv(import_id))?;
+        fs::remove_file(self.checkpoint(import_id))
+    }
+
+    /// The manifest of an import; `None` if its file is not in this spool.
+    pub fn manifest_of(&self, import_id: Uuid) -> io::Result<Option<Manifest>> {
+        read_json(&self.manifest(import_id))
     }
 
     /// Opens the upload of an import.
@@ -181,6 +224,19 @@ impl Spool {
     }
 }
 
+impl From<&Manifest> for NewImport {
+    fn from(manifest: &Manifest) -> Self {
+        Self {
+            import_id: manifest.import_id,
+            file_name: manifest.file_name.clone(),
+            size: manifest.size,
+            sha256: manifest.sha256.clone(),
+            rows: manifest.rows,
+            accepted_at: manifest.accepted_at,
+        }
+    }
+}
+
 impl Manifest {
     /// Before the first data record.
     pub fn start(&self) -> Position {
@@ -227,6 +283,7 @@ impl Upload {
             import_id: self.import_id,
             file_name,
             size: self.size,
+            sha256: String::new(),
             rows: surveyed.rows,
             layout: surveyed.layout,
             data_start: surveyed.data_start,

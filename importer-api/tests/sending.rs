@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::ledger::RedisLedger;
+use common::ledger::{ImportLedger, RedisLedger};
 use common::messaging::{BatchSender, CallError, EntryOutcome, Outgoing};
 use common::service::AppRegistry;
 use importer_api::ImporterMetrics;
@@ -117,7 +117,11 @@ impl Setting {
         }
     }
 
-    fn importer(&self, queue: &Queue, stop: &CancellationToken) -> (Importer<Queue>, AppRegistry) {
+    fn importer(
+        &self,
+        queue: &Queue,
+        stop: &CancellationToken,
+    ) -> (Arc<Importer<Queue, RedisLedger>>, AppRegistry) {
         let registry = AppRegistry::new("importer-api").unwrap();
         let importer = Importer::new(
             self.spool.clone(),
@@ -127,7 +131,7 @@ impl Setting {
             (8, 10),
             stop.clone(),
         );
-        (importer, registry)
+        (Arc::new(importer), registry)
     }
 
     /// Runs until the imports that are unfinished now are finished.

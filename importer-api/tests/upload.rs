@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use common::ledger::ImportLedger;
 use importer_api::Settings;
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use common::contract::{Notification, ReceivedNotification, RowId};
-use common::ledger::{LedgerError, MailClaim, Progress, RedisLedger, RegisteredImports};
+use common::ledger::{Ledger, LedgerError, MailClaim, Progress, RegisteredImports};
 use common::messaging::{BatchHandler, Delivery, Verdict};
 use common::outage::{GaveUp, ride_out};
 use tokio::sync::Semaphore;
@@ -26,10 +26,10 @@ const IN_HAND: u32 = 32;
 
 /// Sends the e-mails of a batch through a transport.
 #[derive(Debug)]
-pub struct Worker<T> {
+pub struct Worker<T, L> {
     transport: T,
-    ledger: RedisLedger,
-    registered: RegisteredImports,
+    ledger: L,
+    registered: RegisteredImports<L>,
     metrics: MailMetrics,
     stop: CancellationToken,
     in_hand: Semaphore,
@@ -47,14 +47,9 @@ struct Mail {
 
 type Gave = GaveUp<LedgerError>;
 
-impl<T: Transport> Worker<T> {
+impl<T: Transport, L: Ledger> Worker<T, L> {
     /// A worker that sends through that transport.
-    pub fn new(
-        transport: T,
-        ledger: RedisLedger,
-        metrics: MailMetrics,
-        stop: CancellationToken,
-    ) -> Self {
+    pub fn new(transport: T, ledger: L, metrics: MailMetrics, stop: CancellationToken) -> Self {
         Self {
             transport,
             registered: RegisteredImports::new(ledger.clone()),
@@ -151,7 +146,7 @@ impl Mail {
     }
 }
 
-impl<T: Transport> BatchHandler for Worker<T> {
+impl<T: Transport, L: Ledger> BatchHandler for Worker<T, L> {
     async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
         // What is not readable fails until it is a dead letter.
         let mut verdicts = vec![Verdict::Failed; deliveries.len()];

@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use common::contract::{Notification, RowId};
-use common::ledger::MailClaim;
+use common::ledger::{ImportLedger, MailClaim, MailLedger};
 use send_mail_worker::Settings;
 use send_mail_worker::transport::MemoryTransport;
-use testkit::{Attribute, RunningService, Stack, poll_until};
+use testkit::{Attribute, RunningService, Stack, new_import, poll_until};
 use uuid::Uuid;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -75,7 +75,10 @@ async fn each_debt_gets_one_mail_whatever_the_form_and_however_often_it_comes() 
     let stack = Stack::start().await;
     let ledger = stack.ledger().await;
     let import_id = Uuid::now_v7();
-    ledger.register_import(import_id, 2).await.unwrap();
+    ledger
+        .register_import(&new_import(import_id, 2))
+        .await
+        .unwrap();
     let (first, second) = (RowId { import_id, row: 1 }, RowId { import_id, row: 2 });
     for _ in 0..3 {
         publish(&stack, "debt-1", first).await;
@@ -108,7 +111,10 @@ async fn two_workers_send_each_mail_once() {
     let stack = Stack::start().await;
     let ledger = stack.ledger().await;
     let import_id = Uuid::now_v7();
-    ledger.register_import(import_id, 60).await.unwrap();
+    ledger
+        .register_import(&new_import(import_id, 60))
+        .await
+        .unwrap();
     let ((one, mails), (other, more_mails)) = (start(&stack).await, start(&stack).await);
     for row in 1..=60 {
         let id = RowId { import_id, row };

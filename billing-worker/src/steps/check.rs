@@ -1,8 +1,9 @@
-use common::contract::DebtRecord;
-use common::ledger::{DebtState, RedisLedger};
+use common::contract::{DebtRecord, Notification};
+use common::ledger::{Claim, DebtState, Ledger};
 use common::outage::ride_out;
 use tokio_util::sync::CancellationToken;
 
+use crate::conflict::Conflict;
 use crate::row::{BilledDebt, Ended, Row, RowEnd, Step, StepError};
 
 /// What is known of a row's debt after the check.
@@ -19,19 +20,19 @@ pub enum Checked {
 /// Second step: which debts are billed already. Ends a row as SKIPPED when
 /// another row has billed and notified its debt.
 #[derive(Debug)]
-pub struct Check {
-    ledger: RedisLedger,
+pub struct Check<L> {
+    ledger: L,
     stop: CancellationToken,
 }
 
-impl Check {
+impl<L: Ledger> Check<L> {
     /// The step; it asks the ledger once a batch.
-    pub fn new(ledger: RedisLedger, stop: CancellationToken) -> Self {
+    pub fn new(ledger: L, stop: CancellationToken) -> Self {
         Self { ledger, stop }
     }
 }
 
-impl Step for Check {
+impl<L: Ledger> Step for Check<L> {
     type In = DebtRecord;
     type Out = Checked;
 
@@ -50,18 +51,34 @@ impl Step for Check {
                 DebtState::Billed {
                     claim: Some(claim),
                     notified,
-                } if claim.holder == row.identity || !notified => {
-                    checked.push(row.with(Checked::Billed(BilledDebt {
-                        debt_id: record.debt_id,
-                        claim,
-                        notified,
-                        newly: false,
-                    })));
+                } => {
+                    let debt = billed_before(&row, record, claim, notified);
+                    if debt.claim.holder == row.identity || !notified {
+                        checked.push(row.with(Checked::Billed(debt)));
+                    } else {
+                        ended.end(&row, RowEnd::Skipped(debt.conflict));
+                    }
                 }
-                // Another row's and done, or a counterpart's and not ours to finish.
-                DebtState::Billed { .. } => ended.end(&row, RowEnd::Skipped),
+                // A counterpart's, and not ours to finish.
+                DebtState::Billed { claim: None, .. } => ended.end(&row, RowEnd::Skipped(None)),
             }
         }
         Ok(checked)
+    }
+}
+
+fn billed_before(row: &Row<()>, record: DebtRecord, claim: Claim, notified: bool) -> BilledDebt {
+    let debt_id = record.debt_id.clone();
+    let conflict = if claim.holder == row.identity {
+        None
+    } else {
+        Conflict::with_claim(&Notification::new(record, String::new()), &claim)
+    };
+    BilledDebt {
+        debt_id,
+        claim,
+        notified,
+        newly: false,
+        conflict,
     }
 }

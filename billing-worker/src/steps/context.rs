@@ -1,5 +1,5 @@
 use common::contract::{DebtRecord, RecordReader, RowIdentity};
-use common::ledger::{RedisLedger, RegisteredImports};
+use common::ledger::{Ledger, RegisteredImports};
 use common::messaging::Delivery;
 use common::outage::ride_out;
 use tokio_util::sync::CancellationToken;
@@ -9,14 +9,14 @@ use crate::row::{Ended, Row, RowEnd, Step, StepError};
 /// First step: who asks, and for what. Takes a message and gives a valid
 /// record; ends a row as INVALID, with the reason.
 #[derive(Debug)]
-pub struct Context {
-    registered: RegisteredImports,
+pub struct Context<L> {
+    registered: RegisteredImports<L>,
     stop: CancellationToken,
 }
 
-impl Context {
+impl<L: Ledger> Context<L> {
     /// The step; it asks the ledger which imports are registered.
-    pub fn new(ledger: RedisLedger, stop: CancellationToken) -> Self {
+    pub fn new(ledger: L, stop: CancellationToken) -> Self {
         Self {
             registered: RegisteredImports::new(ledger),
             stop,
@@ -36,7 +36,7 @@ impl Context {
     }
 }
 
-impl Step for Context {
+impl<L: Ledger> Step for Context<L> {
     type In = Delivery;
     type Out = DebtRecord;
 

@@ -3,13 +3,14 @@ use std::ops::Range;
 use boleto::{Convenio, OurNumber};
 use common::contract::names::MAX_BATCH_BYTES;
 use common::contract::{DebtRecord, InvalidReason, Notification};
-use common::ledger::{Claim, RedisLedger};
+use common::ledger::{Claim, Ledger};
 use common::outage::ride_out;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::Checked;
+use crate::conflict::Conflict;
 use crate::row::{BilledDebt, Ended, Row, RowEnd, Step, StepError};
 
 /// Numbers taken from the ledger at a time. What a process has not used when
@@ -22,17 +23,17 @@ const ATTRIBUTE_BYTES: usize = 1_024;
 /// write; when another row won meanwhile, its claim is what goes on. Ends a
 /// row as INVALID when its notification could not be carried.
 #[derive(Debug)]
-pub struct Process {
-    ledger: RedisLedger,
+pub struct Process<L> {
+    ledger: L,
     stop: CancellationToken,
     convenio: Convenio,
     /// Reserved numbers that are not used yet.
     numbers: Mutex<Range<u64>>,
 }
 
-impl Process {
+impl<L: Ledger> Process<L> {
     /// The step, for the convênio of the demonstration.
-    pub fn new(ledger: RedisLedger, stop: CancellationToken) -> Self {
+    pub fn new(ledger: L, stop: CancellationToken) -> Self {
         Self {
             ledger,
             stop,
@@ -89,7 +90,7 @@ impl Process {
     }
 }
 
-impl Step for Process {
+impl<L: Ledger> Step for Process<L> {
     type In = Checked;
     type Out = BilledDebt;
 
@@ -116,16 +117,27 @@ impl Step for Process {
         let standing = ride_out("Redis", &self.stop, || self.ledger.claim(&claims)).await?;
         for ((row, (debt_id, own)), standing) in claiming.into_iter().zip(claims).zip(standing) {
             match standing {
-                Some(claim) => billed.push(row.with(BilledDebt {
-                    debt_id,
-                    newly: claim == own,
-                    claim,
-                    notified: false,
-                })),
+                Some(claim) => {
+                    let newly = claim == own;
+                    let conflict = if newly { None } else { lost(&own, &claim) };
+                    billed.push(row.with(BilledDebt {
+                        debt_id,
+                        claim,
+                        notified: false,
+                        newly,
+                        conflict,
+                    }));
+                }
                 // A counterpart was faster.
-                None => ended.end(&row, RowEnd::Skipped),
+                None => ended.end(&row, RowEnd::Skipped(None)),
             }
         }
         Ok(billed)
     }
+}
+
+/// How a claim that lost the race differs from the one that won it.
+fn lost(own: &Claim, standing: &Claim) -> Option<Conflict> {
+    let own: Notification = serde_json::from_str(&own.notification).ok()?;
+    Conflict::with_claim(&own, standing)
 }

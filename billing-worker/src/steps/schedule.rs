@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use common::contract::names;
-use common::ledger::{Outcome, Progress, RedisLedger};
+use common::ledger::{EndedRow, Ledger, Outcome, Progress};
 use common::messaging::{Delivered, Outgoing};
 use common::outage::ride_out;
 use tokio_util::sync::CancellationToken;
@@ -23,8 +23,8 @@ const WAIT_FOR_HOLDER: Duration = Duration::from_secs(2);
 /// it once; when its message comes again it tells in the other's name. So a
 /// debt is notified even if its holder's message is gone.
 #[derive(Debug)]
-pub struct Schedule {
-    ledger: RedisLedger,
+pub struct Schedule<L> {
+    ledger: L,
     publisher: Publisher,
     metrics: BillingMetrics,
     stop: CancellationToken,
@@ -32,10 +32,10 @@ pub struct Schedule {
 
 type BilledRow = Row<BilledDebt>;
 
-impl Schedule {
+impl<L: Ledger> Schedule<L> {
     /// The step; it publishes through that publisher.
     pub fn new(
-        ledger: RedisLedger,
+        ledger: L,
         publisher: Publisher,
         metrics: BillingMetrics,
         stop: CancellationToken,
@@ -50,9 +50,10 @@ impl Schedule {
 
     /// Sets the billed bit of each claim's holder, and counts what is new.
     async fn record_billed(&self, rows: &[BilledRow]) -> Result<(), StepError> {
-        let holders: Vec<_> = rows
+        let holders: Vec<EndedRow> = rows
             .iter()
             .filter_map(|row| row.value.claim.holder.row())
+            .map(EndedRow::from)
             .collect();
         let fresh = ride_out("Redis", &self.stop, || {
             self.ledger.end_rows(Outcome::Billed, &holders)
@@ -127,7 +128,7 @@ impl Schedule {
         let notified = ride_out("Redis", &self.stop, || self.ledger.notified(&debt_ids)).await?;
         for (row, notified) in waiting.iter().zip(notified) {
             let end = if notified {
-                RowEnd::Skipped
+                RowEnd::Skipped(row.value.conflict)
             } else {
                 RowEnd::Later(WAIT_FOR_HOLDER)
             };
@@ -137,7 +138,7 @@ impl Schedule {
     }
 }
 
-impl Step for Schedule {
+impl<L: Ledger> Step for Schedule<L> {
     type In = BilledDebt;
     type Out = ();
 
@@ -155,7 +156,7 @@ impl Step for Schedule {
         for row in &finishing {
             let end = match (told.get(&row.value.debt_id), is_own(row)) {
                 (Some(true), true) => RowEnd::Scheduled,
-                (Some(true), false) => RowEnd::Skipped,
+                (Some(true), false) => RowEnd::Skipped(row.value.conflict),
                 _ => RowEnd::Failed,
             };
             ended.end(row, end);

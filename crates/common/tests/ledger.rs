@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use common::contract::{RowId, RowIdentity};
 use common::ledger::{
-    Claim, DebtState, MailClaim, Outcome, OutcomeCounts, Progress, RedisLedger, RegisteredImports,
+    Claim, DebtLedger, DebtState, EndedRow, ImportLedger, MailClaim, MailLedger, Outcome,
+    OutcomeCounts, Progress, RedisLedger, RegisteredImports, RowLedger,
 };
 use common::outage::Transient;
 use common::service::{RedisSettings, StartError};
-use testkit::{Stack, poll_until};
+use testkit::{Stack, new_import, poll_until};
 use uuid::Uuid;
 
 fn claim(holder: &str, number: u32) -> Claim {
@@ -27,6 +28,10 @@ fn rows(import_id: Uuid, rows: &[u64]) -> Vec<RowId> {
             row: *row,
         })
         .collect()
+}
+
+fn ended(rows: &[RowId]) -> Vec<EndedRow> {
+    rows.iter().copied().map(EndedRow::from).collect()
 }
 
 fn settings(stack: &Stack, more: &[(&'static str, &str)]) -> RedisSettings {
@@ -86,10 +91,13 @@ async fn a_row_has_at_most_one_outcome_and_a_repeat_is_not_new() {
     let stack = Stack::start().await;
     let ledger = stack.ledger().await;
     let import = Uuid::now_v7();
-    ledger.register_import(import, 10).await.unwrap();
+    ledger
+        .register_import(&new_import(import, 10))
+        .await
+        .unwrap();
     let end = async |outcome, numbers: &[u64]| {
         ledger
-            .end_rows(outcome, &rows(import, numbers))
+            .end_rows(outcome, &ended(&rows(import, numbers)))
             .await
             .unwrap()
     };
@@ -116,6 +124,7 @@ async fn a_row_has_at_most_one_outcome_and_a_repeat_is_not_new() {
         invalid: 1,
         notified: 3,
         mailed: 1,
+        ..OutcomeCounts::default()
     };
     assert_eq!(ledger.outcome_counts(import).await.unwrap(), expected);
 }
@@ -127,10 +136,13 @@ async fn rows_of_several_imports_keep_their_order_in_the_answer() {
     let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
     let mixed = [rows(first, &[1]), rows(second, &[1, 2]), rows(first, &[2])].concat();
     ledger
-        .end_rows(Outcome::Billed, &mixed[1..2])
+        .end_rows(Outcome::Billed, &ended(&mixed[1..2]))
         .await
         .unwrap();
-    let fresh = ledger.end_rows(Outcome::Billed, &mixed).await.unwrap();
+    let fresh = ledger
+        .end_rows(Outcome::Billed, &ended(&mixed))
+        .await
+        .unwrap();
     assert_eq!(fresh, [true, false, true, true]);
 }
 
@@ -145,7 +157,10 @@ async fn rows_beyond_an_import_or_of_an_unknown_one_are_not_registered() {
         row,
     };
     assert!(!registered.contain(row(1)).await.unwrap());
-    ledger.register_import(import, 5).await.unwrap();
+    ledger
+        .register_import(&new_import(import, 5))
+        .await
+        .unwrap();
     assert!(registered.contain(row(5)).await.unwrap());
     assert!(!registered.contain(row(6)).await.unwrap());
 }

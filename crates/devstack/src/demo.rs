@@ -12,7 +12,7 @@ use std::{
 };
 
 use common::{
-    ledger::{LedgerError, OutcomeCounts, RedisLedger},
+    ledger::{ImportLedger, LedgerError, OutcomeCounts, RedisLedger},
     service::{Environment, RedisSettings, SettingError, StartError},
 };
 use indicatif::{ProgressBar, ProgressStyle};

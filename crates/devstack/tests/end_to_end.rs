@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use common::contract::Notification;
-use common::ledger::{OutcomeCounts, RedisLedger};
+use common::ledger::{ImportLedger, OutcomeCounts, RedisLedger};
 use reqwest::multipart::{Form, Part};
 use send_mail_worker::transport::MemoryTransport;
 use serde_json::Value;

@@ -29,6 +29,7 @@
 )]
 
 mod csv_file;
+mod import;
 mod metrics;
 mod poll;
 mod process;
@@ -41,6 +42,7 @@ pub use devstack::emulator::{
     StoredMessage,
 };
 pub use devstack::redis_server::RedisServer;
+pub use import::new_import;
 pub use metrics::sample;
 pub use poll::poll_until;
 pub use process::{ServiceProcess, assert_ends_at_sigterm, assert_refuses};

@@ -111,7 +111,7 @@ fn body(layout: &Layout, writer: &mut RecordWriter, fields: &[&[u8]]) -> RowBody
 /// UTF-8 where it is valid, Windows-1252 otherwise: decided record by record,
 /// so that it does not depend on where reading starts, and a file that mixes
 /// the two is still read as it was meant.
-fn decoded(bytes: Vec<u8>) -> String {
+pub fn decoded(bytes: Vec<u8>) -> String {
     match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {

@@ -1,12 +1,21 @@
 //! Routes, problem documents, API documentation.
 
 mod docs;
+mod events;
+mod import_view;
+mod imports;
 mod problem;
+mod rejections;
 mod upload;
+
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use common::ledger::RedisLedger;
+use common::messaging::Queue;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,29 +24,58 @@ use utoipa_swagger_ui::SwaggerUi;
 pub use docs::ApiDoc;
 pub use problem::Problem;
 
+use crate::import::Importer;
 use crate::spool::{Manifest, Spool};
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
-struct Shared {
-    spool: Spool,
-    accepted: mpsc::UnboundedSender<Manifest>,
+pub struct Shared {
+    /// The files.
+    pub spool: Spool,
+    /// Takes the imports that are to be sent.
+    pub accepted: mpsc::UnboundedSender<Manifest>,
+    /// Set once the ledger has answered for the first time.
+    pub connected: Arc<OnceLock<Connected>>,
+    /// Cancelled when the process is told to stop.
+    pub stop: CancellationToken,
 }
 
-/// The routes of the API and its documentation. Imports that are accepted are
-/// sent to `accepted`.
-pub fn routes(
-    spool: Spool,
-    accepted: mpsc::UnboundedSender<Manifest>,
-    max_upload_bytes: u64,
-) -> Router {
+/// What the handlers share once the ledger has answered.
+#[derive(Clone, Debug)]
+pub struct Connected {
+    /// What became of the imports.
+    pub ledger: RedisLedger,
+    /// Sends them.
+    pub importer: Arc<Importer<Queue, RedisLedger>>,
+}
+
+impl Shared {
+    fn ledger(&self) -> Result<&RedisLedger, Problem> {
+        let connected = self.connected.get().ok_or_else(Problem::ledger_away)?;
+        Ok(&connected.ledger)
+    }
+
+    fn importer(&self) -> Result<Arc<Importer<Queue, RedisLedger>>, Problem> {
+        let connected = self.connected.get().ok_or_else(Problem::ledger_away)?;
+        Ok(Arc::clone(&connected.importer))
+    }
+}
+
+/// The routes of the API and its documentation.
+pub fn routes(shared: Shared, max_upload_bytes: u64) -> Router {
     let limit = usize::try_from(max_upload_bytes).unwrap_or(usize::MAX);
     let (router, api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(upload::upload))
+        .routes(routes!(imports::list))
+        .routes(routes!(imports::get))
+        .routes(routes!(imports::cancel))
+        .routes(routes!(imports::reconcile))
+        .routes(routes!(events::events))
+        .routes(routes!(rejections::rejections))
         .split_for_parts();
     router
         .layer(DefaultBodyLimit::max(limit))
-        .with_state(Shared { spool, accepted })
+        .with_state(shared)
         .merge(SwaggerUi::new("/docs").url("/openapi.json", api))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())

@@ -1,5 +1,5 @@
 use axum::Json;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -23,6 +23,9 @@ pub struct Problem {
     /// What is wrong with this request, and what to do.
     #[schema(example = "the header lacks the columns email; it has name, debtId")]
     detail: String,
+    /// A header that belongs to the status.
+    #[serde(skip)]
+    header: Option<(HeaderName, &'static str)>,
 }
 
 impl Problem {
@@ -32,7 +35,13 @@ impl Problem {
             title: title.to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
+            header: None,
         }
+    }
+
+    fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.header = Some((name, value));
+        self
     }
 
     /// There is no such route.
@@ -53,6 +62,67 @@ impl Problem {
             "The route takes another method",
             "the header Allow lists the methods; GET /docs lists the routes",
         )
+    }
+
+    /// There is no such import.
+    pub(super) fn no_such_import() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no-such-import",
+            "There is no such import",
+            "GET /v1/imports lists the imports; one is known from a moment after its upload",
+        )
+    }
+
+    /// The query is not as it should be.
+    pub(super) fn bad_query(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-query",
+            "The query is not as it should be",
+            detail,
+        )
+    }
+
+    /// All rows of the import are sent, or it failed.
+    pub(super) fn nothing_to_cancel() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "nothing-to-cancel",
+            "There is nothing to cancel",
+            "the import is not being sent any more; what was sent is brought to its end",
+        )
+    }
+
+    /// The import is being sent for the first time.
+    pub(super) fn still_sending() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "still-sending",
+            "The import is still being sent",
+            "wait until its state is no longer received or sending",
+        )
+    }
+
+    /// The file is in no spool, or in that of another replica.
+    pub(super) fn file_not_here() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "file-not-here",
+            "The file of the import is not here",
+            "ask the replica that took the upload; after SPOOL_RETENTION_HOURS the file is gone: upload it again",
+        )
+    }
+
+    /// The ledger does not answer.
+    pub(super) fn ledger_away() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ledger-away",
+            "The ledger is away",
+            "what became of the imports cannot be read right now; try again in a moment",
+        )
+        .with_header(header::RETRY_AFTER, "2")
     }
 
     /// The request is not `multipart/form-data`, or is cut off or malformed.
@@ -143,6 +213,13 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
-        (status, content_type, Json(self)).into_response()
+        let header = self.header.clone();
+        let mut response = (status, content_type, Json(self)).into_response();
+        if let Some((name, value)) = header {
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+        }
+        response
     }
 }

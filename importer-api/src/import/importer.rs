@@ -1,27 +1,22 @@
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::ledger::RedisLedger;
+use common::ledger::{ImportLedger, RowLedger};
 use common::messaging::BatchSender;
-use common::outage::{GaveUp, Interrupted, ride_out, wait};
-use futures::StreamExt;
+use common::outage::{GaveUp, ride_out, wait};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use super::sender::SendError;
-use super::{Sender, read_batches};
+use super::Sender;
+use super::sending::{Sending, SendingError};
 use crate::ImporterMetrics;
 use crate::csv::Position;
 use crate::spool::{Checkpoint, Manifest, Spool};
 
-/// Time between two checkpoints of an import.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 /// Time to the next try when the spool cannot be read or written.
 const DISK_RETRY: Duration = Duration::from_secs(10);
 /// Most time between being told to stop and giving up on what is in flight.
@@ -29,49 +24,35 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
 
 /// Sends imports, several at a time.
 #[derive(Debug)]
-pub struct Importer<S> {
-    spool: Spool,
-    ledger: RedisLedger,
-    sender: Sender<S>,
-    metrics: ImporterMetrics,
-    concurrency: usize,
-    batch_size: usize,
-    stop: CancellationToken,
+pub struct Importer<S, L> {
+    pub(super) spool: Spool,
+    pub(super) ledger: L,
+    pub(super) sender: Sender<S, L>,
+    pub(super) metrics: ImporterMetrics,
+    pub(super) concurrency: usize,
+    pub(super) batch_size: usize,
+    pub(super) stop: CancellationToken,
 }
 
-/// An import stopped before its end.
-#[derive(Debug)]
-enum ImportError {
-    /// The process was told to stop. It goes on at the next start.
-    Interrupted,
-    /// The spool cannot be read or written.
-    Disk(io::Error),
-    /// The ledger refused what it was asked.
-    Ledger(String),
-}
-
-impl<S: BatchSender + 'static> Importer<S> {
+impl<S, L> Importer<S, L>
+where
+    S: BatchSender + 'static,
+    L: ImportLedger + RowLedger + Clone + 'static,
+{
     /// An importer that sends batches of up to `batch_size` rows, up to
     /// `concurrency` of them at a time.
     pub fn new(
         spool: Spool,
-        ledger: RedisLedger,
+        ledger: L,
         queue: S,
         metrics: ImporterMetrics,
         (concurrency, batch_size): (usize, usize),
         stop: CancellationToken,
     ) -> Self {
-        let sender = Sender::new(
-            queue,
-            ledger.clone(),
-            metrics.clone(),
-            concurrency,
-            stop.clone(),
-        );
         Self {
+            sender: Sender::new(queue, ledger.clone(), metrics.clone(), concurrency),
             spool,
             ledger,
-            sender,
             metrics,
             concurrency,
             batch_size,
@@ -83,24 +64,23 @@ impl<S: BatchSender + 'static> Importer<S> {
     /// sends those that are `accepted`, until told to stop. What is in flight
     /// then is brought to its end, and the rest goes on at the next start.
     pub async fn run(
-        self,
+        self: Arc<Self>,
         unfinished: Vec<(Manifest, Position)>,
         mut accepted: mpsc::UnboundedReceiver<Manifest>,
     ) {
-        let importer = Arc::new(self);
         let imports = TaskTracker::new();
         for (manifest, position) in unfinished {
             info!(import_id = %manifest.import_id, rows = manifest.rows, sent = position.rows, "Import goes on");
-            imports.spawn(Arc::clone(&importer).import(manifest, position));
+            imports.spawn(Arc::clone(&self).import(manifest, position));
         }
         loop {
             tokio::select! {
                 biased;
-                () = importer.stop.cancelled() => break,
+                () = self.stop.cancelled() => break,
                 manifest = accepted.recv() => match manifest {
                     Some(manifest) => {
                         let start = manifest.start();
-                        imports.spawn(Arc::clone(&importer).import(manifest, start));
+                        imports.spawn(Arc::clone(&self).import(manifest, start));
                     }
                     None => break,
                 },
@@ -122,16 +102,25 @@ impl<S: BatchSender + 'static> Importer<S> {
     async fn import(self: Arc<Self>, manifest: Manifest, from: Position) {
         let mut position = from;
         loop {
-            match self.send_from(&manifest, &mut position).await {
+            let sending = Sending::new(&self, &manifest);
+            match sending.run(&mut position).await {
                 Ok(()) => return self.finished(&manifest),
-                Err(ImportError::Interrupted) => {
+                Err(SendingError::Interrupted) => {
                     info!(import_id = %manifest.import_id, sent = position.rows, "Import stopped, it goes on at the next start");
                     return;
                 }
-                Err(ImportError::Disk(error)) => {
+                Err(SendingError::Cancelled) => {
+                    info!(import_id = %manifest.import_id, sent = position.rows, rows = manifest.rows, "Import cancelled");
+                    return;
+                }
+                Err(SendingError::Broken(reason)) => {
+                    error!(import_id = %manifest.import_id, sent = position.rows, reason, "Import failed");
+                    return self.failed(&manifest, position, &reason).await;
+                }
+                Err(SendingError::Disk(error)) => {
                     error!(import_id = %manifest.import_id, %error, "SPOOL_DIR cannot be used, trying again");
                 }
-                Err(ImportError::Ledger(error)) => {
+                Err(SendingError::Ledger(error)) => {
                     error!(import_id = %manifest.import_id, error, "The ledger refused an import, trying again");
                 }
             }
@@ -141,77 +130,19 @@ impl<S: BatchSender + 'static> Importer<S> {
         }
     }
 
-    /// Sends from a position on, and moves it behind what is sent.
-    async fn send_from(
+    /// Records up to which row an import is sent; with `done` that nothing
+    /// more is sent of it.
+    pub(super) async fn save(
         &self,
-        manifest: &Manifest,
-        position: &mut Position,
-    ) -> Result<(), ImportError> {
-        let (import_id, rows) = (manifest.import_id, manifest.rows);
-        // Before the first message, as a worker has to know the import.
-        ride_out("Redis", &self.stop, || {
-            self.ledger.register_import(import_id, rows)
-        })
-        .await?;
-        let batches = read_batches(
-            self.spool.clone(),
-            manifest.clone(),
-            *position,
-            self.batch_size,
-        );
-        // Ends the taking of batches; those in flight are brought to their end.
-        let halt = self.stop.child_token();
-        let sends = ReceiverStream::new(batches)
-            .take_until(halt.cancelled())
-            .map(|read| async {
-                let (batch, behind) = read?;
-                self.sender.send(batch).await?;
-                Ok(behind)
-            });
-        // In order, so that every row before a position is sent.
-        let mut sent = pin!(sends.buffered(self.concurrency));
-        let mut saved = Instant::now();
-        let mut failure: Option<ImportError> = None;
-        while let Some(result) = sent.next().await {
-            match result {
-                Ok(behind) if failure.is_none() => *position = behind,
-                // Behind a batch that was not sent: sent again later.
-                Ok(_) => {}
-                Err(error) => {
-                    failure.get_or_insert(error);
-                    halt.cancel();
-                }
-            }
-            if saved.elapsed() >= CHECKPOINT_INTERVAL {
-                self.save(manifest, *position, false).await?;
-                saved = Instant::now();
-            }
-        }
-        let done = failure.is_none() && position.rows == rows;
-        self.save(manifest, *position, done).await?;
-        match failure {
-            Some(error) => Err(error),
-            None if done => Ok(()),
-            None if self.stop.is_cancelled() => Err(ImportError::Interrupted),
-            None => Err(ImportError::Disk(io::Error::other(format!(
-                "the file has {} rows instead of {rows}",
-                position.rows
-            )))),
-        }
-    }
-
-    async fn save(
-        &self,
-        manifest: &Manifest,
+        import_id: uuid::Uuid,
         position: Position,
         done: bool,
-    ) -> Result<(), ImportError> {
-        let (spool, import_id) = (self.spool.clone(), manifest.import_id);
+    ) -> io::Result<()> {
+        let spool = self.spool.clone();
         let checkpoint = Checkpoint { position, done };
         tokio::task::spawn_blocking(move || spool.save_checkpoint(import_id, checkpoint))
             .await
-            .map_err(|error| ImportError::Disk(io::Error::other(error)))?
-            .map_err(ImportError::Disk)
+            .map_err(io::Error::other)?
     }
 
     fn finished(&self, manifest: &Manifest) {
@@ -221,25 +152,22 @@ impl<S: BatchSender + 'static> Importer<S> {
         self.metrics.duration.observe(seconds);
         info!(import_id = %manifest.import_id, rows = manifest.rows, seconds, "Import sent");
     }
-}
 
-impl From<io::Error> for ImportError {
-    fn from(error: io::Error) -> Self {
-        Self::Disk(error)
-    }
-}
-
-impl From<Interrupted> for ImportError {
-    fn from(_: Interrupted) -> Self {
-        Self::Interrupted
-    }
-}
-
-impl From<SendError> for ImportError {
-    fn from(error: SendError) -> Self {
-        match error {
-            GaveUp::Interrupted(_) => Self::Interrupted,
-            GaveUp::Permanent(error) => Self::Ledger(error.to_string()),
+    async fn failed(&self, manifest: &Manifest, position: Position, reason: &str) {
+        let import_id = manifest.import_id;
+        let recorded = ride_out("Redis", &self.stop, || {
+            self.ledger.record_failure(import_id, reason)
+        });
+        match recorded.await {
+            Ok(()) => {}
+            // It fails again at the next start.
+            Err(GaveUp::Interrupted(_)) => return,
+            Err(GaveUp::Permanent(error)) => {
+                error!(%import_id, %error, "The failure of an import was not recorded");
+            }
+        }
+        if let Err(error) = self.save(import_id, position, true).await {
+            error!(%import_id, %error, "SPOOL_DIR cannot be written");
         }
     }
 }

@@ -2,8 +2,11 @@
 
 mod batches;
 mod importer;
+mod reconcile;
 mod sender;
+mod sending;
 
 pub use batches::{Batch, BatchAt, read_batches};
 pub use importer::Importer;
-pub use sender::{SendError, Sender};
+pub use reconcile::{ReconcileError, Reconciled};
+pub use sender::{Room, SendError, Sender};

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use common::contract::{InvalidReason, RowId};
-use common::ledger::{LedgerError, Outcome, RedisLedger};
+use common::contract::{InvalidReason, Reason, RowId};
+use common::ledger::{EndedRow, LedgerError, Outcome, RowLedger};
 use common::messaging::{BatchSender, Delivered, send_all};
 use common::outage::{GaveUp, outage_backoff, ride_out, wait};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -19,44 +19,61 @@ const PERMIT_BYTES: usize = 1024;
 /// Why a batch was not brought to its end.
 pub type SendError = GaveUp<LedgerError>;
 
+/// Room for a batch in flight; dropping it gives the room back.
+#[derive(Debug)]
+pub struct Room {
+    _call: Option<OwnedSemaphorePermit>,
+    _bytes: Option<OwnedSemaphorePermit>,
+}
+
 /// Brings batches to their end: SQS has accepted each message, or its row is
 /// recorded as INVALID. Shared by all imports, whose batches take turns.
 #[derive(Debug)]
-pub struct Sender<S> {
+pub struct Sender<S, L> {
     queue: S,
-    ledger: RedisLedger,
+    ledger: L,
     metrics: ImporterMetrics,
-    stop: CancellationToken,
     calls: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
 }
 
-impl<S: BatchSender> Sender<S> {
+impl<S: BatchSender, L: RowLedger> Sender<S, L> {
     /// A sender with at most that many batches in flight.
-    pub fn new(
-        queue: S,
-        ledger: RedisLedger,
-        metrics: ImporterMetrics,
-        concurrency: usize,
-        stop: CancellationToken,
-    ) -> Self {
+    pub fn new(queue: S, ledger: L, metrics: ImporterMetrics, concurrency: usize) -> Self {
         Self {
             queue,
             ledger,
             metrics,
-            stop,
             calls: Arc::new(Semaphore::new(concurrency)),
             bytes: Arc::new(Semaphore::new(BYTES_IN_FLIGHT / PERMIT_BYTES)),
+        }
+    }
+
+    /// Waits for room for a batch of that many bytes. Those who wait get it in
+    /// the order in which they came, so that imports take turns.
+    pub async fn room_for(&self, bytes: usize) -> Room {
+        let permits = u32::try_from(bytes / PERMIT_BYTES).unwrap_or(u32::MAX);
+        // The semaphores are never closed.
+        Room {
+            _call: Arc::clone(&self.calls).acquire_owned().await.ok(),
+            _bytes: Arc::clone(&self.bytes)
+                .acquire_many_owned(permits)
+                .await
+                .ok(),
         }
     }
 
     /// Sends a batch, again and again until every message has an end.
     ///
     /// # Errors
-    /// When the process was told to stop meanwhile; the batch may have been
-    /// sent in part.
-    pub async fn send(&self, batch: Batch) -> Result<(), SendError> {
-        let _room = self.room_for(batch.bytes).await;
+    /// When `stop` was cancelled meanwhile; the batch may have been sent in
+    /// part.
+    pub async fn send(
+        &self,
+        batch: Batch,
+        _room: Room,
+        stop: &CancellationToken,
+    ) -> Result<(), SendError> {
         let Batch {
             mut messages,
             mut invalid,
@@ -64,7 +81,7 @@ impl<S: BatchSender> Sender<S> {
         } = batch;
         let mut backoff = outage_backoff();
         loop {
-            let delivered = send_all(&self.queue, &messages, &self.stop).await?;
+            let delivered = send_all(&self.queue, &messages, stop).await?;
             let mut pending = Vec::new();
             for (message, delivered) in messages.into_iter().zip(delivered) {
                 match delivered {
@@ -87,18 +104,28 @@ impl<S: BatchSender> Sender<S> {
             if messages.is_empty() {
                 break;
             }
-            wait(backoff.next_wait(), &self.stop).await?;
+            wait(backoff.next_wait(), stop).await?;
         }
-        self.record_invalid(&invalid).await
+        self.record_invalid(&invalid, stop).await
     }
 
-    async fn record_invalid(&self, invalid: &[(RowId, InvalidReason)]) -> Result<(), SendError> {
+    async fn record_invalid(
+        &self,
+        invalid: &[(RowId, InvalidReason)],
+        stop: &CancellationToken,
+    ) -> Result<(), SendError> {
         if invalid.is_empty() {
             return Ok(());
         }
-        let rows: Vec<RowId> = invalid.iter().map(|(row, _)| *row).collect();
-        let fresh = ride_out("Redis", &self.stop, || {
-            self.ledger.end_rows(Outcome::Invalid, &rows)
+        let ended: Vec<EndedRow> = invalid
+            .iter()
+            .map(|(row, reason)| EndedRow {
+                row: *row,
+                reason: Some(Reason::from(*reason)),
+            })
+            .collect();
+        let fresh = ride_out("Redis", stop, || {
+            self.ledger.end_rows(Outcome::Invalid, &ended)
         })
         .await?;
         for ((row, reason), fresh) in invalid.iter().zip(fresh) {
@@ -108,13 +135,5 @@ impl<S: BatchSender> Sender<S> {
             }
         }
         Ok(())
-    }
-
-    /// Waits for its turn and for room; the semaphores are never closed.
-    async fn room_for(&self, bytes: usize) -> Option<(SemaphorePermit<'_>, SemaphorePermit<'_>)> {
-        let permits = u32::try_from(bytes / PERMIT_BYTES).unwrap_or(u32::MAX);
-        let call = self.calls.acquire().await.ok()?;
-        let room = self.bytes.acquire_many(permits).await.ok()?;
-        Some((call, room))
     }
 }

@@ -1,5 +1,26 @@
+use std::borrow::Cow;
+
 use boleto::{AmountError, DueDateError};
 use thiserror::Error;
+
+/// What is recorded with the outcome of a row: a stable name for programs,
+/// and words for people. Neither holds personal data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// Stable name, in `snake_case`.
+    pub code: Cow<'static, str>,
+    /// The reason in plain words.
+    pub text: Cow<'static, str>,
+}
+
+impl From<InvalidReason> for Reason {
+    fn from(reason: InvalidReason) -> Self {
+        Self {
+            code: Cow::Borrowed(reason.code()),
+            text: Cow::Owned(reason.to_string()),
+        }
+    }
+}
 
 /// Why a row is INVALID. The text is for people, [`InvalidReason::code`] for
 /// programs; neither holds personal data.

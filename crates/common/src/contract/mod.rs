@@ -11,6 +11,6 @@ mod record;
 pub mod names;
 
 pub use identity::{RowId, RowIdentity};
-pub use invalid::InvalidReason;
+pub use invalid::{InvalidReason, Reason};
 pub use notification::{MalformedNotification, Notification, ReceivedNotification};
 pub use record::{COLUMNS, DebtRecord, RecordReader, RecordWriter};

@@ -1,6 +1,7 @@
-use redis::{SetExpiry, SetOptions};
+use std::future::Future;
+use std::ops::Range;
 
-use super::{Claim, LedgerError, RedisLedger, keys};
+use super::{Claim, LedgerError};
 
 /// What the ledger knows of a debt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,93 +17,46 @@ pub enum DebtState {
     },
 }
 
-impl RedisLedger {
+/// Claims of debts, marks of their notifications, and numbers.
+pub trait DebtLedger: Send + Sync {
     /// The state of each debt, in their order.
-    pub async fn debts(&self, debt_ids: &[&str]) -> Result<Vec<DebtState>, LedgerError> {
-        if debt_ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let processed: Vec<String> = debt_ids.iter().map(|id| keys::processed(id)).collect();
-        let (claims, notified): (Vec<Option<String>>, Vec<Option<String>>) = redis::pipe()
-            .mget(processed)
-            .mget(notification_keys(debt_ids))
-            .query_async(&mut self.connection.clone())
-            .await?;
-        let states = claims
-            .iter()
-            .zip(notified)
-            .map(|(claim, notified)| match claim {
-                None => DebtState::Unbilled,
-                Some(stored) => DebtState::Billed {
-                    claim: Claim::from_stored(stored),
-                    notified: notified.is_some(),
-                },
-            });
-        Ok(states.collect())
-    }
+    fn debts(
+        &self,
+        debt_ids: &[&str],
+    ) -> impl Future<Output = Result<Vec<DebtState>, LedgerError>> + Send;
 
     /// Claims each debt that nobody has billed, and gives the claim that
     /// stands now: the one that was passed, or an earlier one (`None` where it
     /// cannot be read).
-    pub async fn claim(
+    fn claim(
         &self,
         claims: &[(String, Claim)],
-    ) -> Result<Vec<Option<Claim>>, LedgerError> {
-        if claims.is_empty() {
-            return Ok(Vec::new());
-        }
-        let options = SetOptions::default()
-            .conditional_set(redis::ExistenceCheck::NX)
-            .get(true);
-        let options = self.with_expiration(options);
-        let mut pipe = redis::pipe();
-        for (debt_id, claim) in claims {
-            pipe.set_options(keys::processed(debt_id), claim.to_stored(), options.clone());
-        }
-        let earlier: Vec<Option<String>> = pipe.query_async(&mut self.connection.clone()).await?;
-        let standing = earlier
-            .iter()
-            .zip(claims)
-            .map(|(earlier, (_, own))| match earlier {
-                None => Some(own.clone()),
-                Some(stored) => Claim::from_stored(stored),
-            });
-        Ok(standing.collect())
-    }
+    ) -> impl Future<Output = Result<Vec<Option<Claim>>, LedgerError>> + Send;
 
     /// Whether SNS accepted the notification of each debt, in their order.
-    pub async fn notified(&self, debt_ids: &[&str]) -> Result<Vec<bool>, LedgerError> {
-        if debt_ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let values: Vec<Option<String>> = redis::cmd("MGET")
-            .arg(notification_keys(debt_ids))
-            .query_async(&mut self.connection.clone())
-            .await?;
-        Ok(values.iter().map(Option::is_some).collect())
-    }
+    fn notified(
+        &self,
+        debt_ids: &[&str],
+    ) -> impl Future<Output = Result<Vec<bool>, LedgerError>> + Send;
 
     /// Records that SNS accepted the notification of each debt.
-    pub async fn mark_notified(&self, debt_ids: &[&str]) -> Result<(), LedgerError> {
-        if debt_ids.is_empty() {
-            return Ok(());
-        }
-        let options = self.with_expiration(SetOptions::default());
-        let mut pipe = redis::pipe();
-        for key in notification_keys(debt_ids) {
-            pipe.set_options(key, 1, options.clone()).ignore();
-        }
-        Ok(pipe.exec_async(&mut self.connection.clone()).await?)
-    }
+    fn mark_notified(
+        &self,
+        debt_ids: &[&str],
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    fn with_expiration(&self, options: SetOptions) -> SetOptions {
-        match self.expiration {
-            None => options,
-            Some(time) => options.with_expiration(SetExpiry::EX(time.as_secs())),
-        }
-    }
-}
+    /// Takes back that the notification of each debt was accepted, so that it
+    /// is published again: the queue behind the topic may have lost it.
+    fn forget_notified(
+        &self,
+        debt_ids: &[&str],
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-fn notification_keys(debt_ids: &[&str]) -> Vec<String> {
-    debt_ids.iter().map(|id| keys::notification(id)).collect()
+    /// Reserves that many consecutive numbers of a sequence, which starts at
+    /// 1. No number is ever given out twice; one that is not used is a gap.
+    fn reserve_numbers(
+        &self,
+        sequence: &str,
+        count: u64,
+    ) -> impl Future<Output = Result<Range<u64>, LedgerError>> + Send;
 }

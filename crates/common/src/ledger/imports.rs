@@ -1,54 +1,33 @@
-use std::collections::HashMap;
+use std::future::Future;
+use std::time::Duration;
 
-use redis::Script;
+use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{LedgerError, RedisLedger, keys};
-use crate::contract::RowId;
+use super::LedgerError;
 
-/// What became of a row. A row has at most one of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// It billed its debt.
-    Billed,
-    /// Its debt was billed by another row.
-    Skipped,
-    /// It could not be billed.
-    Invalid,
+/// An import without progress for that long is stalled.
+pub const STALLED_AFTER: Duration = Duration::from_mins(10);
+
+/// A file that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewImport {
+    /// The import.
+    pub import_id: Uuid,
+    /// The name that the client gave the file.
+    pub file_name: Option<String>,
+    /// Bytes of the file.
+    pub size: u64,
+    /// SHA-256 of the file, in lower-case hex.
+    pub sha256: String,
+    /// Data records of the file.
+    pub rows: u64,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
 }
 
-impl Outcome {
-    const ALL: [Self; 3] = [Self::Billed, Self::Skipped, Self::Invalid];
-
-    /// Name in keys, logs and answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Billed => "billed",
-            Self::Skipped => "skipped",
-            Self::Invalid => "invalid",
-        }
-    }
-}
-
-/// How far a billed row has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Progress {
-    /// SNS accepted its notification.
-    Notified,
-    /// Its e-mail was sent.
-    Mailed,
-}
-
-impl Progress {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Notified => "notified",
-            Self::Mailed => "mailed",
-        }
-    }
-}
-
-/// Rows of an import by what became of them.
+/// Rows of an import by what became of them. `billed`, `skipped`, `invalid`,
+/// `pending` and `not_sent` add up to `rows`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutcomeCounts {
     /// Rows of the file.
@@ -59,149 +38,328 @@ pub struct OutcomeCounts {
     pub skipped: u64,
     /// Rows that could not be billed.
     pub invalid: u64,
+    /// Rows of a cancelled import that were not sent.
+    pub not_sent: u64,
     /// Billed rows whose notification SNS accepted.
     pub notified: u64,
     /// Billed rows whose e-mail was sent.
     pub mailed: u64,
+    /// Billed rows whose e-mail can never be delivered.
+    pub undeliverable: u64,
 }
 
 impl OutcomeCounts {
-    /// Every row has an outcome, and every billed debt its e-mail.
+    /// Rows that have an outcome.
+    pub fn ended(&self) -> u64 {
+        self.billed + self.skipped + self.invalid
+    }
+
+    /// Rows that will have an outcome and have none yet.
+    pub fn pending(&self) -> u64 {
+        self.rows
+            .saturating_sub(self.ended())
+            .saturating_sub(self.not_sent)
+    }
+
+    /// Every row that was sent has an outcome, and every bill its e-mail.
     pub fn is_complete(&self) -> bool {
-        self.billed + self.skipped + self.invalid == self.rows && self.mailed == self.billed
+        self.pending() == 0 && self.mailed + self.undeliverable == self.billed
     }
 }
 
-/// Sets the bit of each row in the first bitmap, unless the row has a bit in
-/// one of the others: a row that has an outcome never gets another. Gives 1
-/// for each bit that is new.
-pub(super) fn ending_script() -> Script {
-    Script::new(
-        r"
-        local fresh = {}
-        for index, row in ipairs(ARGV) do
-            local ended = redis.call('GETBIT', KEYS[2], row) == 1
-                or redis.call('GETBIT', KEYS[3], row) == 1
-            if ended or redis.call('SETBIT', KEYS[1], row, 1) == 1 then
-                fresh[index] = 0
-            else
-                fresh[index] = 1
-            end
-        end
-        return fresh
-        ",
-    )
+/// How far an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ImportState {
+    /// On disk; no row is sent yet.
+    Received,
+    /// Its rows are being sent.
+    Sending,
+    /// All rows are sent, and not all are at their end.
+    Processing,
+    /// Every row was billed or skipped, and every bill has its e-mail.
+    Completed,
+    /// Every row is at its end; some were invalid or undeliverable.
+    CompletedWithErrors,
+    /// Not at its end, and without progress for [`STALLED_AFTER`].
+    Stalled,
+    /// Somebody cancelled it. Rows that were sent before are settled.
+    Cancelled,
+    /// It cannot be sent to its end.
+    Failed,
 }
 
-impl RedisLedger {
-    /// Makes an import known, so that its rows have bitmaps.
-    pub async fn register_import(&self, import_id: Uuid, rows: u64) -> Result<(), LedgerError> {
-        let mut pipe = redis::pipe();
-        pipe.set(keys::rows(import_id), rows).ignore();
-        self.expire(&mut pipe, keys::rows(import_id));
-        Ok(pipe.exec_async(&mut self.connection.clone()).await?)
+impl ImportState {
+    /// Name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Sending => "sending",
+            Self::Processing => "processing",
+            Self::Completed => "completed",
+            Self::CompletedWithErrors => "completed_with_errors",
+            Self::Stalled => "stalled",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+        }
     }
+}
+
+/// What the ledger knows of an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportStatus {
+    /// The file.
+    pub import: NewImport,
+    /// Rows up to this one are sent: SQS accepted each, or it is INVALID.
+    pub sent: u64,
+    /// When the last row was sent, or sending ended otherwise.
+    pub sent_at: Option<Timestamp>,
+    /// When somebody cancelled it.
+    pub cancelled_at: Option<Timestamp>,
+    /// Why it cannot be sent to its end.
+    pub failure: Option<String>,
+    /// When its figures last moved.
+    pub progressed_at: Timestamp,
+    /// When it was first seen at its end.
+    pub finished_at: Option<Timestamp>,
+    /// Its rows by what became of them.
+    pub counts: OutcomeCounts,
+}
+
+impl ImportStatus {
+    /// How far it is.
+    pub fn state(&self, now: Timestamp) -> ImportState {
+        if self.cancelled_at.is_some() {
+            return ImportState::Cancelled;
+        }
+        if self.failure.is_some() {
+            return ImportState::Failed;
+        }
+        if self.counts.is_complete() {
+            return if self.counts.invalid + self.counts.undeliverable == 0 {
+                ImportState::Completed
+            } else {
+                ImportState::CompletedWithErrors
+            };
+        }
+        let still = now.duration_since(self.progressed_at);
+        if still.unsigned_abs() >= STALLED_AFTER && still.is_positive() {
+            ImportState::Stalled
+        } else if self.sent_at.is_some() {
+            ImportState::Processing
+        } else if self.sent > 0 {
+            ImportState::Sending
+        } else {
+            ImportState::Received
+        }
+    }
+
+    /// Whether nothing more is going to happen to it.
+    pub fn is_over(&self) -> bool {
+        // How many rows a cancelled import did not send is known once its
+        // sender has stopped.
+        let sending_goes_on = self.cancelled_at.is_some() && self.sent_at.is_none();
+        self.counts.is_complete() && !sending_goes_on
+    }
+}
+
+/// What an idempotency key stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyedUpload {
+    /// The import that the first upload with the key became.
+    pub import_id: Uuid,
+    /// SHA-256 of its file, in lower-case hex.
+    pub sha256: String,
+}
+
+/// The imports as a whole.
+pub trait ImportLedger: Send + Sync {
+    /// Makes an import known, so that its rows have outcomes. What is known
+    /// of it already stays.
+    fn register_import(
+        &self,
+        import: &NewImport,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// Number of rows of an import; `None` if it is not known.
-    pub async fn rows_of(&self, import_id: Uuid) -> Result<Option<u64>, LedgerError> {
-        let rows = redis::cmd("GET")
-            .arg(keys::rows(import_id))
-            .query_async(&mut self.connection.clone())
-            .await?;
-        Ok(rows)
-    }
-
-    /// Records the outcome of rows of registered imports. Gives for each, in
-    /// their order, whether that is new; it is not where the row had an
-    /// outcome, this one or another.
-    pub async fn end_rows(
+    fn rows_of(
         &self,
-        outcome: Outcome,
-        rows: &[RowId],
-    ) -> Result<Vec<bool>, LedgerError> {
-        let mut fresh = vec![false; rows.len()];
-        for (import_id, indices) in by_import(rows) {
-            let others = Outcome::ALL.into_iter().filter(|other| *other != outcome);
-            let mut call = self.ending.prepare_invoke();
-            for outcome in std::iter::once(outcome).chain(others) {
-                call.key(keys::bitmap(import_id, outcome.name()));
-            }
-            for index in &indices {
-                call.arg(rows[*index].row);
-            }
-            let bits: Vec<u8> = call.invoke_async(&mut self.connection.clone()).await?;
-            for (index, bit) in indices.iter().zip(bits) {
-                fresh[*index] = bit == 1;
-            }
-            self.expire_bitmap(import_id, outcome.name()).await?;
-        }
-        Ok(fresh)
-    }
+        import_id: Uuid,
+    ) -> impl Future<Output = Result<Option<u64>, LedgerError>> + Send;
 
-    /// Records how far billed rows of registered imports have come. Gives for
-    /// each, in their order, whether that is new.
-    pub async fn advance_rows(
+    /// Records up to which row an import is sent, and, at the end of sending,
+    /// when that was. Gives whether somebody has cancelled the import.
+    fn record_sent(
         &self,
-        progress: Progress,
-        rows: &[RowId],
-    ) -> Result<Vec<bool>, LedgerError> {
-        let mut fresh = vec![false; rows.len()];
-        for (import_id, indices) in by_import(rows) {
-            let mut call = redis::cmd("BITFIELD");
-            call.arg(keys::bitmap(import_id, progress.name()));
-            for index in &indices {
-                call.arg("SET").arg("u1").arg(rows[*index].row).arg(1);
-            }
-            let bits: Vec<u8> = call.query_async(&mut self.connection.clone()).await?;
-            for (index, before) in indices.iter().zip(bits) {
-                fresh[*index] = before == 0;
-            }
-            self.expire_bitmap(import_id, progress.name()).await?;
-        }
-        Ok(fresh)
-    }
+        import_id: Uuid,
+        sent: u64,
+        sent_at: Option<Timestamp>,
+    ) -> impl Future<Output = Result<bool, LedgerError>> + Send;
+
+    /// Records that an import cannot be sent to its end.
+    fn record_failure(
+        &self,
+        import_id: Uuid,
+        reason: &str,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Cancels an import, now or earlier; its sender stops soon after.
+    fn cancel_import(
+        &self,
+        import_id: Uuid,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// What is known of an import; `None` if it is not known.
+    fn import_status(
+        &self,
+        import_id: Uuid,
+    ) -> impl Future<Output = Result<Option<ImportStatus>, LedgerError>> + Send;
+
+    /// Looks at an import, and records when its figures moved and when it
+    /// came to its end. `None` if it is not known.
+    fn observe_import(
+        &self,
+        import_id: Uuid,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<ImportStatus>, LedgerError>> + Send;
+
+    /// The newest imports, newest first, at most `limit` of them; with
+    /// `before` those that are older than that one.
+    fn recent_imports(
+        &self,
+        before: Option<Uuid>,
+        limit: u64,
+    ) -> impl Future<Output = Result<Vec<Uuid>, LedgerError>> + Send;
+
+    /// Imports that nobody has seen at their end.
+    fn open_imports(&self) -> impl Future<Output = Result<Vec<Uuid>, LedgerError>> + Send;
 
     /// Rows of an import by what became of them.
-    pub async fn outcome_counts(&self, import_id: Uuid) -> Result<OutcomeCounts, LedgerError> {
-        let mut pipe = redis::pipe();
-        pipe.get(keys::rows(import_id));
-        for name in ["billed", "skipped", "invalid", "notified", "mailed"] {
-            pipe.bitcount(keys::bitmap(import_id, name));
-        }
-        let (rows, billed, skipped, invalid, notified, mailed): (Option<u64>, _, _, _, _, _) =
-            pipe.query_async(&mut self.connection.clone()).await?;
-        Ok(OutcomeCounts {
-            rows: rows.unwrap_or(0),
-            billed,
-            skipped,
-            invalid,
-            notified,
-            mailed,
-        })
-    }
+    fn outcome_counts(
+        &self,
+        import_id: Uuid,
+    ) -> impl Future<Output = Result<OutcomeCounts, LedgerError>> + Send;
 
-    async fn expire_bitmap(&self, import_id: Uuid, name: &str) -> Result<(), LedgerError> {
-        if self.expiration.is_none() {
-            return Ok(());
-        }
-        let mut pipe = redis::pipe();
-        self.expire(&mut pipe, keys::bitmap(import_id, name));
-        Ok(pipe.exec_async(&mut self.connection.clone()).await?)
-    }
+    /// What an idempotency key stands for: `upload` from now on for `kept`,
+    /// or what it stood for before.
+    fn claim_key(
+        &self,
+        key: &str,
+        upload: &KeyedUpload,
+        kept: Duration,
+    ) -> impl Future<Output = Result<KeyedUpload, LedgerError>> + Send;
 
-    fn expire(&self, pipe: &mut redis::Pipeline, key: String) {
-        if let Some(time) = self.expiration {
-            let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-            pipe.expire(key, seconds).ignore();
-        }
-    }
+    /// What an idempotency key stands for; `None` if it is not in use.
+    fn keyed_upload(
+        &self,
+        key: &str,
+    ) -> impl Future<Output = Result<Option<KeyedUpload>, LedgerError>> + Send;
 }
 
-/// The indices of the rows of each import: nearly always one import.
-fn by_import(rows: &[RowId]) -> HashMap<Uuid, Vec<usize>> {
-    let mut imports: HashMap<Uuid, Vec<usize>> = HashMap::with_capacity(1);
-    for (index, row) in rows.iter().enumerate() {
-        imports.entry(row.import_id).or_default().push(index);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
     }
-    imports
+
+    fn status(counts: OutcomeCounts) -> ImportStatus {
+        ImportStatus {
+            import: NewImport {
+                import_id: Uuid::nil(),
+                file_name: None,
+                size: 1,
+                sha256: String::new(),
+                rows: counts.rows,
+                accepted_at: at(0),
+            },
+            sent: counts.rows,
+            sent_at: Some(at(1)),
+            cancelled_at: None,
+            failure: None,
+            progressed_at: at(1),
+            finished_at: None,
+            counts,
+        }
+    }
+
+    const DONE: OutcomeCounts = OutcomeCounts {
+        rows: 10,
+        billed: 7,
+        skipped: 3,
+        invalid: 0,
+        not_sent: 0,
+        notified: 7,
+        mailed: 7,
+        undeliverable: 0,
+    };
+
+    #[test]
+    fn the_state_follows_the_figures() {
+        let state = |status: &ImportStatus| status.state(at(2)).name();
+        let fresh = ImportStatus {
+            sent: 0,
+            sent_at: None,
+            ..status(OutcomeCounts {
+                rows: 10,
+                ..OutcomeCounts::default()
+            })
+        };
+        assert_eq!(state(&fresh), "received");
+        let sending = ImportStatus { sent: 4, ..fresh };
+        assert_eq!(state(&sending), "sending");
+        let unmailed = status(OutcomeCounts { mailed: 6, ..DONE });
+        assert_eq!(state(&unmailed), "processing");
+        assert!(!unmailed.is_over());
+        assert_eq!(state(&status(DONE)), "completed");
+        assert!(status(DONE).is_over());
+        for counts in [
+            OutcomeCounts {
+                skipped: 2,
+                invalid: 1,
+                ..DONE
+            },
+            OutcomeCounts {
+                mailed: 6,
+                undeliverable: 1,
+                ..DONE
+            },
+        ] {
+            assert_eq!(state(&status(counts)), "completed_with_errors");
+        }
+    }
+
+    #[test]
+    fn an_import_is_stalled_after_ten_minutes_without_progress_and_only_then() {
+        let status = status(OutcomeCounts { mailed: 6, ..DONE });
+        assert_eq!(status.state(at(600)), ImportState::Processing);
+        assert_eq!(status.state(at(601)), ImportState::Stalled);
+        // A clock that runs behind is no progress of ten minutes.
+        assert_eq!(status.state(at(-10_000)), ImportState::Processing);
+    }
+
+    #[test]
+    fn a_cancelled_import_is_over_once_what_was_sent_is_settled() {
+        let cancelled = |counts, sent_at| ImportStatus {
+            cancelled_at: Some(at(1)),
+            sent_at,
+            ..status(counts)
+        };
+        let half = OutcomeCounts {
+            billed: 4,
+            mailed: 4,
+            notified: 4,
+            skipped: 1,
+            not_sent: 5,
+            ..DONE
+        };
+        assert_eq!(half.pending(), 0);
+        let over = cancelled(half, Some(at(2)));
+        assert_eq!(over.state(at(3)), ImportState::Cancelled);
+        assert!(over.is_over());
+        assert!(!cancelled(half, None).is_over());
+        let unsettled = OutcomeCounts { mailed: 3, ..half };
+        assert!(!cancelled(unsettled, Some(at(2))).is_over());
+    }
 }

@@ -1,22 +1,39 @@
-//! What became of each row, each debt, each e-mail.
+//! What became of each row, each debt, each e-mail, each import.
 //!
-//! Redis is named in this module alone. Every write can be repeated without
-//! harm, and each method takes a batch and asks Redis once.
+//! The traits say what a ledger is; [`RedisLedger`] is one, and Redis is
+//! named in its module alone. Every write can be repeated without harm, and
+//! each method takes a batch and asks the ledger once.
 
+mod audit;
 mod claim;
-mod connect;
 mod debts;
 mod error;
 mod imports;
-mod keys;
 mod mails;
-mod numbers;
+mod redis;
 mod registered;
+mod rows;
 
+use std::fmt::Debug;
+use std::future::Future;
+
+pub use audit::{Audit, Breach, Law};
 pub use claim::Claim;
-pub use connect::RedisLedger;
-pub use debts::DebtState;
+pub use debts::{DebtLedger, DebtState};
 pub use error::LedgerError;
-pub use imports::{Outcome, OutcomeCounts, Progress};
-pub use mails::MailClaim;
+pub use imports::{
+    ImportLedger, ImportState, ImportStatus, KeyedUpload, NewImport, OutcomeCounts, STALLED_AFTER,
+};
+pub use mails::{MailClaim, MailLedger};
+pub use redis::RedisLedger;
 pub use registered::RegisteredImports;
+pub use rows::{EndedRow, Outcome, Progress, RowFacts, RowLedger};
+
+/// A ledger. Cloning shares it. Every method waits a bounded time and leaves
+/// repeating to its caller.
+pub trait Ledger:
+    DebtLedger + RowLedger + ImportLedger + MailLedger + Clone + Debug + 'static
+{
+    /// Whether it answers.
+    fn ping(&self) -> impl Future<Output = Result<(), LedgerError>> + Send;
+}

@@ -3,7 +3,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use super::{LedgerError, RedisLedger};
+use super::{ImportLedger, LedgerError};
 use crate::contract::RowId;
 
 /// Most imports whose size is remembered.
@@ -12,15 +12,15 @@ const REMEMBERED: usize = 1_000;
 /// Tells rows of registered imports from others. A forged import or row
 /// number must not make Redis allocate a bitmap.
 #[derive(Debug)]
-pub struct RegisteredImports {
-    ledger: RedisLedger,
+pub struct RegisteredImports<L> {
+    ledger: L,
     /// Rows of imports seen so far; they do not change once registered.
     rows: Mutex<HashMap<Uuid, u64>>,
 }
 
-impl RegisteredImports {
+impl<L: ImportLedger> RegisteredImports<L> {
     /// Asks that ledger, once an import.
-    pub fn new(ledger: RedisLedger) -> Self {
+    pub fn new(ledger: L) -> Self {
         Self {
             ledger,
             rows: Mutex::default(),

@@ -94,6 +94,7 @@ mod tests {
                 invalid: 1,
                 notified: 7,
                 mailed: 7,
+                ..OutcomeCounts::default()
             },
             mail_lines: 7,
             mailed_debts: 7,

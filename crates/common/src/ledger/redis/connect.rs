@@ -6,21 +6,21 @@ use redis::io::tcp::TcpSettings;
 use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError, Script};
 use tracing::{info, warn};
 
-use super::imports::ending_script;
 use super::mails::release_script;
+use super::rows::ending_script;
 use crate::service::{RedisSettings, StartError};
 
 /// The oldest major version with `SET … NX GET`.
 const OLDEST_MAJOR: u32 = 7;
 
 /// The ledger in Redis. Cloning shares the connection; every method waits at
-/// most the operation timeout and leaves repeating to its caller.
+/// most the operation timeout.
 #[derive(Clone)]
 pub struct RedisLedger {
     pub(super) connection: ConnectionManager,
     /// How long claims and imports are kept; `None`: for ever.
     pub(super) expiration: Option<Duration>,
-    /// Records an outcome once (see `imports`).
+    /// Records an outcome once (see `rows`).
     pub(super) ending: Arc<Script>,
     /// Gives back the claim of an e-mail (see `mails`).
     pub(super) release: Arc<Script>,

@@ -1,0 +1,345 @@
+use std::collections::HashMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use redis::{ExistenceCheck, Pipeline, SetExpiry, SetOptions};
+use uuid::Uuid;
+
+use super::{RedisLedger, keys};
+use crate::ledger::{
+    ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Outcome, OutcomeCounts,
+    Progress,
+};
+
+/// Fields of an import's hash. Times are milliseconds since 1970.
+const ROWS: &str = "rows";
+const FILE_NAME: &str = "file_name";
+const SIZE: &str = "size";
+const SHA256: &str = "sha256";
+const ACCEPTED_AT: &str = "accepted_at";
+const SENT: &str = "sent";
+const SENT_AT: &str = "sent_at";
+const CANCELLED_AT: &str = "cancelled_at";
+const FAILURE: &str = "failure";
+const FINISHED_AT: &str = "finished_at";
+/// The figures when they were last looked at, and when they last moved.
+const PROGRESS: &str = "progress";
+const PROGRESSED_AT: &str = "progressed_at";
+
+impl ImportLedger for RedisLedger {
+    async fn register_import(&self, import: &NewImport) -> Result<(), LedgerError> {
+        let key = keys::import(import.import_id);
+        let mut pipe = redis::pipe();
+        pipe.atomic();
+        for (field, value) in [
+            (ROWS, import.rows.to_string()),
+            (SIZE, import.size.to_string()),
+            (SHA256, import.sha256.clone()),
+            (ACCEPTED_AT, import.accepted_at.as_millisecond().to_string()),
+            (FILE_NAME, import.file_name.clone().unwrap_or_default()),
+        ] {
+            pipe.hset_nx(&key, field, value).ignore();
+        }
+        let mut connection = self.connection.clone();
+        let () = pipe.query_async(&mut connection).await?;
+        // Keys of their own slots, so not in the same transaction. An import
+        // that is known and not listed is listed when this is repeated.
+        let mut pipe = redis::pipe();
+        pipe.zadd(keys::IMPORTS, import.import_id.to_string(), 0)
+            .ignore();
+        pipe.cmd("HEXISTS").arg(&key).arg(FINISHED_AT);
+        let (finished,): (bool,) = pipe.query_async(&mut connection).await?;
+        if !finished {
+            redis::cmd("SADD")
+                .arg(keys::OPEN_IMPORTS)
+                .arg(import.import_id.to_string())
+                .exec_async(&mut connection)
+                .await?;
+        }
+        self.expire([key]).await
+    }
+
+    async fn rows_of(&self, import_id: Uuid) -> Result<Option<u64>, LedgerError> {
+        let rows = redis::cmd("HGET")
+            .arg(keys::import(import_id))
+            .arg(ROWS)
+            .query_async(&mut self.connection.clone())
+            .await?;
+        Ok(rows)
+    }
+
+    async fn record_sent(
+        &self,
+        import_id: Uuid,
+        sent: u64,
+        sent_at: Option<Timestamp>,
+    ) -> Result<bool, LedgerError> {
+        let key = keys::import(import_id);
+        let mut pipe = redis::pipe();
+        pipe.hset(&key, SENT, sent).ignore();
+        if let Some(sent_at) = sent_at {
+            pipe.hset_nx(&key, SENT_AT, sent_at.as_millisecond())
+                .ignore();
+        }
+        pipe.hexists(&key, CANCELLED_AT);
+        let (cancelled,): (bool,) = pipe.query_async(&mut self.connection.clone()).await?;
+        Ok(cancelled)
+    }
+
+    async fn record_failure(&self, import_id: Uuid, reason: &str) -> Result<(), LedgerError> {
+        redis::cmd("HSET")
+            .arg(keys::import(import_id))
+            .arg(FAILURE)
+            .arg(reason)
+            .exec_async(&mut self.connection.clone())
+            .await?;
+        Ok(())
+    }
+
+    async fn cancel_import(&self, import_id: Uuid, now: Timestamp) -> Result<(), LedgerError> {
+        redis::cmd("HSETNX")
+            .arg(keys::import(import_id))
+            .arg(CANCELLED_AT)
+            .arg(now.as_millisecond())
+            .exec_async(&mut self.connection.clone())
+            .await?;
+        Ok(())
+    }
+
+    async fn import_status(&self, import_id: Uuid) -> Result<Option<ImportStatus>, LedgerError> {
+        Ok(self.look(import_id).await?.map(|(status, _)| status))
+    }
+
+    async fn observe_import(
+        &self,
+        import_id: Uuid,
+        now: Timestamp,
+    ) -> Result<Option<ImportStatus>, LedgerError> {
+        let Some((mut status, progress_before)) = self.look(import_id).await? else {
+            // Expired: nothing is left to look at.
+            redis::pipe()
+                .zrem(keys::IMPORTS, import_id.to_string())
+                .ignore()
+                .srem(keys::OPEN_IMPORTS, import_id.to_string())
+                .ignore()
+                .exec_async(&mut self.connection.clone())
+                .await?;
+            return Ok(None);
+        };
+        let key = keys::import(import_id);
+        let mut pipe = redis::pipe();
+        let progress = progress(&status);
+        if progress_before.as_ref() != Some(&progress) {
+            status.progressed_at = now;
+            pipe.hset_multiple(
+                &key,
+                &[
+                    (PROGRESS, progress),
+                    (PROGRESSED_AT, now.as_millisecond().to_string()),
+                ],
+            )
+            .ignore();
+        }
+        if status.is_over() {
+            let finished_at = *status.finished_at.get_or_insert(now);
+            pipe.hset_nx(&key, FINISHED_AT, finished_at.as_millisecond())
+                .ignore();
+            pipe.srem(keys::OPEN_IMPORTS, import_id.to_string())
+                .ignore();
+        }
+        if !pipe.is_empty() {
+            pipe.exec_async(&mut self.connection.clone()).await?;
+        }
+        Ok(Some(status))
+    }
+
+    async fn recent_imports(
+        &self,
+        before: Option<Uuid>,
+        limit: u64,
+    ) -> Result<Vec<Uuid>, LedgerError> {
+        let newest = before.map_or_else(|| "+".to_owned(), |id| format!("({id}"));
+        let ids: Vec<String> = redis::cmd("ZRANGE")
+            .arg(keys::IMPORTS)
+            .arg(newest)
+            .arg("-")
+            .arg(&["BYLEX", "REV", "LIMIT", "0"])
+            .arg(limit)
+            .query_async(&mut self.connection.clone())
+            .await?;
+        Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
+    async fn open_imports(&self) -> Result<Vec<Uuid>, LedgerError> {
+        let ids: Vec<String> = redis::cmd("SMEMBERS")
+            .arg(keys::OPEN_IMPORTS)
+            .query_async(&mut self.connection.clone())
+            .await?;
+        Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
+    async fn outcome_counts(&self, import_id: Uuid) -> Result<OutcomeCounts, LedgerError> {
+        let status = self.import_status(import_id).await?;
+        Ok(status.map(|status| status.counts).unwrap_or_default())
+    }
+
+    async fn claim_key(
+        &self,
+        key: &str,
+        upload: &KeyedUpload,
+        kept: Duration,
+    ) -> Result<KeyedUpload, LedgerError> {
+        let options = SetOptions::default()
+            .conditional_set(ExistenceCheck::NX)
+            .get(true)
+            .with_expiration(SetExpiry::EX(kept.as_secs()));
+        let mut pipe = redis::pipe();
+        pipe.set_options(
+            keys::idempotency(key),
+            format!("{} {}", upload.import_id, upload.sha256),
+            options,
+        );
+        let (earlier,): (Option<String>,) = pipe.query_async(&mut self.connection.clone()).await?;
+        let earlier = earlier.as_deref().and_then(keyed_upload);
+        Ok(earlier.unwrap_or_else(|| upload.clone()))
+    }
+
+    async fn keyed_upload(&self, key: &str) -> Result<Option<KeyedUpload>, LedgerError> {
+        let stored: Option<String> = redis::cmd("GET")
+            .arg(keys::idempotency(key))
+            .query_async(&mut self.connection.clone())
+            .await?;
+        Ok(stored.as_deref().and_then(keyed_upload))
+    }
+}
+
+impl RedisLedger {
+    /// An import, and its figures when they were last looked at.
+    async fn look(
+        &self,
+        import_id: Uuid,
+    ) -> Result<Option<(ImportStatus, Option<String>)>, LedgerError> {
+        let mut pipe = redis::pipe();
+        pipe.hgetall(keys::import(import_id));
+        for name in names() {
+            pipe.bitcount(keys::bitmap(import_id, name));
+        }
+        let (info, billed, skipped, invalid, notified, mailed, undeliverable): (
+            HashMap<String, String>,
+            u64,
+            u64,
+            u64,
+            u64,
+            u64,
+            u64,
+        ) = pipe.query_async(&mut self.connection.clone()).await?;
+        let Some(mut status) = read(import_id, &info) else {
+            return Ok(None);
+        };
+        status.counts = OutcomeCounts {
+            rows: status.import.rows,
+            billed,
+            skipped,
+            invalid,
+            not_sent: 0,
+            notified,
+            mailed,
+            undeliverable,
+        };
+        if status.cancelled_at.is_some() && status.sent_at.is_some() {
+            status.counts.not_sent = self.not_sent(&status).await?;
+        }
+        Ok(Some((status, info.get(PROGRESS).cloned())))
+    }
+
+    /// Rows behind the last one known to be sent that have no outcome. A
+    /// crash may have left some of them sent; they leave this figure when
+    /// they are settled.
+    async fn not_sent(&self, status: &ImportStatus) -> Result<u64, LedgerError> {
+        let behind = status.import.rows.saturating_sub(status.sent);
+        if behind == 0 {
+            return Ok(0);
+        }
+        let mut pipe = redis::pipe();
+        for outcome in Outcome::ALL {
+            pipe.cmd("BITCOUNT")
+                .arg(keys::bitmap(status.import.import_id, outcome.name()))
+                .arg(status.sent + 1)
+                .arg(status.import.rows)
+                .arg("BIT");
+        }
+        let ended: Vec<u64> = pipe.query_async(&mut self.connection.clone()).await?;
+        Ok(behind.saturating_sub(ended.iter().sum()))
+    }
+
+    /// Lets keys of an import go where they are not kept for ever.
+    pub(super) async fn expire<const N: usize>(
+        &self,
+        keys: [String; N],
+    ) -> Result<(), LedgerError> {
+        let Some(time) = self.expiration else {
+            return Ok(());
+        };
+        let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        let mut pipe = Pipeline::new();
+        for key in keys {
+            pipe.expire(key, seconds).ignore();
+        }
+        Ok(pipe.exec_async(&mut self.connection.clone()).await?)
+    }
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    let outcomes = Outcome::ALL.map(Outcome::name).into_iter();
+    outcomes.chain(Progress::ALL.map(Progress::name))
+}
+
+/// The figures in one text, to see whether they moved.
+fn progress(status: &ImportStatus) -> String {
+    let counts = &status.counts;
+    format!(
+        "{} {} {} {} {}",
+        status.sent,
+        counts.ended(),
+        counts.notified,
+        counts.mailed,
+        counts.undeliverable
+    )
+}
+
+fn read(import_id: Uuid, info: &HashMap<String, String>) -> Option<ImportStatus> {
+    let time = |name| Timestamp::from_millisecond(number(info, name)?).ok();
+    let accepted_at = time(ACCEPTED_AT)?;
+    let text = |name: &str| info.get(name).filter(|text| !text.is_empty()).cloned();
+    Some(ImportStatus {
+        import: NewImport {
+            import_id,
+            file_name: text(FILE_NAME),
+            size: number(info, SIZE)?,
+            sha256: text(SHA256).unwrap_or_default(),
+            rows: number(info, ROWS)?,
+            accepted_at,
+        },
+        sent: number(info, SENT).unwrap_or(0),
+        sent_at: time(SENT_AT),
+        cancelled_at: time(CANCELLED_AT),
+        failure: text(FAILURE),
+        progressed_at: time(PROGRESSED_AT).unwrap_or(accepted_at),
+        finished_at: time(FINISHED_AT),
+        counts: OutcomeCounts::default(),
+    })
+}
+
+fn number<T: FromStr>(info: &HashMap<String, String>, name: &str) -> Option<T> {
+    info.get(name)?.parse().ok()
+}
+
+/// `<import id> <sha256>`
+fn keyed_upload(stored: &str) -> Option<KeyedUpload> {
+    let (import_id, sha256) = stored.split_once(' ')?;
+    Some(KeyedUpload {
+        import_id: import_id.parse().ok()?,
+        sha256: sha256.to_owned(),
+    })
+}

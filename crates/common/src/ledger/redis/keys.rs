@@ -1,0 +1,55 @@
+//! Names of the keys. Those of a debt are the contract's; those of an import
+//! share a hash tag, so that one import lives in one cluster slot.
+
+use uuid::Uuid;
+
+/// The imports by age: a sorted set whose members are the ids, which sort by
+/// time.
+pub(super) const IMPORTS: &str = "imports";
+/// Set of the imports that nobody has seen at their end.
+pub(super) const OPEN_IMPORTS: &str = "imports:open";
+
+/// The debt is billed; the value is its claim.
+pub(super) fn processed(debt_id: &str) -> String {
+    format!("processed:{debt_id}")
+}
+
+/// The debt's notification was accepted by SNS.
+pub(super) fn notification(debt_id: &str) -> String {
+    format!("notification:{debt_id}")
+}
+
+/// The debt's e-mail: being sent, or sent.
+pub(super) fn mail(debt_id: &str) -> String {
+    format!("mail:{debt_id}")
+}
+
+/// Hash: the file of an import, and how far it is.
+pub(super) fn import(import_id: Uuid) -> String {
+    format!("import:{{{import_id}}}:info")
+}
+
+/// Bitmap of the rows of which that is true; bit = row number.
+pub(super) fn bitmap(import_id: Uuid, name: &str) -> String {
+    format!("import:{{{import_id}}}:{name}")
+}
+
+/// String with one byte a row: the number of its reason, 0 for none.
+pub(super) fn reasons(import_id: Uuid) -> String {
+    format!("import:{{{import_id}}}:reasons")
+}
+
+/// Hash: the reasons of an import, and the number of each.
+pub(super) fn reason_numbers(import_id: Uuid) -> String {
+    format!("import:{{{import_id}}}:reason-numbers")
+}
+
+/// Last number given out of a sequence.
+pub(super) fn sequence(name: &str) -> String {
+    format!("sequence:{name}")
+}
+
+/// What an idempotency key stands for. The key itself may be long.
+pub(super) fn idempotency(key: &str) -> String {
+    format!("idempotency:{key}")
+}

@@ -1,0 +1,20 @@
+//! The ledger in Redis 7 or later. Redis is named in this module alone.
+
+mod connect;
+mod debts;
+mod error;
+mod imports;
+mod keys;
+mod mails;
+mod rows;
+
+pub use connect::RedisLedger;
+
+use super::{Ledger, LedgerError};
+
+impl Ledger for RedisLedger {
+    async fn ping(&self) -> Result<(), LedgerError> {
+        let mut connection = self.connection.clone();
+        Ok(redis::cmd("PING").exec_async(&mut connection).await?)
+    }
+}

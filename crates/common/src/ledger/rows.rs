@@ -1,0 +1,147 @@
+use std::borrow::Cow;
+use std::future::Future;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::LedgerError;
+use crate::contract::{Reason, RowId};
+
+/// What became of a row. A row has at most one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It billed its debt.
+    Billed,
+    /// Its debt was billed by another row.
+    Skipped,
+    /// It could not be billed.
+    Invalid,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Billed, Self::Skipped, Self::Invalid];
+
+    /// Name in keys, logs and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Billed => "billed",
+            Self::Skipped => "skipped",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+/// How far a billed row has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Progress {
+    /// SNS accepted its notification.
+    Notified,
+    /// Its e-mail was sent.
+    Mailed,
+    /// Its e-mail can never be delivered, as the mail server said.
+    Undeliverable,
+}
+
+impl Progress {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Notified, Self::Mailed, Self::Undeliverable];
+
+    /// Name in keys, logs and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Notified => "notified",
+            Self::Mailed => "mailed",
+            Self::Undeliverable => "undeliverable",
+        }
+    }
+}
+
+/// A row whose outcome is to be recorded, with the reason where there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedRow {
+    /// The row.
+    pub row: RowId,
+    /// Why it is INVALID, or how a SKIPPED row differs from what was billed.
+    pub reason: Option<Reason>,
+}
+
+impl From<RowId> for EndedRow {
+    fn from(row: RowId) -> Self {
+        Self { row, reason: None }
+    }
+}
+
+/// All that the ledger knows of one row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one recorded bit")]
+pub struct RowFacts {
+    /// Number of the row in its import, from 1.
+    pub row: u64,
+    /// It billed its debt.
+    pub billed: bool,
+    /// Its debt was billed by another row.
+    pub skipped: bool,
+    /// It could not be billed.
+    pub invalid: bool,
+    /// SNS accepted the notification of its bill.
+    pub notified: bool,
+    /// The e-mail of its bill was sent.
+    pub mailed: bool,
+    /// The e-mail of its bill can never be delivered.
+    pub undeliverable: bool,
+    /// The reason that was recorded with its outcome.
+    pub reason: Option<Arc<Reason>>,
+}
+
+impl RowFacts {
+    /// Whether the row has an outcome.
+    pub fn has_ended(&self) -> bool {
+        self.billed || self.skipped || self.invalid
+    }
+
+    /// Whether nothing is left to do for the row.
+    pub fn is_settled(&self) -> bool {
+        if self.billed {
+            self.mailed || self.undeliverable
+        } else {
+            self.has_ended()
+        }
+    }
+}
+
+/// What stands for a reason where an import has more different ones than the
+/// ledger keeps.
+pub(super) const OTHER_REASON: Reason = Reason {
+    code: Cow::Borrowed("other"),
+    text: Cow::Borrowed("the import has too many different reasons to keep; the log has this one"),
+};
+
+/// Outcomes of the rows of registered imports.
+pub trait RowLedger: Send + Sync {
+    /// Records the outcome of rows of registered imports. Gives for each, in
+    /// their order, whether that is new; it is not where the row had an
+    /// outcome, this one or another. The reason that came first is kept.
+    fn end_rows(
+        &self,
+        outcome: Outcome,
+        rows: &[EndedRow],
+    ) -> impl Future<Output = Result<Vec<bool>, LedgerError>> + Send;
+
+    /// Records how far billed rows of registered imports have come. Gives for
+    /// each, in their order, whether that is new.
+    fn advance_rows(
+        &self,
+        progress: Progress,
+        rows: &[RowId],
+    ) -> impl Future<Output = Result<Vec<bool>, LedgerError>> + Send;
+
+    /// What is known of `count` rows of an import, from `first` on, in their
+    /// order, whether or not the import has so many.
+    fn row_facts(
+        &self,
+        import_id: Uuid,
+        first: u64,
+        count: u64,
+    ) -> impl Future<Output = Result<Vec<RowFacts>, LedgerError>> + Send;
+}

@@ -1,0 +1,98 @@
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use common::ledger::{ImportLedger, ImportStatus};
+use futures::{Stream, stream};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::import_view::ImportView;
+use super::imports::find;
+use super::{Problem, Shared};
+
+/// Time between two looks at an import.
+const INTERVAL: Duration = Duration::from_millis(500);
+/// Id of the last event. A client that comes back with it is told to stop.
+const LAST_ID: &str = "end";
+
+/// Follow an import until its end.
+///
+/// Server-sent events: `import` with the same JSON as `GET
+/// /v1/imports/{import_id}`, at once and whenever it has changed; `end` with
+/// the same once nothing more is going to happen.
+#[utoipa::path(
+    get,
+    path = "/v1/imports/{import_id}/events",
+    tag = "imports",
+    params(("import_id" = Uuid, Path, description = "The import")),
+    responses(
+        (status = 200, description = "The events", body = String, content_type = "text/event-stream"),
+        (status = 204, description = "The header Last-Event-ID says that the client has seen the end"),
+        (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn events(
+    State(shared): State<Shared>,
+    import_id: Result<Path<Uuid>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let status = find(&shared, import_id, Timestamp::now()).await?;
+    let last_seen = headers.get("last-event-id").map(AsRef::as_ref);
+    if status.is_over() && last_seen == Some(LAST_ID.as_bytes()) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let events = Sse::new(follow(shared, status)).keep_alive(KeepAlive::default());
+    Ok(([("cache-control", "no-store")], events).into_response())
+}
+
+/// What a client is told next, and what it was told last.
+enum Following {
+    Next(ImportStatus),
+    Told(ImportStatus),
+    Over,
+}
+
+fn follow(shared: Shared, status: ImportStatus) -> impl Stream<Item = Result<Event, Infallible>> {
+    let start = (shared, Following::Next(status));
+    stream::unfold(start, |(shared, following)| async move {
+        let status = match following {
+            Following::Next(status) => status,
+            Following::Told(before) => changed(&shared, &before).await?,
+            Following::Over => return None,
+        };
+        let view = ImportView::new(&status, Timestamp::now());
+        let (event, following) = if status.is_over() {
+            (Event::default().event("end").id(LAST_ID), Following::Over)
+        } else {
+            (Event::default().event("import"), Following::Told(status))
+        };
+        let event = event.json_data(view).unwrap_or_default();
+        Some((Ok(event), (shared, following)))
+    })
+}
+
+/// Waits until the import has changed; `None` when the process stops or the
+/// import is gone. A ledger that is away is waited for.
+async fn changed(shared: &Shared, before: &ImportStatus) -> Option<ImportStatus> {
+    loop {
+        tokio::select! {
+            () = shared.stop.cancelled() => return None,
+            () = tokio::time::sleep(INTERVAL) => {}
+        }
+        let now = Timestamp::now();
+        let ledger = shared.ledger().ok()?;
+        match ledger.observe_import(before.import.import_id, now).await {
+            Ok(None) => return None,
+            Ok(Some(status)) if status != *before || status.state(now) != before.state(now) => {
+                return Some(status);
+            }
+            Ok(Some(_)) | Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,123 @@
+use common::ledger::ImportStatus;
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// An import as a client sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub(super) struct ImportView {
+    /// The import.
+    import_id: Uuid,
+    /// `received`: on disk, nothing is sent yet. `sending`: its rows are being
+    /// sent. `processing`: all are sent, not all are at their end.
+    /// `completed`: every row was billed or skipped, every bill mailed.
+    /// `completed_with_errors`: every row is at its end, some are invalid or
+    /// undeliverable. `stalled`: no progress for ten minutes. `cancelled`.
+    /// `failed`: it cannot be sent to its end.
+    #[schema(example = "processing")]
+    state: &'static str,
+    /// Whether nothing more is going to happen to it.
+    over: bool,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
+    /// The name that the client gave the file.
+    #[schema(example = "debts.csv")]
+    file_name: Option<String>,
+    /// Bytes of the file.
+    #[schema(example = 105_600_000)]
+    size: u64,
+    /// SHA-256 of the file, in lower-case hex.
+    sha256: String,
+    /// Its rows by what became of them.
+    rows: RowsView,
+    /// When the file was accepted.
+    #[schema(value_type = String, format = DateTime)]
+    accepted_at: Timestamp,
+    /// When its last row was sent.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    sent_at: Option<Timestamp>,
+    /// When its figures last moved.
+    #[schema(value_type = String, format = DateTime)]
+    progressed_at: Timestamp,
+    /// When it was cancelled.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    cancelled_at: Option<Timestamp>,
+    /// When it came to its end, to a second or so.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    finished_at: Option<Timestamp>,
+    /// Rows with an outcome, a second: from its acceptance to its end, or to
+    /// its last progress.
+    rows_per_second: f64,
+}
+
+/// Rows by what became of them: `billed`, `skipped`, `invalid`, `pending` and
+/// `not_sent` add up to `total`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+struct RowsView {
+    /// Data records of the file.
+    total: u64,
+    /// Rows up to this one are sent.
+    sent: u64,
+    /// Rows that billed their debt.
+    billed: u64,
+    /// Rows whose debt was billed by another row.
+    skipped: u64,
+    /// Rows that could not be billed.
+    invalid: u64,
+    /// Rows that will have an outcome and have none yet.
+    pending: u64,
+    /// Rows of a cancelled import that were not sent.
+    not_sent: u64,
+    /// Billed rows whose notification was accepted.
+    notified: u64,
+    /// Billed rows whose e-mail was sent.
+    mailed: u64,
+    /// Billed rows whose e-mail can never be delivered.
+    undeliverable: u64,
+}
+
+impl ImportView {
+    pub(super) fn new(status: &ImportStatus, now: Timestamp) -> Self {
+        let (import, counts) = (&status.import, &status.counts);
+        Self {
+            import_id: import.import_id,
+            state: status.state(now).name(),
+            over: status.is_over(),
+            failure: status.failure.clone(),
+            file_name: import.file_name.clone(),
+            size: import.size,
+            sha256: import.sha256.clone(),
+            rows: RowsView {
+                total: counts.rows,
+                sent: status.sent,
+                billed: counts.billed,
+                skipped: counts.skipped,
+                invalid: counts.invalid,
+                pending: counts.pending(),
+                not_sent: counts.not_sent,
+                notified: counts.notified,
+                mailed: counts.mailed,
+                undeliverable: counts.undeliverable,
+            },
+            accepted_at: import.accepted_at,
+            sent_at: status.sent_at,
+            progressed_at: status.progressed_at,
+            cancelled_at: status.cancelled_at,
+            finished_at: status.finished_at,
+            rows_per_second: rate(status),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+fn rate(status: &ImportStatus) -> f64 {
+    let end = status.finished_at.unwrap_or(status.progressed_at);
+    let seconds = end.duration_since(status.import.accepted_at).as_secs_f64();
+    if seconds > 0.0 {
+        (status.counts.ended() as f64 / seconds * 10.0).round() / 10.0
+    } else {
+        0.0
+    }
+}

@@ -1,0 +1,224 @@
+use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use common::ledger::{ImportLedger, ImportStatus, LedgerError};
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::import_view::ImportView;
+use super::{Problem, Shared};
+use crate::import::ReconcileError;
+
+/// Imports of a page, unless the client says.
+const PAGE: u64 = 20;
+/// Most imports of a page.
+const LARGEST_PAGE: u64 = 100;
+
+/// Which page of the imports.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Page {
+    /// Most imports of the page.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<u64>,
+    /// Only imports older than this one.
+    before: Option<Uuid>,
+}
+
+/// A page of the imports, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ImportPage {
+    /// The imports.
+    imports: Vec<ImportView>,
+    /// The next page, if there is one.
+    #[schema(example = "/v1/imports?limit=20&before=01a20cf7-b9ab-731a-b03f-a050ab734734")]
+    next: Option<String>,
+}
+
+/// Rows that were sent again, by what they lacked.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReconciledView {
+    /// Rows without an outcome.
+    without_outcome: u64,
+    /// Billed rows whose notification was never accepted.
+    not_notified: u64,
+    /// Notified rows whose e-mail was not sent.
+    not_mailed: u64,
+}
+
+/// List the imports, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/imports",
+    tag = "imports",
+    params(Page),
+    responses(
+        (status = 200, description = "A page of the imports", body = ImportPage),
+        (status = 400, description = "The query is not as it should be", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Json<ImportPage>, Problem> {
+    let Query(page) = page.map_err(|error| Problem::bad_query(error.body_text()))?;
+    let limit = page.limit.unwrap_or(PAGE);
+    if !(1..=LARGEST_PAGE).contains(&limit) {
+        return Err(Problem::bad_query("limit takes 1 to 100"));
+    }
+    let ledger = shared.ledger()?;
+    let ids = ledger.recent_imports(page.before, limit).await;
+    let ids = ids.map_err(|error| ledger_problem(&error))?;
+    let now = Timestamp::now();
+    let looks = ids.iter().map(|id| ledger.observe_import(*id, now));
+    let found = try_join_all(looks)
+        .await
+        .map_err(|error| ledger_problem(&error))?;
+    let full = ids.len() as u64 == limit;
+    let next = ids.last().filter(|_| full);
+    Ok(Json(ImportPage {
+        imports: found
+            .iter()
+            .flatten()
+            .map(|status| ImportView::new(status, now))
+            .collect(),
+        next: next.map(|last| format!("/v1/imports?limit={limit}&before={last}")),
+    }))
+}
+
+/// What has become of an import.
+#[utoipa::path(
+    get,
+    path = "/v1/imports/{import_id}",
+    tag = "imports",
+    params(("import_id" = Uuid, Path, description = "The import, as the upload answered")),
+    responses(
+        (status = 200, description = "The import", body = ImportView),
+        (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get(
+    State(shared): State<Shared>,
+    import_id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Json<ImportView>, Problem> {
+    let now = Timestamp::now();
+    let status = find(&shared, import_id, now).await?;
+    Ok(Json(ImportView::new(&status, now)))
+}
+
+/// Cancel an import.
+///
+/// Its rows are no longer sent, from a second or so later on, whichever
+/// replica is asked. Rows that were sent before are billed and mailed; the
+/// rest is counted as `not_sent`.
+#[utoipa::path(
+    post,
+    path = "/v1/imports/{import_id}/cancel",
+    tag = "imports",
+    params(("import_id" = Uuid, Path, description = "The import")),
+    responses(
+        (status = 200, description = "It is cancelled", body = ImportView),
+        (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "All its rows are sent", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn cancel(
+    State(shared): State<Shared>,
+    import_id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Json<ImportView>, Problem> {
+    let now = Timestamp::now();
+    let mut status = find(&shared, import_id, now).await?;
+    if status.cancelled_at.is_none() {
+        if status.sent_at.is_some() || status.failure.is_some() {
+            return Err(Problem::nothing_to_cancel());
+        }
+        let import_id = status.import.import_id;
+        let ledger = shared.ledger()?;
+        let cancelled = ledger.cancel_import(import_id, now).await;
+        cancelled.map_err(|error| ledger_problem(&error))?;
+        info!(%import_id, "Import cancelled by a client");
+        status.cancelled_at = Some(now);
+    }
+    Ok(Json(ImportView::new(&status, now)))
+}
+
+/// Tell again what a queue lost.
+///
+/// Sends every row again that is not at its end. Nothing is billed or mailed
+/// twice by it, so it may be asked for at any time. The file must be in the
+/// spool of the replica that is asked.
+#[utoipa::path(
+    post,
+    path = "/v1/imports/{import_id}/reconcile",
+    tag = "imports",
+    params(("import_id" = Uuid, Path, description = "The import")),
+    responses(
+        (status = 200, description = "The rows that were sent again", body = ReconciledView),
+        (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is still being sent, or its file is not here", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The ledger is away, or the service stops", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn reconcile(
+    State(shared): State<Shared>,
+    import_id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Json<ReconciledView>, Problem> {
+    let import_id = find(&shared, import_id, Timestamp::now())
+        .await?
+        .import
+        .import_id;
+    let importer = shared.importer()?;
+    // A client that does not wait for the answer must not end it half way.
+    let work = tokio::spawn(async move { importer.reconcile(import_id).await });
+    let reconciled = work.await.map_err(|error| {
+        warn!(%import_id, %error, "Reconciling died");
+        Problem::internal()
+    })?;
+    let reconciled = reconciled.map_err(|error| reconcile_problem(import_id, &error))?;
+    Ok(Json(ReconciledView {
+        without_outcome: reconciled.without_outcome,
+        not_notified: reconciled.not_notified,
+        not_mailed: reconciled.not_mailed,
+    }))
+}
+
+/// The import of a route.
+pub(super) async fn find(
+    shared: &Shared,
+    import_id: Result<Path<Uuid>, PathRejection>,
+    now: Timestamp,
+) -> Result<ImportStatus, Problem> {
+    let Path(import_id) = import_id.map_err(|_| Problem::no_such_import())?;
+    let found = shared.ledger()?.observe_import(import_id, now).await;
+    found
+        .map_err(|error| ledger_problem(&error))?
+        .ok_or_else(Problem::no_such_import)
+}
+
+pub(super) fn ledger_problem(error: &LedgerError) -> Problem {
+    warn!(%error, "The ledger does not answer a client");
+    Problem::ledger_away()
+}
+
+fn reconcile_problem(import_id: Uuid, error: &ReconcileError) -> Problem {
+    match error {
+        ReconcileError::Unknown => Problem::no_such_import(),
+        ReconcileError::StillSending => Problem::still_sending(),
+        ReconcileError::NoFile => Problem::file_not_here(),
+        ReconcileError::GaveUp(error) => {
+            warn!(%import_id, %error, "Reconciling was given up");
+            Problem::ledger_away()
+        }
+        ReconcileError::Disk(error) => {
+            warn!(%import_id, %error, "Reconciling failed");
+            Problem::internal()
+        }
+    }
+}

@@ -1,0 +1,229 @@
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use common::ledger::ImportStatus;
+use futures::{Stream, StreamExt, stream};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tracing::warn;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::imports::find;
+use super::{Problem, Shared};
+use crate::rejections::{Rejection, read_rejections};
+
+/// Groups of rejections that are read ahead of the client.
+const GROUPS_AHEAD: usize = 2;
+/// Tells spreadsheets that the text is UTF-8.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+const COLUMNS: [&str; 5] = ["line", "row", "code", "reason", "record"];
+
+/// The rejections of an import.
+#[derive(Serialize, ToSchema)]
+struct RejectionsView {
+    /// The rows that somebody should look at, in the order of the file.
+    rejections: Vec<RejectionView<'static>>,
+}
+
+/// A row that is invalid, undeliverable, or in conflict with what was billed.
+#[derive(Serialize, ToSchema)]
+struct RejectionView<'a> {
+    /// Number of its line in the file, from 1, the header being a line; null
+    /// once the file is gone.
+    #[schema(example = 42)]
+    line: Option<u64>,
+    /// Number of the row, from 1.
+    #[schema(example = 41)]
+    row: u64,
+    /// Stable name of the reason; `conflict` is a skipped row that differs
+    /// from what was billed for its debt.
+    #[schema(value_type = String, example = "email_invalid")]
+    code: &'a str,
+    /// The reason in plain words.
+    #[schema(value_type = String, example = "the e-mail address is not valid")]
+    reason: &'a str,
+    /// The record as it stands in the file; null once the file is gone.
+    #[schema(value_type = Option<String>)]
+    record: Option<&'a str>,
+}
+
+impl<'a> From<&'a Rejection> for RejectionView<'a> {
+    fn from(rejection: &'a Rejection) -> Self {
+        let record = rejection.record.as_ref();
+        Self {
+            line: record.map(|record| record.line),
+            row: rejection.row,
+            code: &rejection.reason.code,
+            reason: &rejection.reason.text,
+            record: record.map(|record| &*record.text),
+        }
+    }
+}
+
+/// Download the rows that somebody should look at.
+///
+/// Invalid and undeliverable rows, and skipped rows that differ from what was
+/// billed for their debt (`conflict`). A CSV that a spreadsheet may open, or
+/// JSON where the header Accept asks for `application/json`. The records are
+/// read from the spool of the replica that is asked, for as long as it has
+/// the file.
+#[utoipa::path(
+    get,
+    path = "/v1/imports/{import_id}/rejections",
+    tag = "imports",
+    params(("import_id" = Uuid, Path, description = "The import")),
+    responses(
+        (status = 200, description = "The rows", content((String = "text/csv"), (RejectionsView = "application/json"))),
+        (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn rejections(
+    State(shared): State<Shared>,
+    import_id: Result<Path<Uuid>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let status = find(&shared, import_id, Timestamp::now()).await?;
+    let name = status.import.import_id;
+    let groups = groups(&shared, &status)?;
+    let (content_type, body) = if wants_json(&headers) {
+        let mut first = true;
+        let rows = groups.map(move |group| json(&group, &mut first));
+        ("application/json", framed("{\"rejections\":[", rows, "]}"))
+    } else {
+        let head = format!("{BYTE_ORDER_MARK}{}\r\n", COLUMNS.join(","));
+        let rows = groups.map(|group| csv(&group));
+        ("text/csv; charset=utf-8", framed(&head, rows, ""))
+    };
+    let disposition = format!("attachment; filename=\"rejections-{name}.csv\"");
+    let mut response = body.into_response();
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
+    };
+    set(header::CONTENT_TYPE, content_type);
+    set(header::CACHE_CONTROL, "no-store");
+    set(header::VARY, "accept");
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    if !wants_json(&headers) {
+        set(header::CONTENT_DISPOSITION, &disposition);
+    }
+    Ok(response)
+}
+
+fn wants_json(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT);
+    let accept = accept.and_then(|accept| accept.to_str().ok()).unwrap_or("");
+    accept
+        .split(',')
+        .filter_map(|range| range.split(';').next())
+        .map(str::trim)
+        .find(|range| matches!(*range, "application/json" | "text/csv" | "text/*"))
+        == Some("application/json")
+}
+
+/// Reads the rejections while the client takes them. What goes wrong then
+/// cuts the answer off, so that it cannot be taken for a whole one.
+fn groups(
+    shared: &Shared,
+    status: &ImportStatus,
+) -> Result<impl Stream<Item = Result<Vec<Rejection>, Cut>> + use<>, Problem> {
+    let ledger = shared.ledger()?.clone();
+    let spool = shared.spool.clone();
+    let of = (status.import.import_id, status.import.rows);
+    let (groups, taken) = mpsc::channel(GROUPS_AHEAD);
+    let read = tokio::spawn(async move { read_rejections(&ledger, &spool, of, &groups).await });
+    let end = stream::once(async move {
+        match read.await {
+            Ok(Ok(())) => Ok(Vec::new()),
+            Ok(Err(error)) => {
+                warn!(import_id = %of.0, %error, "Rejections cut off");
+                Err(Cut)
+            }
+            Err(_) => Err(Cut),
+        }
+    });
+    Ok(ReceiverStream::new(taken).map(Ok).chain(end))
+}
+
+/// The answer ends before its end.
+#[derive(Debug, thiserror::Error)]
+#[error("the rejections could not be read to their end")]
+struct Cut;
+
+fn framed(
+    head: &str,
+    rows: impl Stream<Item = Result<String, Cut>> + Send + 'static,
+    tail: &str,
+) -> Body {
+    let part = |text: &str| stream::once(std::future::ready(Ok(text.to_owned())));
+    Body::from_stream(part(head).chain(rows).chain(part(tail)))
+}
+
+fn json(group: &Result<Vec<Rejection>, Cut>, first: &mut bool) -> Result<String, Cut> {
+    let mut text = String::new();
+    for rejection in group.as_ref().map_err(|_| Cut)? {
+        if !std::mem::take(first) {
+            text.push(',');
+        }
+        let row = serde_json::to_string(&RejectionView::from(rejection));
+        text.push_str(&row.map_err(|_| Cut)?);
+    }
+    Ok(text)
+}
+
+fn csv(group: &Result<Vec<Rejection>, Cut>) -> Result<String, Cut> {
+    let mut text = String::new();
+    for rejection in group.as_ref().map_err(|_| Cut)? {
+        let record = rejection.record.as_ref();
+        let cells = [
+            record.map_or_else(String::new, |record| record.line.to_string()),
+            rejection.row.to_string(),
+            cell(&rejection.reason.code),
+            cell(&rejection.reason.text),
+            record.map_or_else(String::new, |record| cell(&record.text)),
+        ];
+        text.push_str(&cells.join(","));
+        text.push_str("\r\n");
+    }
+    Ok(text)
+}
+
+/// A quoted cell. Text that a spreadsheet would take for a formula gets an
+/// apostrophe before it (OWASP, CSV injection).
+fn cell(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
+    let guard = if formula { "'" } else { "" };
+    format!("\"{guard}{}\"", text.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_never_a_formula() {
+        assert_eq!(cell("=1+1"), "\"'=1+1\"");
+        assert_eq!(cell("@SUM(A1)"), "\"'@SUM(A1)\"");
+        assert_eq!(cell("a \"b\"\n=c"), "\"a \"\"b\"\"\n=c\"");
+    }
+
+    #[test]
+    fn json_is_given_to_those_who_prefer_it() {
+        let wants = |accept: &'static str| {
+            let headers = HeaderMap::from_iter([(header::ACCEPT, accept.parse().unwrap())]);
+            wants_json(&headers)
+        };
+        assert!(wants("application/json"));
+        assert!(wants("application/json; q=1, text/csv"));
+        assert!(!wants("text/csv, application/json"));
+        assert!(!wants("*/*"));
+        assert!(!wants_json(&HeaderMap::new()));
+    }
+}

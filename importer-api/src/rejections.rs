@@ -1,0 +1,141 @@
+//! The rows of an import that somebody should look at, each with the reason
+//! and the record as it stands in the file.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::sync::Arc;
+
+use common::contract::Reason;
+use common::ledger::{LedgerError, RowLedger};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tracing::warn;
+use uuid::Uuid;
+
+use crate::csv::{RawRecord, RawRecords, decoded};
+use crate::spool::Spool;
+
+/// Rows that are looked at in one call.
+const ROWS_A_CALL: u64 = 16_384;
+/// Bytes read from the file at a time.
+const READ_BYTES: usize = 256 * 1024;
+
+/// A row that is INVALID, or undeliverable, or SKIPPED though it differs from
+/// what was billed for its debt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// Number of the row.
+    pub row: u64,
+    /// The reason.
+    pub reason: Arc<Reason>,
+    /// Where it is in the file and what stands there, for as long as the
+    /// spool of this process has the file.
+    pub record: Option<RejectedRecord>,
+}
+
+/// A record of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedRecord {
+    /// Number of its line, from 1.
+    pub line: u64,
+    /// Its text.
+    pub text: String,
+}
+
+/// The rejections cannot be read to their end.
+#[derive(Debug, Error)]
+pub enum RejectionsError {
+    /// The ledger did not answer, or refused.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The spool cannot be read.
+    #[error("the spool cannot be read: {0}")]
+    Disk(#[from] io::Error),
+}
+
+type Records = RawRecords<BufReader<File>>;
+
+/// Hands the rejections of an import of that many rows to `taken`, some at a
+/// time, until it is closed.
+///
+/// # Errors
+/// The first call that failed; what was handed over before is right.
+pub async fn read_rejections<L: RowLedger>(
+    ledger: &L,
+    spool: &Spool,
+    (import_id, rows): (Uuid, u64),
+    taken: &mpsc::Sender<Vec<Rejection>>,
+) -> Result<(), RejectionsError> {
+    let mut records = open(spool.clone(), import_id).await?;
+    let mut first = 1;
+    while first <= rows {
+        let count = ROWS_A_CALL.min(rows + 1 - first);
+        let facts = ledger.row_facts(import_id, first, count).await?;
+        first += count;
+        let mut rejections: Vec<Rejection> = facts
+            .into_iter()
+            .filter_map(|facts| {
+                Some(Rejection {
+                    row: facts.row,
+                    reason: facts.reason?,
+                    record: None,
+                })
+            })
+            .collect();
+        if rejections.is_empty() {
+            continue;
+        }
+        if let Some(reader) = records.take() {
+            let (reader, filled) = fill(reader, rejections).await?;
+            (records, rejections) = (Some(reader), filled);
+        }
+        if taken.send(rejections).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The file of an import; `None` if it is not in this spool.
+async fn open(spool: Spool, import_id: Uuid) -> io::Result<Option<Records>> {
+    blocking(move || {
+        let Some(manifest) = spool.manifest_of(import_id)? else {
+            return Ok(None);
+        };
+        let file = match spool.open_csv(import_id) {
+            Ok(file) => BufReader::with_capacity(READ_BYTES, file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        RawRecords::new(file, manifest.layout.delimiter, manifest.data_start).map(Some)
+    })
+    .await
+}
+
+/// Adds the record of each rejection.
+async fn fill(
+    mut records: Records,
+    mut rejections: Vec<Rejection>,
+) -> io::Result<(Records, Vec<Rejection>)> {
+    blocking(move || {
+        for rejection in &mut rejections {
+            match records.record(rejection.row)? {
+                Some(RawRecord { line, bytes, .. }) => {
+                    let text = decoded(bytes);
+                    rejection.record = Some(RejectedRecord { line, text });
+                }
+                None => warn!(row = rejection.row, "The file has no such row"),
+            }
+        }
+        Ok((records, rejections))
+    })
+    .await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(io::Error::other)?
+}
