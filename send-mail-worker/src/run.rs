@@ -1,4 +1,3 @@
-use common::contract::names::VISIBILITY_TIMEOUT;
 use common::ledger::RedisLedger;
 use common::messaging::{Aws, Consumer, ConsumerOptions};
 use common::service::{AppRegistry, StartError, ops_routes, serve_during};
@@ -6,7 +5,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::transport::Transport;
-use crate::worker::Worker;
+use crate::worker::{VISIBILITY_TIMEOUT, Worker};
 use crate::{MailMetrics, Settings};
 
 /// Batches received at a time; how many e-mails are in hand is bounded by the

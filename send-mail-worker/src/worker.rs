@@ -18,6 +18,10 @@ use crate::transport::Transport;
 /// How long a claim keeps others from sending the same e-mail. Longer than a
 /// transport may take.
 const LEASE: Duration = Duration::from_mins(1);
+/// How long a received message stays hidden. Longer than the lease: what a
+/// process that died had in hand comes back when the claims have ended, so
+/// that one receive more is enough.
+pub const VISIBILITY_TIMEOUT: Duration = LEASE.saturating_add(Duration::from_secs(5));
 /// Longest time a transport may take over a batch.
 const TRANSPORT_DEADLINE: Duration = Duration::from_secs(30);
 /// Most e-mails in hand, sent and not yet marked: as many as a process that
