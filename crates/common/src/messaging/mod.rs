@@ -6,8 +6,10 @@ mod aws;
 mod consumer;
 mod delivery;
 mod entry;
+mod isolate;
 mod queue;
 mod send;
+mod settle;
 mod topic;
 
 pub use aws::Aws;
