@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use common::ledger::RedisLedger;
+use common::ledger::{LedgerSlot, RedisLedger};
 use common::messaging::Aws;
-use common::service::{AppRegistry, StartError, ops_routes, serve_during};
+use common::service::{AppRegistry, Readiness, StartError, ops_routes, serve_during};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -31,19 +31,26 @@ pub async fn run(
         context: format!("SPOOL_DIR {} cannot be read", settings.spool_dir.display()),
         source,
     })?;
+    let aws = Aws::new(&settings.base).await;
+    let queue = aws.queue(settings.queue_url.clone(), Duration::ZERO);
+    let connected = LedgerSlot::default();
+    let readiness = Readiness::of([
+        ("Redis", connected.ready_probe()),
+        ("SQS", queue.ready_probe()),
+    ]);
     let (accepted, incoming) = mpsc::unbounded_channel();
-    let routes =
-        routes(spool.clone(), accepted, settings.max_upload_bytes).merge(ops_routes(registry));
+    let routes = routes(spool.clone(), accepted, settings.max_upload_bytes)
+        .merge(ops_routes(registry, readiness));
     let work = async {
         let ledger = tokio::select! {
             ledger = RedisLedger::connect(&settings.redis, settings.expiration) => ledger?,
             () = stop.cancelled() => return Ok(()),
         };
-        let aws = Aws::new(&settings.base).await;
+        connected.put(&ledger);
         let importer = Importer::new(
             spool,
             ledger,
-            aws.queue(settings.queue_url.clone(), Duration::ZERO),
+            queue,
             metrics,
             (settings.concurrency, settings.batch_size),
             stop.clone(),

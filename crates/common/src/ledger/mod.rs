@@ -11,6 +11,7 @@ mod imports;
 mod keys;
 mod mails;
 mod numbers;
+mod ping;
 mod registered;
 
 pub use claim::Claim;
@@ -19,4 +20,5 @@ pub use debts::DebtState;
 pub use error::LedgerError;
 pub use imports::{Outcome, OutcomeCounts, Progress};
 pub use mails::MailClaim;
+pub use ping::LedgerSlot;
 pub use registered::RegisteredImports;
