@@ -5,6 +5,7 @@
 mod age;
 mod aws;
 mod consumer;
+mod dead_letters;
 mod delivery;
 mod entry;
 mod inspect;
@@ -17,6 +18,7 @@ mod watch;
 
 pub use aws::Aws;
 pub use consumer::{BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Verdict};
+pub use dead_letters::{DeadLetters, Looked, Redriven};
 pub use delivery::Delivery;
 pub use entry::{BatchSender, CallError, EntryOutcome, Outgoing};
 pub use inspect::QueueDepth;

@@ -13,4 +13,4 @@ pub use ops::ops_routes;
 pub use process::{StartError, service_main};
 pub use readiness::{Readiness, ReadyProbe};
 pub use server::serve_during;
-pub use settings::{AwsKeys, BaseSettings, Environment, RedisSettings, SettingError};
+pub use settings::{AwsKeys, AwsSettings, BaseSettings, Environment, RedisSettings, SettingError};
