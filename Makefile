@@ -3,7 +3,15 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 CARGO ?= cargo
-DEVSTACK := $(or $(CARGO_TARGET_DIR),target)/release/devstack
+RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
+DEVSTACK := $(RELEASE)/devstack
+OPERATOR := $(RELEASE)/operator
+
+# Where nothing says where SQS is, the operator works on the stack of `make run`
+ifeq ($(origin SQS_ENDPOINT_URL),undefined)
+OPERATOR := SQS_ENDPOINT_URL=http://127.0.0.1:$(or $(DEVSTACK_EMULATOR_PORT),4566) \
+	AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test $(OPERATOR)
+endif
 
 # Options of `make generate`
 SEED ?= 1
@@ -11,7 +19,7 @@ DUPLICATES ?= 0.01
 INVALID ?= 0.005
 OUTPUT ?= data/input.csv
 
-.PHONY: help setup build run demo generate test check format
+.PHONY: help setup build run demo generate dlq/redrive test check format
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z\/-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +40,11 @@ generate: build ## Write an input file: ROWS=, SEED=, DUPLICATES=, INVALID= (sha
 	@mkdir -p $(dir $(OUTPUT))
 	@$(DEVSTACK) generate --rows $(or $(ROWS),2000) \
 		--seed $(SEED) --duplicates $(DUPLICATES) --invalid $(INVALID) --output $(OUTPUT)
+
+dlq/redrive: ## Show the dead letters of QUEUE= (data-process, process-email) and move them back; YES=1 does not ask
+	$(if $(QUEUE),,$(error QUEUE= is missing: data-process or process-email))
+	@$(CARGO) build --quiet --release --package operator
+	@$(OPERATOR) redrive --queue $(QUEUE) $(if $(YES),--yes)
 
 test: setup ## Run all tests, with cargo-nextest where it is installed
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \

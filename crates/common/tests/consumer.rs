@@ -59,6 +59,7 @@ impl BatchHandler for Handler {
                 "later" if delivery.receive_count == 1 => Verdict::Later(Duration::ZERO),
                 "fail" => Verdict::Failed,
                 "panic" if delivery.receive_count == 1 => panic!("told to"),
+                "poison" => panic!("told to"),
                 "slow" => {
                     tokio::time::sleep(Duration::from_secs(4)).await;
                     Verdict::Done
@@ -78,11 +79,15 @@ struct Running {
 }
 
 async fn run(stack: &Stack, visibility_timeout: Duration) -> Running {
+    run_in_batches(stack, visibility_timeout, 1).await
+}
+
+async fn run_in_batches(stack: &Stack, visibility_timeout: Duration, most: i32) -> Running {
     let handler = Handler::default();
     let registry = AppRegistry::new("test").unwrap();
     let stop = CancellationToken::new();
     let options = ConsumerOptions {
-        max_messages: 1,
+        max_messages: most,
         long_poll: Duration::from_secs(1),
         concurrency: 3,
         visibility_timeout,
@@ -140,6 +145,63 @@ async fn each_message_is_settled_by_its_own_verdict() {
         4
     );
     assert!(counter(&running.registry, "messages_processed_errors_total") >= 2);
+}
+
+#[tokio::test]
+async fn a_poison_message_fails_alone() {
+    let stack = Stack::start().await;
+    let url = &stack.resources().data_process_url;
+    let queue = queue(&stack).await;
+    let mut bodies: Vec<String> = (0..9).map(|number| format!("good {number}")).collect();
+    bodies.insert(4, "poison".into());
+    let messages: Vec<_> = bodies.iter().map(|body| message(body)).collect();
+    queue
+        .send_batch(&messages.iter().collect::<Vec<_>>())
+        .await
+        .unwrap();
+
+    let running = run_in_batches(&stack, Duration::from_secs(30), 10).await;
+    poll_until("its neighbours to be deleted", LONG, async || {
+        (counter(&running.registry, "sqs_consumer_messages_deleted_total") == 9).then_some(())
+    })
+    .await;
+    running.stop.cancel();
+    running.task.await.unwrap();
+
+    for delivery in running.handler.seen.lock().unwrap().iter() {
+        assert_eq!(delivery.receive_count, 1, "{}", delivery.body);
+    }
+    assert_eq!(stack.depth(url).await.total(), 1, "the poison is left");
+    assert_eq!(
+        counter(&running.registry, "messages_processed_errors_total"),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_stop_leaves_nothing_hidden() {
+    const MESSAGES: u64 = 300;
+    let stack = Stack::start().await;
+    let url = &stack.resources().data_process_url;
+    let queue = queue(&stack).await;
+    let batch = vec![message("done"); 10];
+    for _ in 0..MESSAGES / 10 {
+        let sent = queue.send_batch(&batch.iter().collect::<Vec<_>>()).await;
+        sent.unwrap();
+    }
+    let running = run_in_batches(&stack, Duration::from_secs(30), 10).await;
+    poll_until("some to be deleted", LONG, async || {
+        (counter(&running.registry, "sqs_consumer_messages_deleted_total") > 0).then_some(())
+    })
+    .await;
+    running.stop.cancel();
+    running.task.await.unwrap();
+
+    let deleted = counter(&running.registry, "sqs_consumer_messages_deleted_total");
+    let depth = stack.depth(url).await;
+    assert_eq!((depth.in_flight, depth.visible), (0, MESSAGES - deleted));
+    let handled = running.handler.seen.lock().unwrap().len() as u64;
+    assert_eq!(handled, deleted, "nothing is begun after the stop");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use utoipa::OpenApi;
         description = "Upload a CSV of debts: each debt becomes exactly one boleto and one e-mail.",
         license(name = "MIT", identifier = "MIT")
     ),
-    paths(health, metrics),
+    paths(health, ready, metrics),
     tags(
         (name = "imports", description = "Files of debts"),
         (name = "operations", description = "For those who run the service"),
@@ -26,6 +26,20 @@ pub struct ApiDoc;
 )]
 #[expect(dead_code, reason = "describes a route that all services share")]
 fn health() {}
+
+/// Whether what the process needs answers: Redis and SQS. Uploads are taken
+/// even while they do not.
+#[utoipa::path(
+    get,
+    path = "/ready",
+    tag = "operations",
+    responses(
+        (status = 200, description = "It does", body = serde_json::Value, example = json!({"status": "ready"})),
+        (status = 503, description = "It does not; the header `Retry-After` says when to ask again", body = serde_json::Value, example = json!({"status": "waiting", "for": ["Redis", "SQS"]})),
+    )
+)]
+#[expect(dead_code, reason = "describes a route that all services share")]
+fn ready() {}
 
 /// The metrics of the process in the Prometheus text format.
 #[utoipa::path(

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use common::ledger::RedisLedger;
+use common::ledger::{LedgerSlot, RedisLedger};
 use common::messaging::Queue;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -34,30 +34,24 @@ pub struct Shared {
     pub spool: Spool,
     /// Takes the imports that are to be sent.
     pub accepted: mpsc::UnboundedSender<Manifest>,
-    /// Set once the ledger has answered for the first time.
-    pub connected: Arc<OnceLock<Connected>>,
+    /// What became of the imports.
+    pub ledger: LedgerSlot<RedisLedger>,
+    /// Sends them; set once the ledger has answered for the first time.
+    pub importer: Arc<OnceLock<Arc<QueueImporter>>>,
     /// Cancelled when the process is told to stop.
     pub stop: CancellationToken,
 }
 
-/// What the handlers share once the ledger has answered.
-#[derive(Clone, Debug)]
-pub struct Connected {
-    /// What became of the imports.
-    pub ledger: RedisLedger,
-    /// Sends them.
-    pub importer: Arc<Importer<Queue, RedisLedger>>,
-}
+type QueueImporter = Importer<Queue, RedisLedger>;
 
 impl Shared {
     fn ledger(&self) -> Result<&RedisLedger, Problem> {
-        let connected = self.connected.get().ok_or_else(Problem::ledger_away)?;
-        Ok(&connected.ledger)
+        self.ledger.get().ok_or_else(Problem::ledger_away)
     }
 
-    fn importer(&self) -> Result<Arc<Importer<Queue, RedisLedger>>, Problem> {
-        let connected = self.connected.get().ok_or_else(Problem::ledger_away)?;
-        Ok(Arc::clone(&connected.importer))
+    fn importer(&self) -> Result<Arc<QueueImporter>, Problem> {
+        let importer = self.importer.get();
+        importer.cloned().ok_or_else(Problem::ledger_away)
     }
 }
 
