@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::csv::{Survey, SurveyError};
-use crate::spool::{Manifest, Spool};
+use crate::spool::{Manifest, Received, Spool};
 
 /// Pieces that may wait for the disk.
 const PIECES_WAITING: usize = 4;
@@ -41,10 +41,17 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Begins an upload.
-    pub fn begin(spool: Spool) -> Self {
+    /// Begins an upload. It is sent to `accepted` once it is an import.
+    pub fn begin(spool: Spool, accepted: mpsc::UnboundedSender<Manifest>) -> Self {
         let (pieces, incoming) = mpsc::channel(PIECES_WAITING);
-        let stored = tokio::task::spawn_blocking(move || store(&spool, incoming));
+        let stored = tokio::task::spawn_blocking(move || {
+            let manifest = store(&spool, incoming)?;
+            // Here and not by who waits for the answer, as the client may
+            // have hung up. The importer is gone only while the process
+            // stops; it goes on with the import at the next start.
+            let _ = accepted.send(manifest.clone());
+            Ok(manifest)
+        });
         Self { pieces, stored }
     }
 
@@ -72,8 +79,36 @@ fn store(spool: &Spool, mut incoming: mpsc::Receiver<Piece>) -> Result<Manifest,
                 survey.look(&data)?;
                 upload.write(&data)?;
             }
-            Piece::End { file_name } => return Ok(upload.commit(file_name, survey.finish()?)?),
+            Piece::End { file_name } => {
+                return Ok(upload.commit(Received {
+                    file_name,
+                    idempotency_key: None,
+                    surveyed: survey.finish()?,
+                })?);
+            }
         }
     }
     Err(IntakeError::CutOff)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_import_is_handed_on_though_its_client_hangs_up_before_the_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path()).unwrap();
+        let (accepted, mut imports) = mpsc::unbounded_channel();
+        let intake = Intake::begin(spool.clone(), accepted);
+        let file = "name,governmentId,email,debtAmount,debtDueDate,debtId\na,1,b,2,c,3\n";
+        assert!(intake.write(Bytes::from_static(file.as_bytes())).await);
+        let mut answer = Box::pin(intake.finish(None));
+        assert!((&mut answer).now_or_never().is_none(), "too early");
+        drop(answer);
+        let manifest = imports.recv().await.unwrap();
+        assert_eq!(spool.unfinished().unwrap()[0].0, manifest);
+    }
 }

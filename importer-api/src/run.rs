@@ -6,6 +6,7 @@ use common::service::{AppRegistry, StartError, ops_routes, serve_during};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::http::routes;
 use crate::import::Importer;
@@ -32,8 +33,13 @@ pub async fn run(
         source,
     })?;
     let (accepted, incoming) = mpsc::unbounded_channel();
-    let routes =
-        routes(spool.clone(), accepted, settings.max_upload_bytes).merge(ops_routes(registry));
+    if settings.tokens.is_open() && !settings.base.bind_address.is_loopback() {
+        warn!(
+            "Everybody who reaches BIND_ADDRESS may upload files; set API_TOKENS, or keep it private"
+        );
+    }
+    let routes = routes(spool.clone(), accepted, settings.uploads, settings.tokens)
+        .merge(ops_routes(registry));
     let work = async {
         let ledger = tokio::select! {
             ledger = RedisLedger::connect(&settings.redis, settings.expiration) => ledger?,
