@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -25,9 +25,6 @@ pub struct Problem {
     /// What is wrong with this request, and what to do.
     #[schema(example = "the header lacks the columns email; it has name, debtId")]
     detail: String,
-    /// A header that belongs to the status.
-    #[serde(skip)]
-    header: Option<(HeaderName, &'static str)>,
 }
 
 impl Problem {
@@ -37,13 +34,7 @@ impl Problem {
             title: title.to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
-            header: None,
         }
-    }
-
-    fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, value));
-        self
     }
 
     /// There is no such route.
@@ -84,7 +75,6 @@ impl Problem {
             "The request has no valid token",
             "send one of the tokens of this service in the header Authorization: Bearer <token>",
         )
-        .with_header(header::WWW_AUTHENTICATE, "Bearer")
     }
 
     /// The client stopped sending.
@@ -117,7 +107,6 @@ impl Problem {
             "The upload is compressed",
             "compressed uploads are not taken; send the form without a Content-Encoding",
         )
-        .with_header(header::ACCEPT_ENCODING, "identity")
     }
 
     /// As many uploads as the service takes at a time are coming in.
@@ -128,7 +117,6 @@ impl Problem {
             "Too many uploads at a time",
             "other uploads are coming in; send this one again in a moment",
         )
-        .with_header(header::RETRY_AFTER, "1")
     }
 
     /// The form has no field `file`.
@@ -199,13 +187,17 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
-        let header = self.header.clone();
-        let mut response = (status, content_type, Json(self)).into_response();
-        if let Some((name, value)) = header {
-            response
-                .headers_mut()
-                .insert(name, HeaderValue::from_static(value));
-        }
-        response
+        let further = further_header(status).map(|header| [header]);
+        (status, content_type, further, Json(self)).into_response()
+    }
+}
+
+/// The header that RFC 9110 asks for with a status.
+fn further_header(status: StatusCode) -> Option<(HeaderName, &'static str)> {
+    match status {
+        StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Some((header::ACCEPT_ENCODING, "identity")),
+        StatusCode::TOO_MANY_REQUESTS => Some((header::RETRY_AFTER, "1")),
+        _ => None,
     }
 }
