@@ -7,8 +7,9 @@ use common::service::{AppRegistry, Readiness, StartError, ops_routes, serve_duri
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
-use crate::http::{Shared, routes};
+use crate::http::{Shared, UploadLimits, routes};
 use crate::import::Importer;
 use crate::progress::watch_progress;
 use crate::retention::remove_finished;
@@ -42,16 +43,21 @@ pub async fn run(
         ("SQS", queue.ready_probe()),
     ]);
     let (accepted, incoming) = mpsc::unbounded_channel();
+    if settings.tokens.is_open() && !settings.base.bind_address.is_loopback() {
+        warn!(
+            "Everybody who reaches BIND_ADDRESS may upload files; set API_TOKENS, or keep it private"
+        );
+    }
     let importer_slot = Arc::new(OnceLock::new());
     let shared = Shared {
         spool: spool.clone(),
         accepted,
         ledger: connected.clone(),
         importer: Arc::clone(&importer_slot),
+        limits: UploadLimits::new(settings.uploads),
         stop: stop.clone(),
     };
-    let routes =
-        routes(shared, settings.max_upload_bytes).merge(ops_routes(registry, readiness));
+    let routes = routes(shared, settings.tokens).merge(ops_routes(registry, readiness));
     let work = async {
         let ledger = tokio::select! {
             ledger = RedisLedger::connect(&settings.redis, settings.expiration) => ledger?,

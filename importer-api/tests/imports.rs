@@ -388,3 +388,94 @@ async fn reconciling_sends_again_what_is_not_at_its_end_and_nothing_else() {
     let marks = ledger.notified(&["debt-151", "debt-152"]).await.unwrap();
     assert_eq!(marks, [false, false]);
 }
+
+#[tokio::test]
+async fn the_same_upload_with_the_same_key_is_the_same_import() {
+    let mut importer = Importer::new().await;
+    let service = importer.start().await;
+    let file = CsvFile::new().valid_rows(3).bytes();
+    let first = upload_with(&service, "key-1", file.clone()).await;
+    assert_eq!((first.0, &first.1["replayed"]), (202, &false.into()));
+    let again = upload_with(&service, "key-1", file.clone()).await;
+    assert_eq!((again.0, &again.1["replayed"]), (202, &true.into()));
+    assert_eq!(again.1["import_id"], first.1["import_id"]);
+    assert_eq!(again.1["rows"], 3);
+
+    let other = CsvFile::new().valid_rows(4).bytes();
+    let taken = upload_with(&service, "key-1", other).await;
+    assert_eq!(
+        (taken.0, &taken.1["type"]),
+        (422, &"urn:problem:idempotency-key-taken".into())
+    );
+    let another = upload_with(&service, "key-2", file.clone()).await;
+    assert_ne!(another.1["import_id"], first.1["import_id"]);
+    let bad = upload_with(&service, "a b", file.clone()).await;
+    assert_eq!(bad.0, 400);
+
+    let (_, page) = get(&service, "").await;
+    assert_eq!(page["imports"].as_array().unwrap().len(), 2);
+    importer.stack.kill_redis();
+    let away = upload_with(&service, "key-3", file).await;
+    assert_eq!(
+        (away.0, &away.1["type"]),
+        (503, &"urn:problem:ledger-away".into())
+    );
+    let csv = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|e| e == "csv");
+    let files = std::fs::read_dir(importer.spool.path()).unwrap();
+    assert_eq!(files.filter(|e| csv(e.as_ref().unwrap())).count(), 2);
+}
+
+#[tokio::test]
+async fn of_many_uploads_at_once_with_one_key_one_is_an_import() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let file = CsvFile::new().valid_rows(30).bytes();
+    let uploads = (0..8).map(|_| upload_with(&service, "one", file.clone()));
+    let answers = futures::future::join_all(uploads).await;
+    let id = &answers[0].1["import_id"];
+    assert!(
+        answers
+            .iter()
+            .all(|(status, body)| *status == 202 && body["import_id"] == *id)
+    );
+    let (_, page) = get(&service, "").await;
+    assert_eq!(page["imports"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_file_of_a_finished_import_is_removed_after_its_retention() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let ledger = importer.stack.ledger().await;
+    let done = upload(&service, CsvFile::new().valid_rows(2).bytes()).await;
+    let open = upload(&service, CsvFile::new().valid_rows(2).bytes()).await;
+    settle(&ledger, &rows(done, 1..=2)).await;
+    in_state(&service, done, "completed").await;
+    in_state(&service, open, "processing").await;
+    service.stop().await.unwrap();
+
+    let service = importer.start_with(&[("SPOOL_RETENTION_HOURS", "0")]).await;
+    let files = |id: Uuid| {
+        let files = std::fs::read_dir(importer.spool.path()).unwrap();
+        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
+        files
+            .map(name)
+            .filter(|n| n.to_string_lossy().starts_with(&id.to_string()))
+            .count()
+    };
+    poll_until("the old file to go", LONG, async || {
+        (files(done) == 0).then_some(())
+    })
+    .await;
+    assert_eq!(files(open), 3);
+    // What became of it is still known.
+    in_state(&service, done, "completed").await;
+}
+
+async fn upload_with(service: &RunningService, key: &str, file: Vec<u8>) -> (u16, Value) {
+    let form = reqwest::multipart::Form::new().part("file", reqwest::multipart::Part::bytes(file));
+    let url = format!("{}/v1/upload", service.url());
+    let request = Client::new().post(url).header("idempotency-key", key);
+    let answer = request.multipart(form).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}

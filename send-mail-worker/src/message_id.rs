@@ -22,7 +22,10 @@ mod tests {
     #[test]
     fn it_is_the_same_for_the_same_debt_and_another_for_another() {
         let id = message_id("17");
-        assert_eq!(id, "<c1d89fdd-a0db-5ffa-aea1-fdc64969137a@billing-suite.invalid>");
+        assert_eq!(
+            id,
+            "<c1d89fdd-a0db-5ffa-aea1-fdc64969137a@billing-suite.invalid>"
+        );
         assert_eq!(message_id("17"), id);
         assert_ne!(message_id("18"), id);
         assert!(message_id("a\r\nBcc: x").is_ascii());

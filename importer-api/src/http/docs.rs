@@ -1,4 +1,5 @@
-use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 
 /// The OpenAPI document; the routes add themselves.
 #[derive(OpenApi)]
@@ -9,6 +10,7 @@ use utoipa::OpenApi;
         license(name = "MIT", identifier = "MIT")
     ),
     paths(health, ready, metrics),
+    modifiers(&BearerTokens),
     tags(
         (name = "imports", description = "Files of debts"),
         (name = "operations", description = "For those who run the service"),
@@ -16,6 +18,23 @@ use utoipa::OpenApi;
 )]
 #[derive(Debug)]
 pub struct ApiDoc;
+
+/// The security scheme that the routes below `/v1` name `bearer`.
+struct BearerTokens;
+
+impl Modify for BearerTokens {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "One of the service's API_TOKENS; not needed where it has none",
+            ))
+            .build();
+        api.components
+            .get_or_insert_default()
+            .add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
 
 /// Whether the process is alive.
 #[utoipa::path(
