@@ -6,7 +6,6 @@ mod wire;
 use std::{
     ffi::OsString,
     io,
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::ExitStatus,
     time::Duration,
@@ -16,7 +15,10 @@ use tokio::time::{self, Instant};
 
 use data_directory::DataDirectory;
 
-use crate::child::{self, OwnedChild, Program};
+use crate::{
+    child::{self, OwnedChild, Program},
+    free_port::free_port,
+};
 
 /// The name that is looked for in `PATH`.
 const BINARY: &str = "redis-server";
@@ -214,11 +216,6 @@ fn arguments(port: u16, directory: &Path) -> Vec<OsString> {
     .into_iter()
     .flat_map(|(name, value)| [name.into(), value.to_owned()])
     .collect()
-}
-
-fn free_port() -> io::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?.port())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
+    net::Ipv4Addr,
     process::{Command, Stdio},
     time::Duration,
 };
