@@ -85,6 +85,6 @@ mod tests {
 
         let problems = table.problems().join("\n");
         let text = String::from_utf8(text).unwrap();
-        insta::assert_snapshot!(format!("{text}\n{problems}"), @"");
+        insta::assert_snapshot!(format!("{text}\n{problems}"));
     }
 }
