@@ -22,7 +22,10 @@ use common::{
 };
 
 use crate::{
-    demo::UploadError, emulator::EmulatorError, redis_server::RedisError, run::told_to_stop,
+    demo::UploadError,
+    emulator::EmulatorError,
+    redis_server::{AppendFsync, RedisError},
+    run::told_to_stop,
     services::ServiceError,
 };
 
@@ -35,16 +38,26 @@ pub struct ChaosCommand {
     /// Only this fault; may be given more than once.
     #[arg(long, value_enum)]
     only: Vec<Scenario>,
+    #[command(flatten)]
+    options: Options,
+    /// Directory for what the runs leave: files, logs, the data of Redis. That of an earlier run
+    /// is replaced.
+    #[arg(long, default_value = "data/chaos")]
+    directory: PathBuf,
+}
+
+/// What all runs have in common.
+#[derive(Debug, Clone, Copy, clap::Args)]
+struct Options {
     /// Data rows of a file.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1_000..))]
     rows: u64,
     /// Another seed makes other files and chooses other moments.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Directory for what the runs leave: files, logs, the data of Redis. That of an earlier run
-    /// is replaced.
-    #[arg(long, default_value = "data/chaos")]
-    directory: PathBuf,
+    /// When Redis makes its append-only file safe.
+    #[arg(long, value_enum, default_value_t)]
+    append_fsync: AppendFsync,
 }
 
 /// Why a run could not be brought to its end, or the table does not show what it must.
@@ -118,7 +131,7 @@ impl ChaosCommand {
         let mut table = Table::new(io::stdout()).map_err(printing)?;
         for scenario in scenarios {
             let directory = self.directory.join(scenario.name());
-            let figures = Box::pin(scenario.run(&directory, self.rows, self.seed)).await?;
+            let figures = Box::pin(scenario.run(&directory, self.options)).await?;
             table.add(*scenario, &figures).map_err(printing)?;
         }
         let problems = table.problems();

@@ -16,7 +16,7 @@ use tokio::time::{self, Instant};
 use uuid::Uuid;
 
 use super::{
-    ChaosError,
+    ChaosError, Options,
     crew::{Crew, Kind},
     failed,
     network::Network,
@@ -88,8 +88,7 @@ pub(super) struct Arena {
     pub(super) expected: Expected,
     directory: PathBuf,
     inputs: u64,
-    rows: u64,
-    seed: u64,
+    options: Options,
 }
 
 impl Arena {
@@ -97,13 +96,12 @@ impl Arena {
     pub(super) async fn start(
         directory: &Path,
         plan: Plan,
-        rows: u64,
-        seed: u64,
+        options: Options,
     ) -> Result<Self, ChaosError> {
         let directory = cleared(directory)?;
         let emulator = Emulator::start_on_free_port().await?;
         let resources = emulator.create_pipeline(&PipelineNames::default()).await?;
-        let redis = Redis::start(directory.join("redis")).await?;
+        let redis = Redis::start(directory.join("redis"), options.append_fsync).await?;
         let mut arena = Self {
             crew: Crew::new(directory.join("logs"))?,
             network: Network::start(emulator.port(), redis.port()).await?,
@@ -111,13 +109,12 @@ impl Arena {
             redis,
             emulator,
             resources,
-            random: Rng::with_seed(seed),
+            random: Rng::with_seed(options.seed),
             imports: Vec::new(),
             expected: Expected::default(),
             directory,
             inputs: 0,
-            rows,
-            seed,
+            options,
         };
         for (kind, count) in [
             (Kind::Importer, 1),
@@ -181,8 +178,12 @@ impl Arena {
         self.inputs += 1;
         let path = self.directory.join(format!("input-{}.csv", self.inputs));
         let options = GenerateOptions {
-            rows: self.rows,
-            seed: self.seed.wrapping_mul(1_000).wrapping_add(self.inputs),
+            rows: self.options.rows,
+            seed: self
+                .options
+                .seed
+                .wrapping_mul(1_000)
+                .wrapping_add(self.inputs),
             duplicate_share: DUPLICATES,
             invalid_share: INVALID,
         };

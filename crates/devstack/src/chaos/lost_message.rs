@@ -14,8 +14,11 @@ use crate::{
     fault_proxy::FaultMode,
 };
 
-/// Longest wait for the messages of a worker that was killed.
-const VISIBLE_AGAIN: Duration = Duration::from_mins(1);
+/// Longest wait until all messages are visible: those of a killed worker are hidden for a while.
+const ALL_VISIBLE: Duration = Duration::from_mins(1);
+
+/// Share of the rows that are claimed before the worker dies.
+const CLAIMED: f64 = 0.005;
 
 /// How often the queue is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -27,31 +30,42 @@ const CHUNK: usize = 500;
 /// that hold these claims are deleted, and the file is uploaded again.
 pub(super) async fn play(arena: &mut Arena) -> Result<(), ChaosError> {
     let input = arena.generate()?;
-    arena.network.billing_to_sns.set(FaultMode::Refuse);
-    arena.upload(&input, 1).await?;
-    arena.ended(0.002).await?;
     let mut random = arena.random.fork();
+    // A worker that starts with a full queue has as much in hand as it can.
     arena.crew.kill(Kind::Billing, &mut random);
+    arena.upload(&input, 1).await?;
+    all_visible(arena).await?;
+    arena.network.billing_to_sns.set(FaultMode::Refuse);
+    arena.crew.start_missing().await?;
+    arena.ended(CLAIMED).await?;
+    arena.crew.kill(Kind::Billing, &mut random);
+    all_visible(arena).await?;
     delete_holders(arena).await?;
     arena.network.billing_to_sns.set(FaultMode::Pass);
     arena.crew.start_missing().await?;
     arena.upload(&input, 1).await
 }
 
-/// Deletes the messages of rows that hold a claim, and leaves the others.
-async fn delete_holders(arena: &Arena) -> Result<(), ChaosError> {
+/// Waits until a message of each row can be received.
+async fn all_visible(arena: &Arena) -> Result<(), ChaosError> {
     let queue = &arena.resources.data_process_url;
     let rows = arena.expected.rows;
-    let deadline = Instant::now() + VISIBLE_AGAIN;
+    let deadline = Instant::now() + ALL_VISIBLE;
     while arena.emulator.queue_depth(queue).await?.visible < rows {
         if Instant::now() > deadline {
             return Err(ChaosError::NotReached {
                 what: format!("{rows} messages to be visible"),
-                waited: VISIBLE_AGAIN,
+                waited: ALL_VISIBLE,
             });
         }
         time::sleep(POLL_INTERVAL).await;
     }
+    Ok(())
+}
+
+/// Deletes the messages of rows that hold a claim, and leaves the others.
+async fn delete_holders(arena: &Arena) -> Result<(), ChaosError> {
+    let queue = &arena.resources.data_process_url;
     let messages = arena.emulator.take_all(queue).await?;
     let holders = holders(arena, &messages).await?;
     for message in messages {

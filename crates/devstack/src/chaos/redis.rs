@@ -3,22 +3,27 @@
 use std::path::PathBuf;
 
 use super::ChaosError;
-use crate::redis_server::RedisServer;
+use crate::redis_server::{AppendFsync, RedisServer};
 
 /// Redis on a port that stays the same.
 #[derive(Debug)]
 pub(super) struct Redis {
     port: u16,
     directory: PathBuf,
+    append_fsync: AppendFsync,
     running: Option<RedisServer>,
 }
 
 impl Redis {
-    pub(super) async fn start(directory: PathBuf) -> Result<Self, ChaosError> {
-        let server = RedisServer::start(None, Some(&directory)).await?;
+    pub(super) async fn start(
+        directory: PathBuf,
+        append_fsync: AppendFsync,
+    ) -> Result<Self, ChaosError> {
+        let server = RedisServer::start_with(None, Some(&directory), append_fsync).await?;
         Ok(Self {
             port: server.port(),
             directory,
+            append_fsync,
             running: Some(server),
         })
     }
@@ -41,7 +46,9 @@ impl Redis {
 
     /// Starts it after it was stopped or killed.
     pub(super) async fn start_again(&mut self) -> Result<(), ChaosError> {
-        let server = RedisServer::start(Some(self.port), Some(&self.directory)).await?;
+        let server =
+            RedisServer::start_with(Some(self.port), Some(&self.directory), self.append_fsync)
+                .await?;
         self.running = Some(server);
         Ok(())
     }

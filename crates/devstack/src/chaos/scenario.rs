@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use tokio::time;
 
 use super::{
-    ChaosError,
+    ChaosError, Options,
     arena::{Arena, Pace, Plan},
     crew::Kind,
     lost_message,
@@ -83,10 +83,9 @@ impl Scenario {
     pub(super) async fn run(
         self,
         directory: &Path,
-        rows: u64,
-        seed: u64,
+        options: Options,
     ) -> Result<Figures, ChaosError> {
-        let mut arena = Arena::start(directory, self.plan(), rows, seed).await?;
+        let mut arena = Arena::start(directory, self.plan(), options).await?;
         let started = time::Instant::now();
         self.play(&mut arena).await?;
         verify(arena, started).await
