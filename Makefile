@@ -44,9 +44,9 @@ test: setup ## Run all tests, with cargo-nextest where it is installed
 		$(CARGO) test --workspace; \
 	fi
 
-test/chaos: setup build ## Kill and take away everything during imports, and show that nothing is lost: ONLY=, CHAOS_ROWS=, SEED=
+test/chaos: setup build ## Kill and take away everything during imports, and show that nothing is lost: ONLY=, ROWS=, SEED=
 	@$(DEVSTACK) chaos --seed $(SEED) \
-		$(if $(CHAOS_ROWS),--rows $(CHAOS_ROWS)) $(foreach fault,$(ONLY),--only $(fault))
+		$(if $(ROWS),--rows $(ROWS)) $(foreach fault,$(ONLY),--only $(fault))
 
 fuzz: ## Feed the readers with random input for FUZZ_SECONDS=60 each
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || { \

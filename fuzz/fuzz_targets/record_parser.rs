@@ -7,6 +7,8 @@ use arbitrary::Arbitrary;
 use common::contract::{DebtRecord, RecordReader, RecordWriter};
 use libfuzzer_sys::fuzz_target;
 
+const GOOD: &str = "A,1,a@b.co,1,2027-03-15,7";
+
 #[derive(Debug, Arbitrary)]
 enum Body<'a> {
     /// As it comes.
@@ -56,9 +58,8 @@ fuzz_target!(|body: Body<'_>| {
 
     let Ok(record) = reader.read(&body) else {
         // One that is refused leaves nothing behind.
-        let good = written(["A", "1", "a@b.co", "1", "2027-03-15", "7"]);
-        assert_eq!(reader.read(&good), RecordReader::default().read(&good));
-        assert!(reader.read(&good).is_ok());
+        let good = reader.read(GOOD).expect("it is valid");
+        assert_eq!((&*good.name, &*good.debt_id), ("A", "7"));
         return;
     };
 
