@@ -19,7 +19,11 @@ DUPLICATES ?= 0.01
 INVALID ?= 0.005
 OUTPUT ?= data/input.csv
 
-.PHONY: help setup build run demo generate dlq/redrive test check format
+# Seconds of `make fuzz` for each target
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := csv_reader record_parser sns_envelope
+
+.PHONY: help setup build run demo generate dlq/redrive test test/chaos fuzz check format
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z\/-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,9 +45,8 @@ generate: build ## Write an input file: ROWS=, SEED=, DUPLICATES=, INVALID= (sha
 	@$(DEVSTACK) generate --rows $(or $(ROWS),2000) \
 		--seed $(SEED) --duplicates $(DUPLICATES) --invalid $(INVALID) --output $(OUTPUT)
 
-dlq/redrive: ## Show the dead letters of QUEUE= (data-process, process-email) and move them back; YES=1 does not ask
+dlq/redrive: build ## Show the dead letters of QUEUE= (data-process, process-email) and move them back; YES=1 does not ask
 	$(if $(QUEUE),,$(error QUEUE= is missing: data-process or process-email))
-	@$(CARGO) build --quiet --release --package operator
 	@$(OPERATOR) redrive --queue $(QUEUE) $(if $(YES),--yes)
 
 test: setup ## Run all tests, with cargo-nextest where it is installed
@@ -52,6 +55,17 @@ test: setup ## Run all tests, with cargo-nextest where it is installed
 	else \
 		$(CARGO) test --workspace; \
 	fi
+
+test/chaos: setup build ## Kill and take away everything during imports, and show that nothing is lost: ONLY=, ROWS=, SEED=
+	@$(DEVSTACK) chaos --seed $(SEED) \
+		$(if $(ROWS),--rows $(ROWS)) $(foreach fault,$(ONLY),--only $(fault))
+
+fuzz: ## Feed the readers with random input for FUZZ_SECONDS=60 each
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || { \
+		echo "cargo-fuzz is not installed: cargo install cargo-fuzz" >&2; exit 1; }
+	@set -e; for target in $(FUZZ_TARGETS); do \
+		$(CARGO) fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1; \
+	done
 
 check: ## Check format, lints and documentation; licences where cargo-deny is installed
 	$(CARGO) fmt --all --check

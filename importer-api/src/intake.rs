@@ -94,6 +94,7 @@ fn store(
         let Some(data) = piece else {
             return Ok((upload, survey.finish()?));
         };
+        let _turn = spool.turn();
         survey.look(&data)?;
         upload.write(&data)?;
     }

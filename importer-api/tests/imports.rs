@@ -393,6 +393,7 @@ async fn reconciling_sends_again_what_is_not_at_its_end_and_nothing_else() {
 async fn the_same_upload_with_the_same_key_is_the_same_import() {
     let mut importer = Importer::new().await;
     let service = importer.start().await;
+    ready(&service).await;
     let file = CsvFile::new().valid_rows(3).bytes();
     let first = upload_with(&service, "key-1", file.clone()).await;
     assert_eq!((first.0, &first.1["replayed"]), (202, &false.into()));
@@ -429,6 +430,7 @@ async fn the_same_upload_with_the_same_key_is_the_same_import() {
 async fn of_many_uploads_at_once_with_one_key_one_is_an_import() {
     let importer = Importer::new().await;
     let service = importer.start().await;
+    ready(&service).await;
     let file = CsvFile::new().valid_rows(30).bytes();
     let uploads = (0..8).map(|_| upload_with(&service, "one", file.clone()));
     let answers = futures::future::join_all(uploads).await;
@@ -478,4 +480,13 @@ async fn upload_with(service: &RunningService, key: &str, file: Vec<u8>) -> (u16
     let request = Client::new().post(url).header("idempotency-key", key);
     let answer = request.multipart(form).send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// Waits until the ledger is connected.
+async fn ready(service: &RunningService) {
+    poll_until("the service to be ready", LONG, async || {
+        let answer = reqwest::get(format!("{}/ready", service.url())).await.ok()?;
+        answer.status().is_success().then_some(())
+    })
+    .await;
 }

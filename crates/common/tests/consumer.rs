@@ -34,10 +34,11 @@ fn message(body: &str) -> Outgoing {
 }
 
 /// Gives the verdict that a body names: `done`, `later`, `fail`, `panic`, and
-/// after a time `slow`. Keeps what it saw.
+/// after a time `slow`; `stuck` waits until it is let go. Keeps what it saw.
 #[derive(Clone, Default)]
 struct Handler {
     seen: Arc<Mutex<Vec<Delivery>>>,
+    let_go: CancellationToken,
 }
 
 impl Handler {
@@ -60,6 +61,10 @@ impl BatchHandler for Handler {
                 "fail" => Verdict::Failed,
                 "panic" if delivery.receive_count == 1 => panic!("told to"),
                 "poison" => panic!("told to"),
+                "stuck" => {
+                    self.let_go.cancelled().await;
+                    Verdict::Done
+                }
                 "slow" => {
                     tokio::time::sleep(Duration::from_secs(4)).await;
                     Verdict::Done
@@ -269,4 +274,36 @@ async fn the_row_travels_in_the_attributes() {
     let row_of = |body: &str| seen.iter().find(|d| d.body == body).unwrap().row;
     assert_eq!(row_of("done"), Some(row));
     assert_eq!(row_of("bare"), None);
+}
+
+#[tokio::test]
+async fn a_batch_that_waits_does_not_keep_the_others_waiting() {
+    let stack = Stack::start().await;
+    let queue = queue(&stack).await;
+    let running = run_in_batches(&stack, Duration::from_secs(30), 10).await;
+    queue.send_batch(&[&message("stuck")]).await.unwrap();
+    poll_until("the stuck message to be in hand", LONG, async || {
+        running
+            .handler
+            .receives()
+            .contains_key("stuck")
+            .then_some(())
+    })
+    .await;
+    for _ in 0..2 {
+        queue.send_batch(&[&message("done")]).await.unwrap();
+    }
+    poll_until("the others to be handled", LONG, async || {
+        (running.handler.receives().get("done") == Some(&2)).then_some(())
+    })
+    .await;
+    running.handler.let_go.cancel();
+    running.stop.cancel();
+    running.task.await.unwrap();
+    assert!(
+        stack
+            .depth(&stack.resources().data_process_url)
+            .await
+            .is_empty()
+    );
 }

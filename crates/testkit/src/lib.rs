@@ -41,6 +41,7 @@ pub use devstack::emulator::{
     Attribute, Emulator, PipelineNames, PipelineResources, PipelineSettings, QueueDepth,
     StoredMessage,
 };
+pub use devstack::fault_proxy::{FaultMode, FaultProxy, Resets};
 pub use devstack::redis_server::RedisServer;
 pub use import::new_import;
 pub use metrics::sample;

@@ -10,7 +10,7 @@ mod upload;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,6 +45,7 @@ pub struct Spool {
     dir: PathBuf,
     /// Locked for as long as this process works in the folder.
     _lock: Arc<File>,
+    turn: Arc<Mutex<()>>,
 }
 
 impl Spool {
@@ -64,9 +65,16 @@ impl Spool {
         let spool = Self {
             dir: dir.to_owned(),
             _lock: Arc::new(lock),
+            turn: Arc::default(),
         };
         spool.remove_rubbish().map_err(failed)?;
         Ok(spool)
+    }
+
+    /// Waits for one's turn to work on a piece of an upload. One thread at a
+    /// time leaves a core to the thread that answers requests.
+    pub fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins an upload. It is removed again unless it is committed.

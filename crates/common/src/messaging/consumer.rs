@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
 /// How long a receive may still bring what SQS has handed out already when
 /// the stop comes. Cut off at once, such messages would stay hidden.
 const LAST_ANSWER: Duration = Duration::from_millis(100);
+/// Handling that takes longer than that makes another poller receive.
+const LONG_HANDLING: Duration = Duration::from_secs(1);
 /// Time for further messages to gather behind a small batch: it makes one
 /// large batch of many small ones.
 const COALESCE: Duration = Duration::from_millis(10);
@@ -103,8 +106,9 @@ pub struct Consumer<H> {
     metrics: ConsumerMetrics,
     settler: Settler,
     stop: CancellationToken,
-    /// Wakes one idle poller when there is more than one poller's work.
-    backlog_seen: Notify,
+    /// Wakes one idle poller: there is more than one poller's work, or one
+    /// has been busy for long.
+    help_wanted: Notify,
 }
 
 impl<H: BatchHandler> Consumer<H> {
@@ -130,7 +134,7 @@ impl<H: BatchHandler> Consumer<H> {
             metrics,
             settler,
             stop,
-            backlog_seen: Notify::new(),
+            help_wanted: Notify::new(),
         }
     }
 
@@ -170,7 +174,8 @@ impl<H: BatchHandler> Consumer<H> {
     }
 
     /// One poller. The `first` one polls all the time; each of the others
-    /// polls while its batches are at least half full, and is idle otherwise.
+    /// polls while its batches are at least half full, and is idle otherwise,
+    /// until it is wanted again.
     /// So an idle worker costs one long poll, one that keeps up with its
     /// queue gets few large batches instead of many small ones, and a queue
     /// that is away is tried by one poller.
@@ -183,7 +188,7 @@ impl<H: BatchHandler> Consumer<H> {
             if idle {
                 tokio::select! {
                     () = self.stop.cancelled() => return,
-                    () = self.backlog_seen.notified() => {}
+                    () = self.help_wanted.notified() => {}
                 }
             }
             let Some(received) = self.receive_until_stopped().await else {
@@ -200,7 +205,7 @@ impl<H: BatchHandler> Consumer<H> {
                     let empty = deliveries.is_empty();
                     idle = !first && !backlog;
                     if backlog {
-                        self.backlog_seen.notify_one();
+                        self.help_wanted.notify_one();
                     }
                     if !empty {
                         self.process(deliveries, &receipts).await;
@@ -266,12 +271,22 @@ impl<H: BatchHandler> Consumer<H> {
         Ok(received.into_iter().unzip())
     }
 
+    /// A batch that waits for something must not keep the queue from being
+    /// received, as its poller may be the only one that is not idle.
+    async fn ask_for_help(&self) -> Infallible {
+        loop {
+            tokio::time::sleep(LONG_HANDLING).await;
+            self.help_wanted.notify_one();
+        }
+    }
+
     /// Handles a batch, keeping it hidden meanwhile, and settles it.
     async fn process(&self, deliveries: Vec<Delivery>, receipts: &[Receipt]) {
         let verdicts = tokio::select! {
             biased;
             verdicts = isolate::verdicts(&self.handler, deliveries, &self.stop) => verdicts,
             never = self.settler.keep_hidden(receipts) => match never {},
+            never = self.ask_for_help() => match never {},
         };
         self.settler.settle(receipts, &verdicts).await;
     }
