@@ -7,11 +7,17 @@ RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 DEVSTACK := $(RELEASE)/devstack
 OPERATOR := $(RELEASE)/operator
 
-# Where nothing says where SQS is, the operator works on the stack of `make run`
+# Where nothing says where SQS and Redis are, the operator works on the stack of `make run`
 ifeq ($(origin SQS_ENDPOINT_URL),undefined)
 OPERATOR := SQS_ENDPOINT_URL=http://127.0.0.1:$(or $(DEVSTACK_EMULATOR_PORT),4566) \
 	AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test $(OPERATOR)
 endif
+ifeq ($(origin REDIS_HOST),undefined)
+OPERATOR := REDIS_HOST=127.0.0.1 REDIS_PORT=$(or $(DEVSTACK_REDIS_PORT),6390) $(OPERATOR)
+endif
+
+# importer-api, for `make reconcile`; API_TOKEN= where it asks for one
+IMPORTER_URL ?= http://127.0.0.1:$(or $(DEVSTACK_IMPORTER_PORT),8000)
 
 # Options of `make generate`
 SEED ?= 1
@@ -23,7 +29,7 @@ OUTPUT ?= data/input.csv
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := csv_reader record_parser sns_envelope
 
-.PHONY: help setup build run demo generate dlq/redrive test test/chaos fuzz check format
+.PHONY: help setup build run demo generate dlq/redrive audit reconcile test test/chaos fuzz check format
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z\/-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +54,16 @@ generate: build ## Write an input file: ROWS=, SEED=, DUPLICATES=, INVALID= (sha
 dlq/redrive: build ## Show the dead letters of QUEUE= (data-process, process-email) and move them back; YES=1 does not ask
 	$(if $(QUEUE),,$(error QUEUE= is missing: data-process or process-email))
 	@$(OPERATOR) redrive --queue $(QUEUE) $(if $(YES),--yes)
+
+audit: build ## Prove from the ledger what became of IMPORT=, and name the rows that break a law
+	$(if $(IMPORT),,$(error IMPORT= is missing: the import_id that the upload answered))
+	@$(OPERATOR) audit --import $(IMPORT)
+
+reconcile: ## Send again every row of IMPORT= that a queue lost; nothing is done twice
+	$(if $(IMPORT),,$(error IMPORT= is missing: the import_id that the upload answered))
+	@curl --silent --show-error --fail-with-body --request POST \
+		$(if $(API_TOKEN),--header 'Authorization: Bearer $(API_TOKEN)') \
+		$(IMPORTER_URL)/v1/imports/$(IMPORT)/reconcile && echo
 
 test: setup ## Run all tests, with cargo-nextest where it is installed
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \

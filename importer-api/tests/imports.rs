@@ -485,7 +485,9 @@ async fn upload_with(service: &RunningService, key: &str, file: Vec<u8>) -> (u16
 /// Waits until the ledger is connected.
 async fn ready(service: &RunningService) {
     poll_until("the service to be ready", LONG, async || {
-        let answer = reqwest::get(format!("{}/ready", service.url())).await.ok()?;
+        let answer = reqwest::get(format!("{}/ready", service.url()))
+            .await
+            .ok()?;
         answer.status().is_success().then_some(())
     })
     .await;

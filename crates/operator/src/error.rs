@@ -2,7 +2,7 @@ use std::io;
 use std::process::ExitCode;
 
 use common::messaging::CallError;
-use common::service::SettingError;
+use common::service::{SettingError, StartError};
 use thiserror::Error;
 
 /// Exit code of a wrong setting, as the services have it.
@@ -14,6 +14,9 @@ pub(crate) enum CommandError {
     /// A variable is missing or wrong.
     #[error(transparent)]
     Setting(#[from] SettingError),
+    /// The ledger cannot be used.
+    #[error(transparent)]
+    Ledger(#[from] StartError),
     /// A call failed.
     #[error("{what}: {source}; check AWS_REGION, the keys and SQS_ENDPOINT_URL")]
     Call {

@@ -1,6 +1,7 @@
 //! Commands for those who run the suite. Each subcommand is one file, and
 //! reads the same environment variables as the services.
 
+mod audit;
 mod error;
 mod masked;
 mod redrive;
@@ -22,6 +23,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Redrive(redrive::Redrive),
+    Audit(audit::Audit),
 }
 
 /// The exit code is 0 where all was done, 64 after a wrong setting, 2 after
@@ -31,6 +33,7 @@ async fn main() -> ExitCode {
     let environment = Environment::of_process();
     let ended = match Arguments::parse().command {
         Command::Redrive(redrive) => redrive.run(&environment, &mut io::stdout()).await,
+        Command::Audit(audit) => audit.run(&environment, &mut io::stdout()).await,
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

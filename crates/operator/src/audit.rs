@@ -1,0 +1,51 @@
+use std::io::Write;
+
+use clap::Args;
+use common::ledger::{Audit as Proof, LedgerError, RedisLedger};
+use common::service::{Environment, RedisSettings};
+use uuid::Uuid;
+
+use crate::error::CommandError;
+
+/// Prove from the ledger what became of an import.
+///
+/// Looks at every row, prints the laws that its outcomes keep, and names the
+/// rows that break one. The exit code is 0 if the import is at its end and
+/// every law holds.
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    /// The import, as the upload answered.
+    #[arg(long)]
+    import: Uuid,
+}
+
+impl Audit {
+    /// Prints the proof.
+    pub(crate) async fn run(
+        self,
+        environment: &Environment,
+        output: &mut impl Write,
+    ) -> Result<(), CommandError> {
+        let settings = RedisSettings::read(environment)?;
+        let ledger = RedisLedger::connect(&settings, None).await?;
+        let proof = Proof::of(&ledger, self.import).await.map_err(away)?;
+        let proof = proof.ok_or_else(|| {
+            CommandError::NotDone(format!(
+                "the ledger knows no import {}; GET /v1/imports lists them",
+                self.import
+            ))
+        })?;
+        write!(output, "{proof}")?;
+        if proof.holds() {
+            Ok(())
+        } else {
+            Err(CommandError::NotDone(
+                "the audit does not hold; if nothing moves any more, reconcile the import".into(),
+            ))
+        }
+    }
+}
+
+fn away(error: LedgerError) -> CommandError {
+    CommandError::NotDone(format!("{error}; check REDIS_HOST and REDIS_PORT"))
+}
