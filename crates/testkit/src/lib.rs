@@ -30,6 +30,8 @@
 
 mod csv_file;
 mod import;
+pub mod ledger_conformance;
+mod memory_ledger;
 mod metrics;
 mod poll;
 mod process;
@@ -43,6 +45,7 @@ pub use devstack::emulator::{
 };
 pub use devstack::redis_server::RedisServer;
 pub use import::new_import;
+pub use memory_ledger::{FaultPlan, MemoryLedger};
 pub use metrics::sample;
 pub use poll::poll_until;
 pub use process::{ServiceProcess, assert_ends_at_sigterm, assert_refuses};
