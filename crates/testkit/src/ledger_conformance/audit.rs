@@ -1,6 +1,6 @@
 //! The proof for one import, drawn from the ledger.
 
-use common::ledger::{Audit, Breach, Ledger, Law, Outcome, Progress};
+use common::ledger::{Audit, Breach, Law, Ledger, Outcome, Progress};
 use uuid::Uuid;
 
 use super::{at, because, ended, import_id, reason, registered, row, rows};
@@ -85,7 +85,12 @@ pub async fn a_row_that_breaks_a_law_is_named<L: Ledger>(ledger: &L) {
     use Progress::{Mailed, Notified, Undeliverable};
     let breaks: [(Law, u64, Option<Outcome>, &[Progress]); 7] = [
         (Law::Ended, 2, None, &[]),
-        (Law::NotifiedIsBilled, 3, Some(Outcome::Skipped), &[Notified]),
+        (
+            Law::NotifiedIsBilled,
+            3,
+            Some(Outcome::Skipped),
+            &[Notified],
+        ),
         (Law::MailedIsNotified, 4, Some(Outcome::Billed), &[Mailed]),
         (
             Law::MailedIsDelivered,

@@ -94,8 +94,8 @@ pub async fn a_claim_is_given_back_to_the_byte<L: Ledger>(ledger: &L) {
 pub async fn debt_ids_are_told_apart_byte_by_byte<L: Ledger>(ledger: &L) {
     let long = "x".repeat(2_000);
     let ids = [
-        "a", "A", "a ", "é", "e\u{301}", "07", "7", "7:8", "{7}", "%", "_", "'", "\\", "\"", "a\nb",
-        "*", &long,
+        "a", "A", "a ", "é", "e\u{301}", "07", "7", "7:8", "{7}", "%", "_", "'", "\\", "\"",
+        "a\nb", "*", &long,
     ];
     let own = |index: usize| claim(&index.to_string(), index);
     for (index, id) in ids.iter().enumerate() {
@@ -153,7 +153,10 @@ pub async fn numbers_are_gapless_in_a_call_and_never_repeated<L: Ledger>(ledger:
     let mut next = 0;
     for count in [1, 1_000, 1, 3, 1_000_000] {
         let numbers = ledger.reserve_numbers("a", count).await.unwrap();
-        assert!(numbers.start > next || next == 0, "{numbers:?} after {next}");
+        assert!(
+            numbers.start > next || next == 0,
+            "{numbers:?} after {next}"
+        );
         assert_eq!(numbers.end - numbers.start, count);
         next = numbers.end - 1;
     }

@@ -251,12 +251,18 @@ pub async fn a_cancelled_import_is_over_when_its_sender_has_stopped<L: Ledger>(l
     ledger.cancel_import(import, at(1)).await.unwrap();
     let observed = observe(ledger, import, 2).await;
     assert_eq!(observed.finished_at, None);
-    assert_eq!((observed.counts.not_sent, observed.counts.pending()), (0, 6));
+    assert_eq!(
+        (observed.counts.not_sent, observed.counts.pending()),
+        (0, 6)
+    );
 
     ledger.record_sent(import, 4, Some(at(3))).await.unwrap();
     let observed = observe(ledger, import, 4).await;
     assert_eq!(observed.finished_at, Some(at(4)));
-    assert_eq!((observed.counts.not_sent, observed.counts.pending()), (6, 0));
+    assert_eq!(
+        (observed.counts.not_sent, observed.counts.pending()),
+        (6, 0)
+    );
     assert!(open(ledger).await.is_empty());
 }
 

@@ -133,10 +133,7 @@ pub async fn a_reason_stays_with_the_outcome_it_came_with<L: Ledger>(ledger: &L)
         ledger.end_rows(Outcome::Invalid, &again).await.unwrap();
         let plain = ended(import, [1, 2]);
         ledger.end_rows(Outcome::Billed, &plain).await.unwrap();
-        assert_eq!(
-            reason_of(ledger, import, 1).await.as_ref(),
-            Some(&conflict)
-        );
+        assert_eq!(reason_of(ledger, import, 1).await.as_ref(), Some(&conflict));
         assert_eq!(reason_of(ledger, import, 2).await.as_ref(), Some(&invalid));
         assert_eq!(reason_of(ledger, import, 3).await, None);
     }
@@ -314,9 +311,7 @@ async fn record<L: Ledger>(ledger: &L, import: Uuid, facts: &RowFacts) {
 }
 
 /// Asking is no error, and does not make them known.
-pub async fn nothing_is_known_of_rows_beyond_an_import_or_of_an_unknown_one<L: Ledger>(
-    ledger: &L,
-) {
+pub async fn nothing_is_known_of_rows_beyond_an_import_or_of_an_unknown_one<L: Ledger>(ledger: &L) {
     let import = registered(ledger, 1, 3).await;
     let nothing = |first: u64, count| {
         let rows = (first..).take(count).map(|row| RowFacts {
