@@ -165,26 +165,29 @@ impl Scene {
         drain(&self.queue, seed, Ends::AtOnce, start, self.losing(seed)).await;
     }
 
-    /// A crash that leaves a message lost, now and then: somebody took it for poison. The debt must
-    /// be that of another message too, or nobody could finish the work.
+    /// A crash that leaves a message lost, now and then: somebody took it for poison. Another message
+    /// of the debt must not be lost, or nobody could finish the work; it may have been handled
+    /// before, as no message is done before its debt is told of.
     fn losing(&self, seed: u64) -> impl Fn(&[Delivery]) + Clone + Send + Sync + 'static + use<> {
         let (queue, lost) = (self.queue.clone(), Arc::clone(&self.lost));
-        let random = Arc::new(Mutex::new(fastrand::Rng::with_seed(seed)));
+        let mut left = BTreeMap::<String, BTreeSet<String>>::new();
+        for message in queue.messages() {
+            if let Some(record) = read(&message.body) {
+                left.entry(record.debt_id).or_default().insert(message.id);
+            }
+        }
+        let draw = Arc::new(Mutex::new((fastrand::Rng::with_seed(seed), left)));
         move |in_hand| {
-            let mut random = random.lock().unwrap();
+            let (random, left) = &mut *draw.lock().unwrap();
             let Some(message) = random.choice(in_hand) else {
                 return;
             };
-            let (Some(record), Some(row), true) =
-                (read(&message.body), message.row, random.u8(0..3) == 0)
-            else {
+            let (Some(record), Some(row)) = (read(&message.body), message.row) else {
                 return;
             };
-            let has_twin = queue.messages().iter().any(|other| {
-                let twin = read(&other.body).is_some_and(|other| other.debt_id == record.debt_id);
-                other.id != message.id && twin
-            });
-            if has_twin {
+            let of_debt = left.entry(record.debt_id).or_default();
+            if random.u8(0..3) == 0 && of_debt.iter().any(|id| *id != message.id) {
+                of_debt.remove(&message.id);
                 queue.lose(&message.id);
                 lost.lock().unwrap().insert(row);
             }
@@ -311,15 +314,19 @@ struct FakeTopic {
     published: Arc<Mutex<Vec<Published>>>,
     random: Arc<Mutex<fastrand::Rng>>,
     started: Instant,
+    /// One in so many entries is not taken, and as many are refused, or taken and not known to be.
+    one_in: u8,
     /// The process that publishes is dead.
     killed: CancellationToken,
 }
 
 impl FakeTopic {
     fn new(seed: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
         Self {
             published: Arc::default(),
-            random: Arc::new(Mutex::new(fastrand::Rng::with_seed(seed))),
+            one_in: [4, 10, 50][random.usize(0..3)],
+            random: Arc::new(Mutex::new(random)),
             started: Instant::now(),
             killed: CancellationToken::new(),
         }
@@ -351,17 +358,17 @@ impl FakeTopic {
 
     fn answer(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
         let mut random = self.random.lock().unwrap();
-        let (call, some) = (random.u8(0..20), random.u8(0..4) == 0);
+        let call = random.u8(0..20);
         if call == 0 {
             return Err(CallError::new("failed before it took effect"));
         }
         if call == 1 {
             return Err(CallError::with_code("InvalidParameter", "content refused"));
         }
-        let answer = |entry: &&Outgoing| match random.u8(0..6) {
-            0 if some => EntryOutcome::Failed("not taken".to_owned()),
-            1 if some => EntryOutcome::Refused("not taken".to_owned()),
-            2 if some => {
+        let answer = |entry: &&Outgoing| match random.u8(0..self.one_in) {
+            0 => EntryOutcome::Failed("not taken".to_owned()),
+            1 => EntryOutcome::Refused("not taken".to_owned()),
+            2 => {
                 self.take(entry);
                 EntryOutcome::Failed("taken, and not known to be".to_owned())
             }

@@ -161,3 +161,53 @@ impl Stored {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Receives until the queue is empty, and gives what came in which order.
+    async fn drained(queue: &FakeQueue, verdict: Verdict) -> Vec<Delivery> {
+        let mut received = Vec::new();
+        while !queue.is_empty() {
+            let deliveries = queue.receive(3).await;
+            assert!(deliveries.len() <= 3);
+            let verdicts = deliveries.iter().map(|delivery| {
+                let is_first = delivery.receive_count == 1;
+                if is_first { verdict } else { Verdict::Done }
+            });
+            queue.settle(&deliveries, &verdicts.collect::<Vec<_>>());
+            received.extend(deliveries);
+        }
+        received
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_done_comes_again_with_a_higher_receive_count() {
+        for verdict in [Verdict::Failed, Verdict::Later(Duration::from_secs(1))] {
+            let queue = FakeQueue::new(1);
+            for number in 0..20 {
+                queue.send(&number.to_string(), None);
+            }
+            let received = drained(&queue, verdict).await;
+            for number in 0..20 {
+                let number = number.to_string();
+                let of_it = received.iter().filter(|delivery| delivery.body == number);
+                let counts: Vec<u32> = of_it.map(|delivery| delivery.receive_count).collect();
+                assert!(counts.len() >= 2);
+                assert!(counts.iter().copied().eq(1..=counts.len() as u32));
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_done_message_seldom_comes_again_and_the_order_is_none() {
+        let queue = FakeQueue::new(1);
+        for number in 0..100 {
+            queue.send(&number.to_string(), None);
+        }
+        let received = drained(&queue, Verdict::Done).await;
+        assert!(received.len() > 100 && received.len() < 150);
+        assert!(!received.iter().is_sorted_by_key(|delivery| &delivery.id));
+    }
+}

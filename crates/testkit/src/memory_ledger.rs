@@ -301,6 +301,8 @@ impl MailLedger for MemoryLedger {
 
 #[cfg(test)]
 mod tests {
+    use common::ledger::{Audit, ImportLedger, Law};
+
     use super::*;
 
     async fn empty() -> (MemoryLedger, ()) {
@@ -308,6 +310,26 @@ mod tests {
     }
 
     crate::ledger_conformance!(empty);
+
+    #[tokio::test]
+    async fn an_audit_names_a_row_with_two_outcomes() {
+        let ledger = MemoryLedger::default();
+        let import_id = Uuid::from_u128(1);
+        let import = crate::new_import(import_id, 3);
+        ledger.register_import(&import).await.unwrap();
+        ledger.record_sent(import_id, 3, None).await.unwrap();
+        let rows = (1..=3).map(|row| EndedRow::from(RowId { import_id, row }));
+        let rows: Vec<EndedRow> = rows.collect();
+        ledger.end_rows(Outcome::Skipped, &rows).await.unwrap();
+        ledger.forge_outcome(rows[1].row, Outcome::Billed);
+        let audit = Audit::of(&ledger, import_id).await.unwrap().unwrap();
+        let once = audit
+            .laws
+            .iter()
+            .find(|breach| breach.law == Law::EndedOnce);
+        assert_eq!(once.unwrap().rows, [2]);
+        assert!(!audit.holds());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_fails_has_taken_effect_for_none_some_or_all() {

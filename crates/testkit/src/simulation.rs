@@ -170,3 +170,26 @@ async fn polled<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_future_is_dropped_at_the_await_that_its_polls_lead_to() {
+        let reached = std::cell::Cell::new(0);
+        let steps = async || {
+            for step in 1..=3 {
+                reached.set(step);
+                yield_now().await;
+            }
+            "done"
+        };
+        for (polls, step, output) in [(1, 1, None), (3, 3, None), (4, 3, Some("done"))] {
+            assert_eq!(polled(polls, steps()).await, output);
+            assert_eq!(reached.get(), step);
+        }
+    }
+}

@@ -14,7 +14,6 @@ const LONGEST_PAUSE: u64 = 8;
 #[derive(Debug, Clone)]
 pub struct FaultPlan {
     random: fastrand::Rng,
-    failing: bool,
 }
 
 /// How one call goes.
@@ -30,20 +29,11 @@ impl FaultPlan {
     pub fn new(seed: u64) -> Self {
         Self {
             random: fastrand::Rng::with_seed(seed),
-            failing: true,
-        }
-    }
-
-    /// A plan with pauses only.
-    pub fn pauses(seed: u64) -> Self {
-        Self {
-            failing: false,
-            ..Self::new(seed)
         }
     }
 
     pub(super) fn next_call(&mut self, items: usize) -> PlannedCall {
-        let draw = if self.failing { self.random.f64() } else { 1.0 };
+        let draw = self.random.f64();
         let partway = self.random.usize(0..=items);
         let (done, failure) = if draw < FAILING_BEFORE {
             (0, Some("failed before it took effect"))
