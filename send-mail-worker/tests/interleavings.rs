@@ -7,7 +7,6 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::env;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -42,16 +41,13 @@ fn each_debt_is_mailed_once_where_nobody_dies() {
 #[test]
 fn no_mail_is_lost_and_only_what_a_dead_sender_had_in_hand_is_repeated() {
     let repeated = Cell::new(0);
-    for_each_seed(SEEDS, |seed| {
+    let is_all = for_each_seed(SEEDS, |seed| {
         let mailed = run(seed, Ends::AtOnce);
         let repeats = mailed.values().filter(|times| **times > 1).count();
         repeated.set(repeated.get() + repeats);
     });
-    let is_alone = env::var_os("SEED").is_some();
-    assert!(
-        repeated.get() > 0 || is_alone,
-        "no crash fell where it matters"
-    );
+    let some = repeated.get() > 0;
+    assert!(some || !is_all, "no crash fell where it matters");
 }
 
 /// How often each debt was mailed.
@@ -68,7 +64,7 @@ fn run(seed: u64, ends: Ends) -> Mailed {
     runtime.block_on(async {
         let scene = Scene::draw(seed, ends).await;
         let finished = timeout(FAR_TOO_LONG, scene.play(seed)).await;
-        finished.expect("the queue is empty in the end");
+        assert!(finished.is_ok(), "the queue is never empty");
         scene.check().await
     })
 }
