@@ -130,9 +130,14 @@ pub async fn a_notification_is_marked_and_forgotten_again_and_again<L: Ledger>(l
             [billed(claim("7", 1), false), billed(claim("8", 1), true)]
         );
         for _ in 0..2 {
-            ledger.forget_notified(&["8", "9"]).await.unwrap();
+            ledger.forget_notified(&["9", "8"]).await.unwrap();
             assert_eq!(notified().await, [false; 4]);
         }
+        ledger.mark_notified(&["7", "9", "8"]).await.unwrap();
+        assert_eq!(notified().await, [true; 4]);
+        ledger.forget_notified(&["8"]).await.unwrap();
+        assert_eq!(notified().await, [true, false, true, false]);
+        ledger.forget_notified(&["7", "9"]).await.unwrap();
     }
     ledger.mark_notified(&[]).await.unwrap();
     ledger.forget_notified(&[]).await.unwrap();
