@@ -3,7 +3,15 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 CARGO ?= cargo
-DEVSTACK := $(or $(CARGO_TARGET_DIR),target)/release/devstack
+RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
+DEVSTACK := $(RELEASE)/devstack
+OPERATOR := $(RELEASE)/operator
+
+# Where nothing says where SQS is, the operator works on the stack of `make run`
+ifeq ($(origin SQS_ENDPOINT_URL),undefined)
+OPERATOR := SQS_ENDPOINT_URL=http://127.0.0.1:$(or $(DEVSTACK_EMULATOR_PORT),4566) \
+	AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test $(OPERATOR)
+endif
 
 # Options of `make generate`
 SEED ?= 1
@@ -11,7 +19,11 @@ DUPLICATES ?= 0.01
 INVALID ?= 0.005
 OUTPUT ?= data/input.csv
 
-.PHONY: help setup build run demo generate test check format
+# Seconds of `make fuzz` for each target
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := csv_reader record_parser sns_envelope
+
+.PHONY: help setup build run demo generate dlq/redrive test test/chaos fuzz check format
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z\/-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,12 +45,27 @@ generate: build ## Write an input file: ROWS=, SEED=, DUPLICATES=, INVALID= (sha
 	@$(DEVSTACK) generate --rows $(or $(ROWS),2000) \
 		--seed $(SEED) --duplicates $(DUPLICATES) --invalid $(INVALID) --output $(OUTPUT)
 
+dlq/redrive: build ## Show the dead letters of QUEUE= (data-process, process-email) and move them back; YES=1 does not ask
+	$(if $(QUEUE),,$(error QUEUE= is missing: data-process or process-email))
+	@$(OPERATOR) redrive --queue $(QUEUE) $(if $(YES),--yes)
+
 test: setup ## Run all tests, with cargo-nextest where it is installed
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		$(CARGO) nextest run --workspace && $(CARGO) test --quiet --workspace --doc; \
 	else \
 		$(CARGO) test --workspace; \
 	fi
+
+test/chaos: setup build ## Kill and take away everything during imports, and show that nothing is lost: ONLY=, ROWS=, SEED=
+	@$(DEVSTACK) chaos --seed $(SEED) \
+		$(if $(ROWS),--rows $(ROWS)) $(foreach fault,$(ONLY),--only $(fault))
+
+fuzz: ## Feed the readers with random input for FUZZ_SECONDS=60 each
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || { \
+		echo "cargo-fuzz is not installed: cargo install cargo-fuzz" >&2; exit 1; }
+	@set -e; for target in $(FUZZ_TARGETS); do \
+		$(CARGO) fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1; \
+	done
 
 check: ## Check format, lints and documentation; licences where cargo-deny is installed
 	$(CARGO) fmt --all --check

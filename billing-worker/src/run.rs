@@ -1,7 +1,7 @@
 use common::contract::names::VISIBILITY_TIMEOUT;
-use common::ledger::RedisLedger;
-use common::messaging::{Aws, Consumer, ConsumerOptions};
-use common::service::{AppRegistry, StartError, ops_routes, serve_during};
+use common::ledger::{LedgerSlot, RedisLedger};
+use common::messaging::{Aws, Consumer, ConsumerOptions, Queue, QueueGauges, QueueWatch, Topic};
+use common::service::{AppRegistry, Readiness, StartError, ops_routes, serve_during};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -25,26 +25,40 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let registry = AppRegistry::new("billing-worker")?;
     let metrics = BillingMetrics::new(&registry)?;
+    let gauges = QueueGauges::new(&registry)?;
+    let aws = Aws::new(&settings.base).await;
+    let queue = aws.queue(settings.queue_url.clone(), settings.long_poll);
+    let topic = aws.topic(settings.topic_arn.clone(), settings.sns_endpoint.clone());
+    let connected = LedgerSlot::default();
+    let readiness = Readiness::of([
+        ("Redis", connected.ready_probe()),
+        ("SQS", queue.ready_probe()),
+        ("SNS", topic.ready_probe()),
+    ]);
     let work = async {
+        let ledger = tokio::select! {
+            ledger = RedisLedger::connect(&settings.redis, settings.expiration) => ledger?,
+            () = stop.cancelled() => return Ok(()),
+        };
+        connected.put(&ledger);
         tokio::select! {
-            ledger = RedisLedger::connect(&settings.redis, settings.expiration) => {
-                consume(&settings, ledger?, metrics, stop.clone()).await
-            }
-            () = stop.cancelled() => Ok(()),
+            ended = consume(&settings, (queue.clone(), topic), ledger, metrics, stop.clone()) => ended,
+            never = QueueWatch::new(queue.clone(), gauges).run() => match never {},
         }
     };
-    serve_during(listener, ops_routes(registry), stop.clone(), Box::pin(work)).await
+    let routes = ops_routes(registry, readiness);
+    serve_during(listener, routes, stop.clone(), Box::pin(work)).await
 }
 
 async fn consume(
     settings: &Settings,
+    (queue, topic): (Queue, Topic),
     ledger: RedisLedger,
     metrics: BillingMetrics,
     stop: CancellationToken,
 ) -> Result<(), StartError> {
-    let aws = Aws::new(&settings.base).await;
     let publisher = Publisher::spawn(
-        aws.topic(settings.topic_arn.clone(), settings.sns_endpoint.clone()),
+        topic,
         settings.publish_batch,
         settings.flush_interval,
         stop.clone(),
@@ -57,7 +71,6 @@ async fn consume(
         concurrency: CONCURRENCY,
         visibility_timeout: VISIBILITY_TIMEOUT,
     };
-    let queue = aws.queue(settings.queue_url.clone(), settings.long_poll);
     Consumer::new(queue, worker, options, metrics.consumer, stop)
         .run()
         .await

@@ -8,8 +8,11 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::csv::{Survey, SurveyError};
-use crate::spool::{Manifest, Spool};
+use common::ledger::Ledger;
+
+use crate::acceptance::{Acceptance, AcceptedImport, IdempotencyKey};
+use crate::csv::{Survey, SurveyError, Surveyed};
+use crate::spool::{Received, Spool, Upload};
 
 /// Pieces that may wait for the disk.
 const PIECES_WAITING: usize = 4;
@@ -23,21 +26,25 @@ pub enum IntakeError {
     /// The disk is full, or something else is wrong with it.
     #[error("the upload cannot be stored: {0}")]
     Disk(#[from] io::Error),
+    /// The idempotency key stands for an upload of another file.
+    #[error("the idempotency key stands for another file")]
+    KeyTaken,
+    /// Whether the idempotency key is in use cannot be known.
+    #[error("the ledger is away, and the upload has an idempotency key")]
+    LedgerAway,
     /// The client went away, or the process is ending.
     #[error("the upload was cut off")]
     CutOff,
 }
 
-enum Piece {
-    Data(Bytes),
-    End { file_name: Option<String> },
-}
+/// The piece of an upload that comes next; `None` is its end.
+type Piece = Option<Bytes>;
 
 /// An upload on its way to the disk. Dropping it leaves nothing behind.
 #[derive(Debug)]
 pub struct Intake {
     pieces: mpsc::Sender<Piece>,
-    stored: JoinHandle<Result<Manifest, IntakeError>>,
+    stored: JoinHandle<Result<(Upload, Surveyed), IntakeError>>,
 }
 
 impl Intake {
@@ -51,29 +58,73 @@ impl Intake {
     /// Hands over the next piece. False when the upload has failed already;
     /// [`Intake::finish`] says why.
     pub async fn write(&self, piece: Bytes) -> bool {
-        self.pieces.send(Piece::Data(piece)).await.is_ok()
+        self.pieces.send(Some(piece)).await.is_ok()
     }
 
-    /// The whole upload was handed over. When this gives a manifest, the
-    /// import is safe on disk.
-    pub async fn finish(self, file_name: Option<String>) -> Result<Manifest, IntakeError> {
-        // Where this fails the task has ended, and says why.
-        let _ = self.pieces.send(Piece::End { file_name }).await;
-        self.stored.await.map_err(|_| IntakeError::CutOff)?
+    /// The whole upload was handed over. When this gives an import, it is
+    /// safe on disk. A client that hangs up meanwhile does not end it half
+    /// way.
+    pub async fn finish<L: Ledger>(
+        self,
+        file_name: Option<String>,
+        key: Option<IdempotencyKey>,
+        acceptance: Acceptance<L>,
+    ) -> Result<AcceptedImport, IntakeError> {
+        let accepting = tokio::spawn(async move {
+            // Where this fails the task has ended, and says why.
+            let _ = self.pieces.send(None).await;
+            let (upload, surveyed) = self.stored.await.map_err(|_| IntakeError::CutOff)??;
+            let received = Received {
+                file_name,
+                surveyed,
+            };
+            acceptance.accept(upload, received, key).await
+        });
+        accepting.await.map_err(|_| IntakeError::CutOff)?
     }
 }
 
-fn store(spool: &Spool, mut incoming: mpsc::Receiver<Piece>) -> Result<Manifest, IntakeError> {
+fn store(
+    spool: &Spool,
+    mut incoming: mpsc::Receiver<Piece>,
+) -> Result<(Upload, Surveyed), IntakeError> {
     let mut upload = spool.begin()?;
     let mut survey = Survey::default();
     while let Some(piece) = incoming.blocking_recv() {
-        match piece {
-            Piece::Data(data) => {
-                survey.look(&data)?;
-                upload.write(&data)?;
-            }
-            Piece::End { file_name } => return Ok(upload.commit(file_name, survey.finish()?)?),
-        }
+        let Some(data) = piece else {
+            return Ok((upload, survey.finish()?));
+        };
+        let _turn = spool.turn();
+        survey.look(&data)?;
+        upload.write(&data)?;
     }
     Err(IntakeError::CutOff)
+}
+
+#[cfg(test)]
+mod tests {
+    use common::ledger::{LedgerSlot, RedisLedger};
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_import_is_handed_on_though_its_client_hangs_up_before_the_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path()).unwrap();
+        let (accepted, mut imports) = mpsc::unbounded_channel();
+        let intake = Intake::begin(spool.clone());
+        let file = "name,governmentId,email,debtAmount,debtDueDate,debtId\na,1,b,2,c,3\n";
+        assert!(intake.write(Bytes::from_static(file.as_bytes())).await);
+        let acceptance = Acceptance::<RedisLedger> {
+            spool: spool.clone(),
+            ledger: LedgerSlot::default(),
+            accepted,
+        };
+        let mut answer = Box::pin(intake.finish(None, None, acceptance));
+        assert!((&mut answer).now_or_never().is_none(), "too early");
+        drop(answer);
+        let manifest = imports.recv().await.unwrap();
+        assert_eq!(spool.unfinished().unwrap()[0].0, manifest);
+    }
 }

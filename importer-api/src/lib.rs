@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | [`http`] | routes, problem documents, API documentation |
 //! | [`intake`] | an upload → surveyed, on disk, synced |
+//! | [`acceptance`] | a stored upload → an import; idempotency keys |
 //! | [`spool`] | the files of the imports, and how far each is sent |
 //! | [`csv`] | a file's layout and its records, in bounded memory |
 //! | [`import`] | the records of a file → batches → SQS, from the checkpoint on |
@@ -12,6 +13,7 @@
 //! | [`rejections`] | rows that somebody should look at, with reason and record |
 //! | [`retention`] | old files are removed |
 
+pub mod acceptance;
 pub mod csv;
 pub mod http;
 pub mod import;

@@ -1,14 +1,15 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use common::ledger::RedisLedger;
+use common::ledger::{LedgerSlot, RedisLedger};
 use common::messaging::Aws;
-use common::service::{AppRegistry, StartError, ops_routes, serve_during};
+use common::service::{AppRegistry, Readiness, StartError, ops_routes, serve_during};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
-use crate::http::{Connected, Shared, routes};
+use crate::http::{Shared, UploadLimits, routes};
 use crate::import::Importer;
 use crate::progress::watch_progress;
 use crate::retention::remove_finished;
@@ -34,33 +35,44 @@ pub async fn run(
         context: format!("SPOOL_DIR {} cannot be read", settings.spool_dir.display()),
         source,
     })?;
+    let aws = Aws::new(&settings.base).await;
+    let queue = aws.queue(settings.queue_url.clone(), Duration::ZERO);
+    let connected = LedgerSlot::default();
+    let readiness = Readiness::of([
+        ("Redis", connected.ready_probe()),
+        ("SQS", queue.ready_probe()),
+    ]);
     let (accepted, incoming) = mpsc::unbounded_channel();
-    let connected = Arc::new(OnceLock::new());
+    if settings.tokens.is_open() && !settings.base.bind_address.is_loopback() {
+        warn!(
+            "Everybody who reaches BIND_ADDRESS may upload files; set API_TOKENS, or keep it private"
+        );
+    }
+    let importer_slot = Arc::new(OnceLock::new());
     let shared = Shared {
         spool: spool.clone(),
         accepted,
-        connected: Arc::clone(&connected),
+        ledger: connected.clone(),
+        importer: Arc::clone(&importer_slot),
+        limits: UploadLimits::new(settings.uploads),
         stop: stop.clone(),
     };
-    let routes = routes(shared, settings.max_upload_bytes).merge(ops_routes(registry));
+    let routes = routes(shared, settings.tokens).merge(ops_routes(registry, readiness));
     let work = async {
         let ledger = tokio::select! {
             ledger = RedisLedger::connect(&settings.redis, settings.expiration) => ledger?,
             () = stop.cancelled() => return Ok(()),
         };
-        let aws = Aws::new(&settings.base).await;
+        connected.put(&ledger);
         let importer = Arc::new(Importer::new(
             spool.clone(),
             ledger.clone(),
-            aws.queue(settings.queue_url.clone(), Duration::ZERO),
+            queue,
             metrics.clone(),
             (settings.concurrency, settings.batch_size),
             stop.clone(),
         ));
-        connected.get_or_init(|| Connected {
-            ledger: ledger.clone(),
-            importer: Arc::clone(&importer),
-        });
+        importer_slot.get_or_init(|| Arc::clone(&importer));
         let watching = watch_progress(ledger.clone(), metrics, stop.clone());
         let cleaning = remove_finished(spool, ledger, settings.retention, stop.clone());
         tokio::join!(importer.run(unfinished, incoming), watching, cleaning);

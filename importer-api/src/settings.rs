@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use common::service::{BaseSettings, Environment, RedisSettings, SettingError};
 
+use crate::http::{ApiTokens, UploadSettings};
+
 /// Settings of importer-api; the variables are in the README.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -16,8 +18,10 @@ pub struct Settings {
     pub queue_url: String,
     /// Folder of the uploads.
     pub spool_dir: PathBuf,
-    /// Most bytes of a request.
-    pub max_upload_bytes: u64,
+    /// How much is taken of how many clients.
+    pub uploads: UploadSettings,
+    /// Who may use the API.
+    pub tokens: ApiTokens,
     /// How long the file of a finished import is kept.
     pub retention: Duration,
     /// Batches in flight at a time, all imports together.
@@ -39,7 +43,12 @@ impl Settings {
             expiration: (expiration > 0).then(|| Duration::from_secs(expiration.into())),
             queue_url: env.queue_url("SQS_QUEUE_URL")?,
             spool_dir: env.or("SPOOL_DIR", PathBuf::from("data/spool"), "a folder")?,
-            max_upload_bytes: env.number("MAX_UPLOAD_BYTES", 1 << 30, 1, 1 << 40)?,
+            uploads: UploadSettings {
+                max_bytes: env.number("MAX_UPLOAD_BYTES", 1 << 30, 1, 1 << 40)?,
+                max_concurrent: env.number("MAX_CONCURRENT_UPLOADS", 16, 1, 1024)?,
+                idle_timeout: env.seconds("UPLOAD_IDLE_TIMEOUT", 30.0, 0.1, 3_600.0)?,
+            },
+            tokens: api_tokens(env)?,
             retention: Duration::from_hours(env.number(
                 "SPOOL_RETENTION_HOURS",
                 168,
@@ -50,4 +59,17 @@ impl Settings {
             batch_size: env.number("MAX_SQS_SEND_MESSAGE_BATCH_SIZE", 10, 1, 10)?,
         })
     }
+}
+
+/// `API_TOKENS`. What is wrong with it is told without telling a token.
+fn api_tokens(env: &Environment) -> Result<ApiTokens, SettingError> {
+    const NAME: &str = "API_TOKENS";
+    let Some(list) = env.get(NAME) else {
+        return Ok(ApiTokens::default());
+    };
+    ApiTokens::parse(list).map_err(|error| SettingError::Wrong {
+        name: NAME,
+        held: "(hidden)".to_owned(),
+        takes: format!("{}; {error}", ApiTokens::TAKES),
+    })
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use testkit::{Stack, assert_ends_at_sigterm, assert_refuses};
+use testkit::{ServiceProcess, Stack, assert_ends_at_sigterm, assert_refuses};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_importer-api");
 
@@ -31,6 +31,48 @@ async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
         ("MAX_CSV_PROCESS_CONCURRENT_TASKS", "many"),
         ("REDIS_PORT", "0"),
         ("SPOOL_DIR", "/dev/null/spool"),
+        ("MAX_CONCURRENT_UPLOADS", "0"),
+        ("UPLOAD_IDLE_TIMEOUT", "0"),
+        ("API_TOKENS", "fifteen-letters"),
     ];
     assert_refuses(BINARY, "PORT", &variables(&stack, spool), &wrong).await;
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_not_told() {
+    let (stack, spool) = (Stack::start().await, tempfile::tempdir().unwrap());
+    let tokens = (
+        "API_TOKENS",
+        "a-good-and-long-token,fifteen-letters".to_owned(),
+    );
+    let variables = variables(&stack, spool.path().to_str().unwrap());
+    let process = ServiceProcess::start(BINARY, "PORT", variables.into_iter().chain([tokens]));
+    let (status, output, errors) = process.ended().await;
+    assert_eq!(status.code(), Some(64));
+    assert!(errors.starts_with("API_TOKENS is \"(hidden)\""), "{errors}");
+    for token in ["a-good-and-long-token", "fifteen-letters"] {
+        assert!(!output.contains(token) && !errors.contains(token));
+    }
+}
+
+#[tokio::test]
+async fn an_open_api_that_others_can_reach_is_warned_of() {
+    let stack = Stack::start().await;
+    for (tokens, address, is_warned_of) in [
+        ("", "0.0.0.0", true),
+        ("a-good-and-long-token", "0.0.0.0", false),
+        ("", "127.0.0.1", false),
+    ] {
+        let spool = tempfile::tempdir().unwrap();
+        let more = [
+            ("API_TOKENS", tokens.to_owned()),
+            ("BIND_ADDRESS", address.to_owned()),
+        ];
+        let variables = variables(&stack, spool.path().to_str().unwrap());
+        let process = ServiceProcess::start(BINARY, "PORT", variables.into_iter().chain(more));
+        process.healthy().await;
+        process.terminate();
+        let (_, output, _) = process.ended().await;
+        assert_eq!(output.contains("set API_TOKENS"), is_warned_of, "{output}");
+    }
 }

@@ -15,7 +15,7 @@ use common::service::AppRegistry;
 use importer_api::ImporterMetrics;
 use importer_api::csv::Survey;
 use importer_api::import::Importer;
-use importer_api::spool::{Manifest, Spool};
+use importer_api::spool::{Manifest, Received, Spool};
 use tempfile::TempDir;
 use testkit::{CsvFile, CsvRow, Stack, poll_until, sample};
 use tokio::sync::mpsc;
@@ -107,7 +107,12 @@ impl Setting {
         survey.look(&file).unwrap();
         let mut upload = spool.begin().unwrap();
         upload.write(&file).unwrap();
-        let manifest = upload.commit(None, survey.finish().unwrap()).unwrap();
+        let manifest = upload
+            .commit(Received {
+                file_name: None,
+                surveyed: survey.finish().unwrap(),
+            })
+            .unwrap();
         Self {
             ledger: stack.ledger().await,
             stack,

@@ -4,8 +4,10 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`worker`] | claim → send → mark, a batch at a time |
+//! | [`message_id`] | the Message-ID of a debt's e-mail |
 //! | [`transport`] | how an e-mail leaves: to the log, or to memory in tests |
 
+pub mod message_id;
 mod metrics;
 mod run;
 mod settings;

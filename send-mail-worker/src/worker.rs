@@ -18,6 +18,10 @@ use crate::transport::Transport;
 /// How long a claim keeps others from sending the same e-mail. Longer than a
 /// transport may take.
 const LEASE: Duration = Duration::from_mins(1);
+/// How long a received message stays hidden. Longer than the lease: what a
+/// process that died had in hand comes back when the claims have ended, so
+/// that one receive more is enough.
+pub const VISIBILITY_TIMEOUT: Duration = LEASE.saturating_add(Duration::from_secs(5));
 /// Longest time a transport may take over a batch.
 const TRANSPORT_DEADLINE: Duration = Duration::from_secs(30);
 /// Most e-mails in hand, sent and not yet marked: as many as a process that
@@ -33,8 +37,6 @@ pub struct Worker<T, L> {
     metrics: MailMetrics,
     stop: CancellationToken,
     in_hand: Semaphore,
-    /// Identity of this process in its claims.
-    owner: Uuid,
 }
 
 /// One debt of a batch: its notification, and the places of the messages
@@ -57,15 +59,17 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             metrics,
             stop,
             in_hand: Semaphore::new(IN_HAND as usize),
-            owner: Uuid::new_v4(),
         }
     }
 
     /// Sends what nobody else has sent or is sending; a verdict for each mail.
     async fn send(&self, mails: &[Mail]) -> Result<Vec<Verdict>, Gave> {
         let debt_ids: Vec<&str> = mails.iter().map(Mail::debt_id).collect();
+        // Of this handling alone: a claim whose answer was lost is known as
+        // one's own, and that of another batch of this process is not.
+        let owner = Uuid::new_v4();
         let claims = ride_out("Redis", &self.stop, || {
-            self.ledger.claim_mails(&debt_ids, self.owner, LEASE)
+            self.ledger.claim_mails(&debt_ids, owner, LEASE)
         })
         .await?;
         let mut verdicts: Vec<Verdict> = claims
@@ -79,7 +83,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         let granted: Vec<usize> = (0..mails.len())
             .filter(|index| claims[*index] == MailClaim::Granted)
             .collect();
-        for index in self.send_granted(mails, &granted).await? {
+        for index in self.send_granted(mails, &granted, owner).await? {
             verdicts[index] = Verdict::Done;
         }
         let done = mails.iter().zip(&verdicts);
@@ -89,7 +93,12 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
     }
 
     /// Gives the mails that were sent and are marked so.
-    async fn send_granted(&self, mails: &[Mail], granted: &[usize]) -> Result<Vec<usize>, Gave> {
+    async fn send_granted(
+        &self,
+        mails: &[Mail],
+        granted: &[usize],
+        owner: Uuid,
+    ) -> Result<Vec<usize>, Gave> {
         if granted.is_empty() {
             return Ok(Vec::new());
         }
@@ -119,7 +128,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         let never = CancellationToken::new();
         ride_out("Redis", &never, || self.ledger.mark_mailed(&marked)).await?;
         ride_out("Redis", &self.stop, || {
-            self.ledger.release_mails(&unsent, self.owner)
+            self.ledger.release_mails(&unsent, owner)
         })
         .await?;
         Ok(sent)

@@ -34,10 +34,11 @@ fn message(body: &str) -> Outgoing {
 }
 
 /// Gives the verdict that a body names: `done`, `later`, `fail`, `panic`, and
-/// after a time `slow`. Keeps what it saw.
+/// after a time `slow`; `stuck` waits until it is let go. Keeps what it saw.
 #[derive(Clone, Default)]
 struct Handler {
     seen: Arc<Mutex<Vec<Delivery>>>,
+    let_go: CancellationToken,
 }
 
 impl Handler {
@@ -59,6 +60,11 @@ impl BatchHandler for Handler {
                 "later" if delivery.receive_count == 1 => Verdict::Later(Duration::ZERO),
                 "fail" => Verdict::Failed,
                 "panic" if delivery.receive_count == 1 => panic!("told to"),
+                "poison" => panic!("told to"),
+                "stuck" => {
+                    self.let_go.cancelled().await;
+                    Verdict::Done
+                }
                 "slow" => {
                     tokio::time::sleep(Duration::from_secs(4)).await;
                     Verdict::Done
@@ -78,11 +84,15 @@ struct Running {
 }
 
 async fn run(stack: &Stack, visibility_timeout: Duration) -> Running {
+    run_in_batches(stack, visibility_timeout, 1).await
+}
+
+async fn run_in_batches(stack: &Stack, visibility_timeout: Duration, most: i32) -> Running {
     let handler = Handler::default();
     let registry = AppRegistry::new("test").unwrap();
     let stop = CancellationToken::new();
     let options = ConsumerOptions {
-        max_messages: 1,
+        max_messages: most,
         long_poll: Duration::from_secs(1),
         concurrency: 3,
         visibility_timeout,
@@ -140,6 +150,63 @@ async fn each_message_is_settled_by_its_own_verdict() {
         4
     );
     assert!(counter(&running.registry, "messages_processed_errors_total") >= 2);
+}
+
+#[tokio::test]
+async fn a_poison_message_fails_alone() {
+    let stack = Stack::start().await;
+    let url = &stack.resources().data_process_url;
+    let queue = queue(&stack).await;
+    let mut bodies: Vec<String> = (0..9).map(|number| format!("good {number}")).collect();
+    bodies.insert(4, "poison".into());
+    let messages: Vec<_> = bodies.iter().map(|body| message(body)).collect();
+    queue
+        .send_batch(&messages.iter().collect::<Vec<_>>())
+        .await
+        .unwrap();
+
+    let running = run_in_batches(&stack, Duration::from_secs(30), 10).await;
+    poll_until("its neighbours to be deleted", LONG, async || {
+        (counter(&running.registry, "sqs_consumer_messages_deleted_total") == 9).then_some(())
+    })
+    .await;
+    running.stop.cancel();
+    running.task.await.unwrap();
+
+    for delivery in running.handler.seen.lock().unwrap().iter() {
+        assert_eq!(delivery.receive_count, 1, "{}", delivery.body);
+    }
+    assert_eq!(stack.depth(url).await.total(), 1, "the poison is left");
+    assert_eq!(
+        counter(&running.registry, "messages_processed_errors_total"),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_stop_leaves_nothing_hidden() {
+    const MESSAGES: u64 = 300;
+    let stack = Stack::start().await;
+    let url = &stack.resources().data_process_url;
+    let queue = queue(&stack).await;
+    let batch = vec![message("done"); 10];
+    for _ in 0..MESSAGES / 10 {
+        let sent = queue.send_batch(&batch.iter().collect::<Vec<_>>()).await;
+        sent.unwrap();
+    }
+    let running = run_in_batches(&stack, Duration::from_secs(30), 10).await;
+    poll_until("some to be deleted", LONG, async || {
+        (counter(&running.registry, "sqs_consumer_messages_deleted_total") > 0).then_some(())
+    })
+    .await;
+    running.stop.cancel();
+    running.task.await.unwrap();
+
+    let deleted = counter(&running.registry, "sqs_consumer_messages_deleted_total");
+    let depth = stack.depth(url).await;
+    assert_eq!((depth.in_flight, depth.visible), (0, MESSAGES - deleted));
+    let handled = running.handler.seen.lock().unwrap().len() as u64;
+    assert_eq!(handled, deleted, "nothing is begun after the stop");
 }
 
 #[tokio::test]
@@ -207,4 +274,36 @@ async fn the_row_travels_in_the_attributes() {
     let row_of = |body: &str| seen.iter().find(|d| d.body == body).unwrap().row;
     assert_eq!(row_of("done"), Some(row));
     assert_eq!(row_of("bare"), None);
+}
+
+#[tokio::test]
+async fn a_batch_that_waits_does_not_keep_the_others_waiting() {
+    let stack = Stack::start().await;
+    let queue = queue(&stack).await;
+    let running = run_in_batches(&stack, Duration::from_secs(30), 10).await;
+    queue.send_batch(&[&message("stuck")]).await.unwrap();
+    poll_until("the stuck message to be in hand", LONG, async || {
+        running
+            .handler
+            .receives()
+            .contains_key("stuck")
+            .then_some(())
+    })
+    .await;
+    for _ in 0..2 {
+        queue.send_batch(&[&message("done")]).await.unwrap();
+    }
+    poll_until("the others to be handled", LONG, async || {
+        (running.handler.receives().get("done") == Some(&2)).then_some(())
+    })
+    .await;
+    running.handler.let_go.cancel();
+    running.stop.cancel();
+    running.task.await.unwrap();
+    assert!(
+        stack
+            .depth(&stack.resources().data_process_url)
+            .await
+            .is_empty()
+    );
 }

@@ -5,8 +5,8 @@ mod report;
 mod upload;
 
 use std::{
-    fs::{self, File},
-    io::{self, BufRead, BufReader, Write},
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     generate::{GenerateCommand, GenerateError},
+    mail_log::MailLog,
     run::told_to_stop,
     services::Logs,
     stack::{DevStack, Ports, StackError},
@@ -29,6 +30,7 @@ use crate::{
 pub use expected::Expected;
 pub use report::Report;
 pub use upload::UploadError;
+pub(crate) use upload::upload;
 
 /// How often the ledger is asked how far the import is.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -120,13 +122,14 @@ impl DemoCommand {
         };
         stack.stop().await;
         let mut report = result?;
-        (report.mail_lines, report.mailed_debts) =
-            mail_lines(&self.logs.join("send-mail-worker.log")).map_err(|source| {
-                DemoError::Io {
-                    context: "cannot read the log of send-mail-worker".to_owned(),
-                    source,
-                }
+        let mut mails = MailLog::default();
+        mails
+            .read(&self.logs.join("send-mail-worker.log"))
+            .map_err(|source| DemoError::Io {
+                context: "cannot read the log of send-mail-worker".to_owned(),
+                source,
             })?;
+        (report.mail_lines, report.mailed_debts) = (mails.lines(), mails.debts());
         write!(io::stdout(), "{report}").map_err(|source| DemoError::Io {
             context: "cannot print".to_owned(),
             source,
@@ -167,7 +170,7 @@ impl DemoCommand {
     ) -> Result<Report, DemoError> {
         let ledger = ledger(stack).await?;
         let started = Instant::now();
-        let import_id = upload::upload(&stack.importer_url(), input).await?;
+        let import_id = upload(&stack.importer_url(), input).await?;
         let accepted = started.elapsed();
         let counts = self.watch(stack, &ledger, import_id, expected.rows).await?;
         Ok(Report {
@@ -229,21 +232,4 @@ async fn ledger(stack: &DevStack) -> Result<RedisLedger, DemoError> {
 fn style() -> ProgressStyle {
     ProgressStyle::with_template("{bar:40} {pos}/{len} rows  {elapsed}  {msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-/// E-mails that were logged, and how many debts they are for.
-fn mail_lines(log: &Path) -> io::Result<(u64, u64)> {
-    let mut debts = std::collections::HashSet::new();
-    let mut lines = 0;
-    for line in BufReader::new(File::open(log)?).lines() {
-        let line = line?;
-        let Ok(line) = serde_json::from_str::<serde_json::Value>(&line) else {
-            continue;
-        };
-        if line["message"] == "Mail sent" {
-            lines += 1;
-            debts.insert(line["debt_id"].to_string());
-        }
-    }
-    Ok((lines, debts.len() as u64))
 }

@@ -1,17 +1,23 @@
 //! The whole stack on one machine with one command: emulator, Redis, the three services.
 //!
 //! - [`emulator`]: SQS and SNS inside this process, on a port of its own.
+//! - [`fault_proxy`]: what a network does wrong, between a client and any of them.
 //! - [`redis_server`]: a private Redis server process that ends with its owner.
 //! - [`services`]: the three services as processes.
 //! - [`stack`]: all of these together.
 //! - [`run`]: the stack until Ctrl-C.
 //! - [`demo`]: the stack, an upload, and whether its figures add up.
+//! - [`chaos`]: imports during which everything is killed or taken away, and what became of them.
 //! - [`generate`]: input files of any size, the same for the same seed, with known figures.
 
+pub mod chaos;
 mod child;
 pub mod demo;
 pub mod emulator;
+pub mod fault_proxy;
+mod free_port;
 pub mod generate;
+mod mail_log;
 pub mod redis_server;
 pub mod run;
 pub mod services;

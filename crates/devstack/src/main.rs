@@ -7,7 +7,9 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use devstack::{demo::DemoCommand, generate::GenerateCommand, run::RunCommand};
+use devstack::{
+    chaos::ChaosCommand, demo::DemoCommand, generate::GenerateCommand, run::RunCommand,
+};
 use mimalloc::MiMalloc;
 
 /// The emulator frees on one thread what it allocated on another. With the system allocator of
@@ -27,6 +29,7 @@ struct Arguments {
 enum Command {
     Run(RunCommand),
     Demo(DemoCommand),
+    Chaos(ChaosCommand),
     Generate(GenerateCommand),
 }
 
@@ -46,6 +49,7 @@ async fn run(command: Command) -> Result<(), Box<dyn Error>> {
     match command {
         Command::Run(run) => run.run().await?,
         Command::Demo(demo) => demo.run().await?,
+        Command::Chaos(chaos) => chaos.run().await?,
         Command::Generate(generate) => {
             let generated = generate.run()?;
             writeln!(

@@ -6,7 +6,6 @@ mod wire;
 use std::{
     ffi::OsString,
     io,
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::ExitStatus,
     time::Duration,
@@ -16,7 +15,10 @@ use tokio::time::{self, Instant};
 
 use data_directory::DataDirectory;
 
-use crate::child::{self, OwnedChild, Program};
+use crate::{
+    child::{self, OwnedChild, Program},
+    free_port::free_port,
+};
 
 /// The name that is looked for in `PATH`.
 const BINARY: &str = "redis-server";
@@ -84,10 +86,20 @@ pub enum RedisError {
     },
 }
 
+/// When Redis makes its append-only file safe.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum AppendFsync {
+    /// Every second. While the disk is at it, answers go out whose writes are still in the memory
+    /// of the process, for up to two seconds: a kill loses these, not only a loss of power.
+    #[default]
+    Everysec,
+    /// Before each answer.
+    Always,
+}
+
 /// A running `redis-server` of its own, on 127.0.0.1 only.
 ///
-/// It is as durable as the services need: append-only file synced every second, no snapshots, no
-/// eviction. Dropping it kills the process; where `setpriv` exists (Linux) it also dies with the
+/// Append-only file, synced every second unless told otherwise, no snapshots, no eviction. Dropping it kills the process; where `setpriv` exists (Linux) it also dies with the
 /// process that started it, even if that one is killed with SIGKILL.
 #[derive(Debug)]
 pub struct RedisServer {
@@ -103,6 +115,15 @@ impl RedisServer {
     /// Without a port it takes any free one. With a directory, which is created if need be, it
     /// loads the data there and keeps them; without, it uses a temporary one.
     pub async fn start(port: Option<u16>, directory: Option<&Path>) -> Result<Self, RedisError> {
+        Self::start_with(port, directory, AppendFsync::default()).await
+    }
+
+    /// The same, with a choice of how durable it is.
+    pub async fn start_with(
+        port: Option<u16>,
+        directory: Option<&Path>,
+        append_fsync: AppendFsync,
+    ) -> Result<Self, RedisError> {
         let binary = child::find_in_path(BINARY).ok_or(RedisError::MissingBinary)?;
         let directory = DataDirectory::open(directory)?;
         let mut attempts = if port.is_some() { 1 } else { PORT_ATTEMPTS };
@@ -112,7 +133,7 @@ impl RedisServer {
                 None => free_port().map_err(RedisError::NoFreePort)?,
             };
             attempts -= 1;
-            match launch(&binary, port, &directory).await {
+            match launch(&binary, port, &directory, append_fsync).await {
                 Ok(child) => {
                     return Ok(Self {
                         port,
@@ -167,10 +188,11 @@ async fn launch(
     binary: &Path,
     port: u16,
     directory: &DataDirectory,
+    append_fsync: AppendFsync,
 ) -> Result<OwnedChild, RedisError> {
     let program = Program {
         binary: binary.to_owned(),
-        arguments: arguments(port, directory.path()),
+        arguments: arguments(port, directory.path(), append_fsync),
         environment: Vec::new(),
         log: directory.open_log()?.into(),
     };
@@ -199,14 +221,18 @@ async fn launch(
     }
 }
 
-fn arguments(port: u16, directory: &Path) -> Vec<OsString> {
+fn arguments(port: u16, directory: &Path, append_fsync: AppendFsync) -> Vec<OsString> {
+    let append_fsync = match append_fsync {
+        AppendFsync::Everysec => "everysec",
+        AppendFsync::Always => "always",
+    };
     let port = port.to_string();
     [
         ("--port", port.as_ref()),
         ("--bind", "127.0.0.1".as_ref()),
         ("--dir", directory.as_os_str()),
         ("--appendonly", "yes".as_ref()),
-        ("--appendfsync", "everysec".as_ref()),
+        ("--appendfsync", append_fsync.as_ref()),
         ("--save", "".as_ref()),
         ("--maxmemory-policy", "noeviction".as_ref()),
         ("--daemonize", "no".as_ref()),
@@ -214,11 +240,6 @@ fn arguments(port: u16, directory: &Path) -> Vec<OsString> {
     .into_iter()
     .flat_map(|(name, value)| [name.into(), value.to_owned()])
     .collect()
-}
-
-fn free_port() -> io::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?.port())
 }
 
 #[cfg(test)]

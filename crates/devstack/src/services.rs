@@ -70,6 +70,8 @@ pub enum Logs {
     Prefixed,
     /// A file for each service in this directory.
     Files(PathBuf),
+    /// This file, for the one service that is started with it.
+    File(PathBuf),
 }
 
 /// One service: its name, its port, and its own variables.
@@ -208,6 +210,7 @@ fn output(name: &'static str, logs: &Logs) -> io::Result<(OwnedFd, Option<PathBu
             let path = directory.join(format!("{name}.log"));
             Ok((File::create(&path)?.into(), Some(path)))
         }
+        Logs::File(path) => Ok((File::create(path)?.into(), Some(path.clone()))),
         Logs::Prefixed => {
             let (reader, writer) = io::pipe()?;
             thread::Builder::new()

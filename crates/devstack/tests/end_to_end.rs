@@ -2,100 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::collections::HashMap;
-use std::time::Duration;
+mod suite;
 
-use common::contract::Notification;
-use common::ledger::{ImportLedger, OutcomeCounts, RedisLedger};
-use reqwest::multipart::{Form, Part};
-use send_mail_worker::transport::MemoryTransport;
-use serde_json::Value;
-use tempfile::TempDir;
-use testkit::{CsvFile, CsvRow, RunningService, Stack, poll_until};
-use uuid::Uuid;
-
-const LONG: Duration = Duration::from_secs(30);
-
-struct Suite {
-    stack: Stack,
-    _spool: TempDir,
-    ledger: RedisLedger,
-    importer: RunningService,
-    billing: RunningService,
-    mailing: RunningService,
-    mails: MemoryTransport,
-}
-
-impl Suite {
-    async fn start() -> Self {
-        let stack = Stack::start().await;
-        let spool = tempfile::tempdir().unwrap();
-        let folder = [("SPOOL_DIR", spool.path().to_str().unwrap())];
-        let data_process = &stack.resources().data_process_url;
-        let env = stack.service_environment(data_process, &folder);
-        let settings = importer_api::Settings::read(&env).unwrap();
-        let importer = RunningService::start(|l, s| importer_api::run(settings, l, s)).await;
-        let settings = billing_worker::Settings::read(&env).unwrap();
-        let billing = RunningService::start(|l, s| billing_worker::run(settings, l, s)).await;
-        let env = stack.service_environment(&stack.resources().process_email_url, &[]);
-        let settings = send_mail_worker::Settings::read(&env).unwrap();
-        let mails = MemoryTransport::default();
-        let transport = mails.clone();
-        let mailing =
-            RunningService::start(|l, s| send_mail_worker::run(settings, transport, l, s)).await;
-        Self {
-            ledger: stack.ledger().await,
-            stack,
-            _spool: spool,
-            importer,
-            billing,
-            mailing,
-            mails,
-        }
-    }
-
-    async fn upload(&self, file: Vec<u8>) -> Uuid {
-        let form = Form::new().part("file", Part::bytes(file).file_name("debts.csv"));
-        let url = format!("{}/v1/upload", self.importer.url());
-        let request = reqwest::Client::new().post(url).multipart(form);
-        let answer: Value = request.send().await.unwrap().json().await.unwrap();
-        answer["import_id"].as_str().unwrap().parse().unwrap()
-    }
-
-    async fn completed(&self, import_id: Uuid) -> OutcomeCounts {
-        poll_until("the import to be complete", LONG, async || {
-            let counts = self.ledger.outcome_counts(import_id).await.unwrap();
-            (counts.rows > 0 && counts.is_complete()).then_some(counts)
-        })
-        .await
-    }
-
-    /// The mails by debt; panics if a debt got two.
-    fn mails_by_debt(&self) -> HashMap<String, Notification> {
-        let mut mails = HashMap::new();
-        for mail in self.mails.mails() {
-            let twice = mails.insert(mail.debt_id.clone(), mail);
-            assert!(twice.is_none(), "two mails: {twice:?}");
-        }
-        mails
-    }
-
-    async fn queues_are_empty(&self) {
-        let resources = self.stack.resources();
-        for queue in [&resources.data_process_url, &resources.process_email_url] {
-            poll_until("the queue to be empty", LONG, async || {
-                self.stack.depth(queue).await.is_empty().then_some(())
-            })
-            .await;
-        }
-        for queue in [
-            &resources.data_process_dlq_url,
-            &resources.process_email_dlq_url,
-        ] {
-            assert!(self.stack.depth(queue).await.is_empty());
-        }
-    }
-}
+use suite::Suite;
+use testkit::{CsvFile, CsvRow};
 
 #[tokio::test]
 async fn every_row_has_one_outcome_and_every_bill_one_mail_however_often_a_file_comes() {
@@ -121,12 +31,20 @@ async fn every_row_has_one_outcome_and_every_bill_one_mail_however_often_a_file_
     suite.queues_are_empty().await;
     assert_eq!(suite.mails_by_debt().len(), 60);
     for (service, metric, value) in [
-        (&suite.importer, "csv_processor_messages_sent_total", 124),
-        (&suite.billing, "billing_processed_successfully_total", 60),
-        (&suite.billing, "skipped_messages_total", 60),
-        (&suite.billing, "invalid_messages_total", 4),
-        (&suite.billing, "notification_sent_total", 60),
-        (&suite.mailing, "mails_sent_total", 60),
+        (
+            &suite.importers[0],
+            "csv_processor_messages_sent_total",
+            124,
+        ),
+        (
+            &suite.billing_workers[0],
+            "billing_processed_successfully_total",
+            60,
+        ),
+        (&suite.billing_workers[0], "skipped_messages_total", 60),
+        (&suite.billing_workers[0], "invalid_messages_total", 4),
+        (&suite.billing_workers[0], "notification_sent_total", 60),
+        (&suite.mail_workers[0], "mails_sent_total", 60),
     ] {
         assert_eq!(service.metric(metric).await, value, "{metric}");
     }

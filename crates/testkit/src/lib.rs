@@ -46,6 +46,7 @@ pub use devstack::emulator::{
     Attribute, Emulator, PipelineNames, PipelineResources, PipelineSettings, QueueDepth,
     StoredMessage,
 };
+pub use devstack::fault_proxy::{FaultMode, FaultProxy, Resets};
 pub use devstack::redis_server::RedisServer;
 pub use fake_queue::FakeQueue;
 pub use import::new_import;

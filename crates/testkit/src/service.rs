@@ -44,6 +44,14 @@ impl RunningService {
         answer.expect("an answer").text().await.expect("a text")
     }
 
+    /// The status code and the text of a route.
+    pub async fn answer(&self, route: &str) -> (u16, String) {
+        let answer = reqwest::get(format!("{}{route}", self.url)).await;
+        let answer = answer.expect("an answer");
+        let status = answer.status().as_u16();
+        (status, answer.text().await.expect("a text"))
+    }
+
     /// The value of a metric as it is scraped; panics if it is not there.
     pub async fn metric(&self, name: &str) -> u64 {
         sample(&self.get("/metrics").await, name)

@@ -1,6 +1,9 @@
 //! Queues, topic and Redis for one test.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+};
 
 use common::{
     ledger::RedisLedger,
@@ -10,6 +13,7 @@ use devstack::{
     emulator::{
         Emulator, PipelineNames, PipelineResources, PipelineSettings, QueueDepth, StoredMessage,
     },
+    fault_proxy::FaultProxy,
     redis_server::RedisServer,
     stack::shared_environment,
 };
@@ -117,6 +121,18 @@ impl Stack {
             .collect()
     }
 
+    /// A proxy before SQS or before SNS, for services that get its [`FaultProxy::url`] as
+    /// `SQS_ENDPOINT_URL` or `SNS_ENDPOINT_URL`.
+    pub async fn proxy_to_emulator(&self) -> FaultProxy {
+        proxy_to(self.emulator.port()).await
+    }
+
+    /// A proxy before Redis, for services that get the port of its [`FaultProxy::address`] as
+    /// `REDIS_PORT`.
+    pub async fn proxy_to_redis(&self) -> FaultProxy {
+        proxy_to(self.redis_port).await
+    }
+
     /// The ledger in this stack's Redis.
     pub async fn ledger(&self) -> RedisLedger {
         let settings = RedisSettings::read(&self.service_environment("http://unused", &[]));
@@ -163,6 +179,12 @@ impl Stack {
             self.redis = Some(redis);
         }
     }
+}
+
+async fn proxy_to(port: u16) -> FaultProxy {
+    FaultProxy::start(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .await
+        .expect("a port for the proxy")
 }
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub enum SurveyError {
 pub struct Survey {
     /// The start of the file, until its layout is known.
     head: Vec<u8>,
+    /// The layout is looked for again once the start is that long.
+    look_at: usize,
     counting: Option<Counting>,
 }
 
@@ -55,7 +57,14 @@ impl Survey {
             return Ok(());
         }
         self.head.extend_from_slice(piece);
-        self.find_layout(self.head.len() >= MAX_HEADER_BYTES)
+        let is_whole = self.head.len() >= MAX_HEADER_BYTES;
+        if self.head.len() < self.look_at && !is_whole {
+            return Ok(());
+        }
+        // Twice as much the next time: a client that sends byte by byte must
+        // not have the start read from the beginning for each.
+        self.look_at = self.head.len() * 2;
+        self.find_layout(is_whole)
     }
 
     /// What the whole file tells.

@@ -29,6 +29,7 @@ const LAST_ID: &str = "end";
     get,
     path = "/v1/imports/{import_id}/events",
     tag = "imports",
+    security((), ("bearer" = [])),
     params(("import_id" = Uuid, Path, description = "The import")),
     responses(
         (status = 200, description = "The events", body = String, content_type = "text/event-stream"),

@@ -55,6 +55,7 @@ pub(super) struct ReconciledView {
     get,
     path = "/v1/imports",
     tag = "imports",
+    security((), ("bearer" = [])),
     params(Page),
     responses(
         (status = 200, description = "A page of the imports", body = ImportPage),
@@ -96,6 +97,7 @@ pub(super) async fn list(
     get,
     path = "/v1/imports/{import_id}",
     tag = "imports",
+    security((), ("bearer" = [])),
     params(("import_id" = Uuid, Path, description = "The import, as the upload answered")),
     responses(
         (status = 200, description = "The import", body = ImportView),
@@ -121,6 +123,7 @@ pub(super) async fn get(
     post,
     path = "/v1/imports/{import_id}/cancel",
     tag = "imports",
+    security((), ("bearer" = [])),
     params(("import_id" = Uuid, Path, description = "The import")),
     responses(
         (status = 200, description = "It is cancelled", body = ImportView),
@@ -158,6 +161,7 @@ pub(super) async fn cancel(
     post,
     path = "/v1/imports/{import_id}/reconcile",
     tag = "imports",
+    security((), ("bearer" = [])),
     params(("import_id" = Uuid, Path, description = "The import")),
     responses(
         (status = 200, description = "The rows that were sent again", body = ReconciledView),

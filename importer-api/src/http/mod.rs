@@ -1,9 +1,14 @@
 //! Routes, problem documents, API documentation.
 
+mod auth;
 mod docs;
 mod events;
+mod file_name;
+mod form;
 mod import_view;
 mod imports;
+mod limits;
+mod linger;
 mod problem;
 mod rejections;
 mod upload;
@@ -11,8 +16,8 @@ mod upload;
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use common::ledger::RedisLedger;
+use axum::middleware::{from_fn, from_fn_with_state};
+use common::ledger::{LedgerSlot, RedisLedger};
 use common::messaging::Queue;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -21,9 +26,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
+pub use auth::{ApiTokens, UnfitToken};
 pub use docs::ApiDoc;
+pub use limits::{UploadLimits, UploadSettings};
 pub use problem::Problem;
 
+use self::auth::authenticate;
+use self::linger::linger;
+use crate::acceptance::Acceptance;
 use crate::import::Importer;
 use crate::spool::{Manifest, Spool};
 
@@ -34,37 +44,41 @@ pub struct Shared {
     pub spool: Spool,
     /// Takes the imports that are to be sent.
     pub accepted: mpsc::UnboundedSender<Manifest>,
-    /// Set once the ledger has answered for the first time.
-    pub connected: Arc<OnceLock<Connected>>,
+    /// What became of the imports.
+    pub ledger: LedgerSlot<RedisLedger>,
+    /// Sends them; set once the ledger has answered for the first time.
+    pub importer: Arc<OnceLock<Arc<QueueImporter>>>,
+    /// How much is taken of how many clients.
+    pub limits: UploadLimits,
     /// Cancelled when the process is told to stop.
     pub stop: CancellationToken,
 }
 
-/// What the handlers share once the ledger has answered.
-#[derive(Clone, Debug)]
-pub struct Connected {
-    /// What became of the imports.
-    pub ledger: RedisLedger,
-    /// Sends them.
-    pub importer: Arc<Importer<Queue, RedisLedger>>,
-}
+type QueueImporter = Importer<Queue, RedisLedger>;
 
 impl Shared {
     fn ledger(&self) -> Result<&RedisLedger, Problem> {
-        let connected = self.connected.get().ok_or_else(Problem::ledger_away)?;
-        Ok(&connected.ledger)
+        self.ledger.get().ok_or_else(Problem::ledger_away)
     }
 
-    fn importer(&self) -> Result<Arc<Importer<Queue, RedisLedger>>, Problem> {
-        let connected = self.connected.get().ok_or_else(Problem::ledger_away)?;
-        Ok(Arc::clone(&connected.importer))
+    fn importer(&self) -> Result<Arc<QueueImporter>, Problem> {
+        let importer = self.importer.get();
+        importer.cloned().ok_or_else(Problem::ledger_away)
+    }
+
+    fn acceptance(&self) -> Acceptance<RedisLedger> {
+        Acceptance {
+            spool: self.spool.clone(),
+            ledger: self.ledger.clone(),
+            accepted: self.accepted.clone(),
+        }
     }
 }
 
-/// The routes of the API and its documentation.
-pub fn routes(shared: Shared, max_upload_bytes: u64) -> Router {
-    let limit = usize::try_from(max_upload_bytes).unwrap_or(usize::MAX);
-    let (router, api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
+/// The routes of the API and its documentation. The routes below `/v1` take
+/// requests with one of the tokens, the documentation takes all.
+pub fn routes(shared: Shared, tokens: ApiTokens) -> Router {
+    let (v1, api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(upload::upload))
         .routes(routes!(imports::list))
         .routes(routes!(imports::get))
@@ -73,10 +87,10 @@ pub fn routes(shared: Shared, max_upload_bytes: u64) -> Router {
         .routes(routes!(events::events))
         .routes(routes!(rejections::rejections))
         .split_for_parts();
-    router
-        .layer(DefaultBodyLimit::max(limit))
+    v1.layer(from_fn_with_state(tokens, authenticate))
         .with_state(shared)
         .merge(SwaggerUi::new("/docs").url("/openapi.json", api))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(from_fn(linger))
 }

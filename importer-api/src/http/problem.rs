@@ -1,5 +1,7 @@
+use std::time::Duration;
+
 use axum::Json;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -23,9 +25,6 @@ pub struct Problem {
     /// What is wrong with this request, and what to do.
     #[schema(example = "the header lacks the columns email; it has name, debtId")]
     detail: String,
-    /// A header that belongs to the status.
-    #[serde(skip)]
-    header: Option<(HeaderName, &'static str)>,
 }
 
 impl Problem {
@@ -35,13 +34,7 @@ impl Problem {
             title: title.to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
-            header: None,
         }
-    }
-
-    fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, value));
-        self
     }
 
     /// There is no such route.
@@ -122,26 +115,87 @@ impl Problem {
             "The ledger is away",
             "what became of the imports cannot be read right now; try again in a moment",
         )
-        .with_header(header::RETRY_AFTER, "2")
+    }
+
+    /// The idempotency key is not as it should be.
+    pub(super) fn bad_idempotency_key() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-idempotency-key",
+            "The idempotency key is not as it should be",
+            "the header Idempotency-Key takes 1 to 255 visible ASCII characters",
+        )
+    }
+
+    /// The idempotency key stands for an upload of another file.
+    pub(super) fn idempotency_key_taken() -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency-key-taken",
+            "The idempotency key stands for another file",
+            "an earlier upload with this Idempotency-Key had other content; use a new key for a new file",
+        )
     }
 
     /// The request is not `multipart/form-data`, or is cut off or malformed.
-    pub(super) fn malformed_form(status: StatusCode, detail: impl Into<String>) -> Self {
+    pub(super) fn malformed_form(detail: impl Into<String>) -> Self {
         Self::new(
-            status,
+            StatusCode::BAD_REQUEST,
             "malformed-form",
             "The request is not a well-formed multipart form",
             detail,
         )
     }
 
+    /// The request lacks a token that is known.
+    pub(super) fn unauthorized() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "The request has no valid token",
+            "send one of the tokens of this service in the header Authorization: Bearer <token>",
+        )
+    }
+
+    /// The client stopped sending.
+    pub(super) fn idle(limit: Duration) -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "idle",
+            "The upload stood still",
+            format!("nothing came in for {limit:?}; nothing of the upload was kept, send it again"),
+        )
+    }
+
     /// The request is larger than the service takes.
-    pub(super) fn too_large() -> Self {
+    pub(super) fn too_large(most: u64) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too-large",
             "The upload is too large",
-            "the file is larger than this service takes; split it, or raise MAX_UPLOAD_BYTES",
+            format!(
+                "this service takes requests of up to {most} bytes (MAX_UPLOAD_BYTES); split the file"
+            ),
+        )
+    }
+
+    /// The request's body is compressed.
+    pub(super) fn encoded() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "encoded",
+            "The upload is compressed",
+            "compressed uploads are not taken; send the form without a Content-Encoding",
+        )
+    }
+
+    /// As many uploads as the service takes at a time are coming in.
+    pub(super) fn too_many_uploads() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-uploads",
+            "Too many uploads at a time",
+            "other uploads are coming in; send this one again in a moment",
         )
     }
 
@@ -213,13 +267,19 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
-        let header = self.header.clone();
-        let mut response = (status, content_type, Json(self)).into_response();
-        if let Some((name, value)) = header {
-            response
-                .headers_mut()
-                .insert(name, HeaderValue::from_static(value));
+        let further = further_header(status).map(|header| [header]);
+        (status, content_type, further, Json(self)).into_response()
+    }
+}
+
+/// The header that RFC 9110 asks for with a status.
+fn further_header(status: StatusCode) -> Option<(HeaderName, &'static str)> {
+    match status {
+        StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Some((header::ACCEPT_ENCODING, "identity")),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            Some((header::RETRY_AFTER, "1"))
         }
-        response
+        _ => None,
     }
 }

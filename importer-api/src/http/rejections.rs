@@ -76,6 +76,7 @@ impl<'a> From<&'a Rejection> for RejectionView<'a> {
     get,
     path = "/v1/imports/{import_id}/rejections",
     tag = "imports",
+    security((), ("bearer" = [])),
     params(("import_id" = Uuid, Path, description = "The import")),
     responses(
         (status = 200, description = "The rows", content((String = "text/csv"), (RejectionsView = "application/json"))),

@@ -1,20 +1,24 @@
 use std::io::ErrorKind;
 
 use axum::Json;
-use axum::extract::State;
-use axum::extract::multipart::{Field, Multipart, MultipartError, MultipartRejection};
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use serde::Serialize;
-use tracing::{error, info};
+use tracing::error;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::file_name::shown_file_name;
+use super::form::{Form, FormError, FormField};
 use super::{Problem, Shared};
+use crate::acceptance::{AcceptedImport, IdempotencyKey};
 use crate::intake::{Intake, IntakeError};
-use crate::spool::Manifest;
 
 /// Name of the form's field with the file.
 const FILE_FIELD: &str = "file";
+/// A client's name for an upload (draft-ietf-httpapi-idempotency-key-header).
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The upload is on disk and will be processed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,6 +31,8 @@ pub(super) struct Accepted {
     /// Data records of the file.
     #[schema(example = 2053)]
     rows: u64,
+    /// An earlier upload with the same `Idempotency-Key` made the import.
+    replayed: bool,
 }
 
 /// The form of an upload.
@@ -43,50 +49,78 @@ pub(super) struct UploadForm {
 ///
 /// Answers as soon as the file is safe on disk; its rows are processed in the
 /// background. Fields are separated by commas, semicolons or tabs, text is
-/// UTF-8 or Windows-1252. A bad row does not stop the others.
+/// UTF-8 or Windows-1252. A bad row does not stop the others. The same content
+/// with the same `Idempotency-Key` within 24 hours is the same import; without
+/// a key it is another import, whose rows are all skipped.
 #[utoipa::path(
     post,
     path = "/v1/upload",
     tag = "imports",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The client's name for the upload: 1 to 255 visible ASCII characters")),
     request_body(content = inline(UploadForm), content_type = "multipart/form-data"),
+    security((), ("bearer" = [])),
     responses(
         (status = 202, description = "The file is on disk and will be processed", body = Accepted),
         (status = 400, description = "The form is malformed or has no file", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The file is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The file has no data, or lacks columns", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The service has tokens, and the request none of them", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`"))),
+        (status = 408, description = "The client sent nothing for too long; nothing was kept", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The request is too large; at once where its length says so", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The request is compressed", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The file has no data, or lacks columns, or the idempotency key stands for another file", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many uploads at a time", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait"))),
         (status = 500, description = "The service has a fault; its log has the rest", body = Problem, content_type = "application/problem+json"),
-        (status = 507, description = "The disk is full", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The upload has an idempotency key, and the ledger is away", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait"))),
+        (status = 507, description = "The disk is full; nothing was kept", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn upload(
     State(shared): State<Shared>,
-    form: Result<Multipart, MultipartRejection>,
+    request: Request,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    let form = form.map_err(|error| Problem::malformed_form(error.status(), error.body_text()))?;
-    let manifest = store(&shared, form).await?;
+    let (head, body) = request.into_parts();
+    let _slot = shared.limits.admit(&head.headers)?;
+    let content_type = head.headers.get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let key = idempotency_key(&head.headers)?;
+    let import = store(&shared, content_type.unwrap_or_default(), key, body).await?;
     let accepted = Accepted {
         message: "File accepted, its rows are being processed",
-        import_id: manifest.import_id,
-        rows: manifest.rows,
+        import_id: import.import_id,
+        rows: import.rows,
+        replayed: import.replayed,
     };
-    info!(import_id = %manifest.import_id, rows = manifest.rows, bytes = manifest.size, "File accepted");
-    // The importer is gone only while the process stops; it goes on with the
-    // import at the next start.
-    let _ = shared.accepted.send(manifest);
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
+    match (keys.next(), keys.next()) {
+        (None, _) => Ok(None),
+        (Some(key), None) => IdempotencyKey::read(key.as_bytes())
+            .map(Some)
+            .ok_or_else(Problem::bad_idempotency_key),
+        _ => Err(Problem::bad_idempotency_key()),
+    }
+}
+
 /// Stores the form's file. The form is read to its end even where the file
-/// turns out bad, as clients read no answer before they have sent it all.
-async fn store(shared: &Shared, mut form: Multipart) -> Result<Manifest, Problem> {
+/// turns out bad, as many clients read no answer before they have sent it all.
+async fn store(
+    shared: &Shared,
+    content_type: &str,
+    key: Option<IdempotencyKey>,
+    body: Body,
+) -> Result<AcceptedImport, Problem> {
+    let failed = |error: FormError| form_problem(&error, shared);
+    let mut form = Form::new(content_type, body, shared.limits.form()).map_err(failed)?;
     let mut stored = None;
-    while let Some(field) = form.next_field().await.map_err(|e| form_problem(&e))? {
+    while let Some(field) = form.next_field().await.map_err(failed)? {
         if field.name() != Some(FILE_FIELD) {
-            drain(field).await?;
+            drain(field).await.map_err(failed)?;
         } else if stored.is_none() {
+            let file_name = field.file_name().and_then(shown_file_name);
             let intake = Intake::begin(shared.spool.clone());
-            let file_name = field.file_name().map(str::to_owned);
-            receive(field, &intake).await?;
+            receive(field, &intake).await.map_err(failed)?;
             stored = Some((intake, file_name));
         } else {
             return Err(Problem::many_files());
@@ -94,13 +128,13 @@ async fn store(shared: &Shared, mut form: Multipart) -> Result<Manifest, Problem
     }
     let (intake, file_name) = stored.ok_or_else(Problem::no_file)?;
     intake
-        .finish(file_name)
+        .finish(file_name, key, shared.acceptance())
         .await
         .map_err(|e| intake_problem(&e))
 }
 
-async fn receive(mut field: Field<'_>, intake: &Intake) -> Result<(), Problem> {
-    while let Some(piece) = field.chunk().await.map_err(|e| form_problem(&e))? {
+async fn receive(mut field: FormField<'_>, intake: &Intake) -> Result<(), FormError> {
+    while let Some(piece) = field.chunk().await? {
         if !intake.write(piece).await {
             return drain(field).await;
         }
@@ -108,15 +142,18 @@ async fn receive(mut field: Field<'_>, intake: &Intake) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn drain(mut field: Field<'_>) -> Result<(), Problem> {
-    while field.chunk().await.map_err(|e| form_problem(&e))?.is_some() {}
+async fn drain(mut field: FormField<'_>) -> Result<(), FormError> {
+    while field.chunk().await?.is_some() {}
     Ok(())
 }
 
-fn form_problem(error: &MultipartError) -> Problem {
-    match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(),
-        status => Problem::malformed_form(status, error.body_text()),
+fn form_problem(error: &FormError, shared: &Shared) -> Problem {
+    match error {
+        FormError::TooLarge => Problem::too_large(shared.limits.form().bytes),
+        FormError::Idle(limit) => Problem::idle(*limit),
+        FormError::NoPart | FormError::CutOff(_) | FormError::Malformed(_) => {
+            Problem::malformed_form(error.to_string())
+        }
     }
 }
 
@@ -126,11 +163,13 @@ fn intake_problem(error: &IntakeError) -> Problem {
         IntakeError::Disk(error)
             if matches!(
                 error.kind(),
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
             ) =>
         {
             Problem::disk_full()
         }
+        IntakeError::KeyTaken => Problem::idempotency_key_taken(),
+        IntakeError::LedgerAway => Problem::ledger_away(),
         IntakeError::Disk(_) | IntakeError::CutOff => {
             error!(%error, "Upload failed");
             Problem::internal()

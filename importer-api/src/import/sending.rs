@@ -8,7 +8,7 @@ use common::messaging::BatchSender;
 use common::outage::{GaveUp, Interrupted, ride_out};
 use futures::StreamExt;
 use jiff::Timestamp;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -129,7 +129,8 @@ where
             .boxed();
         // In order, so that every row before a position is sent.
         let mut sent = pin!(sends.buffered(importer.concurrency));
-        let mut checkpoints = interval(CHECKPOINT_INTERVAL);
+        let mut checkpoints =
+            interval_at(Instant::now() + CHECKPOINT_INTERVAL, CHECKPOINT_INTERVAL);
         checkpoints.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut cancelled, mut failure) = (false, None);
         loop {
@@ -145,7 +146,11 @@ where
                     }
                 },
                 _ = checkpoints.tick() => {
-                    importer.save(self.import_id, *position, false).await?;
+                    // Without it more is sent again after a crash; no reason
+                    // to send nothing now.
+                    if let Err(error) = importer.save(self.import_id, *position, false).await {
+                        warn!(import_id = %self.import_id, %error, "Checkpoint was not saved");
+                    }
                     if !cancelled && self.is_cancelled(*position).await {
                         cancelled = true;
                         self.halt.cancel();

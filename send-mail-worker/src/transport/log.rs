@@ -5,6 +5,7 @@ use common::contract::Notification;
 use serde::Serialize;
 
 use super::{Transport, TransportError};
+use crate::message_id::message_id;
 
 /// Logs each e-mail: one JSON object a line, in the form of the process's
 /// other log lines. The line *is* the e-mail, so it does not depend on the
@@ -12,13 +13,15 @@ use super::{Transport, TransportError};
 /// e-mails counts as sent.
 pub struct LogTransport<W = io::Stdout>(Mutex<W>);
 
-/// The line of the contract: message `Mail sent`, with `debt_id`.
+/// The line of the contract: message `Mail sent`, with `debt_id`. An e-mail
+/// that is repeated after a crash has the same `message_id`.
 #[derive(Serialize)]
 struct Line<'a> {
     timestamp: jiff::Timestamp,
     level: &'static str,
     message: &'static str,
     debt_id: &'a str,
+    message_id: String,
     target: &'static str,
 }
 
@@ -37,13 +40,14 @@ impl<W: Write> LogTransport<W> {
 
     fn write(&self, mails: &[&Notification]) -> io::Result<()> {
         let timestamp = jiff::Timestamp::now();
-        let mut lines = Vec::with_capacity(mails.len() * 192);
+        let mut lines = Vec::with_capacity(mails.len() * 256);
         for mail in mails {
             let line = Line {
                 timestamp,
                 level: "INFO",
                 message: "Mail sent",
                 debt_id: &mail.debt_id,
+                message_id: message_id(&mail.debt_id),
                 target: module_path!(),
             };
             serde_json::to_writer(&mut lines, &line)?;
@@ -113,6 +117,7 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0]["message"], "Mail sent");
         assert_eq!(lines[0]["debt_id"], "17");
+        assert_eq!(lines[0]["message_id"], message_id("17"));
         assert_eq!(lines[1]["debt_id"], "a\nb");
     }
 

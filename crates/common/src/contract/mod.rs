@@ -8,6 +8,7 @@ mod invalid;
 mod notification;
 mod record;
 
+pub mod masking;
 pub mod names;
 
 pub use identity::{RowId, RowIdentity};

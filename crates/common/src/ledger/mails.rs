@@ -20,7 +20,8 @@ pub enum MailClaim {
 /// Who sends the e-mail of a debt, and whether it is sent.
 pub trait MailLedger: Send + Sync {
     /// Claims the e-mail of each debt for `lease`, in their order. `owner` is
-    /// the process that asks.
+    /// the attempt that asks: it is granted again what it was granted before,
+    /// as the answer may have been lost, and the lease begins anew.
     fn claim_mails(
         &self,
         debt_ids: &[&str],

@@ -13,6 +13,7 @@ mod mails;
 mod redis;
 mod registered;
 mod rows;
+mod slot;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -28,6 +29,7 @@ pub use mails::{MailClaim, MailLedger};
 pub use redis::RedisLedger;
 pub use registered::RegisteredImports;
 pub use rows::{EndedRow, Outcome, Progress, RowFacts, RowLedger};
+pub use slot::LedgerSlot;
 
 /// A ledger. Cloning shares it. Every method waits a bounded time and leaves
 /// repeating to its caller.

@@ -5,8 +5,8 @@ use aws_sdk_sqs::config::Credentials;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use super::{Queue, Topic};
-use crate::service::BaseSettings;
+use super::{CallError, Queue, Topic};
+use crate::service::{AwsSettings, BaseSettings};
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -23,9 +23,14 @@ pub struct Aws {
 }
 
 impl Aws {
+    /// For a service with those settings.
+    pub async fn new(settings: &BaseSettings) -> Self {
+        Self::at(&settings.aws).await
+    }
+
     /// For the region of the settings, with their keys or else the SDK's own
     /// chain of credentials. Nothing is sent yet.
-    pub async fn new(settings: &BaseSettings) -> Self {
+    pub async fn at(settings: &AwsSettings) -> Self {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build_https();
@@ -60,6 +65,11 @@ impl Aws {
             aws_sdk_sqs::Client::from_conf(receives.build()),
             url,
         )
+    }
+
+    /// The queue of that name in the account of the credentials.
+    pub async fn queue_named(&self, name: &str, long_poll: Duration) -> Result<Queue, CallError> {
+        self.queue(String::new(), long_poll).named(name).await
     }
 
     /// The topic of that ARN, at that endpoint where it is not AWS's own.

@@ -1,32 +1,34 @@
 use std::convert::Infallible;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use prometheus::IntCounter;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, info, warn};
 
 use super::delivery::Receipt;
-use super::{CallError, Delivery, EntryOutcome, Queue};
-use crate::outage::{Backoff, outage_backoff, ride_out, wait};
+use super::settle::Settler;
+use super::{CallError, Delivery, Queue, isolate};
+use crate::outage::{outage_backoff, wait};
 use crate::service::{AppRegistry, MetricsError, StartError};
 
 /// Most time between being told to stop and giving up on what is in hand.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
+/// How long a receive may still bring what SQS has handed out already when
+/// the stop comes. Cut off at once, such messages would stay hidden.
+const LAST_ANSWER: Duration = Duration::from_millis(100);
+/// Handling that takes longer than that makes another poller receive.
+const LONG_HANDLING: Duration = Duration::from_secs(1);
 /// Time for further messages to gather behind a small batch: it makes one
 /// large batch of many small ones.
 const COALESCE: Duration = Duration::from_millis(10);
 /// Time between receives of an empty queue where the long poll is off.
 const SHORT_POLL: Duration = Duration::from_secs(1);
-/// First and longest wait of a message whose handling failed.
-const FIRST_RETRY: Duration = Duration::from_secs(5);
-const LONGEST_RETRY: Duration = Duration::from_mins(5);
 
 /// What is done with a message after its handling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +68,9 @@ pub struct ConsumerOptions {
 #[derive(Clone, Debug)]
 pub struct ConsumerMetrics {
     received: IntCounter,
-    deleted: IntCounter,
-    processed: IntCounter,
-    errors: IntCounter,
+    pub(super) deleted: IntCounter,
+    pub(super) processed: IntCounter,
+    pub(super) errors: IntCounter,
 }
 
 impl ConsumerMetrics {
@@ -102,9 +104,11 @@ pub struct Consumer<H> {
     handler: H,
     options: ConsumerOptions,
     metrics: ConsumerMetrics,
+    settler: Settler,
     stop: CancellationToken,
-    /// Wakes one idle poller when there is more than one poller's work.
-    backlog_seen: Notify,
+    /// Wakes one idle poller: there is more than one poller's work, or one
+    /// has been busy for long.
+    help_wanted: Notify,
 }
 
 impl<H: BatchHandler> Consumer<H> {
@@ -117,13 +121,20 @@ impl<H: BatchHandler> Consumer<H> {
         metrics: ConsumerMetrics,
         stop: CancellationToken,
     ) -> Self {
+        let settler = Settler::new(
+            queue.clone(),
+            metrics.clone(),
+            options.visibility_timeout,
+            stop.clone(),
+        );
         Self {
             queue,
             handler,
             options,
             metrics,
+            settler,
             stop,
-            backlog_seen: Notify::new(),
+            help_wanted: Notify::new(),
         }
     }
 
@@ -163,46 +174,55 @@ impl<H: BatchHandler> Consumer<H> {
     }
 
     /// One poller. The `first` one polls all the time; each of the others
-    /// polls while its batches are at least half full, and is idle otherwise.
-    /// So an idle worker costs one long poll, and one that keeps up with its
-    /// queue gets few large batches instead of many small ones.
+    /// polls while its batches are at least half full, and is idle otherwise,
+    /// until it is wanted again.
+    /// So an idle worker costs one long poll, one that keeps up with its
+    /// queue gets few large batches instead of many small ones, and a queue
+    /// that is away is tried by one poller.
     async fn poll(&self, first: bool) {
         let mut backoff = outage_backoff();
+        let mut failures = 0_u32;
         let most = usize::try_from(self.options.max_messages).unwrap_or(1);
         let mut idle = !first;
         while !self.stop.is_cancelled() {
             if idle {
                 tokio::select! {
                     () = self.stop.cancelled() => return,
-                    () = self.backlog_seen.notified() => {}
+                    () = self.help_wanted.notified() => {}
                 }
             }
-            let received = tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return,
-                received = self.receive() => received,
+            let Some(received) = self.receive_until_stopped().await else {
+                return;
             };
             match received {
-                Ok(deliveries) => {
-                    backoff = outage_backoff();
+                Ok((deliveries, receipts)) => {
+                    if failures > 0 {
+                        info!(failures, "Receiving works again");
+                    }
+                    (backoff, failures) = (outage_backoff(), 0);
                     // SQS may return fewer messages than wait in the queue.
                     let backlog = deliveries.len() * 2 >= most;
                     let empty = deliveries.is_empty();
                     idle = !first && !backlog;
                     if backlog {
-                        self.backlog_seen.notify_one();
+                        self.help_wanted.notify_one();
                     }
                     if !empty {
-                        let (deliveries, receipts) = deliveries.into_iter().unzip();
-                        self.process(deliveries, receipts).await;
+                        self.process(deliveries, &receipts).await;
                     }
                     if first && !backlog && wait(self.pause(empty), &self.stop).await.is_err() {
                         return;
                     }
                 }
                 Err(error) => {
-                    warn!(%error, "Receiving failed, trying again");
-                    if wait(backoff.next_wait(), &self.stop).await.is_err() {
+                    if failures == 0 {
+                        warn!(%error, "Receiving failed, trying again");
+                    } else {
+                        debug!(%error, failures, "Receiving failed again");
+                    }
+                    failures += 1;
+                    idle = !first;
+                    if first && wait(backoff.next_wait(), &self.stop).await.is_err() {
                         return;
                     }
                 }
@@ -219,126 +239,65 @@ impl<H: BatchHandler> Consumer<H> {
         }
     }
 
-    async fn receive(&self) -> Result<Vec<(Delivery, Receipt)>, CallError> {
+    /// Receives; `None` when told to stop. Nothing is begun then: what SQS
+    /// has handed out by that time is given back.
+    async fn receive_until_stopped(&self) -> Option<Result<Batch, CallError>> {
+        let mut receiving = pin!(self.receive());
+        let last = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => tokio::time::timeout(LAST_ANSWER, receiving).await,
+            received = &mut receiving => return Some(received),
+        };
+        if let Ok(Ok((_, receipts))) = last
+            && !receipts.is_empty()
+        {
+            self.settler.give_back(&receipts).await;
+        }
+        None
+    }
+
+    async fn receive(&self) -> Result<Batch, CallError> {
         let ConsumerOptions {
             max_messages,
             long_poll,
             visibility_timeout,
             ..
         } = self.options;
-        let deliveries = self
+        let received = self
             .queue
             .receive(max_messages, long_poll, visibility_timeout)
             .await?;
-        self.metrics.received.inc_by(deliveries.len() as u64);
-        Ok(deliveries)
+        self.metrics.received.inc_by(received.len() as u64);
+        Ok(received.into_iter().unzip())
+    }
+
+    /// A batch that waits for something must not keep the queue from being
+    /// received, as its poller may be the only one that is not idle.
+    async fn ask_for_help(&self) -> Infallible {
+        loop {
+            tokio::time::sleep(LONG_HANDLING).await;
+            self.help_wanted.notify_one();
+        }
     }
 
     /// Handles a batch, keeping it hidden meanwhile, and settles it.
-    async fn process(&self, deliveries: Vec<Delivery>, receipts: Vec<Receipt>) {
-        let handling = AssertUnwindSafe(self.handler.handle(deliveries)).catch_unwind();
-        let mut verdicts = tokio::select! {
+    async fn process(&self, deliveries: Vec<Delivery>, receipts: &[Receipt]) {
+        let verdicts = tokio::select! {
             biased;
-            verdicts = handling => verdicts.unwrap_or_default(),
-            never = self.keep_hidden(&receipts) => match never {},
+            verdicts = isolate::verdicts(&self.handler, deliveries, &self.stop) => verdicts,
+            never = self.settler.keep_hidden(receipts) => match never {},
+            never = self.ask_for_help() => match never {},
         };
-        if verdicts.len() < receipts.len() {
-            error!("The handler panicked or gave too few verdicts");
-            verdicts.resize(receipts.len(), Verdict::Failed);
-        }
-        self.settle(&receipts, &verdicts).await;
-    }
-
-    /// Extends the visibility timeout again and again.
-    async fn keep_hidden(&self, receipts: &[Receipt]) -> Infallible {
-        let hidden: Vec<_> = receipts
-            .iter()
-            .map(|receipt| (receipt, self.options.visibility_timeout))
-            .collect();
-        loop {
-            tokio::time::sleep(self.options.visibility_timeout / 3).await;
-            if let Err(error) = self.queue.change_visibility(&hidden).await {
-                warn!(%error, "Visibility was not extended, messages may come again");
-            }
-        }
-    }
-
-    async fn settle(&self, receipts: &[Receipt], verdicts: &[Verdict]) {
-        let mut done = Vec::with_capacity(receipts.len());
-        let mut back = Vec::new();
-        for (receipt, verdict) in receipts.iter().zip(verdicts) {
-            match verdict {
-                Verdict::Done => done.push(receipt),
-                Verdict::Later(time) => back.push((receipt, *time)),
-                Verdict::Failed => back.push((receipt, retry_after(receipt.receive_count))),
-            }
-        }
-        let failed = verdicts.iter().filter(|v| **v == Verdict::Failed).count();
-        self.metrics.processed.inc_by(done.len() as u64);
-        self.metrics.errors.inc_by(failed as u64);
-        if !done.is_empty() {
-            self.delete(done).await;
-        }
-        if !back.is_empty() {
-            // Where this fails they come back by their visibility timeout.
-            if let Err(error) = self.queue.change_visibility(&back).await {
-                warn!(%error, "Messages were not given back, they come by themselves");
-            }
-        }
-    }
-
-    /// Deletes, and again what SQS did not delete. What stays comes again and
-    /// finds its outcome recorded.
-    async fn delete(&self, mut done: Vec<&Receipt>) {
-        const TRIES: u32 = 3;
-        for _ in 0..TRIES {
-            let outcomes = ride_out("SQS", &self.stop, || self.queue.delete(&done)).await;
-            let Ok(outcomes) = outcomes else { break };
-            let mut failed = Vec::new();
-            for (receipt, outcome) in done.iter().zip(&outcomes) {
-                match outcome {
-                    EntryOutcome::Accepted => self.metrics.deleted.inc(),
-                    // Its receipt handle is no longer the newest one.
-                    EntryOutcome::Refused(_) => {}
-                    EntryOutcome::Failed(_) => failed.push(*receipt),
-                }
-            }
-            done = failed;
-            if done.is_empty() {
-                return;
-            }
-        }
-        warn!(
-            messages = done.len(),
-            "Messages were not deleted, they come again"
-        );
+        self.settler.settle(receipts, &verdicts).await;
     }
 }
+
+/// What one receive returned.
+type Batch = (Vec<Delivery>, Vec<Receipt>);
 
 async fn passed(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
-    }
-}
-
-/// 5 s after the first receive, doubled by each further one, up to 5 min,
-/// less a random part of up to a half.
-fn retry_after(receive_count: u32) -> Duration {
-    let doublings = receive_count.saturating_sub(1).min(16);
-    Backoff::new(FIRST_RETRY * 2_u32.pow(doublings), LONGEST_RETRY).next_wait()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wait_grows_with_the_receive_count_up_to_a_limit() {
-        for (receive_count, most) in [(0, 5), (1, 5), (2, 10), (3, 20), (4, 40), (60, 300)] {
-            let wait = retry_after(receive_count);
-            assert!(wait <= Duration::from_secs(most), "{wait:?}");
-            assert!(wait >= Duration::from_secs(most) / 2, "{wait:?}");
-        }
     }
 }

@@ -2,18 +2,27 @@
 //!
 //! The AWS SDK is named in this module alone.
 
+mod age;
 mod aws;
 mod consumer;
+mod dead_letters;
 mod delivery;
 mod entry;
+mod inspect;
+mod isolate;
 mod queue;
 mod send;
+mod settle;
 mod topic;
+mod watch;
 
 pub use aws::Aws;
 pub use consumer::{BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Verdict};
+pub use dead_letters::{DeadLetters, Looked, Redriven};
 pub use delivery::Delivery;
 pub use entry::{BatchSender, CallError, EntryOutcome, Outgoing};
+pub use inspect::QueueDepth;
 pub use queue::Queue;
 pub use send::{Delivered, send_all, split};
 pub use topic::Topic;
+pub use watch::{QueueGauges, QueueWatch};

@@ -7,6 +7,7 @@ use aws_sdk_sqs::types::{
     SendMessageBatchRequestEntry,
 };
 
+use super::age::{ReceivedAges, sent_at};
 use super::delivery::{Receipt, take_apart};
 use super::entry::{incomplete, outcomes};
 use super::{BatchSender, CallError, Delivery, EntryOutcome, Outgoing};
@@ -15,9 +16,11 @@ use crate::contract::names;
 /// An SQS queue. Cloning shares the connections.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    calls: Client,
-    receives: Client,
-    url: String,
+    pub(super) calls: Client,
+    pub(super) receives: Client,
+    pub(super) url: String,
+    /// What receives tell of its age (see `watch`).
+    pub(super) received: ReceivedAges,
 }
 
 impl Queue {
@@ -26,7 +29,18 @@ impl Queue {
             calls,
             receives,
             url,
+            received: ReceivedAges::default(),
         }
+    }
+
+    /// Another queue, over the same connections.
+    pub(super) fn sibling(&self, url: String) -> Self {
+        Self::new(self.calls.clone(), self.receives.clone(), url)
+    }
+
+    /// The queue's name: the end of its URL.
+    pub fn name(&self) -> &str {
+        self.url.rsplit('/').next().unwrap_or_default()
     }
 
     /// Receives up to `most` messages, waiting up to `wait` for the first
@@ -45,12 +59,15 @@ impl Queue {
             .wait_time_seconds(whole_seconds(wait))
             .visibility_timeout(whole_seconds(visibility))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .message_attribute_names(names::IMPORT_ID)
             .message_attribute_names(names::ROW)
             .send()
             .await
             .map_err(|error| CallError::from_sdk(&error))?;
         let messages = received.messages.unwrap_or_default();
+        let ages = messages.iter().filter_map(sent_at);
+        self.received.note(ages);
         Ok(messages.into_iter().map(take_apart).collect())
     }
 
@@ -130,7 +147,7 @@ impl BatchSender for Queue {
     }
 }
 
-fn failures(entries: usize, failed: &[BatchResultErrorEntry]) -> Vec<EntryOutcome> {
+pub(super) fn failures(entries: usize, failed: &[BatchResultErrorEntry]) -> Vec<EntryOutcome> {
     outcomes(
         entries,
         failed.iter().map(|error| {
@@ -141,7 +158,7 @@ fn failures(entries: usize, failed: &[BatchResultErrorEntry]) -> Vec<EntryOutcom
     )
 }
 
-fn whole_seconds(time: Duration) -> i32 {
+pub(super) fn whole_seconds(time: Duration) -> i32 {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     i32::try_from(seconds).unwrap_or(i32::MAX)
 }

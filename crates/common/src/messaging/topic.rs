@@ -3,6 +3,7 @@ use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 
 use super::entry::{incomplete, outcomes};
 use super::{BatchSender, CallError, EntryOutcome, Outgoing};
+use crate::service::ReadyProbe;
 
 /// An SNS topic. Cloning shares the connections.
 #[derive(Clone, Debug)]
@@ -14,6 +15,25 @@ pub struct Topic {
 impl Topic {
     pub(super) fn new(client: Client, arn: String) -> Self {
         Self { client, arn }
+    }
+
+    /// Whether the topic answers: asks for its attributes.
+    pub async fn probe(&self) -> Result<(), CallError> {
+        self.client
+            .get_topic_attributes()
+            .topic_arn(&self.arn)
+            .send()
+            .await
+            .map_err(|error| CallError::from_sdk(&error))?;
+        Ok(())
+    }
+
+    /// Asks whether the topic answers.
+    pub fn ready_probe(&self) -> ReadyProbe {
+        ReadyProbe::new(
+            self,
+            |topic: Self| async move { topic.probe().await.is_ok() },
+        )
     }
 }
 

@@ -1,7 +1,10 @@
 use std::collections::HashMap;
 
 use prometheus::core::Collector;
-use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntGauge, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
 use thiserror::Error;
 
 /// A metric could not be registered or written: two metrics of one name, or
@@ -30,6 +33,17 @@ impl AppRegistry {
     /// A new gauge at 0.
     pub fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, MetricsError> {
         self.register(IntGauge::new(name, help)?)
+    }
+
+    /// A new gauge for each set of values of those labels, which must be
+    /// bounded.
+    pub fn labelled_gauge(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntGaugeVec, MetricsError> {
+        self.register(IntGaugeVec::new(Opts::new(name, help), labels)?)
     }
 
     /// A new histogram with those upper bounds, in the unit of its name.

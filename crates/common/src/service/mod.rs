@@ -3,10 +3,14 @@
 mod metrics;
 mod ops;
 mod process;
+mod readiness;
+mod server;
 mod settings;
 mod telemetry;
 
 pub use metrics::{AppRegistry, MetricsError};
-pub use ops::{ops_routes, serve_during};
+pub use ops::ops_routes;
 pub use process::{StartError, service_main};
-pub use settings::{AwsKeys, BaseSettings, Environment, RedisSettings, SettingError};
+pub use readiness::{Readiness, ReadyProbe};
+pub use server::serve_during;
+pub use settings::{AwsKeys, AwsSettings, BaseSettings, Environment, RedisSettings, SettingError};

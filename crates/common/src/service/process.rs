@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::ops::bind;
+use super::server::bind;
 use super::telemetry::init_telemetry;
 use super::{BaseSettings, Environment, MetricsError, SettingError};
 

@@ -209,12 +209,8 @@ pub struct BaseSettings {
     pub port: u16,
     /// A tracing filter.
     pub log_filter: String,
-    /// AWS region.
-    pub region: String,
-    /// AWS keys; `None` leaves it to the SDK's own chain.
-    pub keys: Option<AwsKeys>,
-    /// Endpoint of SQS, where it is not AWS's own.
-    pub sqs_endpoint: Option<String>,
+    /// Where AWS is.
+    pub aws: AwsSettings,
 }
 
 impl BaseSettings {
@@ -233,6 +229,26 @@ impl BaseSettings {
             )?,
             port: env.number(port_variable, default_port, 0, u16::MAX)?,
             log_filter: log_filter(env)?,
+            aws: AwsSettings::read(env)?,
+        })
+    }
+}
+
+/// Where AWS is, and who calls it.
+#[derive(Clone, Debug)]
+pub struct AwsSettings {
+    /// Region.
+    pub region: String,
+    /// Keys; `None` leaves it to the SDK's own chain.
+    pub keys: Option<AwsKeys>,
+    /// Endpoint of SQS, where it is not AWS's own.
+    pub sqs_endpoint: Option<String>,
+}
+
+impl AwsSettings {
+    /// Reads `AWS_…` and `SQS_ENDPOINT_URL`.
+    pub fn read(env: &Environment) -> Result<Self, SettingError> {
+        Ok(Self {
             region: env.get("AWS_REGION").unwrap_or("us-east-1").to_owned(),
             keys: AwsKeys::read(env)?,
             sqs_endpoint: env.url("SQS_ENDPOINT_URL")?,
@@ -314,7 +330,7 @@ mod tests {
         assert_eq!(base.bind_address.to_string(), "127.0.0.1");
         assert_eq!((base.port, base.log_filter.as_str()), (8000, "INFO"));
         assert_eq!(
-            (base.region.as_str(), base.sqs_endpoint),
+            (base.aws.region.as_str(), base.aws.sqs_endpoint),
             ("us-east-1", None)
         );
         let redis = RedisSettings::read(&env(&[("REDIS_HOST", "h")])).unwrap();
@@ -372,12 +388,12 @@ mod tests {
         let read = |variables: &[_]| BaseSettings::read(&env(variables), "PORT", 8000);
         let id = ("AWS_ACCESS_KEY_ID", "an-id");
         let secret = ("AWS_SECRET_ACCESS_KEY", "a-secret");
-        assert!(read(&[]).unwrap().keys.is_none());
+        assert!(read(&[]).unwrap().aws.keys.is_none());
         for half in [id, secret] {
             assert!(read(&[half]).is_err());
         }
         let base = read(&[id, secret]).unwrap();
-        assert!(base.keys.is_some());
+        assert!(base.aws.keys.is_some());
         assert!(!format!("{base:?}").contains("a-secret"));
     }
 

@@ -20,7 +20,7 @@ pub enum UploadError {
 }
 
 /// Uploads a file and gives the id of its import.
-pub(super) async fn upload(importer: &str, path: &Path) -> Result<Uuid, UploadError> {
+pub(crate) async fn upload(importer: &str, path: &Path) -> Result<Uuid, UploadError> {
     let file = File::open(path).await?;
     let size = file.metadata().await?.len();
     let part = Part::stream_with_length(file, size).file_name("input.csv");

@@ -181,8 +181,8 @@ impl Emulator {
                 ..CreateTopicInput::default()
             })?
             .topic_arn;
-        // Without raw delivery: the emulator refuses attributes on a topic that has a raw
-        // subscription, and the envelope carries them.
+        // Without a redrive policy, which the emulator refuses and never needs, and without raw
+        // delivery: with a raw subscription it refuses attributes, and the envelope carries them.
         self.sns.subscribe(SubscribeInput {
             topic_arn: topic_arn.clone(),
             protocol: "sqs".to_owned(),

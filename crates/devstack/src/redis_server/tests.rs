@@ -1,6 +1,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
+    net::Ipv4Addr,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -135,7 +136,7 @@ async fn a_lost_race_for_a_port_is_noticed() {
     let binary = child::find_in_path(BINARY).unwrap();
     let directory = DataDirectory::open(None).unwrap();
 
-    let error = launch(&binary, winner.port(), &directory)
+    let error = launch(&binary, winner.port(), &directory, AppendFsync::Everysec)
         .await
         .unwrap_err();
 

@@ -6,7 +6,7 @@ use redis::io::tcp::TcpSettings;
 use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError, Script};
 use tracing::{info, warn};
 
-use super::mails::release_script;
+use super::mails::{claim_script, release_script};
 use super::rows::ending_script;
 use crate::service::{RedisSettings, StartError};
 
@@ -22,8 +22,9 @@ pub struct RedisLedger {
     pub(super) expiration: Option<Duration>,
     /// Records an outcome once (see `rows`).
     pub(super) ending: Arc<Script>,
-    /// Gives back the claim of an e-mail (see `mails`).
-    pub(super) release: Arc<Script>,
+    /// Claims e-mails, and gives claims back (see `mails`).
+    pub(super) claim_mails: Arc<Script>,
+    pub(super) release_mails: Arc<Script>,
 }
 
 impl std::fmt::Debug for RedisLedger {
@@ -66,7 +67,8 @@ impl RedisLedger {
             connection: manager,
             expiration,
             ending: Arc::new(ending_script()),
-            release: Arc::new(release_script()),
+            claim_mails: Arc::new(claim_script()),
+            release_mails: Arc::new(release_script()),
         })
     }
 

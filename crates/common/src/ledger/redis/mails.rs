@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use redis::{ExistenceCheck, Script, SetExpiry, SetOptions};
+use redis::Script;
 use uuid::Uuid;
 
 use super::{RedisLedger, keys};
@@ -10,6 +10,29 @@ const SENT: &str = "sent";
 
 fn sending(owner: Uuid) -> String {
     format!("sending:{owner}")
+}
+
+/// Claims each key for the owner, unless it is another's. Gives -1 for what is
+/// the owner's, -2 for what is sent, and else the milliseconds that are left
+/// of the other's lease.
+pub(super) fn claim_script() -> Script {
+    Script::new(
+        r"
+        local claims = {}
+        for index, key in ipairs(KEYS) do
+            local value = redis.call('GET', key)
+            if value == 'sent' then
+                claims[index] = -2
+            elseif value and value ~= ARGV[1] then
+                claims[index] = math.max(redis.call('PTTL', key), 0)
+            else
+                redis.call('SET', key, ARGV[1], 'PX', ARGV[2])
+                claims[index] = -1
+            end
+        end
+        return claims
+        ",
+    )
 }
 
 /// Deletes the claims that are still the owner's.
@@ -35,33 +58,26 @@ impl MailLedger for RedisLedger {
         if debt_ids.is_empty() {
             return Ok(Vec::new());
         }
-        let milliseconds = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-        let options = SetOptions::default()
-            .conditional_set(ExistenceCheck::NX)
-            .get(true)
-            .with_expiration(SetExpiry::PX(milliseconds));
-        let mut pipe = redis::pipe();
+        let mut call = self.claim_mails.prepare_invoke();
         for debt_id in debt_ids {
-            pipe.set_options(keys::mail(debt_id), sending(owner), options.clone());
+            call.key(keys::mail(debt_id));
         }
-        let earlier: Vec<Option<String>> = pipe.query_async(&mut self.connection.clone()).await?;
-        let mut claims: Vec<MailClaim> = earlier
-            .iter()
-            .map(|earlier| match earlier.as_deref() {
-                None => MailClaim::Granted,
-                Some(SENT) => MailClaim::Sent,
-                Some(_) => MailClaim::Leased(lease),
-            })
-            .collect();
-        self.look_at_leases(debt_ids, &mut claims).await?;
-        Ok(claims)
+        call.arg(sending(owner));
+        call.arg(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX));
+        let claims: Vec<i64> = call.invoke_async(&mut self.connection.clone()).await?;
+        let claim = |claim| match claim {
+            -2 => MailClaim::Sent,
+            -1 => MailClaim::Granted,
+            left => MailClaim::Leased(Duration::from_millis(u64::try_from(left).unwrap_or(0))),
+        };
+        Ok(claims.into_iter().map(claim).collect())
     }
 
     async fn release_mails(&self, debt_ids: &[&str], owner: Uuid) -> Result<(), LedgerError> {
         if debt_ids.is_empty() {
             return Ok(());
         }
-        let mut call = self.release.prepare_invoke();
+        let mut call = self.release_mails.prepare_invoke();
         for debt_id in debt_ids {
             call.key(keys::mail(debt_id));
         }
@@ -78,32 +94,5 @@ impl MailLedger for RedisLedger {
             pipe.set(keys::mail(debt_id), SENT).ignore();
         }
         Ok(pipe.exec_async(&mut self.connection.clone()).await?)
-    }
-}
-
-impl RedisLedger {
-    /// Puts what is left of each lease into its claim.
-    async fn look_at_leases(
-        &self,
-        debt_ids: &[&str],
-        claims: &mut [MailClaim],
-    ) -> Result<(), LedgerError> {
-        let mut pipe = redis::pipe();
-        let mut leased = Vec::new();
-        for (debt_id, claim) in debt_ids.iter().zip(claims) {
-            if let MailClaim::Leased(left) = claim {
-                pipe.pttl(keys::mail(debt_id));
-                leased.push(left);
-            }
-        }
-        if leased.is_empty() {
-            return Ok(());
-        }
-        let times: Vec<i64> = pipe.query_async(&mut self.connection.clone()).await?;
-        for (left, milliseconds) in leased.into_iter().zip(times) {
-            // Below 0 the lease is over by now.
-            *left = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
-        }
-        Ok(())
     }
 }

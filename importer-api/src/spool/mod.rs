@@ -4,51 +4,24 @@
 //! manifest; `<id>.checkpoint`, how far it is sent. It exists once its
 //! manifest does, which is written last and synced.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+mod manifest;
+mod upload;
 
-use common::ledger::NewImport;
-use jiff::Timestamp;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::csv::{Layout, Position, Surveyed};
+pub use manifest::{Checkpoint, Manifest};
+pub use upload::{Received, Upload};
 
-/// An accepted upload.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// The import.
-    pub import_id: Uuid,
-    /// The name that the client gave the file.
-    pub file_name: Option<String>,
-    /// Bytes of the file.
-    pub size: u64,
-    /// SHA-256 of the file, in lower-case hex.
-    #[serde(default)]
-    pub sha256: String,
-    /// Data records.
-    pub rows: u64,
-    /// How its records hold the columns.
-    pub layout: Layout,
-    /// Where its first data record may start.
-    pub data_start: u64,
-    /// When it was accepted.
-    pub accepted_at: Timestamp,
-}
-
-/// How far an import is sent: SQS has accepted every row before `position`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checkpoint {
-    /// Where sending goes on.
-    pub position: Position,
-    /// All rows are sent.
-    pub done: bool,
-}
+use crate::csv::Position;
 
 /// The spool folder cannot be used.
 #[derive(Debug, Error)]
@@ -72,6 +45,7 @@ pub struct Spool {
     dir: PathBuf,
     /// Locked for as long as this process works in the folder.
     _lock: Arc<File>,
+    turn: Arc<Mutex<()>>,
 }
 
 impl Spool {
@@ -91,24 +65,21 @@ impl Spool {
         let spool = Self {
             dir: dir.to_owned(),
             _lock: Arc::new(lock),
+            turn: Arc::default(),
         };
         spool.remove_rubbish().map_err(failed)?;
         Ok(spool)
     }
 
+    /// Waits for one's turn to work on a piece of an upload. One thread at a
+    /// time leaves a core to the thread that answers requests.
+    pub fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Begins an upload. It is removed again unless it is committed.
     pub fn begin(&self) -> io::Result<Upload> {
-        // Version 7 sorts by time.
-        let import_id = Uuid::now_v7();
-        let path = self.csv(import_id);
-        let file = File::create_new(&path)?;
-        Ok(Upload {
-            spool: self.clone(),
-            import_id,
-            file,
-            path: Some(path),
-            size: 0,
-        })
+        Upload::begin(self)
     }
 
     /// The imports that are not sent to their end, oldest first, and where
@@ -163,15 +134,6 @@ impl Spool {
         read_json(&self.checkpoint(import_id))
     }
 
-    /// Removes an import. Its manifest goes first: what a crash leaves then is
-    /// rubbish that the next start removes.
-    pub fn remove(&self, import_id: Uuid) -> io::Result<()> {
-        fs::remove_file(self.manifest(import_id))?;
-        File::open(&self.dir)?.sync_all()?;
-        fs::remove_file(self.csv(import_id))?;
-        fs::remove_file(self.checkpoint(import_id))
-    }
-
     /// The manifest of an import; `None` if its file is not in this spool.
     pub fn manifest_of(&self, import_id: Uuid) -> io::Result<Option<Manifest>> {
         read_json(&self.manifest(import_id))
@@ -187,6 +149,15 @@ impl Spool {
         self.write_json(&self.checkpoint(import_id), &checkpoint)
     }
 
+    /// Removes an import. Its manifest goes first and for good: of a crash in
+    /// between, the next start removes what is left.
+    pub fn remove(&self, import_id: Uuid) -> io::Result<()> {
+        remove_if_there(&self.manifest(import_id))?;
+        self.sync()?;
+        remove_if_there(&self.csv(import_id))?;
+        remove_if_there(&self.checkpoint(import_id))
+    }
+
     fn csv(&self, import_id: Uuid) -> PathBuf {
         self.dir.join(format!("{import_id}.csv"))
     }
@@ -200,12 +171,20 @@ impl Spool {
     }
 
     /// Writes a file that is either wholly there after a crash or not at all.
+    /// Where that fails, what was there stays as it was.
     fn write_json<T: Serialize>(&self, path: &Path, value: &T) -> io::Result<()> {
         let temporary = path.with_added_extension("tmp");
-        let mut file = File::create(&temporary)?;
-        file.write_all(&serde_json::to_vec(value)?)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
+        let written = write_synced(&temporary, &serde_json::to_vec(value)?)
+            .and_then(|()| fs::rename(&temporary, path));
+        if let Err(error) = written {
+            let _ = fs::remove_file(&temporary);
+            return Err(error);
+        }
+        self.sync()
+    }
+
+    /// Makes last what was made, renamed or removed in the folder.
+    fn sync(&self) -> io::Result<()> {
         File::open(&self.dir)?.sync_all()
     }
 
@@ -213,8 +192,9 @@ impl Spool {
         for entry in fs::read_dir(&self.dir)? {
             let path = entry?.path();
             let extension = path.extension().unwrap_or_default();
+            let is_of_an_import = extension == "csv" || extension == "checkpoint";
             let is_rubbish =
-                extension == "tmp" || extension == "csv" && !path.with_extension("json").exists();
+                extension == "tmp" || is_of_an_import && !path.with_extension("json").exists();
             if is_rubbish {
                 info!(path = %path.display(), "Removing what a crash left unfinished");
                 fs::remove_file(&path)?;
@@ -224,26 +204,16 @@ impl Spool {
     }
 }
 
-impl From<&Manifest> for NewImport {
-    fn from(manifest: &Manifest) -> Self {
-        Self {
-            import_id: manifest.import_id,
-            file_name: manifest.file_name.clone(),
-            size: manifest.size,
-            sha256: manifest.sha256.clone(),
-            rows: manifest.rows,
-            accepted_at: manifest.accepted_at,
-        }
-    }
+fn write_synced(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(text)?;
+    file.sync_all()
 }
 
-impl Manifest {
-    /// Before the first data record.
-    pub fn start(&self) -> Position {
-        Position {
-            offset: self.data_start,
-            rows: 0,
-        }
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -251,75 +221,29 @@ impl Manifest {
 fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     match fs::read(path) {
         Ok(text) => Ok(serde_json::from_slice(&text).ok()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// An upload that comes in.
-#[derive(Debug)]
-pub struct Upload {
-    spool: Spool,
-    import_id: Uuid,
-    file: File,
-    /// `None` once it is committed.
-    path: Option<PathBuf>,
-    size: u64,
-}
-
-impl Upload {
-    /// Adds to the file.
-    pub fn write(&mut self, piece: &[u8]) -> io::Result<()> {
-        self.file.write_all(piece)?;
-        self.size += piece.len() as u64;
-        Ok(())
-    }
-
-    /// Makes the upload an import. When this returns, neither a crash nor a
-    /// loss of power loses it.
-    pub fn commit(mut self, file_name: Option<String>, surveyed: Surveyed) -> io::Result<Manifest> {
-        self.file.sync_all()?;
-        let manifest = Manifest {
-            import_id: self.import_id,
-            file_name,
-            size: self.size,
-            sha256: String::new(),
-            rows: surveyed.rows,
-            layout: surveyed.layout,
-            data_start: surveyed.data_start,
-            accepted_at: Timestamp::now(),
-        };
-        let path = self.spool.manifest(self.import_id);
-        self.spool.write_json(&path, &manifest)?;
-        self.path = None;
-        Ok(manifest)
-    }
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        let Some(path) = self.path.take() else { return };
-        // A manifest that was renamed and not synced must go first.
-        let _ = fs::remove_file(self.spool.manifest(self.import_id));
-        if let Err(error) = fs::remove_file(&path) {
-            warn!(path = %path.display(), %error, "An unfinished upload cannot be removed");
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::csv::{Layout, Surveyed};
 
-    fn surveyed() -> Surveyed {
-        Surveyed {
-            layout: Layout {
-                delimiter: b',',
-                columns: [0, 1, 2, 3, 4, 5],
-                width: 6,
+    fn received(file_name: Option<&str>) -> Received {
+        let layout = Layout {
+            delimiter: b',',
+            columns: [0, 1, 2, 3, 4, 5],
+            width: 6,
+        };
+        Received {
+            file_name: file_name.map(str::to_owned),
+            surveyed: Surveyed {
+                layout,
+                data_start: 5,
+                rows: 3,
             },
-            data_start: 5,
-            rows: 3,
         }
     }
 
@@ -332,9 +256,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let spool = Spool::open(dir.path()).unwrap();
         let mut upload = spool.begin().unwrap();
-        upload.write(b"hello").unwrap();
-        let manifest = upload.commit(Some("a.csv".into()), surveyed()).unwrap();
+        upload.write(b"hel").unwrap();
+        upload.write(b"lo").unwrap();
+        let manifest = upload.commit(received(Some("a.csv"))).unwrap();
         assert_eq!(manifest.size, 5);
+        // `printf hello | sha256sum`
+        let sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+        assert_eq!(manifest.sha256, sha256);
         let start = Position { offset: 5, rows: 0 };
         assert_eq!(spool.unfinished().unwrap(), [(manifest.clone(), start)]);
 
@@ -370,12 +298,31 @@ mod tests {
     fn what_a_crash_left_unfinished_is_removed_and_the_rest_kept() {
         let dir = tempfile::tempdir().unwrap();
         let spool = Spool::open(dir.path()).unwrap();
-        let kept = spool.begin().unwrap().commit(None, surveyed()).unwrap();
+        let kept = spool.begin().unwrap().commit(received(None)).unwrap();
         fs::write(dir.path().join("x.csv"), "cut off").unwrap();
         fs::write(dir.path().join("x.json.tmp"), "{").unwrap();
+        fs::write(dir.path().join("y.checkpoint"), "{}").unwrap();
         drop(spool);
         let spool = Spool::open(dir.path()).unwrap();
         assert_eq!(files(dir.path()), 2);
+        assert_eq!(spool.unfinished().unwrap()[0].0, kept);
+    }
+
+    #[test]
+    fn an_import_that_is_removed_leaves_nothing_and_no_other_goes_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path()).unwrap();
+        let gone = spool.begin().unwrap().commit(received(None)).unwrap();
+        let kept = spool.begin().unwrap().commit(received(None)).unwrap();
+        let checkpoint = Checkpoint {
+            position: gone.start(),
+            done: true,
+        };
+        spool.save_checkpoint(gone.import_id, checkpoint).unwrap();
+        assert_eq!(files(dir.path()), 5);
+        spool.remove(gone.import_id).unwrap();
+        assert_eq!(files(dir.path()), 2);
+        spool.remove(gone.import_id).unwrap();
         assert_eq!(spool.unfinished().unwrap()[0].0, kept);
     }
 

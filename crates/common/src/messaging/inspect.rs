@@ -1,0 +1,166 @@
+//! What can be asked of a queue without taking anything from it.
+
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use serde::Deserialize;
+
+use super::age::sent_at;
+use super::{CallError, Queue};
+use crate::contract::names::MAX_BATCH_ENTRIES;
+use crate::service::ReadyProbe;
+
+/// How many messages a queue holds, by the approximate figures of SQS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// Those that a receive can return now.
+    pub visible: u64,
+    /// Those in the hands of a receiver, or waiting for their next try.
+    pub in_flight: u64,
+    /// Those sent with a delay that has not passed.
+    pub delayed: u64,
+}
+
+impl QueueDepth {
+    /// Whether there is no message in any state.
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+}
+
+/// The attribute `RedrivePolicy`; its `maxReceiveCount`, a number or a
+/// string, is not needed here.
+#[derive(Deserialize)]
+struct RedrivePolicy {
+    #[serde(rename = "deadLetterTargetArn")]
+    target_arn: String,
+}
+
+impl Queue {
+    /// Whether the queue answers.
+    pub async fn probe(&self) -> Result<(), CallError> {
+        self.attributes([QueueAttributeName::QueueArn]).await?;
+        Ok(())
+    }
+
+    /// Asks whether the queue answers.
+    pub fn ready_probe(&self) -> ReadyProbe {
+        ReadyProbe::new(
+            self,
+            |queue: Self| async move { queue.probe().await.is_ok() },
+        )
+    }
+
+    /// How many messages it holds.
+    pub async fn depth(&self) -> Result<QueueDepth, CallError> {
+        use QueueAttributeName::{
+            ApproximateNumberOfMessages as Visible, ApproximateNumberOfMessagesDelayed as Delayed,
+            ApproximateNumberOfMessagesNotVisible as InFlight,
+        };
+        let attributes = self.attributes([Visible, InFlight, Delayed]).await?;
+        let figure = |name: &QueueAttributeName| {
+            let figure = attributes.get(name).and_then(|figure| figure.parse().ok());
+            figure.ok_or_else(|| CallError::new(format!("{} has no {name}", self.name())))
+        };
+        Ok(QueueDepth {
+            visible: figure(&Visible)?,
+            in_flight: figure(&InFlight)?,
+            delayed: figure(&Delayed)?,
+        })
+    }
+
+    /// The queue of its dead letters, by its redrive policy; `None` where it
+    /// has none.
+    pub async fn dead_letter_queue(&self) -> Result<Option<Self>, CallError> {
+        let attributes = self.attributes([QueueAttributeName::RedrivePolicy]).await?;
+        let Some(policy) = attributes.get(&QueueAttributeName::RedrivePolicy) else {
+            return Ok(None);
+        };
+        let name = dead_letter_name(policy).ok_or_else(|| {
+            CallError::new(format!(
+                "the redrive policy of {} names no queue: {policy}",
+                self.name()
+            ))
+        })?;
+        Ok(Some(self.named(&name).await?))
+    }
+
+    /// The queue of that name in the same account and region.
+    pub(super) async fn named(&self, name: &str) -> Result<Self, CallError> {
+        let answer = self
+            .calls
+            .get_queue_url()
+            .queue_name(name)
+            .send()
+            .await
+            .map_err(|error| CallError::from_sdk(&error))?;
+        let url = answer
+            .queue_url
+            .ok_or_else(|| CallError::new(format!("the queue {name} has no URL")))?;
+        Ok(self.sibling(url))
+    }
+
+    /// When the oldest of up to ten messages was sent; `None` where none is
+    /// visible. They stay visible, but one of their receives is used up: only
+    /// for a queue that has no dead letters of its own.
+    pub(super) async fn peek_oldest(&self) -> Result<Option<SystemTime>, CallError> {
+        let received = self
+            .calls
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(i32::try_from(MAX_BATCH_ENTRIES).unwrap_or(10))
+            .visibility_timeout(0)
+            .wait_time_seconds(0)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .send()
+            .await
+            .map_err(|error| CallError::from_sdk(&error))?;
+        Ok(received.messages().iter().filter_map(sent_at).min())
+    }
+
+    async fn attributes<const N: usize>(
+        &self,
+        names: [QueueAttributeName; N],
+    ) -> Result<HashMap<QueueAttributeName, String>, CallError> {
+        let answer = self
+            .calls
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .set_attribute_names(Some(names.into()))
+            .send()
+            .await
+            .map_err(|error| CallError::from_sdk(&error))?;
+        Ok(answer.attributes.unwrap_or_default())
+    }
+}
+
+/// The last part of the ARN that a redrive policy names.
+fn dead_letter_name(policy: &str) -> Option<String> {
+    let policy: RedrivePolicy = serde_json::from_str(policy).ok()?;
+    let (_, name) = policy.target_arn.rsplit_once(':')?;
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dead_letters_are_named_by_the_policy_in_either_form() {
+        for count in ["5", "\"5\""] {
+            let policy = format!(
+                r#"{{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:a-dlq","maxReceiveCount":{count}}}"#
+            );
+            assert_eq!(dead_letter_name(&policy), Some("a-dlq".into()));
+        }
+        for policy in [
+            "",
+            "{}",
+            r#"{"deadLetterTargetArn":"x"}"#,
+            r#"{"deadLetterTargetArn":"a:"}"#,
+        ] {
+            assert_eq!(dead_letter_name(policy), None);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
+use serde_json::json;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// Longest time that a dependency may take to answer a probe.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an answer is used again, so that who asks often is no load.
+const REUSED_FOR: Duration = Duration::from_secs(1);
+/// When to ask again, in seconds.
+const RETRY_AFTER: &str = "5";
+
+type Probe = Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
+
+/// What a service cannot work without: `GET /ready` asks whether each of it
+/// answers. Cloning shares the probes and what they found.
+#[derive(Clone, Default)]
+pub struct Readiness {
+    probes: Arc<Vec<(&'static str, Probe)>>,
+    found: Arc<Mutex<Option<Found>>>,
+}
+
+struct Found {
+    at: Instant,
+    /// Names of what did not answer, in the order of the probes.
+    away: Vec<&'static str>,
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.probes.iter().map(|(name, _)| name))
+            .finish()
+    }
+}
+
+impl Readiness {
+    /// Of these dependencies. A probe says whether its dependency answers; one
+    /// that takes longer than two seconds counts as none that does.
+    pub fn of<const N: usize>(probes: [(&'static str, ReadyProbe); N]) -> Self {
+        Self {
+            probes: Arc::new(probes.into_iter().map(|(name, p)| (name, p.0)).collect()),
+            found: Arc::default(),
+        }
+    }
+
+    /// Names of what does not answer, at most a second old. Probes run side by
+    /// side, and once for all who ask at the same time.
+    pub async fn away(&self) -> Vec<&'static str> {
+        let mut found = self.found.lock().await;
+        if let Some(found) = found.as_ref()
+            && found.at.elapsed() < REUSED_FOR
+        {
+            return found.away.clone();
+        }
+        let answers = join_all(self.probes.iter().map(|(name, probe)| async move {
+            let answers = tokio::time::timeout(PROBE_TIMEOUT, probe()).await;
+            (!answers.unwrap_or(false)).then_some(*name)
+        }));
+        let away: Vec<_> = answers.await.into_iter().flatten().collect();
+        *found = Some(Found {
+            at: Instant::now(),
+            away: away.clone(),
+        });
+        away
+    }
+
+    /// The answer to `GET /ready`.
+    pub(super) async fn answer(&self) -> Response {
+        let away = self.away().await;
+        if away.is_empty() {
+            return Json(json!({"status": "ready"})).into_response();
+        }
+        let waiting = Json(json!({"status": "waiting", "for": away}));
+        let headers = [(header::RETRY_AFTER, RETRY_AFTER)];
+        (StatusCode::SERVICE_UNAVAILABLE, headers, waiting).into_response()
+    }
+}
+
+/// Asks one dependency whether it answers.
+pub struct ReadyProbe(Probe);
+
+impl fmt::Debug for ReadyProbe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadyProbe").finish_non_exhaustive()
+    }
+}
+
+impl ReadyProbe {
+    /// Asks a clone of `dependency` each time.
+    pub fn new<D, F>(dependency: &D, ask: impl Fn(D) -> F + Send + Sync + 'static) -> Self
+    where
+        D: Clone + Send + Sync + 'static,
+        F: Future<Output = bool> + Send + 'static,
+    {
+        let dependency = dependency.clone();
+        Self(Box::new(move || ask(dependency.clone()).boxed()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn probe(asked: &Arc<AtomicUsize>, answer: bool) -> ReadyProbe {
+        ReadyProbe::new(asked, move |asked| async move {
+            asked.fetch_add(1, Ordering::Relaxed);
+            answer
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_names_what_does_not_answer_in_time() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let hangs = ReadyProbe::new(&(), |()| std::future::pending());
+        let also_hangs = ReadyProbe::new(&(), |()| std::future::pending());
+        let readiness = Readiness::of([
+            ("up", probe(&asked, true)),
+            ("hangs", hangs),
+            ("down", probe(&asked, false)),
+            ("also hangs", also_hangs),
+        ]);
+        let started = Instant::now();
+        assert_eq!(readiness.away().await, ["hangs", "down", "also hangs"]);
+        assert_eq!(
+            started.elapsed(),
+            PROBE_TIMEOUT,
+            "they are asked side by side"
+        );
+        assert_eq!(readiness.answer().await.status(), 503);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_used_again_for_a_second() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let readiness = Readiness::of([("up", probe(&asked, true))]);
+        let (first, second) = tokio::join!(readiness.answer(), readiness.answer());
+        assert_eq!(
+            (first.status(), second.status()),
+            (StatusCode::OK, StatusCode::OK)
+        );
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        tokio::time::advance(REUSED_FOR).await;
+        readiness.away().await;
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+}

@@ -1,0 +1,130 @@
+//! The gauges of a queue and of its dead letters.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::time::Duration;
+
+use common::messaging::{
+    Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Delivery, QueueGauges,
+    QueueWatch, Verdict,
+};
+use common::service::{AppRegistry, BaseSettings};
+use testkit::{Stack, poll_until};
+use tokio_util::sync::CancellationToken;
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// Keeps every message waiting.
+struct NotYet;
+
+impl BatchHandler for NotYet {
+    async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
+        vec![Verdict::Later(Duration::from_mins(1)); deliveries.len()]
+    }
+}
+
+fn gauge(registry: &AppRegistry, sample: &str) -> Option<u64> {
+    let text = registry.render().unwrap();
+    let line = text.lines().find(|line| line.starts_with(sample))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+fn messages(queue: &str, state: &str) -> String {
+    format!("sqs_queue_messages{{queue=\"{queue}\",state=\"{state}\",app=\"test\"}}")
+}
+
+fn age(queue: &str) -> String {
+    format!("sqs_queue_oldest_message_age_seconds{{queue=\"{queue}\",app=\"test\"}}")
+}
+
+#[tokio::test]
+async fn the_gauges_show_depth_and_age_and_use_up_no_receive() {
+    let stack = Stack::start().await;
+    let resources = stack.resources();
+    let work = resources.data_process_url.clone();
+    let letters = resources.data_process_dlq_url.clone();
+    for url in [&work, &work, &letters] {
+        stack.emulator().send(url, "a message", []).await.unwrap();
+    }
+    let settings = BaseSettings::read(&stack.service_environment(&work, &[]), "PORT", 0).unwrap();
+    let queue = Aws::new(&settings)
+        .await
+        .queue(work.clone(), Duration::from_secs(1));
+    let registry = AppRegistry::new("test").unwrap();
+    let gauges = QueueGauges::new(&registry).unwrap();
+    let watch = QueueWatch::new(queue.clone(), gauges).every(Duration::from_millis(50));
+    let of = |sample: String| gauge(&registry, &sample);
+    assert_eq!(of(messages("data-process", "visible")), Some(0));
+    let watching = tokio::spawn(watch.run());
+
+    poll_until("what waits to be seen", LONG, async || {
+        let visible = |queue| of(messages(queue, "visible"));
+        (visible("data-process") == Some(2) && visible("data-process-dlq") == Some(1)).then_some(())
+    })
+    .await;
+    poll_until("the dead letter to age", LONG, async || {
+        (of(age("data-process-dlq"))? >= 1).then_some(())
+    })
+    .await;
+    let left = stack.depth(&letters).await;
+    assert_eq!(left.total(), 1, "it was only looked at");
+
+    // A receive tells how old they are.
+    let stop = CancellationToken::new();
+    let options = ConsumerOptions {
+        max_messages: 10,
+        long_poll: Duration::from_secs(1),
+        concurrency: 1,
+        visibility_timeout: Duration::from_secs(30),
+    };
+    let metrics = ConsumerMetrics::new(&registry).unwrap();
+    let consumer = Consumer::new(queue, NotYet, options, metrics, stop.clone());
+    let consuming = tokio::spawn(consumer.run());
+    poll_until(
+        "what is in flight to be seen, and its age",
+        LONG,
+        async || {
+            let in_flight = of(messages("data-process", "in_flight"))?;
+            (in_flight == 2 && of(age("data-process"))? >= 2).then_some(())
+        },
+    )
+    .await;
+    stop.cancel();
+    consuming.await.unwrap().unwrap();
+
+    stack.emulator().purge(&work).await.unwrap();
+    stack.emulator().purge(&letters).await.unwrap();
+    poll_until("nothing to be left", LONG, async || {
+        let left = [
+            messages("data-process", "in_flight"),
+            messages("data-process-dlq", "visible"),
+            age("data-process"),
+            age("data-process-dlq"),
+        ];
+        left.into_iter()
+            .all(|sample| of(sample) == Some(0))
+            .then_some(())
+    })
+    .await;
+    watching.abort();
+}
+
+#[tokio::test]
+async fn a_look_leaves_the_receive_counts_of_the_work_queue_alone() {
+    let stack = Stack::start().await;
+    let work = stack.resources().data_process_url.clone();
+    stack.emulator().send(&work, "a message", []).await.unwrap();
+    let settings = BaseSettings::read(&stack.service_environment(&work, &[]), "PORT", 0).unwrap();
+    let queue = Aws::new(&settings)
+        .await
+        .queue(work.clone(), Duration::ZERO);
+    let registry = AppRegistry::new("test").unwrap();
+    let watch = QueueWatch::new(queue, QueueGauges::new(&registry).unwrap());
+    let watching = tokio::spawn(watch.every(Duration::from_millis(20)).run());
+    poll_until("an age without a receive", LONG, async || {
+        (gauge(&registry, &age("data-process"))? >= 1).then_some(())
+    })
+    .await;
+    watching.abort();
+    assert_eq!(stack.take_all(&work).await[0].receive_count, 1);
+}

@@ -1,0 +1,119 @@
+//! Messages of claimed debts that vanish from the queue before their notification.
+
+use std::{collections::HashSet, time::Duration};
+
+use common::{
+    contract::{RecordReader, RowId, RowIdentity, names},
+    ledger::{Claim, DebtLedger, DebtState},
+};
+use tokio::time::{self, Instant};
+
+use super::{ChaosError, arena::Arena, crew::Kind};
+use crate::{
+    emulator::{Attribute, StoredMessage},
+    fault_proxy::FaultMode,
+};
+
+/// Longest wait until all messages are visible: those of a killed worker are hidden for a while.
+const ALL_VISIBLE: Duration = Duration::from_mins(1);
+
+/// Share of the rows that are claimed before the worker dies.
+const CLAIMED: f64 = 0.005;
+
+/// How often the queue is looked at.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Debts that the ledger is asked for at a time.
+const CHUNK: usize = 500;
+
+/// SNS away: debts are claimed and cannot be told of. The worker dies, the messages of the rows
+/// that hold these claims are deleted, and the file is uploaded again.
+pub(super) async fn play(arena: &mut Arena) -> Result<(), ChaosError> {
+    let input = arena.generate()?;
+    let mut random = arena.random.fork();
+    // A worker that starts with a full queue has as much in hand as it can.
+    arena.crew.kill(Kind::Billing, &mut random);
+    arena.upload(&input, 1).await?;
+    all_visible(arena).await?;
+    arena.network.billing_to_sns.set(FaultMode::Refuse);
+    arena.crew.start_missing().await?;
+    arena.ended(CLAIMED).await?;
+    arena.crew.kill(Kind::Billing, &mut random);
+    all_visible(arena).await?;
+    delete_holders(arena).await?;
+    arena.network.billing_to_sns.set(FaultMode::Pass);
+    arena.crew.start_missing().await?;
+    arena.upload(&input, 1).await
+}
+
+/// Waits until a message of each row can be received.
+async fn all_visible(arena: &Arena) -> Result<(), ChaosError> {
+    let queue = &arena.resources.data_process_url;
+    let rows = arena.expected.rows;
+    let deadline = Instant::now() + ALL_VISIBLE;
+    while arena.emulator.queue_depth(queue).await?.visible < rows {
+        if Instant::now() > deadline {
+            return Err(ChaosError::NotReached {
+                what: format!("{rows} messages to be visible"),
+                waited: ALL_VISIBLE,
+            });
+        }
+        time::sleep(POLL_INTERVAL).await;
+    }
+    Ok(())
+}
+
+/// Deletes the messages of rows that hold a claim, and leaves the others.
+async fn delete_holders(arena: &Arena) -> Result<(), ChaosError> {
+    let queue = &arena.resources.data_process_url;
+    let messages = arena.emulator.take_all(queue).await?;
+    let holders = holders(arena, &messages).await?;
+    for message in messages {
+        if row(&message).is_none_or(|row| !holders.contains(&row)) {
+            let attributes = message.attributes.iter().map(|(name, value)| {
+                let attribute = match value.parse() {
+                    Ok(number) if name == names::ROW => Attribute::Number(number),
+                    _ => Attribute::Text(value.clone()),
+                };
+                (name.as_str(), attribute)
+            });
+            arena.emulator.send(queue, message.body, attributes).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The rows that hold the claim of a debt nobody was told of.
+async fn holders(arena: &Arena, messages: &[StoredMessage]) -> Result<HashSet<RowId>, ChaosError> {
+    let mut reader = RecordReader::default();
+    let debt_ids: Vec<String> = messages
+        .iter()
+        .filter_map(|message| Some(reader.read(&message.body).ok()?.debt_id))
+        .collect();
+    let mut holders = HashSet::new();
+    for chunk in debt_ids.chunks(CHUNK) {
+        let debt_ids: Vec<&str> = chunk.iter().map(String::as_str).collect();
+        for state in arena.ledger.debts(&debt_ids).await? {
+            if let DebtState::Billed {
+                claim: Some(Claim { holder, .. }),
+                notified: false,
+            } = state
+                && let RowIdentity::Row(row) = holder
+            {
+                holders.insert(row);
+            }
+        }
+    }
+    if holders.is_empty() {
+        return Err(ChaosError::NotReached {
+            what: "a claim without a notification".to_owned(),
+            waited: Duration::ZERO,
+        });
+    }
+    Ok(holders)
+}
+
+fn row(message: &StoredMessage) -> Option<RowId> {
+    let attribute = |name: &str| message.attributes.get(name).map(String::as_str);
+    RowId::from_attributes(attribute(names::IMPORT_ID), attribute(names::ROW))
+}

@@ -1,0 +1,63 @@
+//! The ways from the services to SQS, SNS and Redis, each of which can fail on its own.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use tokio::time;
+
+use super::{ChaosError, failed};
+use crate::fault_proxy::{FaultMode, FaultProxy};
+
+/// A proxy for each service and what it calls.
+#[derive(Debug)]
+pub(super) struct Network {
+    pub(super) importer_to_sqs: FaultProxy,
+    pub(super) billing_to_sqs: FaultProxy,
+    pub(super) billing_to_sns: FaultProxy,
+    pub(super) mail_to_sqs: FaultProxy,
+    pub(super) importer_to_redis: FaultProxy,
+    pub(super) billing_to_redis: FaultProxy,
+    pub(super) mail_to_redis: FaultProxy,
+}
+
+impl Network {
+    /// All ways pass.
+    pub(super) async fn start(emulator_port: u16, redis_port: u16) -> Result<Self, ChaosError> {
+        let to = async |port| {
+            FaultProxy::start(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+                .await
+                .map_err(failed("no port for a proxy"))
+        };
+        Ok(Self {
+            importer_to_sqs: to(emulator_port).await?,
+            billing_to_sqs: to(emulator_port).await?,
+            billing_to_sns: to(emulator_port).await?,
+            mail_to_sqs: to(emulator_port).await?,
+            importer_to_redis: to(redis_port).await?,
+            billing_to_redis: to(redis_port).await?,
+            mail_to_redis: to(redis_port).await?,
+        })
+    }
+
+    /// All of the proxies.
+    pub(super) fn all(&self) -> [&FaultProxy; 7] {
+        [
+            &self.importer_to_sqs,
+            &self.billing_to_sqs,
+            &self.billing_to_sns,
+            &self.mail_to_sqs,
+            &self.importer_to_redis,
+            &self.billing_to_redis,
+            &self.mail_to_redis,
+        ]
+    }
+}
+
+/// Puts a proxy into a mode for a while.
+pub(super) async fn disturb(proxy: &FaultProxy, mode: FaultMode, time: Duration) {
+    proxy.set(mode);
+    time::sleep(time).await;
+    proxy.set(FaultMode::Pass);
+}

@@ -1,0 +1,220 @@
+//! The faults, and when each strikes.
+
+use std::{path::Path, time::Duration};
+
+use clap::ValueEnum;
+use tokio::time;
+
+use super::{
+    ChaosError, Options,
+    arena::{Arena, Pace, Plan},
+    crew::Kind,
+    lost_message,
+    network::disturb,
+    storm,
+    verification::{Figures, verify},
+};
+use crate::fault_proxy::{FaultMode, Resets};
+
+/// How often a service is killed during one import.
+const KILLS: usize = 5;
+
+/// How often Redis is killed during one import.
+const REDIS_KILLS: usize = 3;
+
+const REDIS_AWAY: Duration = Duration::from_secs(10);
+const SQS_AWAY: Duration = Duration::from_secs(10);
+const SNS_AWAY: Duration = Duration::from_secs(45);
+
+/// Share of the answers that are lost.
+const ANSWERS_LOST: f64 = 0.03;
+
+/// Clients that upload the same file at once.
+const CLIENTS: u64 = 8;
+
+/// A fault during an import. Its moments are random shares of the rows, and not times, as an
+/// import takes only seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scenario {
+    /// kill -9 importer-api, 5 times.
+    ImporterKilled,
+    /// kill -9 billing-worker, 5 times.
+    BillingKilled,
+    /// kill -9 send-mail-worker, 5 times.
+    MailKilled,
+    /// Redis stopped for 10 s.
+    RedisStopped,
+    /// Redis killed with -9 and started again, 3 times.
+    RedisKilled,
+    /// Messages of claimed debts deleted before their notification, the file uploaded again.
+    MessagesLost,
+    /// SQS down 10 s for importer-api.
+    ImporterSqsDown,
+    /// SQS down 10 s for billing-worker.
+    BillingSqsDown,
+    /// SQS down 10 s for send-mail-worker.
+    MailSqsDown,
+    /// SNS alone down 45 s.
+    SnsDown,
+    /// Answers of SQS, SNS and Redis lost after the commit, 3 in 100.
+    AnswersLost,
+    /// All of them at once, at random, for 2 minutes.
+    Everything,
+    /// The same file by 8 clients at once, 3 billing-workers, 2 send-mail-workers.
+    ManyClients,
+}
+
+impl Scenario {
+    /// Its name on the command line, and of its directory.
+    pub(super) fn name(self) -> String {
+        self.to_possible_value()
+            .map(|value| value.get_name().to_owned())
+            .unwrap_or_default()
+    }
+
+    /// What it is called in the table: its help text.
+    pub(super) fn title(self) -> String {
+        let value = self.to_possible_value();
+        let help = value.as_ref().and_then(|value| value.get_help());
+        help.map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Plays it in a directory of its own, and looks what became of the rows.
+    pub(super) async fn run(
+        self,
+        directory: &Path,
+        options: Options,
+    ) -> Result<Figures, ChaosError> {
+        let mut arena = Arena::start(directory, self.plan(), options).await?;
+        let started = time::Instant::now();
+        self.play(&mut arena).await?;
+        verify(arena, started).await
+    }
+
+    fn plan(self) -> Plan {
+        let (billing_workers, mail_workers) = match self {
+            Self::ManyClients => (3, 2),
+            _ => (1, 1),
+        };
+        let importer = match self {
+            Self::ImporterKilled | Self::ImporterSqsDown | Self::Everything => Pace::RowByRow,
+            _ => Pace::Full,
+        };
+        Plan {
+            billing_workers,
+            mail_workers,
+            importer,
+        }
+    }
+
+    async fn play(self, arena: &mut Arena) -> Result<(), ChaosError> {
+        match self {
+            Self::ImporterKilled => killed(arena, Kind::Importer).await,
+            Self::BillingKilled => killed(arena, Kind::Billing).await,
+            Self::MailKilled => killed(arena, Kind::Mail).await,
+            Self::RedisStopped => redis_stopped(arena).await,
+            Self::RedisKilled => redis_killed(arena).await,
+            Self::MessagesLost => lost_message::play(arena).await,
+            Self::ImporterSqsDown => down(arena, Way::ImporterToSqs).await,
+            Self::BillingSqsDown => down(arena, Way::BillingToSqs).await,
+            Self::MailSqsDown => down(arena, Way::MailToSqs).await,
+            Self::SnsDown => down(arena, Way::BillingToSns).await,
+            Self::AnswersLost => answers_lost(arena).await,
+            Self::Everything => storm::play(arena).await,
+            Self::ManyClients => {
+                let input = arena.generate()?;
+                arena.upload(&input, CLIENTS).await
+            }
+        }
+    }
+}
+
+/// Random shares of the rows, in their order. The last rows are left out: a killed worker hides
+/// some of them.
+fn moments(arena: &mut Arena, count: usize) -> Vec<f64> {
+    let mut shares: Vec<f64> = (0..count)
+        .map(|_| 0.05 + 0.8 * arena.random.f64())
+        .collect();
+    shares.sort_by(f64::total_cmp);
+    shares
+}
+
+async fn killed(arena: &mut Arena, kind: Kind) -> Result<(), ChaosError> {
+    let input = arena.generate()?;
+    arena.upload(&input, 1).await?;
+    let mut random = arena.random.fork();
+    for share in moments(arena, KILLS) {
+        match kind {
+            Kind::Importer | Kind::Billing => arena.ended(share).await?,
+            Kind::Mail => arena.mailed(share).await?,
+        }
+        arena.crew.kill_and_restart(kind, &mut random).await?;
+    }
+    Ok(())
+}
+
+async fn redis_stopped(arena: &mut Arena) -> Result<(), ChaosError> {
+    let input = arena.generate()?;
+    arena.upload(&input, 1).await?;
+    for share in moments(arena, 1) {
+        arena.ended(share).await?;
+        arena.redis.stop().await;
+        time::sleep(REDIS_AWAY).await;
+        arena.redis.start_again().await?;
+    }
+    Ok(())
+}
+
+async fn redis_killed(arena: &mut Arena) -> Result<(), ChaosError> {
+    let input = arena.generate()?;
+    arena.upload(&input, 1).await?;
+    for share in moments(arena, REDIS_KILLS) {
+        arena.ended(share).await?;
+        arena.redis.kill();
+        arena.redis.start_again().await?;
+    }
+    Ok(())
+}
+
+async fn answers_lost(arena: &mut Arena) -> Result<(), ChaosError> {
+    let input = arena.generate()?;
+    for proxy in arena.network.all() {
+        let resets = Resets::of_all(ANSWERS_LOST);
+        proxy.set(FaultMode::ResetAfterCommit(resets));
+    }
+    arena.upload(&input, 1).await?;
+    arena.ended(0.9).await?;
+    for proxy in arena.network.all() {
+        proxy.set(FaultMode::Pass);
+    }
+    Ok(())
+}
+
+/// A way that a service calls on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    ImporterToSqs,
+    BillingToSqs,
+    BillingToSns,
+    MailToSqs,
+}
+
+async fn down(arena: &mut Arena, way: Way) -> Result<(), ChaosError> {
+    let input = arena.generate()?;
+    arena.upload(&input, 1).await?;
+    for share in moments(arena, 1) {
+        if way == Way::MailToSqs {
+            arena.mailed(share).await?;
+        } else {
+            arena.ended(share).await?;
+        }
+    }
+    let (proxy, time) = match way {
+        Way::ImporterToSqs => (&arena.network.importer_to_sqs, SQS_AWAY),
+        Way::BillingToSqs => (&arena.network.billing_to_sqs, SQS_AWAY),
+        Way::MailToSqs => (&arena.network.mail_to_sqs, SQS_AWAY),
+        Way::BillingToSns => (&arena.network.billing_to_sns, SNS_AWAY),
+    };
+    disturb(proxy, FaultMode::Refuse, time).await;
+    Ok(())
+}

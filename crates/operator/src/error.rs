@@ -1,0 +1,46 @@
+use std::io;
+use std::process::ExitCode;
+
+use common::messaging::CallError;
+use common::service::SettingError;
+use thiserror::Error;
+
+/// Exit code of a wrong setting, as the services have it.
+const EXIT_USAGE: u8 = 64;
+
+/// Why a command did not do all that it was asked for.
+#[derive(Debug, Error)]
+pub(crate) enum CommandError {
+    /// A variable is missing or wrong.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// A call failed.
+    #[error("{what}: {source}; check AWS_REGION, the keys and SQS_ENDPOINT_URL")]
+    Call {
+        /// What was tried.
+        what: String,
+        /// What the service says.
+        source: CallError,
+    },
+    /// It cannot be done, or was not done in full; says what to do.
+    #[error("{0}")]
+    NotDone(String),
+    /// Standard output or input is closed.
+    #[error("the terminal cannot be used: {0}")]
+    Terminal(#[from] io::Error),
+}
+
+impl CommandError {
+    /// For `map_err` of a call: what was tried.
+    pub(crate) fn call(what: impl Into<String>) -> impl FnOnce(CallError) -> Self {
+        let what = what.into();
+        move |source| Self::Call { what, source }
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Setting(_) => ExitCode::from(EXIT_USAGE),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A message as an operator may see it.
+
+use std::fmt;
+
+use common::contract::masking::{masked_document, masked_email, masked_name, printable};
+use common::contract::{ReceivedNotification, RecordReader};
+use common::messaging::Delivery;
+
+/// One line on a message of either work queue, with personal data masked.
+pub(crate) struct Masked<'a>(pub(crate) &'a Delivery);
+
+impl fmt::Display for Masked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Delivery {
+            id,
+            body,
+            row,
+            receive_count,
+        } = self.0;
+        let mut of = *row;
+        if let Ok(received) = ReceivedNotification::read(body, *row) {
+            of = received.row;
+            let told = received.notification;
+            write_debtor(
+                f,
+                &told.debt_id,
+                &told.name,
+                &told.email,
+                &told.government_id,
+            )?;
+        } else if let Ok(record) = RecordReader::default().read(body) {
+            let debt_id = &record.debt_id;
+            write_debtor(
+                f,
+                debt_id,
+                &record.name,
+                &record.email,
+                &record.government_id,
+            )?;
+        } else {
+            let bytes = body.len();
+            write!(
+                f,
+                "message {}: cannot be read, {bytes} bytes",
+                printable(id)
+            )?;
+        }
+        match of {
+            Some(row) => write!(f, ", import {} row {}", row.import_id, row.row)?,
+            None => f.write_str(", no row of an import")?,
+        }
+        let times = if *receive_count == 1 { "time" } else { "times" };
+        write!(f, ", received {receive_count} {times}")
+    }
+}
+
+fn write_debtor(
+    f: &mut fmt::Formatter<'_>,
+    debt_id: &str,
+    name: &str,
+    email: &str,
+    document: &str,
+) -> fmt::Result {
+    write!(
+        f,
+        "debt {}: {}, {}, document {}",
+        printable(debt_id),
+        masked_name(name),
+        masked_email(email),
+        masked_document(document),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use common::contract::RowId;
+
+    use super::*;
+
+    const RECORD: &str = "John Silva,12345678909,john@example.com,7811,2024-01-19,debt-1";
+    const NOTIFICATION: &str = r#"{"name":"John Silva","government_id":"12345678909","email":"john@example.com","debt_amount":1.00,"debt_due_date":"2027-03-15","debt_id":"debt-1"}"#;
+    const DEBTOR: &str = "debt debt-1: J*** S***, j***@example.com, document ***09";
+
+    fn shown(body: &str, row: Option<RowId>) -> String {
+        let delivery = Delivery {
+            id: "m-1".into(),
+            body: body.into(),
+            row,
+            receive_count: 5,
+        };
+        Masked(&delivery).to_string()
+    }
+
+    #[test]
+    fn a_record_and_both_forms_of_a_notification_are_masked_alike() {
+        let import_id = "00000000-0000-0000-0000-000000000007".parse().unwrap();
+        let row = Some(RowId { import_id, row: 42 });
+        let line = format!("{DEBTOR}, import {import_id} row 42, received 5 times");
+        assert_eq!(shown(RECORD, row), line);
+        assert_eq!(shown(NOTIFICATION, row), line);
+        let message = NOTIFICATION.replace('"', "\\\"");
+        let envelope = format!(
+            r#"{{"Type":"Notification","Message":"{message}","MessageAttributes":{{"import_id":{{"Type":"String","Value":"{import_id}"}},"row":{{"Type":"Number","Value":"42"}}}}}}"#
+        );
+        assert_eq!(shown(&envelope, None), line);
+    }
+
+    #[test]
+    fn what_cannot_be_read_shows_nothing_of_itself() {
+        for body in ["", "john@example.com", "{\"name\":\"John\"}", "a,b,c,d,e,f"] {
+            let line = shown(body, None);
+            let bytes = body.len();
+            assert_eq!(
+                line,
+                format!(
+                    "message m-1: cannot be read, {bytes} bytes, no row of an import, received 5 times"
+                )
+            );
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! A stored upload → an import: known to the ledger, and on its way. An
+//! idempotency key makes the same upload the same import.
+
+use std::io;
+use std::time::Duration;
+
+use common::ledger::{KeyedUpload, Ledger, LedgerSlot, NewImport};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tracing::{debug, info, warn};
+use uuid::Uuid;
+
+use crate::intake::IntakeError;
+use crate::spool::{Manifest, Received, Spool, Upload};
+
+/// How long an idempotency key stands for its upload.
+const KEY_KEPT: Duration = Duration::from_hours(24);
+/// Longest wait for the ledger to know an import before its client is
+/// answered. The importer makes it known in any case, before the first row.
+const REGISTER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A client's name for an upload.
+#[derive(Clone, Debug)]
+pub struct IdempotencyKey {
+    /// What the ledger knows it by: its hash, of bounded length and without
+    /// anything that the client may have put into it.
+    hash: String,
+}
+
+impl IdempotencyKey {
+    /// Reads the header `Idempotency-Key`: 1 to 255 visible characters.
+    pub fn read(header: &[u8]) -> Option<Self> {
+        let fits = (1..=255).contains(&header.len()) && header.iter().all(u8::is_ascii_graphic);
+        fits.then(|| Self {
+            hash: hex::encode(Sha256::digest(header)),
+        })
+    }
+}
+
+/// The answer to an upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcceptedImport {
+    /// The import.
+    pub import_id: Uuid,
+    /// Its data records.
+    pub rows: u64,
+    /// An earlier upload with the same idempotency key made it.
+    pub replayed: bool,
+}
+
+/// What it takes to make uploads imports.
+#[derive(Clone, Debug)]
+pub struct Acceptance<L> {
+    /// The files.
+    pub spool: Spool,
+    /// Knows the keys and the imports.
+    pub ledger: LedgerSlot<L>,
+    /// Takes the imports that are to be sent.
+    pub accepted: mpsc::UnboundedSender<Manifest>,
+}
+
+impl<L: Ledger> Acceptance<L> {
+    /// Makes an upload an import, unless its key says that it is one already.
+    pub(crate) async fn accept(
+        self,
+        upload: Upload,
+        received: Received,
+        key: Option<IdempotencyKey>,
+    ) -> Result<AcceptedImport, IntakeError> {
+        let (sha256, rows) = (upload.sha256(), received.surveyed.rows);
+        if let Some(key) = &key {
+            let ledger = self.ledger.get().ok_or(IntakeError::LedgerAway)?;
+            let earlier = ledger.keyed_upload(&key.hash).await;
+            if let Some(earlier) = earlier.map_err(|error| away(&error))? {
+                return replayed(&earlier, &sha256, rows);
+            }
+        }
+        let manifest = blocking(move || upload.commit(received)).await?;
+        if let Some(key) = &key
+            && let Some(earlier) = self.claim(key, &manifest).await?
+        {
+            return replayed(&earlier, &sha256, rows);
+        }
+        self.register(&manifest).await;
+        info!(import_id = %manifest.import_id, rows, bytes = manifest.size, "File accepted");
+        let accepted = AcceptedImport {
+            import_id: manifest.import_id,
+            rows,
+            replayed: false,
+        };
+        // The importer is gone only while the process stops; it goes on with
+        // the import at the next start.
+        let _ = self.accepted.send(manifest);
+        Ok(accepted)
+    }
+
+    /// Claims the key for an import that is on disk. Where another upload has
+    /// it, or nobody knows, the import is removed again. A crash before the
+    /// claim leaves an import whose client got no yes: if it uploads again,
+    /// the rows of the second import are skipped.
+    async fn claim(
+        &self,
+        key: &IdempotencyKey,
+        manifest: &Manifest,
+    ) -> Result<Option<KeyedUpload>, IntakeError> {
+        let own = KeyedUpload {
+            import_id: manifest.import_id,
+            sha256: manifest.sha256.clone(),
+        };
+        let ledger = self.ledger.get().ok_or(IntakeError::LedgerAway)?;
+        let standing = ledger.claim_key(&key.hash, &own, KEY_KEPT).await;
+        if standing.as_ref().is_ok_and(|standing| *standing == own) {
+            return Ok(None);
+        }
+        let (spool, import_id) = (self.spool.clone(), own.import_id);
+        blocking(move || spool.remove(import_id)).await?;
+        standing.map(Some).map_err(|error| away(&error))
+    }
+
+    async fn register(&self, manifest: &Manifest) {
+        let Some(ledger) = self.ledger.get() else {
+            return;
+        };
+        let import = NewImport::from(manifest);
+        match timeout(REGISTER_TIMEOUT, ledger.register_import(&import)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(%error, "The import is made known later"),
+            Err(_) => debug!("The import is made known later"),
+        }
+    }
+}
+
+fn replayed(earlier: &KeyedUpload, sha256: &str, rows: u64) -> Result<AcceptedImport, IntakeError> {
+    if earlier.sha256 != sha256 {
+        return Err(IntakeError::KeyTaken);
+    }
+    info!(import_id = %earlier.import_id, "The upload is known by its idempotency key");
+    Ok(AcceptedImport {
+        import_id: earlier.import_id,
+        rows,
+        replayed: true,
+    })
+}
+
+fn away(error: &common::ledger::LedgerError) -> IntakeError {
+    warn!(%error, "An idempotency key cannot be looked up");
+    IntakeError::LedgerAway
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_1_to_255_visible_characters() {
+        assert!(IdempotencyKey::read(b"a-1_~").is_some());
+        assert!(IdempotencyKey::read(&[b'x'; 255]).is_some());
+        for bad in [&b""[..], b"a b", b"\xc3\xa9", b"a\n", &[b'x'; 256]] {
+            assert!(IdempotencyKey::read(bad).is_none());
+        }
+    }
+}

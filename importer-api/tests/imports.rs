@@ -1,0 +1,492 @@
+//! The import as a resource, through HTTP, with a real queue and a real Redis.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod importer;
+
+use std::time::Duration;
+
+use common::contract::{InvalidReason, Reason, RowId};
+use common::ledger::{DebtLedger, EndedRow, ImportLedger, Outcome, Progress, RowLedger};
+use importer::{Importer, LONG, upload};
+use reqwest::{Client, StatusCode};
+use serde_json::Value;
+use testkit::{CsvFile, CsvRow, RunningService, poll_until};
+use uuid::Uuid;
+
+fn url(service: &RunningService, route: &str) -> String {
+    format!("{}/v1/imports{route}", service.url())
+}
+
+async fn get(service: &RunningService, route: &str) -> (StatusCode, Value) {
+    let answer = reqwest::get(url(service, route)).await.unwrap();
+    (answer.status(), answer.json().await.unwrap())
+}
+
+async fn post(service: &RunningService, route: &str) -> (StatusCode, Value) {
+    let answer = Client::new()
+        .post(url(service, route))
+        .send()
+        .await
+        .unwrap();
+    (answer.status(), answer.json().await.unwrap())
+}
+
+/// Waits until an import has that state, and gives it.
+async fn in_state(service: &RunningService, import_id: Uuid, state: &str) -> Value {
+    poll_until("the state of the import", LONG, async || {
+        let (status, import) = get(service, &format!("/{import_id}")).await;
+        (status == 200 && import["state"] == state).then_some(import)
+    })
+    .await
+}
+
+fn rows(import_id: Uuid, numbers: impl IntoIterator<Item = u64>) -> Vec<RowId> {
+    let row = |row| RowId { import_id, row };
+    numbers.into_iter().map(row).collect()
+}
+
+fn ended(rows: &[RowId], reason: Option<Reason>) -> Vec<EndedRow> {
+    let ended = |row: &RowId| EndedRow {
+        row: *row,
+        reason: reason.clone(),
+    };
+    rows.iter().map(ended).collect()
+}
+
+/// Bills and mails these rows, as the workers would.
+async fn settle(ledger: &impl RowLedger, rows: &[RowId]) {
+    ledger
+        .end_rows(Outcome::Billed, &ended(rows, None))
+        .await
+        .unwrap();
+    for progress in [Progress::Notified, Progress::Mailed] {
+        ledger.advance_rows(progress, rows).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_import_is_followed_from_its_upload_to_its_end() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let ledger = importer.stack.ledger().await;
+    let file = CsvFile::new().valid_rows(20).bytes();
+    let size = file.len();
+    let import_id = upload(&service, file).await;
+
+    let import = in_state(&service, import_id, "processing").await;
+    assert_eq!(import["import_id"], import_id.to_string());
+    assert_eq!(import["file_name"], "debts.csv");
+    assert_eq!(import["size"], size);
+    assert_eq!(import["rows"]["total"], 20);
+    assert_eq!(import["rows"]["sent"], 20);
+    assert_eq!(import["rows"]["pending"], 20);
+    assert_eq!(import["over"], false);
+    assert!(import["sent_at"].is_string() && import["finished_at"].is_null());
+
+    settle(&ledger, &rows(import_id, 1..=18)).await;
+    let reason = Reason::from(InvalidReason::NameEmpty);
+    ledger
+        .end_rows(
+            Outcome::Invalid,
+            &ended(&rows(import_id, 19..=20), Some(reason)),
+        )
+        .await
+        .unwrap();
+    let import = in_state(&service, import_id, "completed_with_errors").await;
+    assert_eq!(import["rows"]["mailed"], 18);
+    assert_eq!(import["rows"]["invalid"], 2);
+    assert_eq!(import["rows"]["pending"], 0);
+    assert_eq!(import["over"], true);
+    assert!(import["finished_at"].is_string());
+    assert!(import["rows_per_second"].as_f64().unwrap() > 0.0);
+    poll_until("the gauge of open imports", LONG, async || {
+        (service.metric("imports_open").await == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn imports_are_listed_newest_first_page_by_page() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let mut uploaded = Vec::new();
+    for _ in 0..5 {
+        uploaded.push(upload(&service, CsvFile::new().valid_rows(1).bytes()).await);
+    }
+    let mut listed = Vec::new();
+    let mut route = "?limit=2".to_owned();
+    loop {
+        let (status, page) = get(&service, &route).await;
+        assert_eq!(status, 200);
+        let imports = page["imports"].as_array().unwrap();
+        assert!(imports.len() <= 2);
+        listed.extend(imports.iter().map(|import| import["import_id"].clone()));
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
+        route = next.strip_prefix("/v1/imports").unwrap().to_owned();
+    }
+    uploaded.reverse();
+    assert_eq!(
+        listed,
+        uploaded.iter().map(Uuid::to_string).collect::<Vec<_>>()
+    );
+    for query in ["?limit=0", "?limit=101", "?limit=x", "?before=x"] {
+        let (status, problem) = get(&service, query).await;
+        assert_eq!(status, 400, "{query}");
+        assert_eq!(problem["type"], "urn:problem:bad-query");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_404_and_a_ledger_that_is_away_a_503() {
+    let mut importer = Importer::new().await;
+    let service = importer.start().await;
+    upload(&service, CsvFile::new().valid_rows(1).bytes()).await;
+    let unknown = Uuid::now_v7();
+    for route in [
+        format!("/{unknown}"),
+        format!("/{unknown}/events"),
+        format!("/{unknown}/rejections"),
+        "/7".to_owned(),
+    ] {
+        let (status, problem) = get(&service, &route).await;
+        assert_eq!(status, 404, "{route}");
+        assert_eq!(problem["type"], "urn:problem:no-such-import");
+    }
+    for route in ["cancel", "reconcile"] {
+        let (status, _) = post(&service, &format!("/{unknown}/{route}")).await;
+        assert_eq!(status, 404, "{route}");
+    }
+    importer.stack.kill_redis();
+    let answer = reqwest::get(url(&service, "")).await.unwrap();
+    assert_eq!(answer.status(), 503);
+    assert!(answer.headers().contains_key("retry-after"));
+    let problem: Value = answer.json().await.unwrap();
+    assert_eq!(problem["type"], "urn:problem:ledger-away");
+}
+
+#[tokio::test]
+async fn a_cancelled_import_stops_and_what_was_sent_is_settled() {
+    let importer = Importer::new().await;
+    let nowhere = [("SQS_ENDPOINT_URL", "http://127.0.0.1:9")];
+    let service = importer.start_with(&nowhere).await;
+    let import_id = upload(&service, CsvFile::new().valid_rows(30).bytes()).await;
+    in_state(&service, import_id, "received").await;
+
+    let (status, import) = post(&service, &format!("/{import_id}/cancel")).await;
+    assert_eq!(
+        (status, &import["state"]),
+        (StatusCode::OK, &"cancelled".into())
+    );
+    let import = poll_until("the sender to stop", LONG, async || {
+        let import = in_state(&service, import_id, "cancelled").await;
+        (import["over"] == true).then_some(import)
+    })
+    .await;
+    assert_eq!(import["rows"]["not_sent"], 30);
+    assert_eq!(import["rows"]["pending"], 0);
+    service.stop().await.unwrap();
+
+    // Not even a restart sends it.
+    let service = importer.start().await;
+    let other = upload(&service, CsvFile::new().valid_rows(3).bytes()).await;
+    in_state(&service, other, "processing").await;
+    let queue = &importer.stack.resources().data_process_url;
+    assert_eq!(importer.stack.depth(queue).await.visible, 3);
+    let (status, _) = post(&service, &format!("/{import_id}/cancel")).await;
+    assert_eq!(status, 200);
+    let (status, problem) = post(&service, &format!("/{other}/cancel")).await;
+    assert_eq!(status, 409, "{problem}");
+}
+
+#[tokio::test]
+async fn a_cancel_that_a_stopped_importer_missed_is_seen_at_its_start() {
+    let importer = Importer::new().await;
+    let nowhere = [("SQS_ENDPOINT_URL", "http://127.0.0.1:9")];
+    let service = importer.start_with(&nowhere).await;
+    let import_id = upload(&service, CsvFile::new().valid_rows(30).bytes()).await;
+    in_state(&service, import_id, "received").await;
+    service.stop().await.unwrap();
+    let ledger = importer.stack.ledger().await;
+    let now = jiff::Timestamp::now();
+    ledger.cancel_import(import_id, now).await.unwrap();
+
+    let service = importer.start().await;
+    let import = poll_until("the import to be over", LONG, async || {
+        let import = in_state(&service, import_id, "cancelled").await;
+        (import["over"] == true).then_some(import)
+    })
+    .await;
+    assert_eq!(import["rows"]["not_sent"], 30);
+    let queue = &importer.stack.resources().data_process_url;
+    assert!(importer.stack.depth(queue).await.is_empty());
+}
+
+#[tokio::test]
+async fn rejections_name_line_reason_and_record_and_are_no_formulas() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let ledger = importer.stack.ledger().await;
+    let formula = CsvRow {
+        name: "=HYPERLINK(\"http://x\")".into(),
+        ..CsvRow::valid("2")
+    };
+    let file = CsvFile::new()
+        .row(&CsvRow::valid("1"))
+        .line("")
+        .line("@SUM(1),too,few")
+        .row(&formula)
+        .row(&CsvRow::valid("4"))
+        .bytes();
+    let import_id = upload(&service, file).await;
+    in_state(&service, import_id, "processing").await;
+    let invalid = Reason::from(InvalidReason::FieldCount {
+        found: 3,
+        expected: 6,
+    });
+    let conflict = Reason {
+        code: "conflict".into(),
+        text: "the debt was billed with another amount".into(),
+    };
+    for (outcome, row, reason) in [
+        (Outcome::Billed, 1, None),
+        (Outcome::Invalid, 2, Some(invalid)),
+        (Outcome::Skipped, 3, Some(conflict)),
+        (Outcome::Skipped, 4, None),
+    ] {
+        let rows = ended(&rows(import_id, [row]), reason);
+        ledger.end_rows(outcome, &rows).await.unwrap();
+    }
+    let rejections = url(&service, &format!("/{import_id}/rejections"));
+    let answer = reqwest::get(&rejections).await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/csv; charset=utf-8");
+    assert!(
+        answer.headers()["content-disposition"]
+            .to_str()
+            .unwrap()
+            .contains("attachment")
+    );
+    let bytes = answer.bytes().await.unwrap();
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    assert_eq!(
+        text,
+        "\u{feff}line,row,code,reason,record\r\n\
+         4,2,\"field_count\",\"the record has 3 fields instead of 6\",\"'@SUM(1),too,few\"\r\n\
+         5,3,\"conflict\",\"the debt was billed with another amount\",\"\"\"=HYPERLINK(\"\"\"\"http://x\"\"\"\")\"\",52998224725,joao.silva@example.com,7811.50,2027-03-15,2\"\r\n"
+    );
+
+    let json = Client::new()
+        .get(&rejections)
+        .header("accept", "application/json");
+    let json: Value = json.send().await.unwrap().json().await.unwrap();
+    assert_eq!(json["rejections"].as_array().unwrap().len(), 2);
+    assert_eq!(json["rejections"][0]["line"], 4);
+    assert_eq!(json["rejections"][0]["code"], "field_count");
+    assert_eq!(json["rejections"][0]["record"], "@SUM(1),too,few");
+
+    // Once the file is gone, the reasons are still there.
+    std::fs::remove_file(importer.spool.path().join(format!("{import_id}.csv"))).unwrap();
+    let json = Client::new()
+        .get(&rejections)
+        .header("accept", "application/json");
+    let json: Value = json.send().await.unwrap().json().await.unwrap();
+    assert_eq!(json["rejections"][1]["code"], "conflict");
+    assert!(json["rejections"][1]["record"].is_null());
+}
+
+#[tokio::test]
+async fn events_tell_each_change_until_the_end() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let ledger = importer.stack.ledger().await;
+    let import_id = upload(&service, CsvFile::new().valid_rows(4).bytes()).await;
+    in_state(&service, import_id, "processing").await;
+    let events = url(&service, &format!("/{import_id}/events"));
+    let mut stream = reqwest::get(&events).await.unwrap();
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    let mut text = String::new();
+    for (until, settled) in [
+        ("\"mailed\":0", Some(1..=3)),
+        ("\"mailed\":3", Some(4..=4)),
+        ("event: end", None),
+    ] {
+        tokio::time::timeout(LONG, async {
+            while !text.contains(until) {
+                let piece = stream.chunk().await.unwrap().expect("the stream goes on");
+                text.push_str(std::str::from_utf8(&piece).unwrap());
+            }
+        })
+        .await
+        .unwrap();
+        if let Some(settled) = settled {
+            settle(&ledger, &rows(import_id, settled)).await;
+        }
+    }
+    let rest = tokio::time::timeout(LONG, stream.text()).await.unwrap();
+    text.push_str(&rest.unwrap());
+    assert!(text.contains("\"state\":\"completed\""), "{text}");
+
+    let again = Client::new().get(&events).header("last-event-id", "end");
+    assert_eq!(again.send().await.unwrap().status(), 204);
+}
+
+#[tokio::test]
+async fn a_stop_ends_the_events_of_an_import_that_goes_on() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let import_id = upload(&service, CsvFile::new().valid_rows(4).bytes()).await;
+    in_state(&service, import_id, "processing").await;
+    let stream = reqwest::get(url(&service, &format!("/{import_id}/events")));
+    let stream = stream.await.unwrap();
+    let started = std::time::Instant::now();
+    service.stop().await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(stream.text().await.unwrap().starts_with("event: import"));
+}
+
+#[tokio::test]
+async fn reconciling_sends_again_what_is_not_at_its_end_and_nothing_else() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let ledger = importer.stack.ledger().await;
+    let import_id = upload(&service, CsvFile::new().valid_rows(200).bytes()).await;
+    in_state(&service, import_id, "processing").await;
+    // The queue loses everything.
+    let queue = &importer.stack.resources().data_process_url;
+    assert_eq!(importer.stack.take_all(queue).await.len(), 200);
+    settle(&ledger, &rows(import_id, 1..=150)).await;
+    let unmailed = rows(import_id, 151..=153);
+    ledger
+        .end_rows(Outcome::Billed, &ended(&unmailed, None))
+        .await
+        .unwrap();
+    ledger
+        .advance_rows(Progress::Notified, &unmailed[..2])
+        .await
+        .unwrap();
+    ledger
+        .mark_notified(&["debt-151", "debt-152"])
+        .await
+        .unwrap();
+
+    let (status, answer) = post(&service, &format!("/{import_id}/reconcile")).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["without_outcome"], 47);
+    assert_eq!(answer["not_notified"], 1);
+    assert_eq!(answer["not_mailed"], 2);
+    let mut sent: Vec<u64> = importer
+        .stack
+        .take_all(queue)
+        .await
+        .iter()
+        .map(|message| message.attributes["row"].parse().unwrap())
+        .collect();
+    sent.sort_unstable();
+    assert_eq!(sent, (151..=200).collect::<Vec<u64>>());
+    let marks = ledger.notified(&["debt-151", "debt-152"]).await.unwrap();
+    assert_eq!(marks, [false, false]);
+}
+
+#[tokio::test]
+async fn the_same_upload_with_the_same_key_is_the_same_import() {
+    let mut importer = Importer::new().await;
+    let service = importer.start().await;
+    ready(&service).await;
+    let file = CsvFile::new().valid_rows(3).bytes();
+    let first = upload_with(&service, "key-1", file.clone()).await;
+    assert_eq!((first.0, &first.1["replayed"]), (202, &false.into()));
+    let again = upload_with(&service, "key-1", file.clone()).await;
+    assert_eq!((again.0, &again.1["replayed"]), (202, &true.into()));
+    assert_eq!(again.1["import_id"], first.1["import_id"]);
+    assert_eq!(again.1["rows"], 3);
+
+    let other = CsvFile::new().valid_rows(4).bytes();
+    let taken = upload_with(&service, "key-1", other).await;
+    assert_eq!(
+        (taken.0, &taken.1["type"]),
+        (422, &"urn:problem:idempotency-key-taken".into())
+    );
+    let another = upload_with(&service, "key-2", file.clone()).await;
+    assert_ne!(another.1["import_id"], first.1["import_id"]);
+    let bad = upload_with(&service, "a b", file.clone()).await;
+    assert_eq!(bad.0, 400);
+
+    let (_, page) = get(&service, "").await;
+    assert_eq!(page["imports"].as_array().unwrap().len(), 2);
+    importer.stack.kill_redis();
+    let away = upload_with(&service, "key-3", file).await;
+    assert_eq!(
+        (away.0, &away.1["type"]),
+        (503, &"urn:problem:ledger-away".into())
+    );
+    let csv = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|e| e == "csv");
+    let files = std::fs::read_dir(importer.spool.path()).unwrap();
+    assert_eq!(files.filter(|e| csv(e.as_ref().unwrap())).count(), 2);
+}
+
+#[tokio::test]
+async fn of_many_uploads_at_once_with_one_key_one_is_an_import() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    ready(&service).await;
+    let file = CsvFile::new().valid_rows(30).bytes();
+    let uploads = (0..8).map(|_| upload_with(&service, "one", file.clone()));
+    let answers = futures::future::join_all(uploads).await;
+    let id = &answers[0].1["import_id"];
+    assert!(
+        answers
+            .iter()
+            .all(|(status, body)| *status == 202 && body["import_id"] == *id)
+    );
+    let (_, page) = get(&service, "").await;
+    assert_eq!(page["imports"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_file_of_a_finished_import_is_removed_after_its_retention() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let ledger = importer.stack.ledger().await;
+    let done = upload(&service, CsvFile::new().valid_rows(2).bytes()).await;
+    let open = upload(&service, CsvFile::new().valid_rows(2).bytes()).await;
+    settle(&ledger, &rows(done, 1..=2)).await;
+    in_state(&service, done, "completed").await;
+    in_state(&service, open, "processing").await;
+    service.stop().await.unwrap();
+
+    let service = importer.start_with(&[("SPOOL_RETENTION_HOURS", "0")]).await;
+    let files = |id: Uuid| {
+        let files = std::fs::read_dir(importer.spool.path()).unwrap();
+        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
+        files
+            .map(name)
+            .filter(|n| n.to_string_lossy().starts_with(&id.to_string()))
+            .count()
+    };
+    poll_until("the old file to go", LONG, async || {
+        (files(done) == 0).then_some(())
+    })
+    .await;
+    assert_eq!(files(open), 3);
+    // What became of it is still known.
+    in_state(&service, done, "completed").await;
+}
+
+async fn upload_with(service: &RunningService, key: &str, file: Vec<u8>) -> (u16, Value) {
+    let form = reqwest::multipart::Form::new().part("file", reqwest::multipart::Part::bytes(file));
+    let url = format!("{}/v1/upload", service.url());
+    let request = Client::new().post(url).header("idempotency-key", key);
+    let answer = request.multipart(form).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// Waits until the ledger is connected.
+async fn ready(service: &RunningService) {
+    poll_until("the service to be ready", LONG, async || {
+        let answer = reqwest::get(format!("{}/ready", service.url())).await.ok()?;
+        answer.status().is_success().then_some(())
+    })
+    .await;
+}

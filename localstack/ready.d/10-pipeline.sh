@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Creates the queues, their dead-letter queues, the topic and the subscription.
+# LocalStack runs it once it is ready. It can be run again: what exists stays.
+set -euo pipefail
+
+REGION="${AWS_DEFAULT_REGION:-us-east-1}"
+RETENTION=1209600 # 14 days
+
+create_queue() { # name, further attributes as JSON members
+  awslocal --region "$REGION" sqs create-queue --queue-name "$1" --attributes "{
+    \"VisibilityTimeout\": \"30\",
+    \"ReceiveMessageWaitTimeSeconds\": \"20\",
+    \"MessageRetentionPeriod\": \"$RETENTION\"${2:+, $2}
+  }" --query QueueUrl --output text
+}
+
+queue_arn() { # url
+  awslocal --region "$REGION" sqs get-queue-attributes --queue-url "$1" \
+    --attribute-names QueueArn --query Attributes.QueueArn --output text
+}
+
+# A queue and its dead letters: a message goes there after five receives.
+create_with_dead_letters() { # name
+  local dead_letters policy
+  dead_letters="$(queue_arn "$(create_queue "$1-dlq")")"
+  policy="{\\\"deadLetterTargetArn\\\":\\\"$dead_letters\\\",\\\"maxReceiveCount\\\":\\\"5\\\"}"
+  create_queue "$1" "\"RedrivePolicy\": \"$policy\""
+}
+
+create_with_dead_letters data-process
+process_email="$(create_with_dead_letters process-email)"
+
+topic="$(awslocal --region "$REGION" sns create-topic --name data-process-topic \
+  --query TopicArn --output text)"
+# Deliveries that SNS gives up go to the dead letters as well.
+dead_letters="$(queue_arn "${process_email}-dlq")"
+awslocal --region "$REGION" sns subscribe --topic-arn "$topic" --protocol sqs \
+  --notification-endpoint "$(queue_arn "$process_email")" \
+  --attributes "{
+    \"RawMessageDelivery\": \"true\",
+    \"RedrivePolicy\": \"{\\\"deadLetterTargetArn\\\":\\\"$dead_letters\\\"}\"
+  }"
