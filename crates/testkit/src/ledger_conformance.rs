@@ -86,7 +86,7 @@ macro_rules! ledger_conformance {
             mails {
                 a_mail_is_granted_to_one_and_the_others_are_told_how_long_to_wait
                 many_at_once_are_granted_a_mail_once
-                twins_in_one_call_are_granted_once
+                its_owner_is_granted_a_mail_again_and_the_lease_begins_anew
                 only_its_owner_gives_a_lease_back
                 a_mail_is_granted_again_when_its_lease_has_ended
                 a_mail_that_was_sent_is_sent_for_ever

@@ -267,7 +267,10 @@ impl MailLedger for MemoryLedger {
             let now = Instant::now();
             match state.mails.get(*id) {
                 Some(Mail::Sent) => return MailClaim::Sent,
-                Some(Mail::Leased { until, .. }) if *until > now => {
+                Some(Mail::Leased {
+                    owner: other,
+                    until,
+                }) if *until > now && *other != owner => {
                     return MailClaim::Leased(*until - now);
                 }
                 _ => {}
