@@ -30,7 +30,7 @@ use uuid::Uuid;
 /// Longest wait for a time of the ledger's clock to pass.
 const LONG: Duration = Duration::from_secs(5);
 
-/// A `#[tokio::test]` for each law of [`ledger_conformance`](crate::ledger_conformance). The
+/// A `#[tokio::test]` for each law of [`ledger_conformance`](mod@crate::ledger_conformance). The
 /// argument is an `async fn() -> (impl Ledger, Guard)`; the ledger must be empty, and the guard
 /// lives as long as the test.
 #[macro_export]
