@@ -1,18 +1,27 @@
-//! The ledger on a real Redis.
+//! The ledger on a real Redis: the laws of every ledger, and what is Redis's own.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use common::contract::{RowId, RowIdentity};
+use common::contract::{Reason, RowId, RowIdentity};
 use common::ledger::{
-    Claim, DebtLedger, DebtState, EndedRow, ImportLedger, MailClaim, MailLedger, Outcome,
-    OutcomeCounts, Progress, RedisLedger, RegisteredImports, RowLedger,
+    Claim, DebtLedger, DebtState, EndedRow, ImportLedger, Outcome, RedisLedger, RowLedger,
 };
 use common::outage::Transient;
 use common::service::{RedisSettings, StartError};
-use testkit::{Stack, new_import, poll_until};
+use redis::AsyncCommands;
+use redis::aio::MultiplexedConnection;
+use testkit::{Stack, ledger_conformance, new_import, poll_until};
 use uuid::Uuid;
+
+async fn empty_redis() -> (RedisLedger, Stack) {
+    let stack = Stack::start().await;
+    (stack.ledger().await, stack)
+}
+
+ledger_conformance!(empty_redis);
 
 fn claim(holder: &str, number: u32) -> Claim {
     Claim {
@@ -21,194 +30,88 @@ fn claim(holder: &str, number: u32) -> Claim {
     }
 }
 
-fn rows(import_id: Uuid, rows: &[u64]) -> Vec<RowId> {
-    rows.iter()
-        .map(|row| RowId {
-            import_id,
-            row: *row,
-        })
-        .collect()
-}
-
-fn ended(rows: &[RowId]) -> Vec<EndedRow> {
-    rows.iter().copied().map(EndedRow::from).collect()
-}
-
 fn settings(stack: &Stack, more: &[(&'static str, &str)]) -> RedisSettings {
     RedisSettings::read(&stack.service_environment("http://unused", more)).unwrap()
 }
 
-#[tokio::test]
-async fn a_debt_is_claimed_once_and_every_later_claim_finds_the_first() {
-    let stack = Stack::start().await;
-    let ledger = stack.ledger().await;
-    assert_eq!(ledger.debts(&["7"]).await.unwrap(), [DebtState::Unbilled]);
-
-    let claims = [
-        ("7".to_owned(), claim("a", 1)),
-        ("7".to_owned(), claim("b", 2)),
-    ];
-    let standing = ledger.claim(&claims).await.unwrap();
-    assert_eq!(standing, [Some(claim("a", 1)), Some(claim("a", 1))]);
-
-    let billed = |notified| DebtState::Billed {
-        claim: Some(claim("a", 1)),
-        notified,
-    };
-    assert_eq!(
-        ledger.debts(&["7", "8"]).await.unwrap(),
-        [billed(false), DebtState::Unbilled]
-    );
-    ledger.mark_notified(&["7"]).await.unwrap();
-    ledger.mark_notified(&["7"]).await.unwrap();
-    assert_eq!(ledger.debts(&["7"]).await.unwrap(), [billed(true)]);
-    assert_eq!(ledger.notified(&["8", "7"]).await.unwrap(), [false, true]);
+async fn connection(stack: &Stack) -> MultiplexedConnection {
+    let client = redis::Client::open(stack.redis_url()).unwrap();
+    client.get_multiplexed_async_connection().await.unwrap()
 }
 
 #[tokio::test]
-async fn many_at_once_claim_a_debt_for_one_of_them() {
+async fn the_keys_of_a_debt_are_those_of_the_contract() {
+    let stack = Stack::start().await;
+    let (ledger, mut redis) = (stack.ledger().await, connection(&stack).await);
+    let id = " a:{7} é";
+    let exists = async |redis: &mut MultiplexedConnection, name: &str| -> bool {
+        redis.exists(format!("{name}:{id}")).await.unwrap()
+    };
+    ledger.claim(&[(id.into(), claim("a", 1))]).await.unwrap();
+    assert!(exists(&mut redis, "processed").await);
+    assert!(!exists(&mut redis, "notification").await);
+    ledger.mark_notified(&[id]).await.unwrap();
+    assert!(exists(&mut redis, "notification").await);
+    ledger.forget_notified(&[id]).await.unwrap();
+    assert!(!exists(&mut redis, "notification").await);
+}
+
+#[tokio::test]
+async fn what_a_counterpart_wrote_means_done_though_it_cannot_be_read() {
+    let stack = Stack::start().await;
+    let (ledger, mut redis) = (stack.ledger().await, connection(&stack).await);
+    let () = redis.set("processed:7", "1").await.unwrap();
+    let () = redis.set("notification:7", "").await.unwrap();
+    let billed = DebtState::Billed {
+        claim: None,
+        notified: true,
+    };
+    assert_eq!(ledger.debts(&["7"]).await.unwrap(), [billed]);
+    let standing = ledger.claim(&[("7".into(), claim("a", 1))]).await.unwrap();
+    assert_eq!(standing, [None]);
+    let kept: String = redis.get("processed:7").await.unwrap();
+    assert_eq!(kept, "1");
+}
+
+#[tokio::test]
+async fn an_import_lives_in_one_slot_of_a_cluster() {
+    let stack = Stack::start().await;
+    let (ledger, mut redis) = (stack.ledger().await, connection(&stack).await);
+    let import_id = Uuid::now_v7();
+    let import = new_import(import_id, 3);
+    ledger.register_import(&import).await.unwrap();
+    let rows = [row(import_id, 1, Some("a"))];
+    ledger.end_rows(Outcome::Invalid, &rows).await.unwrap();
+    let keys: Vec<String> = redis.keys(format!("*{import_id}*")).await.unwrap();
+    assert!(keys.len() > 3, "{keys:?}");
+    let tag = format!("{{{import_id}}}");
+    assert!(keys.iter().all(|key| key.contains(&tag)), "{keys:?}");
+}
+
+#[tokio::test]
+async fn redis_tells_254_reasons_apart_and_calls_the_rest_other() {
     let stack = Stack::start().await;
     let ledger = stack.ledger().await;
-    let tasks: Vec<_> = (0..50_u32)
-        .map(|number| {
-            let ledger = ledger.clone();
-            tokio::spawn(async move {
-                let own = claim(&number.to_string(), number);
-                let standing = ledger.claim(&[("7".into(), own.clone())]).await.unwrap();
-                standing == [Some(own)]
-            })
-        })
+    let import_id = Uuid::now_v7();
+    let import = new_import(import_id, 300);
+    ledger.register_import(&import).await.unwrap();
+    let rows: Vec<EndedRow> = (1..=300)
+        .map(|number| row(import_id, number, Some(&number.to_string())))
         .collect();
-    let mut winners = 0;
-    for task in tasks {
-        winners += u32::from(task.await.unwrap());
+    ledger.end_rows(Outcome::Invalid, &rows).await.unwrap();
+    let facts = ledger.row_facts(import_id, 253, 4).await.unwrap();
+    let codes = facts.iter().map(|f| &*f.reason.as_ref().unwrap().code);
+    assert_eq!(codes.collect::<Vec<_>>(), ["253", "254", "other", "other"]);
+}
+
+fn row(import_id: Uuid, row: u64, code: Option<&str>) -> EndedRow {
+    EndedRow {
+        row: RowId { import_id, row },
+        reason: code.map(|code| Reason {
+            code: Cow::Owned(code.to_owned()),
+            text: Cow::Borrowed("text"),
+        }),
     }
-    assert_eq!(winners, 1);
-}
-
-#[tokio::test]
-async fn a_row_has_at_most_one_outcome_and_a_repeat_is_not_new() {
-    let stack = Stack::start().await;
-    let ledger = stack.ledger().await;
-    let import = Uuid::now_v7();
-    ledger
-        .register_import(&new_import(import, 10))
-        .await
-        .unwrap();
-    let end = async |outcome, numbers: &[u64]| {
-        ledger
-            .end_rows(outcome, &ended(&rows(import, numbers)))
-            .await
-            .unwrap()
-    };
-    assert_eq!(end(Outcome::Billed, &[1, 2, 1]).await, [true, true, false]);
-    assert_eq!(end(Outcome::Skipped, &[2, 3]).await, [false, true]);
-    assert_eq!(
-        end(Outcome::Invalid, &[3, 1, 4, 4]).await,
-        [false, false, true, false]
-    );
-    assert_eq!(end(Outcome::Billed, &[4, 10]).await, [false, true]);
-    let advance = async |progress, numbers: &[u64]| {
-        ledger
-            .advance_rows(progress, &rows(import, numbers))
-            .await
-            .unwrap()
-    };
-    assert_eq!(advance(Progress::Notified, &[1, 2]).await, [true, true]);
-    assert_eq!(advance(Progress::Notified, &[2, 10]).await, [false, true]);
-    assert_eq!(advance(Progress::Mailed, &[1]).await, [true]);
-    let expected = OutcomeCounts {
-        rows: 10,
-        billed: 3,
-        skipped: 1,
-        invalid: 1,
-        notified: 3,
-        mailed: 1,
-        ..OutcomeCounts::default()
-    };
-    assert_eq!(ledger.outcome_counts(import).await.unwrap(), expected);
-}
-
-#[tokio::test]
-async fn rows_of_several_imports_keep_their_order_in_the_answer() {
-    let stack = Stack::start().await;
-    let ledger = stack.ledger().await;
-    let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
-    let mixed = [rows(first, &[1]), rows(second, &[1, 2]), rows(first, &[2])].concat();
-    ledger
-        .end_rows(Outcome::Billed, &ended(&mixed[1..2]))
-        .await
-        .unwrap();
-    let fresh = ledger
-        .end_rows(Outcome::Billed, &ended(&mixed))
-        .await
-        .unwrap();
-    assert_eq!(fresh, [true, false, true, true]);
-}
-
-#[tokio::test]
-async fn rows_beyond_an_import_or_of_an_unknown_one_are_not_registered() {
-    let stack = Stack::start().await;
-    let ledger = stack.ledger().await;
-    let import = Uuid::now_v7();
-    let registered = RegisteredImports::new(ledger.clone());
-    let row = |row| RowId {
-        import_id: import,
-        row,
-    };
-    assert!(!registered.contain(row(1)).await.unwrap());
-    ledger
-        .register_import(&new_import(import, 5))
-        .await
-        .unwrap();
-    assert!(registered.contain(row(5)).await.unwrap());
-    assert!(!registered.contain(row(6)).await.unwrap());
-}
-
-#[tokio::test]
-async fn no_number_is_given_out_twice() {
-    let stack = Stack::start().await;
-    let ledger = stack.ledger().await;
-    let (first, second) = tokio::join!(
-        ledger.reserve_numbers("a", 100),
-        ledger.reserve_numbers("a", 1),
-    );
-    let mut numbers: Vec<u64> = first.unwrap().chain(second.unwrap()).collect();
-    numbers.sort_unstable();
-    assert_eq!(numbers, (1..=101).collect::<Vec<_>>());
-    assert_eq!(ledger.reserve_numbers("b", 2).await.unwrap(), 1..3);
-}
-
-#[tokio::test]
-async fn a_mail_is_granted_to_one_until_it_is_released_or_its_lease_ends() {
-    let stack = Stack::start().await;
-    let ledger = stack.ledger().await;
-    let (one, other) = (Uuid::new_v4(), Uuid::new_v4());
-    let lease = Duration::from_mins(1);
-    let ask = async |owner, lease| ledger.claim_mails(&["7"], owner, lease).await.unwrap()[0];
-
-    assert_eq!(ask(one, lease).await, MailClaim::Granted);
-    let MailClaim::Leased(left) = ask(other, lease).await else {
-        panic!("granted twice")
-    };
-    assert!(left > Duration::from_secs(50) && left <= lease, "{left:?}");
-
-    ledger.release_mails(&["7"], other).await.unwrap();
-    assert!(matches!(ask(other, lease).await, MailClaim::Leased(_)));
-    ledger.release_mails(&["7"], one).await.unwrap();
-    assert_eq!(
-        ask(other, Duration::from_millis(50)).await,
-        MailClaim::Granted
-    );
-
-    poll_until("the lease to end", Duration::from_secs(5), async || {
-        (ask(one, lease).await == MailClaim::Granted).then_some(())
-    })
-    .await;
-    ledger.mark_mailed(&["7"]).await.unwrap();
-    assert_eq!(ask(other, lease).await, MailClaim::Sent);
-    ledger.release_mails(&["7"], one).await.unwrap();
-    assert_eq!(ask(other, lease).await, MailClaim::Sent);
 }
 
 #[tokio::test]

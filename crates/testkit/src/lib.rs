@@ -29,11 +29,16 @@
 )]
 
 mod csv_file;
+mod fake_queue;
 mod import;
+pub mod ledger_conformance;
+mod memory_ledger;
 mod metrics;
 mod poll;
 mod process;
+mod seeds;
 mod service;
+pub mod simulation;
 mod stack;
 
 pub use csv_file::{CsvFile, CsvRow};
@@ -43,9 +48,12 @@ pub use devstack::emulator::{
 };
 pub use devstack::fault_proxy::{FaultMode, FaultProxy, Resets};
 pub use devstack::redis_server::RedisServer;
+pub use fake_queue::FakeQueue;
 pub use import::new_import;
+pub use memory_ledger::{FaultPlan, MemoryLedger};
 pub use metrics::sample;
 pub use poll::poll_until;
 pub use process::{ServiceProcess, assert_ends_at_sigterm, assert_refuses};
+pub use seeds::for_each_seed;
 pub use service::RunningService;
 pub use stack::Stack;

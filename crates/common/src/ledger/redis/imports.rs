@@ -26,6 +26,8 @@ const FINISHED_AT: &str = "finished_at";
 /// The figures when they were last looked at, and when they last moved.
 const PROGRESS: &str = "progress";
 const PROGRESSED_AT: &str = "progressed_at";
+/// The figures of an import that nobody has looked at, when nothing moved.
+const UNMOVED: &str = "0 0 0 0 0";
 
 impl ImportLedger for RedisLedger {
     async fn register_import(&self, import: &NewImport) -> Result<(), LedgerError> {
@@ -130,7 +132,7 @@ impl ImportLedger for RedisLedger {
         let key = keys::import(import_id);
         let mut pipe = redis::pipe();
         let progress = progress(&status);
-        if progress_before.as_ref() != Some(&progress) {
+        if progress_before.as_deref().unwrap_or(UNMOVED) != progress {
             status.progressed_at = now;
             pipe.hset_multiple(
                 &key,
@@ -190,10 +192,11 @@ impl ImportLedger for RedisLedger {
         upload: &KeyedUpload,
         kept: Duration,
     ) -> Result<KeyedUpload, LedgerError> {
+        let milliseconds = u64::try_from(kept.as_millis()).unwrap_or(u64::MAX);
         let options = SetOptions::default()
             .conditional_set(ExistenceCheck::NX)
             .get(true)
-            .with_expiration(SetExpiry::EX(kept.as_secs()));
+            .with_expiration(SetExpiry::PX(milliseconds));
         let mut pipe = redis::pipe();
         pipe.set_options(
             keys::idempotency(key),

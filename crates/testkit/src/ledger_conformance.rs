@@ -1,0 +1,196 @@
+//! The laws of a ledger, one function each, for whatever implements it.
+//!
+//! An implementation's test file names a function that gives an empty ledger and what must outlive
+//! it, and gets a test for each law:
+//!
+//! ```no_run
+//! use testkit::MemoryLedger;
+//!
+//! async fn empty() -> (MemoryLedger, ()) {
+//!     (MemoryLedger::default(), ())
+//! }
+//!
+//! testkit::ledger_conformance!(empty);
+//! ```
+
+pub mod audit;
+pub mod debts;
+pub mod imports;
+pub mod mails;
+pub mod rows;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use common::contract::{Reason, RowId};
+use common::ledger::{EndedRow, ImportLedger, NewImport};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// Longest wait for a time of the ledger's clock to pass.
+const LONG: Duration = Duration::from_secs(5);
+
+/// A `#[tokio::test]` for each law of [`ledger_conformance`](mod@crate::ledger_conformance). The
+/// argument is an `async fn() -> (impl Ledger, Guard)`; the ledger must be empty, and the guard
+/// lives as long as the test.
+#[macro_export]
+macro_rules! ledger_conformance {
+    ($empty:ident) => {
+        $crate::ledger_conformance! { $empty:
+            debts {
+                the_first_claim_of_a_debt_wins_and_every_later_one_finds_it
+                twins_in_one_call_are_claimed_by_the_first
+                many_at_once_claim_a_debt_for_one_of_them
+                a_claim_is_given_back_to_the_byte
+                debt_ids_are_told_apart_byte_by_byte
+                a_notification_is_marked_and_forgotten_again_and_again
+                a_mark_without_a_claim_does_not_bill
+                numbers_are_gapless_in_a_call_and_never_repeated
+                many_at_once_never_get_the_same_number
+                each_sequence_starts_at_one
+            }
+            rows {
+                a_row_keeps_its_first_outcome_in_whatever_order_others_come
+                an_outcome_is_new_exactly_once_even_to_many_at_once
+                twins_in_one_call_are_new_once
+                rows_of_several_imports_keep_their_order_in_the_answer
+                an_empty_batch_changes_nothing
+                a_reason_stays_with_the_outcome_it_came_with
+                an_outcome_without_a_reason_has_none_for_ever
+                a_reason_is_given_back_to_the_byte
+                reasons_of_one_import_are_none_of_another
+                reasons_beyond_those_that_are_kept_are_other
+                progress_is_new_exactly_once_and_each_kind_stands_alone
+                facts_of_any_window_are_those_of_its_rows
+                nothing_is_known_of_rows_beyond_an_import_or_of_an_unknown_one
+            }
+            imports {
+                an_import_is_known_as_it_was_registered
+                registering_again_keeps_what_is_known
+                an_unknown_import_has_nothing
+                rows_beyond_an_import_are_not_registered
+                sending_is_recorded_with_the_time_of_its_first_end
+                a_failure_is_recorded_and_can_be_repeated
+                a_cancel_is_told_to_the_sender_and_keeps_its_first_time
+                a_look_moves_the_progress_only_when_a_figure_moved
+                an_end_is_seen_once_and_the_import_is_open_until_then
+                registering_again_does_not_open_what_has_ended
+                a_cancelled_import_is_over_when_its_sender_has_stopped
+                rows_that_were_not_sent_are_those_without_an_outcome_behind_the_last_sent
+                the_counts_add_up_whatever_happened
+                recent_imports_come_newest_first_page_by_page
+                an_idempotency_key_stands_for_its_first_upload
+                many_at_once_claim_a_key_for_one_upload
+                an_idempotency_key_is_free_again_after_its_time
+            }
+            mails {
+                a_mail_is_granted_to_one_and_the_others_are_told_how_long_to_wait
+                many_at_once_are_granted_a_mail_once
+                its_owner_is_granted_a_mail_again_and_the_lease_begins_anew
+                only_its_owner_gives_a_lease_back
+                a_mail_is_granted_again_when_its_lease_has_ended
+                a_mail_that_was_sent_is_sent_for_ever
+                a_mail_can_be_marked_without_a_lease_and_after_it
+            }
+            audit {
+                an_import_that_kept_every_law_holds
+                an_unknown_import_has_no_audit
+                what_is_still_under_way_breaks_no_law_unless_it_was_sent
+                a_row_that_breaks_a_law_is_named
+                a_cancelled_import_holds_when_what_was_sent_is_settled
+            }
+        }
+    };
+    ($empty:ident: $($of:ident { $($law:ident)* })*) => {
+        $(
+            mod $of {
+                $(
+                    #[tokio::test]
+                    async fn $law() {
+                        let (ledger, _guard) = super::$empty().await;
+                        $crate::ledger_conformance::$of::$law(&ledger).await;
+                    }
+                )*
+            }
+        )*
+
+        #[test]
+        fn every_law_is_held_against_the_ledger() {
+            let held = [$((stringify!($of), &[$(stringify!($law)),*][..])),*];
+            $crate::ledger_conformance::assert_complete(&held);
+        }
+    };
+}
+
+/// Fails when the list in the macro lacks a law of these modules.
+#[doc(hidden)]
+pub fn assert_complete(held: &[(&str, &[&str])]) {
+    let sources = [
+        ("debts", include_str!("ledger_conformance/debts.rs")),
+        ("rows", include_str!("ledger_conformance/rows.rs")),
+        ("imports", include_str!("ledger_conformance/imports.rs")),
+        ("mails", include_str!("ledger_conformance/mails.rs")),
+        ("audit", include_str!("ledger_conformance/audit.rs")),
+    ];
+    for (module, source) in sources {
+        let laws: Vec<&str> = source
+            .lines()
+            .filter_map(|line| line.strip_prefix("pub async fn ")?.split('<').next())
+            .collect();
+        let held = held.iter().find(|(name, _)| *name == module);
+        assert_eq!(held.map(|(_, laws)| *laws), Some(&laws[..]), "{module}");
+    }
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+/// The import of that age: a greater number is a newer one.
+fn import_id(number: u128) -> Uuid {
+    Uuid::from_u128((number << 80) | 0x7000_8000_0000_0000_0000)
+}
+
+fn import(number: u128, rows: u64) -> NewImport {
+    NewImport {
+        import_id: import_id(number),
+        file_name: Some("dívidas, \"2\".csv".to_owned()),
+        size: 12_345,
+        sha256: "0f".repeat(32),
+        rows,
+        accepted_at: at(0),
+    }
+}
+
+async fn registered(ledger: &impl ImportLedger, number: u128, rows: u64) -> Uuid {
+    let import = import(number, rows);
+    ledger.register_import(&import).await.unwrap();
+    import.import_id
+}
+
+fn row(import_id: Uuid, row: u64) -> RowId {
+    RowId { import_id, row }
+}
+
+fn rows(import_id: Uuid, numbers: impl IntoIterator<Item = u64>) -> Vec<RowId> {
+    numbers.into_iter().map(|n| row(import_id, n)).collect()
+}
+
+fn ended(import_id: Uuid, numbers: impl IntoIterator<Item = u64>) -> Vec<EndedRow> {
+    let rows = rows(import_id, numbers);
+    rows.into_iter().map(EndedRow::from).collect()
+}
+
+fn because(row: RowId, reason: &Reason) -> EndedRow {
+    EndedRow {
+        row,
+        reason: Some(reason.clone()),
+    }
+}
+
+fn reason(code: &str, text: &str) -> Reason {
+    Reason {
+        code: Cow::Owned(code.to_owned()),
+        text: Cow::Owned(text.to_owned()),
+    }
+}

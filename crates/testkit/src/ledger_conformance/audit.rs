@@ -1,0 +1,137 @@
+//! The proof for one import, drawn from the ledger.
+
+use common::ledger::{Audit, Breach, Law, Ledger, Outcome, Progress};
+use uuid::Uuid;
+
+use super::{at, because, ended, import_id, reason, registered, row, rows};
+
+async fn audit<L: Ledger>(ledger: &L, import: Uuid) -> Audit {
+    Audit::of(ledger, import).await.unwrap().unwrap()
+}
+
+async fn end<L: Ledger>(ledger: &L, outcome: Outcome, import: Uuid, number: u64) {
+    let rows = ended(import, [number]);
+    ledger.end_rows(outcome, &rows).await.unwrap();
+}
+
+async fn advance<L: Ledger>(ledger: &L, import: Uuid, number: u64, progress: &[Progress]) {
+    for progress in progress {
+        let rows = rows(import, [number]);
+        ledger.advance_rows(*progress, &rows).await.unwrap();
+    }
+}
+
+async fn sent<L: Ledger>(ledger: &L, import: Uuid, rows: u64) {
+    ledger.record_sent(import, rows, Some(at(1))).await.unwrap();
+}
+
+fn broken(audit: &Audit) -> Vec<Breach> {
+    let broken = audit.laws.iter().filter(|breach| breach.count > 0);
+    broken.cloned().collect()
+}
+
+/// One row of each kind.
+pub async fn an_import_that_kept_every_law_holds<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 5).await;
+    // What another import does is none of its business.
+    let other = registered(ledger, 2, 5).await;
+    sent(ledger, other, 5).await;
+    sent(ledger, import, 5).await;
+    end(ledger, Outcome::Billed, import, 1).await;
+    advance(ledger, import, 1, &[Progress::Notified, Progress::Mailed]).await;
+    end(ledger, Outcome::Billed, import, 2).await;
+    let undeliverable = [Progress::Notified, Progress::Undeliverable];
+    advance(ledger, import, 2, &undeliverable).await;
+    end(ledger, Outcome::Skipped, import, 3).await;
+    let why = reason("email_invalid", "no @");
+    let others = [
+        because(row(import, 4), &why),
+        because(row(import, 5), &reason("conflict", "amount")),
+    ];
+    let (invalid, skipped) = others.split_at(1);
+    ledger.end_rows(Outcome::Invalid, invalid).await.unwrap();
+    ledger.end_rows(Outcome::Skipped, skipped).await.unwrap();
+
+    let audit = audit(ledger, import).await;
+    assert_eq!(broken(&audit), []);
+    assert!(audit.holds(), "{audit}");
+    let counts = ledger.outcome_counts(import).await.unwrap();
+    assert_eq!((audit.import_id, audit.counts), (import, counts));
+}
+
+/// Nothing to prove is not a proof.
+pub async fn an_unknown_import_has_no_audit<L: Ledger>(ledger: &L) {
+    assert_eq!(Audit::of(ledger, import_id(1)).await.unwrap(), None);
+}
+
+/// But it does not hold yet.
+pub async fn what_is_still_under_way_breaks_no_law_unless_it_was_sent<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 3).await;
+    let under_way = audit(ledger, import).await;
+    assert_eq!(broken(&under_way), []);
+    assert!(!under_way.holds());
+    ledger.record_sent(import, 2, None).await.unwrap();
+    let ended = audit(ledger, import).await;
+    let expected = Breach {
+        law: Law::Ended,
+        count: 2,
+        rows: vec![1, 2],
+    };
+    assert_eq!(broken(&ended), [expected]);
+}
+
+/// Each law that the ledger's own calls can break, by one row.
+pub async fn a_row_that_breaks_a_law_is_named<L: Ledger>(ledger: &L) {
+    use Progress::{Mailed, Notified, Undeliverable};
+    let breaks: [(Law, u64, Option<Outcome>, &[Progress]); 7] = [
+        (Law::Ended, 2, None, &[]),
+        (
+            Law::NotifiedIsBilled,
+            3,
+            Some(Outcome::Skipped),
+            &[Notified],
+        ),
+        (Law::MailedIsNotified, 4, Some(Outcome::Billed), &[Mailed]),
+        (
+            Law::MailedIsDelivered,
+            5,
+            Some(Outcome::Billed),
+            &[Notified, Mailed, Undeliverable],
+        ),
+        (Law::BilledIsMailed, 6, Some(Outcome::Billed), &[Notified]),
+        (Law::InvalidHasReason, 7, Some(Outcome::Invalid), &[]),
+        (Law::WithinTheFile, 8, Some(Outcome::Skipped), &[]),
+    ];
+    for (number, (law, broken_by, outcome, progress)) in (1..).zip(breaks) {
+        let import = registered(ledger, number, 7).await;
+        sent(ledger, import, 7).await;
+        for row in (1..=7).filter(|row| *row != broken_by) {
+            end(ledger, Outcome::Skipped, import, row).await;
+        }
+        if let Some(outcome) = outcome {
+            end(ledger, outcome, import, broken_by).await;
+        }
+        advance(ledger, import, broken_by, progress).await;
+        let audit = audit(ledger, import).await;
+        let expected = Breach {
+            law,
+            count: 1,
+            rows: vec![broken_by],
+        };
+        assert_eq!(broken(&audit), [expected], "{audit}");
+        assert!(!audit.holds());
+    }
+}
+
+/// What was not sent owes nothing.
+pub async fn a_cancelled_import_holds_when_what_was_sent_is_settled<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 9).await;
+    ledger.cancel_import(import, at(0)).await.unwrap();
+    sent(ledger, import, 2).await;
+    end(ledger, Outcome::Skipped, import, 1).await;
+    assert!(!audit(ledger, import).await.holds());
+    end(ledger, Outcome::Skipped, import, 2).await;
+    let audit = audit(ledger, import).await;
+    assert!(audit.holds(), "{audit}");
+    assert_eq!(audit.counts.not_sent, 7);
+}

@@ -1,0 +1,411 @@
+//! The imports as a whole.
+
+use std::time::Duration;
+
+use common::ledger::{
+    ImportStatus, KeyedUpload, Ledger, NewImport, Outcome, OutcomeCounts, Progress,
+    RegisteredImports,
+};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::{LONG, at, ended, import, import_id, registered, row, rows};
+use crate::poll_until;
+
+const HOUR: Duration = Duration::from_hours(1);
+
+async fn status<L: Ledger>(ledger: &L, import_id: Uuid) -> ImportStatus {
+    ledger.import_status(import_id).await.unwrap().unwrap()
+}
+
+async fn observe<L: Ledger>(ledger: &L, import_id: Uuid, second: i64) -> ImportStatus {
+    let observed = ledger.observe_import(import_id, at(second)).await;
+    observed.unwrap().unwrap()
+}
+
+async fn open<L: Ledger>(ledger: &L) -> Vec<Uuid> {
+    let mut open = ledger.open_imports().await.unwrap();
+    open.sort_unstable();
+    open
+}
+
+async fn end<L: Ledger>(
+    ledger: &L,
+    outcome: Outcome,
+    import: Uuid,
+    numbers: impl IntoIterator<Item = u64>,
+) {
+    let rows = ended(import, numbers);
+    ledger.end_rows(outcome, &rows).await.unwrap();
+}
+
+/// Bills those rows and tells of them.
+async fn settle<L: Ledger>(ledger: &L, import: Uuid, numbers: impl IntoIterator<Item = u64>) {
+    let rows = rows(import, numbers);
+    end(ledger, Outcome::Billed, import, rows.iter().map(|r| r.row)).await;
+    for progress in [Progress::Notified, Progress::Mailed] {
+        ledger.advance_rows(progress, &rows).await.unwrap();
+    }
+}
+
+/// With nothing done to it yet.
+pub async fn an_import_is_known_as_it_was_registered<L: Ledger>(ledger: &L) {
+    let nameless = NewImport {
+        file_name: None,
+        ..import(2, 0)
+    };
+    for import in [import(1, 1_100_000), nameless] {
+        ledger.register_import(&import).await.unwrap();
+        let expected = ImportStatus {
+            import: import.clone(),
+            sent: 0,
+            sent_at: None,
+            cancelled_at: None,
+            failure: None,
+            progressed_at: import.accepted_at,
+            finished_at: None,
+            counts: OutcomeCounts {
+                rows: import.rows,
+                ..OutcomeCounts::default()
+            },
+        };
+        assert_eq!(status(ledger, import.import_id).await, expected);
+        let rows = ledger.rows_of(import.import_id).await.unwrap();
+        assert_eq!(rows, Some(import.rows));
+    }
+    assert_eq!(open(ledger).await, [import_id(1), import_id(2)]);
+}
+
+/// A repeat may come at any time, and may even differ.
+pub async fn registering_again_keeps_what_is_known<L: Ledger>(ledger: &L) {
+    let import = import(1, 10);
+    let id = registered(ledger, 1, 10).await;
+    settle(ledger, id, [1, 2]).await;
+    ledger.record_sent(id, 5, None).await.unwrap();
+    ledger.cancel_import(id, at(7)).await.unwrap();
+    ledger.record_failure(id, "no disk").await.unwrap();
+    let before = observe(ledger, id, 8).await;
+    let other = NewImport {
+        file_name: None,
+        size: 1,
+        sha256: "ff".repeat(32),
+        rows: 99,
+        accepted_at: at(50),
+        ..import.clone()
+    };
+    for again in [&import, &other] {
+        ledger.register_import(again).await.unwrap();
+        assert_eq!(status(ledger, id).await, before);
+        assert_eq!(ledger.rows_of(id).await.unwrap(), Some(10));
+        assert_eq!(ledger.recent_imports(None, 9).await.unwrap(), [id]);
+        assert_eq!(open(ledger).await, [id]);
+    }
+}
+
+/// Asking for it is no error.
+pub async fn an_unknown_import_has_nothing<L: Ledger>(ledger: &L) {
+    let id = import_id(1);
+    assert_eq!(ledger.rows_of(id).await.unwrap(), None);
+    assert_eq!(ledger.import_status(id).await.unwrap(), None);
+    assert_eq!(ledger.observe_import(id, at(0)).await.unwrap(), None);
+    let counts = ledger.outcome_counts(id).await.unwrap();
+    assert_eq!(counts, OutcomeCounts::default());
+    assert!(ledger.recent_imports(None, 9).await.unwrap().is_empty());
+    assert!(open(ledger).await.is_empty());
+    ledger.ping().await.unwrap();
+}
+
+/// Nor are those of an unknown one.
+pub async fn rows_beyond_an_import_are_not_registered<L: Ledger>(ledger: &L) {
+    let known = RegisteredImports::new(ledger.clone());
+    assert!(!known.contain(row(import_id(1), 1)).await.unwrap());
+    let import = registered(ledger, 1, 5).await;
+    for (number, contained) in [(1, true), (5, true), (6, false), (u64::MAX, false)] {
+        let is = known.contain(row(import, number)).await.unwrap();
+        assert_eq!(is, contained, "{number}");
+    }
+}
+
+/// The end of sending is recorded once, however often the sender resumes.
+pub async fn sending_is_recorded_with_the_time_of_its_first_end<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 10).await;
+    for (sent, sent_at, kept) in [
+        (0, None, None),
+        (4, None, None),
+        (4, None, None),
+        (10, Some(at(5)), Some(at(5))),
+        (10, Some(at(9)), Some(at(5))),
+        (10, None, Some(at(5))),
+    ] {
+        let cancelled = ledger.record_sent(import, sent, sent_at).await.unwrap();
+        assert!(!cancelled);
+        let status = status(ledger, import).await;
+        assert_eq!((status.sent, status.sent_at), (sent, kept));
+    }
+}
+
+/// It is part of the status and ends nothing by itself.
+pub async fn a_failure_is_recorded_and_can_be_repeated<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 10).await;
+    let text = "the spool's file is gone: \"ü\"";
+    for _ in 0..2 {
+        ledger.record_failure(import, text).await.unwrap();
+        let status = observe(ledger, import, 3).await;
+        assert_eq!(status.failure.as_deref(), Some(text));
+        assert_eq!(status.finished_at, None);
+    }
+}
+
+/// Whichever process was asked, the sender learns it with its next record.
+pub async fn a_cancel_is_told_to_the_sender_and_keeps_its_first_time<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 10).await;
+    let other = registered(ledger, 2, 10).await;
+    assert!(!ledger.record_sent(import, 3, None).await.unwrap());
+    for second in [5, 9] {
+        ledger.cancel_import(import, at(second)).await.unwrap();
+        assert!(ledger.record_sent(import, 3, None).await.unwrap());
+        let status = status(ledger, import).await;
+        assert_eq!(status.cancelled_at, Some(at(5)));
+    }
+    assert!(ledger.record_sent(import, 3, Some(at(6))).await.unwrap());
+    assert!(!ledger.record_sent(other, 3, None).await.unwrap());
+}
+
+/// That is how a stalled import is told from a slow one.
+pub async fn a_look_moves_the_progress_only_when_a_figure_moved<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 10).await;
+    let mut last = at(0);
+    let mut second = 0;
+    let mut look = async |moved: bool| {
+        // The first look sees the move, the later ones see that there was none.
+        for moved in [moved, false, false] {
+            second += 10;
+            if moved {
+                last = at(second);
+            }
+            let observed = observe(ledger, import, second).await;
+            assert_eq!(observed.progressed_at, last, "at {second}");
+            assert_eq!(status(ledger, import).await, observed);
+        }
+    };
+    look(false).await;
+    ledger.record_sent(import, 4, None).await.unwrap();
+    look(true).await;
+    ledger.record_sent(import, 4, None).await.unwrap();
+    look(false).await;
+    for (outcome, number) in Outcome::ALL.into_iter().zip(1..) {
+        end(ledger, outcome, import, [number]).await;
+        look(true).await;
+        end(ledger, outcome, import, [number]).await;
+        end(ledger, Outcome::Billed, import, [number]).await;
+        look(false).await;
+    }
+    for progress in Progress::ALL {
+        let rows = rows(import, [1]);
+        ledger.advance_rows(progress, &rows).await.unwrap();
+        look(true).await;
+        ledger.advance_rows(progress, &rows).await.unwrap();
+        look(false).await;
+    }
+    ledger.register_import(&super::import(1, 10)).await.unwrap();
+    look(false).await;
+}
+
+/// The time of the first look at the end stands.
+pub async fn an_end_is_seen_once_and_the_import_is_open_until_then<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 2).await;
+    let other = registered(ledger, 2, 2).await;
+    ledger.record_sent(import, 2, Some(at(1))).await.unwrap();
+    settle(ledger, import, [1]).await;
+    end(ledger, Outcome::Billed, import, [2]).await;
+    assert_eq!(observe(ledger, import, 2).await.finished_at, None);
+    let last = rows(import, [2]);
+    let undeliverable = ledger.advance_rows(Progress::Undeliverable, &last).await;
+    undeliverable.unwrap();
+    assert_eq!(status(ledger, import).await.finished_at, None);
+    assert_eq!(open(ledger).await, [import, other]);
+    for second in [3, 4] {
+        let observed = observe(ledger, import, second).await;
+        assert_eq!(observed.finished_at, Some(at(3)));
+        assert_eq!(status(ledger, import).await, observed);
+        assert_eq!(open(ledger).await, [other]);
+    }
+}
+
+/// A sender that resumes after a crash registers first.
+pub async fn registering_again_does_not_open_what_has_ended<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 1).await;
+    settle(ledger, import, [1]).await;
+    let before = observe(ledger, import, 3).await;
+    assert_eq!(before.finished_at, Some(at(3)));
+    registered(ledger, 1, 1).await;
+    assert!(open(ledger).await.is_empty());
+    assert_eq!(status(ledger, import).await, before);
+}
+
+/// Until then nobody knows how many rows are not sent.
+pub async fn a_cancelled_import_is_over_when_its_sender_has_stopped<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 10).await;
+    settle(ledger, import, 1..=4).await;
+    ledger.record_sent(import, 4, None).await.unwrap();
+    ledger.cancel_import(import, at(1)).await.unwrap();
+    let observed = observe(ledger, import, 2).await;
+    assert_eq!(observed.finished_at, None);
+    assert_eq!(
+        (observed.counts.not_sent, observed.counts.pending()),
+        (0, 6)
+    );
+
+    ledger.record_sent(import, 4, Some(at(3))).await.unwrap();
+    let observed = observe(ledger, import, 4).await;
+    assert_eq!(observed.finished_at, Some(at(4)));
+    assert_eq!(
+        (observed.counts.not_sent, observed.counts.pending()),
+        (6, 0)
+    );
+    assert!(open(ledger).await.is_empty());
+}
+
+/// A crash may have left rows sent that the record does not tell of.
+pub async fn rows_that_were_not_sent_are_those_without_an_outcome_behind_the_last_sent<
+    L: Ledger,
+>(
+    ledger: &L,
+) {
+    let import = registered(ledger, 1, 20).await;
+    ledger.record_sent(import, 5, Some(at(1))).await.unwrap();
+    // Rows 1 to 3 are settled, 4 and 5 are not.
+    settle(ledger, import, 1..=3).await;
+    let counts = async || status(ledger, import).await.counts;
+    assert_eq!((counts().await.not_sent, counts().await.pending()), (0, 17));
+    ledger.cancel_import(import, at(2)).await.unwrap();
+    assert_eq!((counts().await.not_sent, counts().await.pending()), (15, 2));
+    // 6, 8 and 20 were sent all the same.
+    for (outcome, number) in Outcome::ALL.into_iter().zip([6, 8, 20]) {
+        end(ledger, outcome, import, [number]).await;
+    }
+    assert_eq!((counts().await.not_sent, counts().await.pending()), (12, 2));
+    settle(ledger, import, 4..=6).await;
+    assert_eq!((counts().await.not_sent, counts().await.pending()), (12, 0));
+    assert!(status(ledger, import).await.is_over());
+    end(ledger, Outcome::Invalid, import, 1..=20).await;
+    assert_eq!((counts().await.not_sent, counts().await.pending()), (0, 0));
+}
+
+/// Random histories.
+pub async fn the_counts_add_up_whatever_happened<L: Ledger>(ledger: &L) {
+    let mut random = fastrand::Rng::with_seed(2);
+    for number in 1..=15 {
+        let rows = random.u64(1..=40);
+        let import = registered(ledger, number, rows).await;
+        let mut ended_rows = std::collections::BTreeSet::new();
+        for second in 0..12 {
+            match random.u8(0..6) {
+                0 => {
+                    let sent_at = random.bool().then(|| at(second));
+                    let sent = random.u64(0..=rows);
+                    ledger.record_sent(import, sent, sent_at).await.unwrap();
+                }
+                1 if random.bool() => ledger.cancel_import(import, at(second)).await.unwrap(),
+                _ => {
+                    let first = random.u64(1..=rows);
+                    let last = random.u64(first..=rows);
+                    let outcome = Outcome::ALL[random.usize(0..3)];
+                    end(ledger, outcome, import, first..=last).await;
+                    ended_rows.extend(first..=last);
+                }
+            }
+            let status = status(ledger, import).await;
+            let counts = status.counts;
+            assert_eq!(counts, ledger.outcome_counts(import).await.unwrap());
+            assert_eq!(counts.rows, rows);
+            assert_eq!(counts.ended(), ended_rows.len() as u64);
+            assert_eq!(counts.ended() + counts.not_sent + counts.pending(), rows);
+            let is_known = status.cancelled_at.is_some() && status.sent_at.is_some();
+            let behind = (status.sent + 1..=rows).filter(|row| !ended_rows.contains(row));
+            let not_sent = if is_known { behind.count() } else { 0 };
+            assert_eq!(counts.not_sent, not_sent as u64);
+        }
+    }
+}
+
+/// In whatever order they were registered.
+pub async fn recent_imports_come_newest_first_page_by_page<L: Ledger>(ledger: &L) {
+    for number in [3, 1, 7, 5, 2, 6, 4, 3] {
+        registered(ledger, number, 1).await;
+    }
+    let page = async |before: Option<u128>, limit| {
+        let before = before.map(import_id);
+        ledger.recent_imports(before, limit).await.unwrap()
+    };
+    let ids = |numbers: &[u128]| numbers.iter().copied().map(import_id).collect::<Vec<_>>();
+    assert_eq!(page(None, 100).await, ids(&[7, 6, 5, 4, 3, 2, 1]));
+    assert_eq!(page(None, 3).await, ids(&[7, 6, 5]));
+    assert_eq!(page(Some(5), 3).await, ids(&[4, 3, 2]));
+    assert_eq!(page(Some(2), 3).await, ids(&[1]));
+    assert_eq!(page(Some(1), 3).await, ids(&[]));
+    assert_eq!(page(None, 0).await, ids(&[]));
+    // A page goes on where the last one ended, even if that import is gone.
+    assert_eq!(page(Some(8), 2).await, ids(&[7, 6]));
+    // What has ended is still listed.
+    settle(ledger, import_id(7), [1]).await;
+    observe(ledger, import_id(7), 1).await;
+    assert_eq!(page(None, 1).await, ids(&[7]));
+}
+
+fn upload(number: u128) -> KeyedUpload {
+    KeyedUpload {
+        import_id: import_id(number),
+        sha256: format!("{number:064x}"),
+    }
+}
+
+/// Whoever comes later is told so.
+pub async fn an_idempotency_key_stands_for_its_first_upload<L: Ledger>(ledger: &L) {
+    let long = "k".repeat(1_000);
+    for (number, key) in (1..).zip(["a", "A", "a b", "é:{}'\"", &long]) {
+        assert_eq!(ledger.keyed_upload(key).await.unwrap(), None);
+        for later in [number, 99, number] {
+            let standing = ledger.claim_key(key, &upload(later), HOUR).await;
+            assert_eq!(standing.unwrap(), upload(number), "{key}");
+        }
+        let standing = ledger.keyed_upload(key).await.unwrap();
+        assert_eq!(standing, Some(upload(number)));
+    }
+}
+
+/// A client that sends twice at once gets one import.
+pub async fn many_at_once_claim_a_key_for_one_upload<L: Ledger>(ledger: &L) {
+    let mut claims = JoinSet::new();
+    for number in 0..20 {
+        let ledger = ledger.clone();
+        claims.spawn(async move { ledger.claim_key("a", &upload(number), HOUR).await.unwrap() });
+    }
+    let standing = ledger.claim_key("a", &upload(99), HOUR).await.unwrap();
+    for other in claims.join_all().await {
+        assert_eq!(other, standing);
+    }
+}
+
+/// A later claim of it does not make that time longer.
+pub async fn an_idempotency_key_is_free_again_after_its_time<L: Ledger>(ledger: &L) {
+    let short = Duration::from_millis(60);
+    ledger.claim_key("a", &upload(1), short).await.unwrap();
+    ledger.claim_key("b", &upload(1), HOUR).await.unwrap();
+    poll_until("the key to be free", LONG, async || {
+        let standing = ledger.claim_key("a", &upload(2), HOUR).await.unwrap();
+        (standing == upload(2)).then_some(())
+    })
+    .await;
+    let standing = ledger.keyed_upload("a").await.unwrap();
+    assert_eq!(standing, Some(upload(2)));
+    let standing = ledger.keyed_upload("b").await.unwrap();
+    assert_eq!(standing, Some(upload(1)));
+
+    ledger.claim_key("c", &upload(1), short).await.unwrap();
+    poll_until("the key to be forgotten", LONG, async || {
+        let standing = ledger.keyed_upload("c").await.unwrap();
+        standing.is_none().then_some(())
+    })
+    .await;
+}

@@ -1,0 +1,328 @@
+//! Outcomes, reasons, progress.
+
+use std::sync::Arc;
+
+use common::contract::Reason;
+use common::ledger::{EndedRow, Ledger, Outcome, Progress, RowFacts};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::{because, ended, import_id, reason, registered, row, rows};
+
+/// Different reasons of an import that every ledger keeps.
+const KEPT_REASONS: u64 = 254;
+
+async fn reason_of<L: Ledger>(ledger: &L, import_id: Uuid, row: u64) -> Option<Reason> {
+    let facts = ledger.row_facts(import_id, row, 1).await.unwrap().remove(0);
+    facts.reason.as_deref().cloned()
+}
+
+/// Every order of two or three outcomes.
+pub async fn a_row_keeps_its_first_outcome_in_whatever_order_others_come<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 27).await;
+    let mut number = 0;
+    for first in Outcome::ALL {
+        for second in Outcome::ALL {
+            for third in Outcome::ALL {
+                number += 1;
+                for (outcome, fresh) in [(first, true), (second, false), (third, false)] {
+                    let rows = ended(import, [number]);
+                    let answer = ledger.end_rows(outcome, &rows).await.unwrap();
+                    assert_eq!(answer, [fresh], "{first:?} {second:?} {third:?}");
+                }
+                let expected = RowFacts {
+                    row: number,
+                    billed: first == Outcome::Billed,
+                    skipped: first == Outcome::Skipped,
+                    invalid: first == Outcome::Invalid,
+                    ..RowFacts::default()
+                };
+                let facts = ledger.row_facts(import, number, 1).await.unwrap();
+                assert_eq!(facts, [expected]);
+            }
+        }
+    }
+}
+
+/// Who counts what is new counts each row once.
+pub async fn an_outcome_is_new_exactly_once_even_to_many_at_once<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 10).await;
+    let mut calls = JoinSet::new();
+    for number in 0..30 {
+        let ledger = ledger.clone();
+        calls.spawn(async move {
+            let outcome = Outcome::ALL[number % 3];
+            ledger.end_rows(outcome, &ended(import, 1..=10)).await
+        });
+    }
+    let mut fresh = [0; 10];
+    for answer in calls.join_all().await {
+        for (count, is_fresh) in fresh.iter_mut().zip(answer.unwrap()) {
+            *count += u32::from(is_fresh);
+        }
+    }
+    assert_eq!(fresh, [1; 10]);
+    let counts = ledger.outcome_counts(import).await.unwrap();
+    assert_eq!(counts.ended(), 10);
+}
+
+/// One batch may hold a row several times.
+pub async fn twins_in_one_call_are_new_once<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 10).await;
+    let twins = ended(import, [1, 2, 1, 1, 2]);
+    let fresh = ledger.end_rows(Outcome::Billed, &twins).await.unwrap();
+    assert_eq!(fresh, [true, true, false, false, false]);
+    let twins = rows(import, [2, 1, 1, 2]);
+    let fresh = ledger.advance_rows(Progress::Notified, &twins).await;
+    assert_eq!(fresh.unwrap(), [true, true, false, false]);
+    let (first, second) = (reason("first", "1"), reason("second", "2"));
+    let twins = [
+        because(row(import, 3), &first),
+        because(row(import, 3), &second),
+    ];
+    let fresh = ledger.end_rows(Outcome::Invalid, &twins).await.unwrap();
+    assert_eq!(fresh, [true, false]);
+    assert_eq!(reason_of(ledger, import, 3).await, Some(first));
+}
+
+/// The answer says of each row whether it is new, wherever it stands.
+pub async fn rows_of_several_imports_keep_their_order_in_the_answer<L: Ledger>(ledger: &L) {
+    let first = registered(ledger, 1, 9).await;
+    let second = registered(ledger, 2, 9).await;
+    let third = registered(ledger, 3, 9).await;
+    let known = [ended(second, [1]), ended(third, [2])].concat();
+    ledger.end_rows(Outcome::Skipped, &known).await.unwrap();
+    let mixed = [row(first, 1), row(second, 1), row(third, 1)];
+    let mixed = [&mixed[..], &[row(second, 2), row(first, 2), row(third, 2)]].concat();
+    let expected = [true, false, true, true, true, false];
+    let rows: Vec<EndedRow> = mixed.iter().copied().map(EndedRow::from).collect();
+    let fresh = ledger.end_rows(Outcome::Billed, &rows).await.unwrap();
+    assert_eq!(fresh, expected);
+
+    let known = [row(third, 2), row(second, 1)];
+    let advance = async |rows| ledger.advance_rows(Progress::Mailed, rows).await.unwrap();
+    assert_eq!(advance(&known).await, [true, true]);
+    assert_eq!(advance(&mixed).await, expected);
+    assert_eq!(advance(&mixed).await, [false; 6]);
+}
+
+/// Nor is it an error.
+pub async fn an_empty_batch_changes_nothing<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 1).await;
+    let none = Vec::<bool>::new();
+    assert_eq!(ledger.end_rows(Outcome::Billed, &[]).await.unwrap(), none);
+    let advanced = ledger.advance_rows(Progress::Mailed, &[]).await;
+    assert_eq!(advanced.unwrap(), none);
+    assert_eq!(ledger.row_facts(import, 1, 0).await.unwrap(), []);
+    assert_eq!(ledger.outcome_counts(import).await.unwrap().ended(), 0);
+}
+
+/// Neither a repeat nor another outcome changes it.
+pub async fn a_reason_stays_with_the_outcome_it_came_with<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 3).await;
+    let (conflict, invalid) = (reason("conflict", "other amount"), reason("email", "no @"));
+    let skip = [because(row(import, 1), &conflict)];
+    let refuse = [
+        because(row(import, 1), &invalid),
+        because(row(import, 2), &invalid),
+    ];
+    for _ in 0..2 {
+        ledger.end_rows(Outcome::Skipped, &skip).await.unwrap();
+        ledger.end_rows(Outcome::Invalid, &refuse).await.unwrap();
+        let again = [because(row(import, 2), &conflict)];
+        ledger.end_rows(Outcome::Invalid, &again).await.unwrap();
+        let plain = ended(import, [1, 2]);
+        ledger.end_rows(Outcome::Billed, &plain).await.unwrap();
+        assert_eq!(reason_of(ledger, import, 1).await.as_ref(), Some(&conflict));
+        assert_eq!(reason_of(ledger, import, 2).await.as_ref(), Some(&invalid));
+        assert_eq!(reason_of(ledger, import, 3).await, None);
+    }
+}
+
+/// A reason that comes later is that of something that did not happen.
+pub async fn an_outcome_without_a_reason_has_none_for_ever<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 3).await;
+    // Its neighbours have one.
+    let reason = reason("email", "no @");
+    let others = [1, 3].map(|number| because(row(import, number), &reason));
+    ledger.end_rows(Outcome::Invalid, &others).await.unwrap();
+    let plain = ended(import, [2]);
+    ledger.end_rows(Outcome::Skipped, &plain).await.unwrap();
+    let late = [because(row(import, 2), &reason)];
+    for outcome in Outcome::ALL {
+        assert_eq!(ledger.end_rows(outcome, &late).await.unwrap(), [false]);
+        assert_eq!(reason_of(ledger, import, 2).await, None);
+    }
+}
+
+/// Codes and texts of any rule.
+pub async fn a_reason_is_given_back_to_the_byte<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 4).await;
+    let reasons = [
+        reason("a", ""),
+        reason("", "a"),
+        reason("a", "é \"'\\ {}%_\n😀"),
+        reason("a", &"x".repeat(3_000)),
+    ];
+    for (number, reason) in (1..).zip(&reasons) {
+        let rows = [because(row(import, number), reason)];
+        ledger.end_rows(Outcome::Invalid, &rows).await.unwrap();
+    }
+    for (number, reason) in (1..).zip(&reasons) {
+        let kept = reason_of(ledger, import, number).await;
+        assert_eq!(kept.as_ref(), Some(reason));
+    }
+}
+
+/// The same code may stand for another text there.
+pub async fn reasons_of_one_import_are_none_of_another<L: Ledger>(ledger: &L) {
+    let first = registered(ledger, 1, 2).await;
+    let second = registered(ledger, 2, 2).await;
+    let (one, other) = (reason("a", "one"), reason("a", "other"));
+    let mixed = [
+        because(row(first, 1), &one),
+        because(row(second, 2), &one),
+        because(row(second, 1), &other),
+    ];
+    ledger.end_rows(Outcome::Invalid, &mixed).await.unwrap();
+    assert_eq!(reason_of(ledger, first, 1).await.as_ref(), Some(&one));
+    assert_eq!(reason_of(ledger, first, 2).await, None);
+    assert_eq!(reason_of(ledger, second, 1).await.as_ref(), Some(&other));
+    assert_eq!(reason_of(ledger, second, 2).await.as_ref(), Some(&one));
+}
+
+/// Every ledger keeps 254 different ones of an import. One that comes later is kept or is `other`,
+/// and is never taken for one of the first.
+pub async fn reasons_beyond_those_that_are_kept_are_other<L: Ledger>(ledger: &L) {
+    const DIFFERENT: u64 = KEPT_REASONS + 50;
+    let import = registered(ledger, 1, DIFFERENT + 1).await;
+    let nth = |number: u64| reason("rule", &format!("reason {number}"));
+    let different: Vec<EndedRow> = (1..=DIFFERENT)
+        .map(|number| because(row(import, number), &nth(number)))
+        .collect();
+    for some in different.chunks(100) {
+        ledger.end_rows(Outcome::Invalid, some).await.unwrap();
+    }
+    // One that is kept stays so for rows that come later.
+    let late = [because(row(import, DIFFERENT + 1), &nth(1))];
+    ledger.end_rows(Outcome::Invalid, &late).await.unwrap();
+
+    let facts = ledger.row_facts(import, 1, DIFFERENT + 1).await.unwrap();
+    for (number, facts) in (1..=DIFFERENT).zip(&facts) {
+        let kept = facts.reason.as_deref().unwrap();
+        let other = number > KEPT_REASONS && kept.code == "other";
+        assert!(other || *kept == nth(number), "{number}: {kept:?}");
+    }
+    let kept = facts.last().unwrap().reason.as_deref();
+    assert_eq!(kept, Some(&nth(1)));
+}
+
+/// Notified, mailed and undeliverable say nothing of each other, nor of outcomes.
+pub async fn progress_is_new_exactly_once_and_each_kind_stands_alone<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 9).await;
+    for (number, progress) in (1..).zip(Progress::ALL) {
+        for fresh in [true, false, false] {
+            let answer = ledger.advance_rows(progress, &rows(import, [number])).await;
+            assert_eq!(answer.unwrap(), [fresh]);
+        }
+        let expected = RowFacts {
+            row: number,
+            notified: progress == Progress::Notified,
+            mailed: progress == Progress::Mailed,
+            undeliverable: progress == Progress::Undeliverable,
+            ..RowFacts::default()
+        };
+        let facts = ledger.row_facts(import, number, 1).await.unwrap();
+        assert_eq!(facts, [expected]);
+    }
+    let all = rows(import, 1..=9);
+    let fresh = ledger.advance_rows(Progress::Mailed, &all).await.unwrap();
+    assert_eq!(fresh.iter().filter(|fresh| !**fresh).count(), 1);
+    let counts = ledger.outcome_counts(import).await.unwrap();
+    let progress = (counts.notified, counts.mailed, counts.undeliverable);
+    assert_eq!(progress, (1, 9, 1));
+    assert_eq!(counts.ended(), 0);
+}
+
+/// Held against a model, for windows of every alignment.
+pub async fn facts_of_any_window_are_those_of_its_rows<L: Ledger>(ledger: &L) {
+    const ROWS: u64 = 61;
+    let import = registered(ledger, 1, ROWS).await;
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut model = Vec::new();
+    for number in 1..=ROWS {
+        let mut facts = RowFacts {
+            row: number,
+            ..RowFacts::default()
+        };
+        match random.u8(0..4) {
+            0 => facts.billed = true,
+            1 => facts.skipped = true,
+            2 => facts.invalid = true,
+            _ => {}
+        }
+        if facts.invalid || (facts.skipped && random.bool()) {
+            let code = random.u8(0..5).to_string();
+            facts.reason = Some(Arc::new(reason(&code, "text")));
+        }
+        facts.notified = random.bool();
+        facts.mailed = random.bool();
+        facts.undeliverable = random.bool();
+        model.push(facts);
+    }
+    for facts in &model {
+        record(ledger, import, facts).await;
+    }
+    for first in 1..=18 {
+        for count in (0..=18).chain([ROWS, ROWS + 30]) {
+            let window = ledger.row_facts(import, first, count).await.unwrap();
+            let expected = (first..first + count).map(|number| {
+                let index = usize::try_from(number - 1).unwrap();
+                let beyond = RowFacts {
+                    row: number,
+                    ..RowFacts::default()
+                };
+                model.get(index).cloned().unwrap_or(beyond)
+            });
+            assert_eq!(window, expected.collect::<Vec<_>>(), "{count} from {first}");
+        }
+    }
+}
+
+async fn record<L: Ledger>(ledger: &L, import: Uuid, facts: &RowFacts) {
+    let id = row(import, facts.row);
+    let ended = EndedRow {
+        row: id,
+        reason: facts.reason.as_deref().cloned(),
+    };
+    let outcomes = [facts.billed, facts.skipped, facts.invalid];
+    for (outcome, is) in Outcome::ALL.into_iter().zip(outcomes) {
+        if is {
+            let ended = std::slice::from_ref(&ended);
+            ledger.end_rows(outcome, ended).await.unwrap();
+        }
+    }
+    let progress = [facts.notified, facts.mailed, facts.undeliverable];
+    for (progress, is) in Progress::ALL.into_iter().zip(progress) {
+        if is {
+            ledger.advance_rows(progress, &[id]).await.unwrap();
+        }
+    }
+}
+
+/// Asking is no error, and does not make them known.
+pub async fn nothing_is_known_of_rows_beyond_an_import_or_of_an_unknown_one<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 3).await;
+    let nothing = |first: u64, count| {
+        let rows = (first..).take(count).map(|row| RowFacts {
+            row,
+            ..RowFacts::default()
+        });
+        rows.collect::<Vec<_>>()
+    };
+    for (id, first) in [(import, 1), (import, 1_000_000), (import_id(2), 5)] {
+        let facts = ledger.row_facts(id, first, 9).await.unwrap();
+        assert_eq!(facts, nothing(first, 9));
+    }
+    assert_eq!(ledger.import_status(import_id(2)).await.unwrap(), None);
+}

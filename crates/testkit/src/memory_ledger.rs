@@ -1,0 +1,358 @@
+//! A ledger in memory: the plainest one that keeps the laws, and one that fails on demand.
+
+mod fault_plan;
+mod imports;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use common::contract::RowId;
+use common::ledger::{
+    Claim, DebtLedger, DebtState, EndedRow, KeyedUpload, Ledger, LedgerError, MailClaim,
+    MailLedger, Outcome, Progress, RowFacts, RowLedger,
+};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+pub use fault_plan::FaultPlan;
+use imports::Import;
+
+/// A ledger in memory. Cloning shares it.
+///
+/// Times are those of tokio's clock, which a test may pause.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryLedger {
+    state: Arc<Mutex<State>>,
+    faults: Option<Arc<Mutex<FaultPlan>>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    claims: BTreeMap<String, Claim>,
+    notified: BTreeSet<String>,
+    sequences: BTreeMap<String, u64>,
+    rows: BTreeMap<RowId, RowFacts>,
+    imports: BTreeMap<Uuid, Import>,
+    keys: BTreeMap<String, (KeyedUpload, Instant)>,
+    mails: BTreeMap<String, Mail>,
+}
+
+#[derive(Debug)]
+enum Mail {
+    Sent,
+    Leased { owner: Uuid, until: Instant },
+}
+
+impl MemoryLedger {
+    /// The same ledger, with calls that take time and fail as the plan says.
+    #[must_use]
+    pub fn with_faults(&self, plan: FaultPlan) -> Self {
+        Self {
+            state: Arc::clone(&self.state),
+            faults: Some(Arc::new(Mutex::new(plan))),
+        }
+    }
+
+    /// Whether the e-mail of a debt is recorded as sent, asked without a claim.
+    pub fn is_mailed(&self, debt_id: &str) -> bool {
+        matches!(self.lock().mails.get(debt_id), Some(Mail::Sent))
+    }
+
+    /// Gives a row an outcome whatever it has, as only a broken ledger would.
+    pub fn forge_outcome(&self, row: RowId, outcome: Outcome) {
+        *outcome_of(self.lock().facts(row), outcome) = true;
+    }
+
+    /// A call for one thing.
+    async fn call<T>(
+        &self,
+        mut effect: impl FnMut(&mut State) -> T + Send,
+    ) -> Result<T, LedgerError>
+    where
+        T: Send,
+    {
+        let mut answers = self.call_each(&[()], |state, ()| effect(state)).await?;
+        Ok(answers.remove(0))
+    }
+
+    /// A call for each of several things. It is atomic for each of them and not for all: others may
+    /// come in between, and a call that fails, or is dropped, may have taken effect for the first
+    /// ones only.
+    async fn call_each<I, T>(
+        &self,
+        items: &[I],
+        mut effect: impl FnMut(&mut State, &I) -> T + Send,
+    ) -> Result<Vec<T>, LedgerError>
+    where
+        I: Sync,
+        T: Send,
+    {
+        let call = self
+            .faults
+            .as_ref()
+            .map(|plan| lock(plan).next_call(items.len()));
+        let Some(call) = call else {
+            let mut state = self.lock();
+            return Ok(items.iter().map(|item| effect(&mut state, item)).collect());
+        };
+        let mut answers = Vec::with_capacity(items.len());
+        let mut done = 0;
+        for (pause, upto) in call.parts {
+            tokio::time::sleep(pause).await;
+            let mut state = self.lock();
+            for item in &items[done..upto] {
+                answers.push(effect(&mut state, item));
+            }
+            done = upto;
+        }
+        match call.failure {
+            Some(failure) => Err(LedgerError::transient(failure)),
+            None => Ok(answers),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    fn facts(&mut self, row: RowId) -> &mut RowFacts {
+        self.rows.entry(row).or_insert_with(|| RowFacts {
+            row: row.row,
+            ..RowFacts::default()
+        })
+    }
+}
+
+fn outcome_of(facts: &mut RowFacts, outcome: Outcome) -> &mut bool {
+    match outcome {
+        Outcome::Billed => &mut facts.billed,
+        Outcome::Skipped => &mut facts.skipped,
+        Outcome::Invalid => &mut facts.invalid,
+    }
+}
+
+fn progress_of(facts: &mut RowFacts, progress: Progress) -> &mut bool {
+    match progress {
+        Progress::Notified => &mut facts.notified,
+        Progress::Mailed => &mut facts.mailed,
+        Progress::Undeliverable => &mut facts.undeliverable,
+    }
+}
+
+impl Ledger for MemoryLedger {
+    async fn ping(&self) -> Result<(), LedgerError> {
+        self.call(|_| ()).await
+    }
+}
+
+impl DebtLedger for MemoryLedger {
+    async fn debts(&self, debt_ids: &[&str]) -> Result<Vec<DebtState>, LedgerError> {
+        let look = |state: &mut State, id: &&str| match state.claims.get(*id) {
+            None => DebtState::Unbilled,
+            Some(claim) => DebtState::Billed {
+                claim: Some(claim.clone()),
+                notified: state.notified.contains(*id),
+            },
+        };
+        self.call_each(debt_ids, look).await
+    }
+
+    async fn claim(&self, claims: &[(String, Claim)]) -> Result<Vec<Option<Claim>>, LedgerError> {
+        let claim = |state: &mut State, (id, own): &(String, Claim)| {
+            let standing = state
+                .claims
+                .entry(id.clone())
+                .or_insert_with(|| own.clone());
+            Some(standing.clone())
+        };
+        self.call_each(claims, claim).await
+    }
+
+    async fn notified(&self, debt_ids: &[&str]) -> Result<Vec<bool>, LedgerError> {
+        self.call_each(debt_ids, |state, id| state.notified.contains(*id))
+            .await
+    }
+
+    async fn mark_notified(&self, debt_ids: &[&str]) -> Result<(), LedgerError> {
+        let mark = |state: &mut State, id: &&str| {
+            state.notified.insert((*id).to_owned());
+        };
+        self.call_each(debt_ids, mark).await.map(drop)
+    }
+
+    async fn forget_notified(&self, debt_ids: &[&str]) -> Result<(), LedgerError> {
+        let forget = |state: &mut State, id: &&str| {
+            state.notified.remove(*id);
+        };
+        self.call_each(debt_ids, forget).await.map(drop)
+    }
+
+    async fn reserve_numbers(&self, sequence: &str, count: u64) -> Result<Range<u64>, LedgerError> {
+        self.call(|state| {
+            let last = state.sequences.entry(sequence.to_owned()).or_default();
+            let first = *last + 1;
+            *last += count;
+            first..*last + 1
+        })
+        .await
+    }
+}
+
+impl RowLedger for MemoryLedger {
+    async fn end_rows(
+        &self,
+        outcome: Outcome,
+        rows: &[EndedRow],
+    ) -> Result<Vec<bool>, LedgerError> {
+        let end = |state: &mut State, ended: &EndedRow| {
+            let facts = state.facts(ended.row);
+            let fresh = !facts.has_ended();
+            if fresh {
+                *outcome_of(facts, outcome) = true;
+                facts.reason = ended.reason.clone().map(Arc::new);
+            }
+            fresh
+        };
+        self.call_each(rows, end).await
+    }
+
+    async fn advance_rows(
+        &self,
+        progress: Progress,
+        rows: &[RowId],
+    ) -> Result<Vec<bool>, LedgerError> {
+        let advance = |state: &mut State, row: &RowId| {
+            let bit = progress_of(state.facts(*row), progress);
+            !std::mem::replace(bit, true)
+        };
+        self.call_each(rows, advance).await
+    }
+
+    async fn row_facts(
+        &self,
+        import_id: Uuid,
+        first: u64,
+        count: u64,
+    ) -> Result<Vec<RowFacts>, LedgerError> {
+        let rows: Vec<RowId> = (first..first + count)
+            .map(|row| RowId { import_id, row })
+            .collect();
+        let look = |state: &mut State, row: &RowId| {
+            let nothing = RowFacts {
+                row: row.row,
+                ..RowFacts::default()
+            };
+            state.rows.get(row).cloned().unwrap_or(nothing)
+        };
+        self.call_each(&rows, look).await
+    }
+}
+
+impl MailLedger for MemoryLedger {
+    async fn claim_mails(
+        &self,
+        debt_ids: &[&str],
+        owner: Uuid,
+        lease: Duration,
+    ) -> Result<Vec<MailClaim>, LedgerError> {
+        let claim = |state: &mut State, id: &&str| {
+            let now = Instant::now();
+            match state.mails.get(*id) {
+                Some(Mail::Sent) => return MailClaim::Sent,
+                Some(Mail::Leased {
+                    owner: other,
+                    until,
+                }) if *until > now && *other != owner => {
+                    return MailClaim::Leased(*until - now);
+                }
+                _ => {}
+            }
+            let until = now + lease;
+            state
+                .mails
+                .insert((*id).to_owned(), Mail::Leased { owner, until });
+            MailClaim::Granted
+        };
+        self.call_each(debt_ids, claim).await
+    }
+
+    async fn release_mails(&self, debt_ids: &[&str], owner: Uuid) -> Result<(), LedgerError> {
+        let release = |state: &mut State, id: &&str| {
+            if matches!(state.mails.get(*id), Some(Mail::Leased { owner: other, .. }) if *other == owner)
+            {
+                state.mails.remove(*id);
+            }
+        };
+        self.call_each(debt_ids, release).await.map(drop)
+    }
+
+    async fn mark_mailed(&self, debt_ids: &[&str]) -> Result<(), LedgerError> {
+        let mark = |state: &mut State, id: &&str| {
+            state.mails.insert((*id).to_owned(), Mail::Sent);
+        };
+        self.call_each(debt_ids, mark).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::ledger::{Audit, ImportLedger, Law};
+
+    use super::*;
+
+    async fn empty() -> (MemoryLedger, ()) {
+        (MemoryLedger::default(), ())
+    }
+
+    crate::ledger_conformance!(empty);
+
+    #[tokio::test]
+    async fn an_audit_names_a_row_with_two_outcomes() {
+        let ledger = MemoryLedger::default();
+        let import_id = Uuid::from_u128(1);
+        let import = crate::new_import(import_id, 3);
+        ledger.register_import(&import).await.unwrap();
+        ledger.record_sent(import_id, 3, None).await.unwrap();
+        let rows = (1..=3).map(|row| EndedRow::from(RowId { import_id, row }));
+        let rows: Vec<EndedRow> = rows.collect();
+        ledger.end_rows(Outcome::Skipped, &rows).await.unwrap();
+        ledger.forge_outcome(rows[1].row, Outcome::Billed);
+        let audit = Audit::of(&ledger, import_id).await.unwrap().unwrap();
+        let once = audit
+            .laws
+            .iter()
+            .find(|breach| breach.law == Law::EndedOnce);
+        assert_eq!(once.unwrap().rows, [2]);
+        assert!(!audit.holds());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_fails_has_taken_effect_for_none_some_or_all() {
+        let ids: Vec<String> = (0..10).map(|id| id.to_string()).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let mut marked_at_failure = BTreeSet::new();
+        for seed in 0..200 {
+            let ledger = MemoryLedger::default();
+            let failing = ledger.with_faults(FaultPlan::new(seed));
+            let failed = failing.mark_notified(&ids).await.is_err();
+            let marked = ledger.notified(&ids).await.unwrap();
+            let marked = marked.iter().filter(|marked| **marked).count();
+            if failed {
+                marked_at_failure.insert(marked);
+            } else {
+                assert_eq!(marked, 10);
+            }
+        }
+        assert!(marked_at_failure.contains(&0));
+        assert!(marked_at_failure.contains(&10));
+        assert!(marked_at_failure.len() > 2);
+    }
+}

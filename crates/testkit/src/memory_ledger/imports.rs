@@ -1,0 +1,219 @@
+use std::time::Duration;
+
+use common::contract::RowId;
+use common::ledger::{
+    ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, OutcomeCounts, RowFacts,
+};
+use jiff::Timestamp;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{MemoryLedger, State};
+
+/// What is kept of an import; its counts are counted when somebody asks.
+#[derive(Debug)]
+pub(super) struct Import {
+    status: ImportStatus,
+    /// The figures when somebody last looked at them.
+    figures: [u64; 5],
+}
+
+impl Import {
+    fn new(import: NewImport) -> Self {
+        let status = ImportStatus {
+            progressed_at: import.accepted_at,
+            import,
+            sent: 0,
+            sent_at: None,
+            cancelled_at: None,
+            failure: None,
+            finished_at: None,
+            counts: OutcomeCounts::default(),
+        };
+        Self {
+            status,
+            figures: [0; 5],
+        }
+    }
+}
+
+impl State {
+    fn rows_from(&self, import_id: Uuid, first: u64) -> impl Iterator<Item = &RowFacts> {
+        let row = |row| RowId { import_id, row };
+        self.rows
+            .range(row(first)..=row(u64::MAX))
+            .map(|(_, facts)| facts)
+    }
+
+    fn status(&self, import_id: Uuid) -> Option<ImportStatus> {
+        let status = &self.imports.get(&import_id)?.status;
+        let mut counts = OutcomeCounts {
+            rows: status.import.rows,
+            ..OutcomeCounts::default()
+        };
+        for facts in self.rows_from(import_id, 0) {
+            counts.billed += u64::from(facts.billed);
+            counts.skipped += u64::from(facts.skipped);
+            counts.invalid += u64::from(facts.invalid);
+            counts.notified += u64::from(facts.notified);
+            counts.mailed += u64::from(facts.mailed);
+            counts.undeliverable += u64::from(facts.undeliverable);
+        }
+        if status.cancelled_at.is_some() && status.sent_at.is_some() {
+            let ended = self.rows_from(import_id, status.sent + 1);
+            let ended = ended.filter(|row| row.has_ended() && row.row <= status.import.rows);
+            counts.not_sent = status.import.rows - status.sent - ended.count() as u64;
+        }
+        Some(ImportStatus {
+            counts,
+            ..status.clone()
+        })
+    }
+
+    fn observe(&mut self, import_id: Uuid, now: Timestamp) -> Option<ImportStatus> {
+        let mut status = self.status(import_id)?;
+        let import = self.imports.get_mut(&import_id)?;
+        let counts = &status.counts;
+        let figures = [
+            status.sent,
+            counts.ended(),
+            counts.notified,
+            counts.mailed,
+            counts.undeliverable,
+        ];
+        if import.figures != figures {
+            import.figures = figures;
+            status.progressed_at = now;
+        }
+        if status.is_over() {
+            status.finished_at.get_or_insert(now);
+        }
+        import.status = status.clone();
+        Some(status)
+    }
+
+    /// What a key stands for, if its time is not over.
+    fn keyed(&self, key: &str) -> Option<KeyedUpload> {
+        let (upload, until) = self.keys.get(key)?;
+        (*until > Instant::now()).then(|| upload.clone())
+    }
+}
+
+impl MemoryLedger {
+    /// Changes an import, if it is known.
+    async fn change<T: Default + Send>(
+        &self,
+        import_id: Uuid,
+        mut change: impl FnMut(&mut ImportStatus) -> T + Send,
+    ) -> Result<T, LedgerError> {
+        self.call(|state| {
+            let import = state.imports.get_mut(&import_id);
+            import.map_or_else(T::default, |import| change(&mut import.status))
+        })
+        .await
+    }
+}
+
+impl ImportLedger for MemoryLedger {
+    async fn register_import(&self, import: &NewImport) -> Result<(), LedgerError> {
+        self.call(|state| {
+            let known = state.imports.entry(import.import_id);
+            known.or_insert_with(|| Import::new(import.clone()));
+        })
+        .await
+    }
+
+    async fn rows_of(&self, import_id: Uuid) -> Result<Option<u64>, LedgerError> {
+        self.change(import_id, |status| Some(status.import.rows))
+            .await
+    }
+
+    async fn record_sent(
+        &self,
+        import_id: Uuid,
+        sent: u64,
+        sent_at: Option<Timestamp>,
+    ) -> Result<bool, LedgerError> {
+        self.change(import_id, |status| {
+            status.sent = sent;
+            status.sent_at = status.sent_at.or(sent_at);
+            status.cancelled_at.is_some()
+        })
+        .await
+    }
+
+    async fn record_failure(&self, import_id: Uuid, reason: &str) -> Result<(), LedgerError> {
+        self.change(import_id, |status| status.failure = Some(reason.to_owned()))
+            .await
+    }
+
+    async fn cancel_import(&self, import_id: Uuid, now: Timestamp) -> Result<(), LedgerError> {
+        self.change(import_id, |status| {
+            status.cancelled_at.get_or_insert(now);
+        })
+        .await
+    }
+
+    async fn import_status(&self, import_id: Uuid) -> Result<Option<ImportStatus>, LedgerError> {
+        self.call(|state| state.status(import_id)).await
+    }
+
+    async fn observe_import(
+        &self,
+        import_id: Uuid,
+        now: Timestamp,
+    ) -> Result<Option<ImportStatus>, LedgerError> {
+        self.call(|state| state.observe(import_id, now)).await
+    }
+
+    async fn recent_imports(
+        &self,
+        before: Option<Uuid>,
+        limit: u64,
+    ) -> Result<Vec<Uuid>, LedgerError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        self.call(|state| {
+            let newest_first = state.imports.keys().rev().copied();
+            let older = newest_first.filter(|id| before.is_none_or(|before| *id < before));
+            older.take(limit).collect()
+        })
+        .await
+    }
+
+    async fn open_imports(&self) -> Result<Vec<Uuid>, LedgerError> {
+        self.call(|state| {
+            let open = state.imports.iter();
+            let open = open.filter(|(_, import)| import.status.finished_at.is_none());
+            open.map(|(id, _)| *id).collect()
+        })
+        .await
+    }
+
+    async fn outcome_counts(&self, import_id: Uuid) -> Result<OutcomeCounts, LedgerError> {
+        self.call(|state| {
+            let status = state.status(import_id);
+            status.map(|status| status.counts).unwrap_or_default()
+        })
+        .await
+    }
+
+    async fn claim_key(
+        &self,
+        key: &str,
+        upload: &KeyedUpload,
+        kept: Duration,
+    ) -> Result<KeyedUpload, LedgerError> {
+        self.call(|state| {
+            state.keyed(key).unwrap_or_else(|| {
+                let until = Instant::now() + kept;
+                state.keys.insert(key.to_owned(), (upload.clone(), until));
+                upload.clone()
+            })
+        })
+        .await
+    }
+
+    async fn keyed_upload(&self, key: &str) -> Result<Option<KeyedUpload>, LedgerError> {
+        self.call(|state| state.keyed(key)).await
+    }
+}
