@@ -34,7 +34,7 @@ impl BillingMetrics {
             )?,
             invalid: registry.counter(
                 "invalid_messages_total",
-                "Rows that cannot be billed; the log has the reason of each.",
+                "Rows that cannot be billed; the ledger keeps the reason of each.",
             )?,
             notifications_sent: registry.counter(
                 "notification_sent_total",

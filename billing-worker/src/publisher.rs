@@ -97,15 +97,20 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use common::messaging::{CallError, EntryOutcome};
+    use common::outage::{Dependency, Outage};
 
     use super::*;
 
-    #[derive(Clone, Default)]
-    struct Calls(Arc<Mutex<Vec<usize>>>);
+    #[derive(Clone)]
+    struct Calls(Arc<Mutex<Vec<usize>>>, Outage);
+
+    impl Dependency for Calls {
+        fn outage(&self) -> &Outage {
+            &self.1
+        }
+    }
 
     impl BatchSender for Calls {
-        const NAME: &'static str = "fake";
-
         async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
             self.0.lock().unwrap().push(entries.len());
             let outcome = |entry: &&Outgoing| match entry.body.as_str() {
@@ -127,7 +132,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn batches_are_filled_across_callers_and_each_gets_its_own_outcomes() {
-        let calls = Calls::default();
+        let calls = Calls(Arc::default(), Outage::new("fake"));
         let interval = Duration::from_millis(20);
         let publisher = Publisher::spawn(calls.clone(), 10, interval, CancellationToken::new());
         let (first, second) = tokio::join!(

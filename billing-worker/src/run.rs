@@ -1,6 +1,7 @@
 use common::contract::names::VISIBILITY_TIMEOUT;
 use common::ledger::{LedgerSlot, RedisLedger};
 use common::messaging::{Aws, Consumer, ConsumerOptions, Queue, QueueGauges, QueueWatch, Topic};
+use common::outage::Dependency;
 use common::service::{AppRegistry, Readiness, StartError, ops_routes, serve_during};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +58,7 @@ async fn consume(
     metrics: BillingMetrics,
     stop: CancellationToken,
 ) -> Result<(), StartError> {
+    let needs = [ledger.outage().clone(), topic.outage().clone()];
     let publisher = Publisher::spawn(
         topic,
         settings.publish_batch,
@@ -72,6 +74,7 @@ async fn consume(
         visibility_timeout: VISIBILITY_TIMEOUT,
     };
     Consumer::new(queue, worker, options, metrics.consumer, stop)
+        .needs(needs)
         .run()
         .await
 }

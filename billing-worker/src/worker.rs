@@ -74,7 +74,10 @@ impl<C: Step<In = Delivery>, L: Ledger> Worker<C, L> {
                 Some(EndedRow { row, reason })
             })
             .collect();
-        let fresh = ride_out("Redis", &self.stop, || self.ledger.end_rows(outcome, &rows)).await?;
+        let fresh = ride_out(self.ledger.outage(), &self.stop, || {
+            self.ledger.end_rows(outcome, &rows)
+        })
+        .await?;
         let fresh = fresh.iter().filter(|fresh| **fresh).count();
         Ok((fresh + count - rows.len()) as u64)
     }

@@ -15,6 +15,7 @@ use billing_worker::worker::Worker;
 use common::contract::{DebtRecord, Notification, RecordReader, RowId, RowIdentity};
 use common::ledger::{Audit, Claim, DebtLedger, DebtState, ImportLedger, Law, RowFacts, RowLedger};
 use common::messaging::{BatchHandler, BatchSender, CallError, Delivery, EntryOutcome, Outgoing};
+use common::outage::{Dependency, Outage};
 use common::service::AppRegistry;
 use testkit::simulation::{Ends, Life, drain};
 use testkit::{CsvRow, FakeQueue, FaultPlan, MemoryLedger, for_each_seed, new_import};
@@ -275,7 +276,7 @@ fn check_row(
     let claim = &claims[&record.debt_id];
     if claim.holder == RowIdentity::Row(row) {
         assert_eq!(outcome, (true, false, false), "{row} holds the claim");
-        assert!(facts.notified || is_lost, "{row} is billed, not notified");
+        assert!(facts.notified, "{row} is billed, not notified");
         return;
     }
     assert!(!facts.notified, "{row} did not bill");
@@ -318,6 +319,13 @@ struct FakeTopic {
     one_in: u8,
     /// The process that publishes is dead.
     killed: CancellationToken,
+    outage: Outage,
+}
+
+impl Dependency for FakeTopic {
+    fn outage(&self) -> &Outage {
+        &self.outage
+    }
 }
 
 impl FakeTopic {
@@ -329,6 +337,7 @@ impl FakeTopic {
             random: Arc::new(Mutex::new(random)),
             started: Instant::now(),
             killed: CancellationToken::new(),
+            outage: Outage::new("SNS"),
         }
     }
 
@@ -386,8 +395,6 @@ impl FakeTopic {
 }
 
 impl BatchSender for FakeTopic {
-    const NAME: &'static str = "SNS";
-
     async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
         self.pause().await;
         let answer = self.answer(entries);

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use common::ledger::{ImportLedger, RedisLedger};
 use common::messaging::{BatchSender, CallError, EntryOutcome, Outgoing};
+use common::outage::{Dependency, Outage};
 use common::service::AppRegistry;
 use importer_api::ImporterMetrics;
 use importer_api::csv::Survey;
@@ -34,6 +35,13 @@ struct Queue {
     accepted: Arc<Mutex<BTreeMap<u64, u32>>>,
     limit: usize,
     stuck: Option<u64>,
+    outage: Outage,
+}
+
+impl Dependency for Queue {
+    fn outage(&self) -> &Outage {
+        &self.outage
+    }
 }
 
 impl Queue {
@@ -44,6 +52,7 @@ impl Queue {
             accepted: Arc::default(),
             limit,
             stuck: None,
+            outage: Outage::new("SQS"),
         }
     }
 
@@ -53,8 +62,6 @@ impl Queue {
 }
 
 impl BatchSender for Queue {
-    const NAME: &'static str = "SQS";
-
     async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
         if self.accepted().len() >= self.limit {
             return Err(CallError::new("away for good"));

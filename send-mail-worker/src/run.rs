@@ -1,5 +1,6 @@
 use common::ledger::{LedgerSlot, RedisLedger};
 use common::messaging::{Aws, Consumer, ConsumerOptions, Queue, QueueGauges, QueueWatch};
+use common::outage::Dependency;
 use common::service::{AppRegistry, Readiness, StartError, ops_routes, serve_during};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -55,6 +56,7 @@ async fn consume<T: Transport>(
     metrics: MailMetrics,
     stop: CancellationToken,
 ) -> Result<(), StartError> {
+    let needs = [ledger.outage().clone()];
     let worker = Worker::new(transport, ledger, metrics.clone(), stop.clone());
     let options = ConsumerOptions {
         max_messages: settings.max_messages,
@@ -63,6 +65,7 @@ async fn consume<T: Transport>(
         visibility_timeout: VISIBILITY_TIMEOUT,
     };
     Consumer::new(queue, worker, options, metrics.consumer, stop)
+        .needs(needs)
         .run()
         .await
 }

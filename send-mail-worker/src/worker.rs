@@ -68,7 +68,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         // Of this handling alone: a claim whose answer was lost is known as
         // one's own, and that of another batch of this process is not.
         let owner = Uuid::new_v4();
-        let claims = ride_out("Redis", &self.stop, || {
+        let claims = ride_out(self.ledger.outage(), &self.stop, || {
             self.ledger.claim_mails(&debt_ids, owner, LEASE)
         })
         .await?;
@@ -126,8 +126,11 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         // A yes is held until it is marked, even while the process stops.
         let marked: Vec<&str> = sent.iter().map(|index| mails[*index].debt_id()).collect();
         let never = CancellationToken::new();
-        ride_out("Redis", &never, || self.ledger.mark_mailed(&marked)).await?;
-        ride_out("Redis", &self.stop, || {
+        ride_out(self.ledger.outage(), &never, || {
+            self.ledger.mark_mailed(&marked)
+        })
+        .await?;
+        ride_out(self.ledger.outage(), &self.stop, || {
             self.ledger.release_mails(&unsent, owner)
         })
         .await?;
@@ -137,11 +140,15 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
     async fn record_mailed(&self, rows: Vec<RowId>) -> Result<(), Gave> {
         let mut known = Vec::with_capacity(rows.len());
         for row in rows {
-            if ride_out("Redis", &self.stop, || self.registered.contain(row)).await? {
+            if ride_out(self.ledger.outage(), &self.stop, || {
+                self.registered.contain(row)
+            })
+            .await?
+            {
                 known.push(row);
             }
         }
-        ride_out("Redis", &self.stop, || {
+        ride_out(self.ledger.outage(), &self.stop, || {
             self.ledger.advance_rows(Progress::Mailed, &known)
         })
         .await?;

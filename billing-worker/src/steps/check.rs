@@ -42,7 +42,10 @@ impl<L: Ledger> Step for Check<L> {
         ended: &mut Ended,
     ) -> Result<Vec<Row<Checked>>, StepError> {
         let debt_ids: Vec<&str> = rows.iter().map(|row| &*row.value.debt_id).collect();
-        let states = ride_out("Redis", &self.stop, || self.ledger.debts(&debt_ids)).await?;
+        let states = ride_out(self.ledger.outage(), &self.stop, || {
+            self.ledger.debts(&debt_ids)
+        })
+        .await?;
         let mut checked = Vec::with_capacity(rows.len());
         for (row, state) in rows.into_iter().zip(states) {
             let (row, record) = row.take();

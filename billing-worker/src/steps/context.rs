@@ -1,7 +1,7 @@
 use common::contract::{DebtRecord, RecordReader, RowIdentity};
 use common::ledger::{Ledger, RegisteredImports};
 use common::messaging::Delivery;
-use common::outage::ride_out;
+use common::outage::{Dependency, ride_out};
 use tokio_util::sync::CancellationToken;
 
 use crate::row::{Ended, Row, RowEnd, Step, StepError};
@@ -27,7 +27,10 @@ impl<L: Ledger> Context<L> {
     /// message.
     async fn identity(&self, message: &Delivery) -> Result<RowIdentity, StepError> {
         if let Some(row) = message.row {
-            let known = ride_out("Redis", &self.stop, || self.registered.contain(row)).await?;
+            let known = ride_out(self.registered.outage(), &self.stop, || {
+                self.registered.contain(row)
+            })
+            .await?;
             if known {
                 return Ok(RowIdentity::Row(row));
             }

@@ -48,7 +48,7 @@ impl<L: Ledger> Process<L> {
             return Ok(number);
         }
         let sequence = format!("our-number:{}", self.convenio);
-        *numbers = ride_out("Redis", &self.stop, || {
+        *numbers = ride_out(self.ledger.outage(), &self.stop, || {
             self.ledger.reserve_numbers(&sequence, NUMBERS_A_BLOCK)
         })
         .await?;
@@ -114,7 +114,10 @@ impl<L: Ledger> Step for Process<L> {
                 }
             }
         }
-        let standing = ride_out("Redis", &self.stop, || self.ledger.claim(&claims)).await?;
+        let standing = ride_out(self.ledger.outage(), &self.stop, || {
+            self.ledger.claim(&claims)
+        })
+        .await?;
         for ((row, (debt_id, own)), standing) in claiming.into_iter().zip(claims).zip(standing) {
             match standing {
                 Some(claim) => {

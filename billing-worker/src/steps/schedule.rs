@@ -55,7 +55,7 @@ impl<L: Ledger> Schedule<L> {
             .filter_map(|row| row.value.claim.holder.row())
             .map(EndedRow::from)
             .collect();
-        let fresh = ride_out("Redis", &self.stop, || {
+        let fresh = ride_out(self.ledger.outage(), &self.stop, || {
             self.ledger.end_rows(Outcome::Billed, &holders)
         })
         .await?;
@@ -68,8 +68,8 @@ impl<L: Ledger> Schedule<L> {
         Ok(())
     }
 
-    /// Publishes the notification of each debt once, marks what SNS accepted,
-    /// and tells by debt whether it did.
+    /// Publishes the notification of each debt once, and tells by debt whether
+    /// SNS has accepted it, now or before.
     async fn notify(&self, rows: &[BilledRow]) -> Result<HashMap<String, bool>, StepError> {
         let mut told: HashMap<String, bool> = HashMap::with_capacity(rows.len());
         let mut debts = Vec::with_capacity(rows.len());
@@ -81,11 +81,11 @@ impl<L: Ledger> Schedule<L> {
         }
         let messages = debts.iter().map(|debt| message(debt)).collect();
         let delivered = self.publisher.publish(messages).await?;
-        let mut marked = Vec::with_capacity(debts.len());
+        let mut accepted = 0;
         for (debt, delivered) in debts.iter().zip(&delivered) {
             match delivered {
                 Delivered::Accepted => {
-                    marked.push(&*debt.debt_id);
+                    accepted += 1;
                     told.insert(debt.debt_id.clone(), true);
                 }
                 Delivered::Refused(reason) | Delivered::Failed(reason) => {
@@ -96,14 +96,15 @@ impl<L: Ledger> Schedule<L> {
                 }
             }
         }
-        self.metrics.notifications_sent.inc_by(marked.len() as u64);
-        let errors = debts.len() - marked.len();
-        self.metrics.notification_errors.inc_by(errors as u64);
-        ride_out("Redis", &self.stop, || self.ledger.mark_notified(&marked)).await?;
+        self.metrics.notifications_sent.inc_by(accepted);
+        let errors = debts.len() as u64 - accepted;
+        self.metrics.notification_errors.inc_by(errors);
         Ok(told)
     }
 
-    /// Sets the notified bit of each holder whose debt was told of.
+    /// Sets the notified bit of each holder whose debt was told of, and marks
+    /// the debt. The mark comes last: once it is there, other rows of the debt
+    /// no longer help, and nobody would set the bit.
     async fn record_notified(
         &self,
         rows: &[BilledRow],
@@ -114,8 +115,17 @@ impl<L: Ledger> Schedule<L> {
             .filter(|row| told.get(&row.value.debt_id) == Some(&true))
             .filter_map(|row| row.value.claim.holder.row())
             .collect();
-        ride_out("Redis", &self.stop, || {
+        ride_out(self.ledger.outage(), &self.stop, || {
             self.ledger.advance_rows(Progress::Notified, &holders)
+        })
+        .await?;
+        let marked: Vec<&str> = rows
+            .iter()
+            .filter(|row| !row.value.notified && told.get(&row.value.debt_id) == Some(&true))
+            .map(|row| &*row.value.debt_id)
+            .collect();
+        ride_out(self.ledger.outage(), &self.stop, || {
+            self.ledger.mark_notified(&marked)
         })
         .await?;
         Ok(())
@@ -125,7 +135,10 @@ impl<L: Ledger> Schedule<L> {
     /// have been a twin in this very batch.
     async fn look_again(&self, waiting: &[BilledRow], ended: &mut Ended) -> Result<(), StepError> {
         let debt_ids: Vec<&str> = waiting.iter().map(|row| &*row.value.debt_id).collect();
-        let notified = ride_out("Redis", &self.stop, || self.ledger.notified(&debt_ids)).await?;
+        let notified = ride_out(self.ledger.outage(), &self.stop, || {
+            self.ledger.notified(&debt_ids)
+        })
+        .await?;
         for (row, notified) in waiting.iter().zip(notified) {
             let end = if notified {
                 RowEnd::Skipped(row.value.conflict)

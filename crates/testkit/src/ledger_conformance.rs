@@ -70,7 +70,7 @@ macro_rules! ledger_conformance {
                 an_unknown_import_has_nothing
                 rows_beyond_an_import_are_not_registered
                 sending_is_recorded_with_the_time_of_its_first_end
-                a_failure_is_recorded_and_can_be_repeated
+                a_failed_import_is_over_once_what_was_sent_is_settled
                 a_cancel_is_told_to_the_sender_and_keeps_its_first_time
                 a_look_moves_the_progress_only_when_a_figure_moved
                 an_end_is_seen_once_and_the_import_is_open_until_then

@@ -13,6 +13,7 @@ use common::ledger::{
     Claim, DebtLedger, DebtState, EndedRow, KeyedUpload, Ledger, LedgerError, MailClaim,
     MailLedger, Outcome, Progress, RowFacts, RowLedger,
 };
+use common::outage::{Dependency, Outage};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -22,10 +23,21 @@ use imports::Import;
 /// A ledger in memory. Cloning shares it.
 ///
 /// Times are those of tokio's clock, which a test may pause.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct MemoryLedger {
     state: Arc<Mutex<State>>,
     faults: Option<Arc<Mutex<FaultPlan>>>,
+    outage: Outage,
+}
+
+impl Default for MemoryLedger {
+    fn default() -> Self {
+        Self {
+            state: Arc::default(),
+            faults: None,
+            outage: Outage::new("memory"),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +64,7 @@ impl MemoryLedger {
         Self {
             state: Arc::clone(&self.state),
             faults: Some(Arc::new(Mutex::new(plan))),
+            outage: Outage::new("memory"),
         }
     }
 
@@ -144,6 +157,12 @@ fn progress_of(facts: &mut RowFacts, progress: Progress) -> &mut bool {
         Progress::Notified => &mut facts.notified,
         Progress::Mailed => &mut facts.mailed,
         Progress::Undeliverable => &mut facts.undeliverable,
+    }
+}
+
+impl Dependency for MemoryLedger {
+    fn outage(&self) -> &Outage {
+        &self.outage
     }
 }
 

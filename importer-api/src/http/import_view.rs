@@ -68,7 +68,7 @@ struct RowsView {
     invalid: u64,
     /// Rows that will have an outcome and have none yet.
     pending: u64,
-    /// Rows of a cancelled import that were not sent.
+    /// Rows of a cancelled or failed import that were not sent.
     not_sent: u64,
     /// Billed rows whose notification was accepted.
     notified: u64,

@@ -113,7 +113,7 @@ impl Problem {
             StatusCode::SERVICE_UNAVAILABLE,
             "ledger-away",
             "The ledger is away",
-            "what became of the imports cannot be read right now; try again in a moment",
+            "the ledger cannot be read right now, and nothing of an upload was kept; try again in a moment",
         )
     }
 
@@ -258,7 +258,7 @@ impl Problem {
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
             "The service has a fault",
-            "nothing of the upload was kept; try again later",
+            "the log has the rest; try again later. Of an upload nothing was kept",
         )
     }
 }

@@ -155,8 +155,9 @@ where
 
     async fn failed(&self, manifest: &Manifest, position: Position, reason: &str) {
         let import_id = manifest.import_id;
-        let recorded = ride_out("Redis", &self.stop, || {
-            self.ledger.record_failure(import_id, reason)
+        let recorded = ride_out(self.ledger.outage(), &self.stop, || {
+            self.ledger
+                .record_failure(import_id, reason, Timestamp::now())
         });
         match recorded.await {
             Ok(()) => {}

@@ -103,7 +103,7 @@ impl<L: RowLedger + DebtLedger> Unsettled<L> {
         }
         batch.invalid = invalid;
         let debt_ids: Vec<&str> = unmailed.iter().map(|record| &*record.debt_id).collect();
-        ride_out("Redis", &self.stop, || {
+        ride_out(self.ledger.outage(), &self.stop, || {
             self.ledger.forget_notified(&debt_ids)
         })
         .await?;
@@ -114,7 +114,7 @@ impl<L: RowLedger + DebtLedger> Unsettled<L> {
         let known = self.first..self.first + self.facts.len() as u64;
         if !known.contains(&row) {
             let (import_id, first) = (self.status.import.import_id, row);
-            self.facts = ride_out("Redis", &self.stop, || {
+            self.facts = ride_out(self.ledger.outage(), &self.stop, || {
                 self.ledger.row_facts(import_id, first, ROWS_A_CALL)
             })
             .await?;
@@ -135,9 +135,12 @@ where
     /// workers find what was done before, so nothing is done twice, whether
     /// the rows were lost or are only late.
     pub async fn reconcile(self: Arc<Self>, import_id: Uuid) -> Result<Reconciled, ReconcileError> {
-        let status = ride_out("Redis", &self.stop, || self.ledger.import_status(import_id)).await?;
+        let status = ride_out(self.ledger.outage(), &self.stop, || {
+            self.ledger.import_status(import_id)
+        })
+        .await?;
         let status = status.ok_or(ReconcileError::Unknown)?;
-        if status.sent_at.is_none() && status.failure.is_none() {
+        if status.sent_at.is_none() {
             return Err(ReconcileError::StillSending);
         }
         let spool = self.spool.clone();

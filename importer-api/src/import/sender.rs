@@ -124,7 +124,7 @@ impl<S: BatchSender, L: RowLedger> Sender<S, L> {
                 reason: Some(Reason::from(*reason)),
             })
             .collect();
-        let fresh = ride_out("Redis", stop, || {
+        let fresh = ride_out(self.ledger.outage(), stop, || {
             self.ledger.end_rows(Outcome::Invalid, &ended)
         })
         .await?;

@@ -67,7 +67,7 @@ where
         let Importer { ledger, stop, .. } = &*self.importer;
         let import = NewImport::from(self.manifest);
         // Before the first message, as a worker has to know the import.
-        ride_out("Redis", stop, || ledger.register_import(&import)).await?;
+        ride_out(ledger.outage(), stop, || ledger.register_import(&import)).await?;
         let mut cancelled = self.report(*position, None).await?;
         let mut failure = None;
         if !cancelled {
@@ -185,7 +185,7 @@ where
     ) -> Result<bool, SendingError> {
         let Importer { ledger, stop, .. } = &*self.importer;
         let (import_id, sent) = (self.import_id, position.rows);
-        let recorded = ride_out("Redis", stop, || {
+        let recorded = ride_out(ledger.outage(), stop, || {
             ledger.record_sent(import_id, sent, sent_at)
         });
         Ok(recorded.await?)

@@ -2,6 +2,7 @@ use std::future::Future;
 use std::ops::Range;
 
 use super::{Claim, LedgerError};
+use crate::outage::Dependency;
 
 /// What the ledger knows of a debt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub enum DebtState {
 }
 
 /// Claims of debts, marks of their notifications, and numbers.
-pub trait DebtLedger: Send + Sync {
+pub trait DebtLedger: Dependency + Send + Sync {
     /// The state of each debt, in their order.
     fn debts(
         &self,

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::LedgerError;
+use crate::outage::Dependency;
 
 /// An import without progress for that long is stalled.
 pub const STALLED_AFTER: Duration = Duration::from_mins(10);
@@ -38,7 +39,7 @@ pub struct OutcomeCounts {
     pub skipped: u64,
     /// Rows that could not be billed.
     pub invalid: u64,
-    /// Rows of a cancelled import that were not sent.
+    /// Rows of a cancelled or failed import that were not sent.
     pub not_sent: u64,
     /// Billed rows whose notification SNS accepted.
     pub notified: u64,
@@ -146,7 +147,7 @@ impl ImportStatus {
             ImportState::Stalled
         } else if self.sent_at.is_some() {
             ImportState::Processing
-        } else if self.sent > 0 {
+        } else if self.sent > 0 || self.counts.ended() > 0 {
             ImportState::Sending
         } else {
             ImportState::Received
@@ -155,9 +156,10 @@ impl ImportStatus {
 
     /// Whether nothing more is going to happen to it.
     pub fn is_over(&self) -> bool {
-        // How many rows a cancelled import did not send is known once its
+        // How many rows a cancelled or failed import did not send is known once its
         // sender has stopped.
-        let sending_goes_on = self.cancelled_at.is_some() && self.sent_at.is_none();
+        let stops = self.cancelled_at.is_some() || self.failure.is_some();
+        let sending_goes_on = stops && self.sent_at.is_none();
         self.counts.is_complete() && !sending_goes_on
     }
 }
@@ -172,7 +174,7 @@ pub struct KeyedUpload {
 }
 
 /// The imports as a whole.
-pub trait ImportLedger: Send + Sync {
+pub trait ImportLedger: Dependency + Send + Sync {
     /// Makes an import known, so that its rows have outcomes. What is known
     /// of it already stays.
     fn register_import(
@@ -195,11 +197,12 @@ pub trait ImportLedger: Send + Sync {
         sent_at: Option<Timestamp>,
     ) -> impl Future<Output = Result<bool, LedgerError>> + Send;
 
-    /// Records that an import cannot be sent to its end.
+    /// Records that an import cannot be sent to its end, and since when.
     fn record_failure(
         &self,
         import_id: Uuid,
         reason: &str,
+        now: Timestamp,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// Cancels an import, now or earlier; its sender stops soon after.

@@ -4,6 +4,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::LedgerError;
+use crate::outage::Dependency;
 
 /// Answer to who wants to send the e-mail of a debt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub enum MailClaim {
 }
 
 /// Who sends the e-mail of a debt, and whether it is sent.
-pub trait MailLedger: Send + Sync {
+pub trait MailLedger: Dependency + Send + Sync {
     /// Claims the e-mail of each debt for `lease`, in their order. `owner` is
     /// the attempt that asks: it is granted again what it was granted before,
     /// as the answer may have been lost, and the lease begins anew.

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{ImportLedger, LedgerError};
 use crate::contract::RowId;
+use crate::outage::{Dependency, Outage};
 
 /// Most imports whose size is remembered.
 const REMEMBERED: usize = 1_000;
@@ -16,6 +17,13 @@ pub struct RegisteredImports<L> {
     ledger: L,
     /// Rows of imports seen so far; they do not change once registered.
     rows: Mutex<HashMap<Uuid, u64>>,
+}
+
+/// Its ledger's.
+impl<L: ImportLedger> Dependency for RegisteredImports<L> {
+    fn outage(&self) -> &Outage {
+        self.ledger.outage()
+    }
 }
 
 impl<L: ImportLedger> RegisteredImports<L> {

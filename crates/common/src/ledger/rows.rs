@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::LedgerError;
 use crate::contract::{Reason, RowId};
+use crate::outage::Dependency;
 
 /// What became of a row. A row has at most one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,7 +119,7 @@ pub(super) const OTHER_REASON: Reason = Reason {
 };
 
 /// Outcomes of the rows of registered imports.
-pub trait RowLedger: Send + Sync {
+pub trait RowLedger: Dependency + Send + Sync {
     /// Records the outcome of rows of registered imports. Gives for each, in
     /// their order, whether that is new; it is not where the row had an
     /// outcome, this one or another. The reason that came first is kept.

@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 use super::delivery::Receipt;
 use super::settle::Settler;
 use super::{CallError, Delivery, Queue, isolate};
-use crate::outage::{outage_backoff, wait};
+use crate::outage::{Outage, outage_backoff, wait};
 use crate::service::{AppRegistry, MetricsError, StartError};
 
 /// Most time between being told to stop and giving up on what is in hand.
@@ -106,6 +106,8 @@ pub struct Consumer<H> {
     metrics: ConsumerMetrics,
     settler: Settler,
     stop: CancellationToken,
+    /// What the handler needs: nothing is received while it is away.
+    needs: Vec<Outage>,
     /// Wakes one idle poller: there is more than one poller's work, or one
     /// has been busy for long.
     help_wanted: Notify,
@@ -134,8 +136,17 @@ impl<H: BatchHandler> Consumer<H> {
             metrics,
             settler,
             stop,
+            needs: Vec::new(),
             help_wanted: Notify::new(),
         }
+    }
+
+    /// Receives nothing while one of these is away: what is in hand waits for
+    /// it, and what is in the queue uses up no receive.
+    #[must_use]
+    pub fn needs(mut self, dependencies: impl IntoIterator<Item = Outage>) -> Self {
+        self.needs.extend(dependencies);
+        self
     }
 
     /// Runs until told to stop and what is in hand is settled, or until the
@@ -191,6 +202,11 @@ impl<H: BatchHandler> Consumer<H> {
                     () = self.help_wanted.notified() => {}
                 }
             }
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                () = self.needs_are_there() => {}
+            }
             let Some(received) = self.receive_until_stopped().await else {
                 return;
             };
@@ -227,6 +243,12 @@ impl<H: BatchHandler> Consumer<H> {
                     }
                 }
             }
+        }
+    }
+
+    async fn needs_are_there(&self) {
+        for outage in &self.needs {
+            outage.over().await;
         }
     }
 

@@ -5,7 +5,7 @@ use aws_sdk_sqs::error::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::contract::{RowId, names};
-use crate::outage::Transient;
+use crate::outage::{Dependency, Transient};
 
 /// A message to be sent to a queue or a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,10 +161,7 @@ impl Transient for CallError {
 }
 
 /// Something that takes up to ten messages a call: a queue or a topic.
-pub trait BatchSender: Send + Sync {
-    /// Name for the log.
-    const NAME: &'static str;
-
+pub trait BatchSender: Dependency + Send + Sync {
     /// Sends one batch and gives the outcome of each entry, in their order.
     fn send_batch(
         &self,

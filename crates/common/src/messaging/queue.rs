@@ -12,6 +12,7 @@ use super::delivery::{Receipt, take_apart};
 use super::entry::{incomplete, outcomes};
 use super::{BatchSender, CallError, Delivery, EntryOutcome, Outgoing};
 use crate::contract::names;
+use crate::outage::{Dependency, Outage};
 
 /// An SQS queue. Cloning shares the connections.
 #[derive(Clone, Debug)]
@@ -21,6 +22,7 @@ pub struct Queue {
     pub(super) url: String,
     /// What receives tell of its age (see `watch`).
     pub(super) received: ReceivedAges,
+    outage: Outage,
 }
 
 impl Queue {
@@ -30,6 +32,7 @@ impl Queue {
             receives,
             url,
             received: ReceivedAges::default(),
+            outage: Outage::new("SQS"),
         }
     }
 
@@ -121,9 +124,13 @@ impl Queue {
     }
 }
 
-impl BatchSender for Queue {
-    const NAME: &'static str = "SQS";
+impl Dependency for Queue {
+    fn outage(&self) -> &Outage {
+        &self.outage
+    }
+}
 
+impl BatchSender for Queue {
     async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
         let mut call = self.calls.send_message_batch().queue_url(&self.url);
         for (index, entry) in entries.iter().enumerate() {

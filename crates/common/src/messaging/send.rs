@@ -48,7 +48,11 @@ pub async fn send_all<S: BatchSender>(
         if pending.is_empty() {
             break;
         }
-        debug!(service = S::NAME, failed = pending.len(), "Entries failed");
+        debug!(
+            service = sender.outage().name(),
+            failed = pending.len(),
+            "Entries failed"
+        );
     }
     Ok(delivered)
 }
@@ -94,7 +98,7 @@ async fn call<S: BatchSender>(
     stop: &CancellationToken,
 ) -> Result<Result<Vec<EntryOutcome>, CallError>, Interrupted> {
     let entries: Vec<&Outgoing> = batch.iter().map(|index| &messages[*index]).collect();
-    match ride_out(S::NAME, stop, || sender.send_batch(&entries)).await {
+    match ride_out(sender.outage(), stop, || sender.send_batch(&entries)).await {
         Ok(outcomes) => Ok(Ok(outcomes)),
         Err(GaveUp::Permanent(error)) => Ok(Err(error)),
         Err(GaveUp::Interrupted(interrupted)) => Err(interrupted),
@@ -138,15 +142,25 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::outage::{Dependency, Outage};
 
     /// Answers each body as it says: `ok`, `bad` (refused), `flaky` (fails
     /// once), `broken` (always fails), `poison` (the whole call is refused).
-    #[derive(Default)]
-    struct Fake(Mutex<Vec<Vec<String>>>);
+    struct Fake(Mutex<Vec<Vec<String>>>, Outage);
+
+    impl Default for Fake {
+        fn default() -> Self {
+            Self(Mutex::default(), Outage::new("fake"))
+        }
+    }
+
+    impl Dependency for Fake {
+        fn outage(&self) -> &Outage {
+            &self.1
+        }
+    }
 
     impl BatchSender for Fake {
-        const NAME: &'static str = "fake";
-
         async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
             let bodies: Vec<String> = entries.iter().map(|e| e.body.clone()).collect();
             let mut calls = self.0.lock().unwrap();

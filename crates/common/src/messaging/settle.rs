@@ -7,7 +7,7 @@ use tracing::warn;
 use super::consumer::{ConsumerMetrics, Verdict};
 use super::delivery::Receipt;
 use super::{EntryOutcome, Queue};
-use crate::outage::{Backoff, ride_out};
+use crate::outage::{Backoff, Dependency, ride_out};
 
 /// First and longest wait of a message whose handling failed.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
@@ -101,7 +101,11 @@ impl Settler {
         const TRIES: u32 = 3;
         let mut reason = None;
         for _ in 0..TRIES {
-            let outcomes = match ride_out("SQS", &self.stop, || self.queue.delete(&done)).await {
+            let outcomes = match ride_out(self.queue.outage(), &self.stop, || {
+                self.queue.delete(&done)
+            })
+            .await
+            {
                 Ok(outcomes) => outcomes,
                 Err(error) => {
                     reason = Some(error.to_string());

@@ -3,6 +3,7 @@ use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 
 use super::entry::{incomplete, outcomes};
 use super::{BatchSender, CallError, EntryOutcome, Outgoing};
+use crate::outage::{Dependency, Outage};
 use crate::service::ReadyProbe;
 
 /// An SNS topic. Cloning shares the connections.
@@ -10,11 +11,16 @@ use crate::service::ReadyProbe;
 pub struct Topic {
     client: Client,
     arn: String,
+    outage: Outage,
 }
 
 impl Topic {
     pub(super) fn new(client: Client, arn: String) -> Self {
-        Self { client, arn }
+        Self {
+            client,
+            arn,
+            outage: Outage::new("SNS"),
+        }
     }
 
     /// Whether the topic answers: asks for its attributes.
@@ -37,9 +43,13 @@ impl Topic {
     }
 }
 
-impl BatchSender for Topic {
-    const NAME: &'static str = "SNS";
+impl Dependency for Topic {
+    fn outage(&self) -> &Outage {
+        &self.outage
+    }
+}
 
+impl BatchSender for Topic {
     async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
         let mut call = self.client.publish_batch().topic_arn(&self.arn);
         for (index, entry) in entries.iter().enumerate() {

@@ -83,7 +83,7 @@ pub async fn registering_again_keeps_what_is_known<L: Ledger>(ledger: &L) {
     settle(ledger, id, [1, 2]).await;
     ledger.record_sent(id, 5, None).await.unwrap();
     ledger.cancel_import(id, at(7)).await.unwrap();
-    ledger.record_failure(id, "no disk").await.unwrap();
+    ledger.record_failure(id, "no disk", at(7)).await.unwrap();
     let before = observe(ledger, id, 8).await;
     let other = NewImport {
         file_name: None,
@@ -144,16 +144,26 @@ pub async fn sending_is_recorded_with_the_time_of_its_first_end<L: Ledger>(ledge
     }
 }
 
-/// It is part of the status and ends nothing by itself.
-pub async fn a_failure_is_recorded_and_can_be_repeated<L: Ledger>(ledger: &L) {
+/// What was not sent by then never is; the rest is still settled.
+pub async fn a_failed_import_is_over_once_what_was_sent_is_settled<L: Ledger>(ledger: &L) {
     let import = registered(ledger, 1, 10).await;
     let text = "the spool's file is gone: \"ü\"";
-    for _ in 0..2 {
-        ledger.record_failure(import, text).await.unwrap();
-        let status = observe(ledger, import, 3).await;
+    ledger.record_sent(import, 2, None).await.unwrap();
+    for second in [3, 5] {
+        ledger
+            .record_failure(import, text, at(second))
+            .await
+            .unwrap();
+        let status = observe(ledger, import, 6).await;
         assert_eq!(status.failure.as_deref(), Some(text));
+        assert_eq!(status.sent_at, Some(at(3)));
+        assert_eq!((status.counts.not_sent, status.counts.pending()), (8, 2));
         assert_eq!(status.finished_at, None);
     }
+    settle(ledger, import, [1, 2]).await;
+    let status = observe(ledger, import, 7).await;
+    assert_eq!(status.finished_at, Some(at(7)));
+    assert!(open(ledger).await.is_empty());
 }
 
 /// Whichever process was asked, the sender learns it with its next record.

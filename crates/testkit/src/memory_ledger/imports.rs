@@ -59,7 +59,8 @@ impl State {
             counts.mailed += u64::from(facts.mailed);
             counts.undeliverable += u64::from(facts.undeliverable);
         }
-        if status.cancelled_at.is_some() && status.sent_at.is_some() {
+        let stopped = status.cancelled_at.is_some() || status.failure.is_some();
+        if stopped && status.sent_at.is_some() {
             let ended = self.rows_from(import_id, status.sent + 1);
             let ended = ended.filter(|row| row.has_ended() && row.row <= status.import.rows);
             counts.not_sent = status.import.rows - status.sent - ended.count() as u64;
@@ -142,9 +143,17 @@ impl ImportLedger for MemoryLedger {
         .await
     }
 
-    async fn record_failure(&self, import_id: Uuid, reason: &str) -> Result<(), LedgerError> {
-        self.change(import_id, |status| status.failure = Some(reason.to_owned()))
-            .await
+    async fn record_failure(
+        &self,
+        import_id: Uuid,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        self.change(import_id, |status| {
+            status.failure = Some(reason.to_owned());
+            status.sent_at.get_or_insert(now);
+        })
+        .await
     }
 
     async fn cancel_import(&self, import_id: Uuid, now: Timestamp) -> Result<(), LedgerError> {

@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use super::mails::{claim_script, release_script};
 use super::rows::ending_script;
+use crate::outage::Outage;
 use crate::service::{RedisSettings, StartError};
 
 /// The oldest major version with `SET … NX GET`.
@@ -18,6 +19,7 @@ const OLDEST_MAJOR: u32 = 7;
 #[derive(Clone)]
 pub struct RedisLedger {
     pub(super) connection: ConnectionManager,
+    pub(super) outage: Outage,
     /// How long claims and imports are kept; `None`: for ever.
     pub(super) expiration: Option<Duration>,
     /// Records an outcome once (see `rows`).
@@ -65,6 +67,7 @@ impl RedisLedger {
         }
         Ok(Self {
             connection: manager,
+            outage: Outage::new("Redis"),
             expiration,
             ending: Arc::new(ending_script()),
             claim_mails: Arc::new(claim_script()),

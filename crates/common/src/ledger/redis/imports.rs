@@ -89,14 +89,17 @@ impl ImportLedger for RedisLedger {
         Ok(cancelled)
     }
 
-    async fn record_failure(&self, import_id: Uuid, reason: &str) -> Result<(), LedgerError> {
-        redis::cmd("HSET")
-            .arg(keys::import(import_id))
-            .arg(FAILURE)
-            .arg(reason)
-            .exec_async(&mut self.connection.clone())
-            .await?;
-        Ok(())
+    async fn record_failure(
+        &self,
+        import_id: Uuid,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let key = keys::import(import_id);
+        let mut pipe = redis::pipe();
+        pipe.hset(&key, FAILURE, reason).ignore();
+        pipe.hset_nx(&key, SENT_AT, now.as_millisecond()).ignore();
+        Ok(pipe.exec_async(&mut self.connection.clone()).await?)
     }
 
     async fn cancel_import(&self, import_id: Uuid, now: Timestamp) -> Result<(), LedgerError> {
@@ -250,7 +253,8 @@ impl RedisLedger {
             mailed,
             undeliverable,
         };
-        if status.cancelled_at.is_some() && status.sent_at.is_some() {
+        let stopped = status.cancelled_at.is_some() || status.failure.is_some();
+        if stopped && status.sent_at.is_some() {
             status.counts.not_sent = self.not_sent(&status).await?;
         }
         Ok(Some((status, info.get(PROGRESS).cloned())))

@@ -11,6 +11,13 @@ mod rows;
 pub use connect::RedisLedger;
 
 use super::{Ledger, LedgerError};
+use crate::outage::{Dependency, Outage};
+
+impl Dependency for RedisLedger {
+    fn outage(&self) -> &Outage {
+        &self.outage
+    }
+}
 
 impl Ledger for RedisLedger {
     async fn ping(&self) -> Result<(), LedgerError> {
