@@ -9,7 +9,6 @@ use common::contract::Reason;
 use common::ledger::{LedgerError, RowLedger};
 use thiserror::Error;
 use tokio::sync::mpsc;
-use tracing::warn;
 use uuid::Uuid;
 
 use crate::csv::{RawRecord, RawRecords, decoded};
@@ -119,12 +118,10 @@ async fn fill(
 ) -> io::Result<(Records, Vec<Rejection>)> {
     blocking(move || {
         for rejection in &mut rejections {
-            match records.record(rejection.row)? {
-                Some(RawRecord { line, bytes, .. }) => {
-                    let text = decoded(bytes);
-                    rejection.record = Some(RejectedRecord { line, text });
-                }
-                None => warn!(row = rejection.row, "The file has no such row"),
+            // The file is what was accepted, so it has every row.
+            if let Some(RawRecord { line, bytes, .. }) = records.record(rejection.row)? {
+                let text = decoded(bytes);
+                rejection.record = Some(RejectedRecord { line, text });
             }
         }
         Ok((records, rejections))

@@ -128,14 +128,14 @@ where
             .map(send)
             .boxed();
         // In order, so that every row before a position is sent.
-        let mut sent = pin!(sends.buffered(importer.concurrency));
+        let mut in_order = pin!(sends.buffered(importer.concurrency));
         let mut checkpoints =
             interval_at(Instant::now() + CHECKPOINT_INTERVAL, CHECKPOINT_INTERVAL);
         checkpoints.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut cancelled, mut failure) = (false, None);
         loop {
             tokio::select! {
-                result = sent.next() => match result {
+                result = in_order.next() => match result {
                     None => break,
                     Some(Ok(behind)) if failure.is_none() => *position = behind,
                     // Behind a batch that was not sent: sent again later.

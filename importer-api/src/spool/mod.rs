@@ -120,9 +120,10 @@ impl Spool {
                 .extension()
                 .is_some_and(|extension| extension == "json")
             {
-                match read_json(&path)? {
-                    Some(manifest) => manifests.push(manifest),
-                    None => warn!(path = %path.display(), "Manifest cannot be read, left alone"),
+                if let Some(manifest) = read_json(&path)? {
+                    manifests.push(manifest);
+                } else {
+                    warn!(path = %path.display(), "Manifest cannot be read, left alone");
                 }
             }
         }

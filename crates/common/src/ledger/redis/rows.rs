@@ -10,6 +10,9 @@ use crate::contract::{Reason, RowId};
 use crate::ledger::rows::OTHER_REASON;
 use crate::ledger::{EndedRow, LedgerError, Outcome, Progress, RowFacts, RowLedger};
 
+/// A part of a bitmap, or of the reasons.
+type Bytes = Vec<u8>;
+
 /// Stands between code and text of a reason.
 const SEPARATOR: char = '\u{1f}';
 /// The number of every reason beyond those that a byte can tell apart.
@@ -127,13 +130,13 @@ impl RowLedger for RedisLedger {
             .arg(last);
         pipe.hgetall(keys::reason_numbers(import_id));
         let (billed, skipped, invalid, notified, mailed, undeliverable, reasons, numbers): (
-            Vec<u8>,
-            Vec<u8>,
-            Vec<u8>,
-            Vec<u8>,
-            Vec<u8>,
-            Vec<u8>,
-            Vec<u8>,
+            Bytes,
+            Bytes,
+            Bytes,
+            Bytes,
+            Bytes,
+            Bytes,
+            Bytes,
             HashMap<String, u8>,
         ) = pipe.query_async(&mut self.connection.clone()).await?;
         let texts = texts(numbers);
