@@ -1,7 +1,6 @@
 //! A stored upload → an import: known to the ledger, and on its way. An
 //! idempotency key makes the same upload the same import.
 
-use std::io;
 use std::time::Duration;
 
 use common::ledger::{KeyedUpload, Ledger, LedgerSlot, NewImport};
@@ -11,6 +10,7 @@ use tokio::time::timeout;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
+use crate::blocking::blocking;
 use crate::intake::IntakeError;
 use crate::spool::{Manifest, Received, Spool, Upload};
 
@@ -146,14 +146,6 @@ fn replayed(earlier: &KeyedUpload, sha256: &str, rows: u64) -> Result<AcceptedIm
 fn away(error: &common::ledger::LedgerError) -> IntakeError {
     warn!(%error, "An idempotency key cannot be looked up");
     IntakeError::LedgerAway
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(io::Error::other)?
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@
 //! | [`retention`] | old files are removed |
 
 pub mod acceptance;
+mod blocking;
 pub mod csv;
 pub mod http;
 pub mod import;

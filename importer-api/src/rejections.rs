@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::blocking::blocking;
 use crate::csv::{RawRecord, RawRecords, decoded};
 use crate::spool::Spool;
 
@@ -127,12 +128,4 @@ async fn fill(
         Ok((records, rejections))
     })
     .await
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(io::Error::other)?
 }

@@ -10,6 +10,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::blocking::blocking;
 use crate::spool::{Manifest, Spool};
 
 /// Time between two rounds.
@@ -72,12 +73,4 @@ async fn ended_at<L: ImportLedger>(
         None => Some(manifest.accepted_at),
         Some(status) => status.finished_at,
     })
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(io::Error::other)?
 }

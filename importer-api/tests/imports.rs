@@ -8,11 +8,21 @@ use std::time::Duration;
 
 use common::contract::{InvalidReason, Reason, RowId};
 use common::ledger::{DebtLedger, EndedRow, ImportLedger, Outcome, Progress, RowLedger};
-use importer::{Importer, LONG, upload};
+use importer::{Importer, LONG};
+use reqwest::multipart::{Form, Part};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
 use testkit::{CsvFile, CsvRow, RunningService, poll_until};
 use uuid::Uuid;
+
+/// Uploads a file, and gives its import.
+async fn upload(service: &RunningService, file: impl Into<Vec<u8>>) -> Uuid {
+    let form = Form::new().part("file", Part::bytes(file.into()).file_name("debts.csv"));
+    let url = format!("{}/v1/upload", service.url());
+    let request = reqwest::Client::new().post(url).multipart(form);
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    answer["import_id"].as_str().unwrap().parse().unwrap()
+}
 
 fn url(service: &RunningService, route: &str) -> String {
     format!("{}/v1/imports{route}", service.url())
@@ -46,10 +56,10 @@ fn rows(import_id: Uuid, numbers: impl IntoIterator<Item = u64>) -> Vec<RowId> {
     numbers.into_iter().map(row).collect()
 }
 
-fn ended(rows: &[RowId], reason: Option<Reason>) -> Vec<EndedRow> {
+fn ended(rows: &[RowId], reason: Option<&Reason>) -> Vec<EndedRow> {
     let ended = |row: &RowId| EndedRow {
         row: *row,
-        reason: reason.clone(),
+        reason: reason.cloned(),
     };
     rows.iter().map(ended).collect()
 }
@@ -89,7 +99,7 @@ async fn an_import_is_followed_from_its_upload_to_its_end() {
     ledger
         .end_rows(
             Outcome::Invalid,
-            &ended(&rows(import_id, 19..=20), Some(reason)),
+            &ended(&rows(import_id, 19..=20), Some(&reason)),
         )
         .await
         .unwrap();
@@ -256,7 +266,7 @@ async fn rejections_name_line_reason_and_record_and_are_no_formulas() {
         (Outcome::Skipped, 3, Some(conflict)),
         (Outcome::Skipped, 4, None),
     ] {
-        let rows = ended(&rows(import_id, [row]), reason);
+        let rows = ended(&rows(import_id, [row]), reason.as_ref());
         ledger.end_rows(outcome, &rows).await.unwrap();
     }
     let rejections = url(&service, &format!("/{import_id}/rejections"));
@@ -475,7 +485,7 @@ async fn the_file_of_a_finished_import_is_removed_after_its_retention() {
 }
 
 async fn upload_with(service: &RunningService, key: &str, file: Vec<u8>) -> (u16, Value) {
-    let form = reqwest::multipart::Form::new().part("file", reqwest::multipart::Part::bytes(file));
+    let form = Form::new().part("file", Part::bytes(file));
     let url = format!("{}/v1/upload", service.url());
     let request = Client::new().post(url).header("idempotency-key", key);
     let answer = request.multipart(form).send().await.unwrap();

@@ -21,6 +21,7 @@ use tempfile::TempDir;
 use testkit::{CsvFile, CsvRow, Stack, poll_until, sample};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -105,21 +106,25 @@ struct Setting {
     manifest: Manifest,
 }
 
+/// Makes a file an import.
+fn store(spool: &Spool, file: &[u8]) -> Manifest {
+    let mut survey = Survey::default();
+    survey.look(file).unwrap();
+    let mut upload = spool.begin().unwrap();
+    upload.write(file).unwrap();
+    let received = Received {
+        file_name: None,
+        surveyed: survey.finish().unwrap(),
+    };
+    upload.commit(received).unwrap()
+}
+
 impl Setting {
     async fn with(file: Vec<u8>) -> Self {
         let stack = Stack::start().await;
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path()).unwrap();
-        let mut survey = Survey::default();
-        survey.look(&file).unwrap();
-        let mut upload = spool.begin().unwrap();
-        upload.write(&file).unwrap();
-        let manifest = upload
-            .commit(Received {
-                file_name: None,
-                surveyed: survey.finish().unwrap(),
-            })
-            .unwrap();
+        let manifest = store(&spool, &file);
         Self {
             ledger: stack.ledger().await,
             stack,
@@ -250,4 +255,63 @@ async fn a_checkpoint_is_never_behind_a_row_that_was_not_accepted() {
     let back = Queue::new(usize::MAX);
     setting.finish(&back).await;
     assert!((491..=2_000).all(|row| back.accepted().contains_key(&row)));
+}
+
+/// Keeps the import of each row in the order in which they are sent, and takes
+/// its time.
+#[derive(Clone)]
+struct SlowQueue {
+    sent: Arc<Mutex<Vec<Uuid>>>,
+    outage: Outage,
+}
+
+impl Dependency for SlowQueue {
+    fn outage(&self) -> &Outage {
+        &self.outage
+    }
+}
+
+impl BatchSender for SlowQueue {
+    async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let imports = entries.iter().map(|entry| entry.row.unwrap().import_id);
+        self.sent.lock().unwrap().extend(imports);
+        Ok(vec![EntryOutcome::Accepted; entries.len()])
+    }
+}
+
+#[tokio::test]
+async fn a_large_import_does_not_hold_up_a_small_one() {
+    let setting = Setting::with(CsvFile::new().valid_rows(5_000).bytes()).await;
+    let large = setting.manifest.import_id;
+    let small = store(&setting.spool, &CsvFile::new().valid_rows(50).bytes()).import_id;
+    let queue = SlowQueue {
+        sent: Arc::default(),
+        outage: Outage::new("SQS"),
+    };
+    let stop = CancellationToken::new();
+    let registry = AppRegistry::new("importer-api").unwrap();
+    let importer = Arc::new(Importer::new(
+        setting.spool.clone(),
+        setting.ledger.clone(),
+        queue.clone(),
+        ImporterMetrics::new(&registry).unwrap(),
+        (4, 10),
+        stop.clone(),
+    ));
+    let (_accepted, incoming) = mpsc::unbounded_channel();
+    let run = tokio::spawn(importer.run(setting.spool.unfinished().unwrap(), incoming));
+    poll_until("both imports to be sent", LONG, async || {
+        setting.spool.unfinished().unwrap().is_empty().then_some(())
+    })
+    .await;
+    stop.cancel();
+    run.await.unwrap();
+    let sent = queue.sent.lock().unwrap();
+    let last_of_small = sent.iter().rposition(|import| *import == small).unwrap();
+    assert!(last_of_small < 1_000, "after {last_of_small} rows");
+    assert_eq!(
+        sent.iter().filter(|import| **import == large).count(),
+        5_000
+    );
 }

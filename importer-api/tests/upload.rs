@@ -2,47 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod importer;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use common::ledger::ImportLedger;
-use importer_api::Settings;
+use importer::{Importer, LONG};
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
-use tempfile::TempDir;
-use testkit::{CsvFile, CsvRow, Emulator, PipelineNames, RunningService, Stack, poll_until};
+use testkit::{CsvFile, CsvRow, Emulator, PipelineNames, RunningService, poll_until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-const LONG: Duration = Duration::from_secs(20);
 const HEADER: &str = "name,governmentId,email,debtAmount,debtDueDate,debtId";
 
-/// An importer with a spool of its own, which outlives it.
-struct Importer {
-    stack: Stack,
-    spool: TempDir,
-}
-
 impl Importer {
-    async fn new() -> Self {
-        let (stack, spool) = (Stack::start().await, tempfile::tempdir().unwrap());
-        Self { stack, spool }
-    }
-
-    async fn start(&self) -> RunningService {
-        self.start_with(&[]).await
-    }
-
-    async fn start_with(&self, further: &[(&'static str, &str)]) -> RunningService {
-        let spool = self.spool.path().to_str().unwrap();
-        let more = [&[("SPOOL_DIR", spool)], further].concat();
-        let queue = &self.stack.resources().data_process_url;
-        let settings = Settings::read(&self.stack.service_environment(queue, &more)).unwrap();
-        RunningService::start(|listener, stop| importer_api::run(settings, listener, stop)).await
-    }
-
     /// The bodies in the queue by row, once there are that many.
     async fn sent(&self, rows: usize) -> BTreeMap<u64, String> {
         let mut bodies = BTreeMap::new();

@@ -315,3 +315,36 @@ async fn eight_clients_with_the_same_file_and_five_workers_bill_it_once() {
         .nothing_is_lost_and_nothing_twice(&imports, DEBTS)
         .await;
 }
+
+/// Has importer-api tell again what is not at its end.
+async fn reconcile(suite: &Suite, import: Uuid) -> serde_json::Value {
+    let url = format!("{}/v1/imports/{import}/reconcile", suite.importers[0].url());
+    let answer = reqwest::Client::new().post(url).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    answer.json().await.unwrap()
+}
+
+#[tokio::test]
+async fn what_both_queues_lost_is_told_again() {
+    let mut suite = Suite::without_services().await;
+    suite.start_importer(&[]).await;
+    let import = queued(&suite).await;
+    let resources = suite.stack.resources().clone();
+    suite.stack.take_all(&resources.data_process_url).await;
+    let told = reconcile(&suite, import).await;
+    assert_eq!(told["without_outcome"], DEBTS as u64 + 8);
+
+    suite.start_billing(&[]).await;
+    published(&suite, import).await;
+    let lost = suite.stack.take_all(&resources.process_email_url).await;
+    assert_eq!(lost.len(), DEBTS);
+    suite.start_mailing(&[]).await;
+    let told = reconcile(&suite, import).await;
+    assert_eq!(told["not_mailed"], DEBTS as u64);
+    suite.completed(import).await;
+    let told = reconcile(&suite, import).await;
+    assert_eq!(told["not_mailed"], 0);
+    suite
+        .nothing_is_lost_and_nothing_twice(&[import], DEBTS)
+        .await;
+}

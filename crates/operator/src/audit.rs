@@ -28,7 +28,9 @@ impl Audit {
     ) -> Result<(), CommandError> {
         let settings = RedisSettings::read(environment)?;
         let ledger = RedisLedger::connect(&settings, None).await?;
-        let proof = Proof::of(&ledger, self.import).await.map_err(away)?;
+        let proof = Proof::of(&ledger, self.import)
+            .await
+            .map_err(|error| away(&error))?;
         let proof = proof.ok_or_else(|| {
             CommandError::NotDone(format!(
                 "the ledger knows no import {}; GET /v1/imports lists them",
@@ -46,6 +48,6 @@ impl Audit {
     }
 }
 
-fn away(error: LedgerError) -> CommandError {
+fn away(error: &LedgerError) -> CommandError {
     CommandError::NotDone(format!("{error}; check REDIS_HOST and REDIS_PORT"))
 }

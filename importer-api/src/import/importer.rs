@@ -10,10 +10,12 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
+use uuid::Uuid;
 
 use super::Sender;
 use super::sending::{Sending, SendingError};
 use crate::ImporterMetrics;
+use crate::blocking::blocking;
 use crate::csv::Position;
 use crate::spool::{Checkpoint, Manifest, Spool};
 
@@ -134,15 +136,13 @@ where
     /// more is sent of it.
     pub(super) async fn save(
         &self,
-        import_id: uuid::Uuid,
+        import_id: Uuid,
         position: Position,
         done: bool,
     ) -> io::Result<()> {
         let spool = self.spool.clone();
         let checkpoint = Checkpoint { position, done };
-        tokio::task::spawn_blocking(move || spool.save_checkpoint(import_id, checkpoint))
-            .await
-            .map_err(io::Error::other)?
+        blocking(move || spool.save_checkpoint(import_id, checkpoint)).await
     }
 
     fn finished(&self, manifest: &Manifest) {

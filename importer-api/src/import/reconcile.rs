@@ -14,6 +14,7 @@ use tracing::info;
 use uuid::Uuid;
 
 use super::{Batch, Importer, read_batches};
+use crate::blocking::blocking;
 
 /// Rows whose facts are asked for in one call.
 const ROWS_A_CALL: u64 = 16_384;
@@ -144,10 +145,8 @@ where
             return Err(ReconcileError::StillSending);
         }
         let spool = self.spool.clone();
-        let manifest = tokio::task::spawn_blocking(move || spool.manifest_of(import_id))
-            .await
-            .map_err(io::Error::other)??
-            .ok_or(ReconcileError::NoFile)?;
+        let manifest = blocking(move || spool.manifest_of(import_id)).await?;
+        let manifest = manifest.ok_or(ReconcileError::NoFile)?;
         let start = manifest.start();
         let batches = read_batches(self.spool.clone(), manifest, start, self.batch_size);
         let unsettled = Unsettled {

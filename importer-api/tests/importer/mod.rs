@@ -3,11 +3,8 @@
 use std::time::Duration;
 
 use importer_api::Settings;
-use reqwest::multipart::{Form, Part};
-use serde_json::Value;
 use tempfile::TempDir;
 use testkit::{RunningService, Stack};
-use uuid::Uuid;
 
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
@@ -34,13 +31,4 @@ impl Importer {
         let settings = Settings::read(&self.stack.service_environment(queue, &more)).unwrap();
         RunningService::start(|listener, stop| importer_api::run(settings, listener, stop)).await
     }
-}
-
-/// Uploads a file, and gives its import.
-pub(crate) async fn upload(service: &RunningService, file: impl Into<Vec<u8>>) -> Uuid {
-    let form = Form::new().part("file", Part::bytes(file.into()).file_name("debts.csv"));
-    let url = format!("{}/v1/upload", service.url());
-    let request = reqwest::Client::new().post(url).multipart(form);
-    let answer: Value = request.send().await.unwrap().json().await.unwrap();
-    answer["import_id"].as_str().unwrap().parse().unwrap()
 }
