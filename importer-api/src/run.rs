@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use common::messaging::Aws;
 use common::service::{AppRegistry, Readiness, StartError, ops_routes, serve_during};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -13,8 +15,11 @@ use crate::http::{Shared, UploadLimits, routes};
 use crate::import::Importer;
 use crate::progress::watch_progress;
 use crate::retention::remove_finished;
-use crate::spool::Spool;
+use crate::spool::{Spool, SpoolError};
 use crate::{ImporterMetrics, Settings};
+
+/// How long a predecessor that is just ending may still hold the spool.
+const PREDECESSOR_ENDS: Duration = Duration::from_secs(2);
 
 /// Runs the service until `stop` is cancelled and what is in flight is sent.
 /// Uploads are taken from the start, whether or not Redis answers.
@@ -28,7 +33,8 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let registry = AppRegistry::new("importer-api")?;
     let metrics = ImporterMetrics::new(&registry)?;
-    let spool = Spool::open(&settings.spool_dir)
+    let spool = open_spool(&settings.spool_dir)
+        .await
         .map_err(|error| StartError::Unsuitable(error.to_string()))?;
     // Read before the first upload comes in, which would be among them.
     let unfinished = spool.unfinished().map_err(|source| StartError::Io {
@@ -79,4 +85,16 @@ pub async fn run(
         Ok(())
     };
     serve_during(listener, routes, stop.clone(), Box::pin(work)).await
+}
+
+async fn open_spool(folder: &Path) -> Result<Spool, SpoolError> {
+    let deadline = Instant::now() + PREDECESSOR_ENDS;
+    loop {
+        match Spool::open(folder) {
+            Err(SpoolError::InUse(_)) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            opened => return opened,
+        }
+    }
 }
