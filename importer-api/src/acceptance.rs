@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use common::ledger::{KeyedUpload, Ledger, LedgerSlot, NewImport};
+use common::ledger::{KeyedUpload, Ledger, LedgerError, LedgerSlot, NewImport};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -95,10 +95,11 @@ impl<L: Ledger> Acceptance<L> {
         Ok(accepted)
     }
 
-    /// Claims the key for an import that is on disk. Where another upload has
-    /// it, or nobody knows, the import is removed again. A crash before the
-    /// claim leaves an import whose client got no yes: if it uploads again,
-    /// the rows of the second import are skipped.
+    /// Claims the key for an import that is on disk, and removes the import
+    /// where another upload has the key. Where the ledger does not answer, the
+    /// import stays: the claim may have been made, and the key must not stand
+    /// for a file that is gone. If the client uploads again after that, or
+    /// after a crash, it gets this import, or one whose rows are skipped.
     async fn claim(
         &self,
         key: &IdempotencyKey,
@@ -109,13 +110,17 @@ impl<L: Ledger> Acceptance<L> {
             sha256: manifest.sha256.clone(),
         };
         let ledger = self.ledger.get().ok_or(IntakeError::LedgerAway)?;
-        let standing = ledger.claim_key(&key.hash, &own, KEY_KEPT).await;
-        if standing.as_ref().is_ok_and(|standing| *standing == own) {
-            return Ok(None);
-        }
+        let standing = match ledger.claim_key(&key.hash, &own, KEY_KEPT).await {
+            Ok(standing) if standing != own => standing,
+            Ok(_) => return Ok(None),
+            Err(error) => {
+                warn!(import_id = %own.import_id, %error, "An idempotency key may not be kept");
+                return Ok(None);
+            }
+        };
         let (spool, import_id) = (self.spool.clone(), own.import_id);
         blocking(move || spool.remove(import_id)).await?;
-        standing.map(Some).map_err(|error| away(&error))
+        Ok(Some(standing))
     }
 
     async fn register(&self, manifest: &Manifest) {
@@ -143,14 +148,61 @@ fn replayed(earlier: &KeyedUpload, sha256: &str, rows: u64) -> Result<AcceptedIm
     })
 }
 
-fn away(error: &common::ledger::LedgerError) -> IntakeError {
+fn away(error: &LedgerError) -> IntakeError {
     warn!(%error, "An idempotency key cannot be looked up");
     IntakeError::LedgerAway
 }
 
 #[cfg(test)]
 mod tests {
+    use testkit::{CsvFile, FaultPlan, MemoryLedger};
+
     use super::*;
+    use crate::csv::Survey;
+
+    fn stored(spool: &Spool) -> (Upload, Received) {
+        let file = CsvFile::new().valid_rows(2).bytes();
+        let mut survey = Survey::default();
+        survey.look(&file).unwrap();
+        let mut upload = spool.begin().unwrap();
+        upload.write(&file).unwrap();
+        let surveyed = survey.finish().unwrap();
+        let file_name = None;
+        (
+            upload,
+            Received {
+                file_name,
+                surveyed,
+            },
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_never_stands_for_a_file_that_is_gone() {
+        for seed in 0..300 {
+            let dir = tempfile::tempdir().unwrap();
+            let (accepted, _imports) = mpsc::unbounded_channel();
+            let acceptance = Acceptance {
+                spool: Spool::open(dir.path()).unwrap(),
+                ledger: LedgerSlot::default(),
+                accepted,
+            };
+            let ledger = MemoryLedger::default().with_faults(FaultPlan::new(seed));
+            acceptance.ledger.put(&ledger);
+            // A client that uploads until it has its yes, and once more.
+            let mut answers = 0;
+            while answers < 2 {
+                let (upload, received) = stored(&acceptance.spool);
+                let key = IdempotencyKey::read(b"key");
+                let answer = acceptance.clone().accept(upload, received, key).await;
+                if let Ok(import) = answer {
+                    let manifest = acceptance.spool.manifest_of(import.import_id).unwrap();
+                    assert!(manifest.is_some(), "seed {seed}: {import:?}");
+                    answers += 1;
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_key_is_1_to_255_visible_characters() {
