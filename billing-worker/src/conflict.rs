@@ -65,7 +65,7 @@ mod tests {
 
     fn bill(record: &str) -> Notification {
         let record = RecordReader::default().read(record).unwrap();
-        Notification::new(record, "1".into())
+        Notification::of(record)
     }
 
     #[test]

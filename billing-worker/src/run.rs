@@ -65,7 +65,7 @@ async fn consume(
         settings.flush_interval,
         stop.clone(),
     );
-    let chain = billing_chain(&ledger, publisher, &metrics, &stop);
+    let chain = billing_chain(&ledger, settings.rules.clone(), publisher, &metrics, &stop);
     let worker = Worker::new(chain, ledger, metrics.clone(), stop.clone());
     let options = ConsumerOptions {
         max_messages: settings.max_messages,

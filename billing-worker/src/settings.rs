@@ -1,6 +1,10 @@
+use std::path::Path;
 use std::time::Duration;
 
+use boleto::Agreement;
 use common::service::{BaseSettings, Environment, RedisSettings, SettingError};
+
+use crate::chain::BillingRules;
 
 /// Settings of billing-worker; the variables are in the README.
 #[derive(Clone, Debug)]
@@ -17,6 +21,8 @@ pub struct Settings {
     pub topic_arn: String,
     /// Endpoint of SNS, where it is not AWS's own.
     pub sns_endpoint: Option<String>,
+    /// The issuer, and what it asks of a row.
+    pub rules: BillingRules,
     /// Most messages of a receive.
     pub max_messages: i32,
     /// Longest wait of a receive.
@@ -41,10 +47,34 @@ impl Settings {
             queue_url: env.queue_url("SQS_QUEUE_URL")?,
             topic_arn: env.topic_arn("SNS_TOPIC_ARN")?,
             sns_endpoint: env.url("SNS_ENDPOINT_URL")?,
+            rules: BillingRules {
+                agreement: agreement(env)?,
+                strict_documents: env.or("STRICT_GOVERNMENT_ID", false, "true or false")?,
+            },
             max_messages: env.number("SQS_MAX_MESSAGES", 10, 1, 10)?,
             long_poll: Duration::from_secs(env.number("SQS_WAIT_TIME_SECONDS", 20, 0, 20)?),
             publish_batch: env.number("MAX_SNS_SEND_MESSAGE_BATCH_SIZE", 10, 1, 10)?,
             flush_interval: env.seconds("NOTIFICATION_FLUSH_INTERVAL", 0.02, 0.0, 10.0)?,
         })
     }
+}
+
+/// The agreement of `ISSUER_FILE`, or that of the demonstration.
+fn agreement(env: &Environment) -> Result<Agreement, SettingError> {
+    const NAME: &str = "ISSUER_FILE";
+    let Some(path) = env.get(NAME) else {
+        return Ok(Agreement::demonstration());
+    };
+    let read = std::fs::read_to_string(Path::new(path)).map_err(|error| error.to_string());
+    let agreement =
+        read.and_then(|text| Agreement::from_toml(&text).map_err(|error| error.to_string()));
+    agreement.map_err(|error| SettingError::Wrong {
+        name: NAME,
+        held: path.to_owned(),
+        // One line, as every error of a setting is.
+        takes: format!(
+            "the path of an issuer's TOML file; {}",
+            error.split_whitespace().collect::<Vec<_>>().join(" ")
+        ),
+    })
 }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use billing_worker::Settings;
-use common::contract::{Notification, ReceivedNotification, RowId, RowIdentity};
+use common::contract::{ReceivedNotification, RowId, RowIdentity};
 use common::ledger::{Claim, DebtLedger, ImportLedger, OutcomeCounts, RedisLedger};
 use serde_json::Value;
 use testkit::{
@@ -71,16 +71,8 @@ fn row(import_id: Uuid, row: u64) -> RowId {
     RowId { import_id, row }
 }
 
-fn claim_of(holder: RowIdentity, debt_id: &str, our_number: &str) -> Claim {
-    let notification = Notification {
-        name: "Holder".into(),
-        government_id: "1".into(),
-        email: "holder@example.com".into(),
-        debt_amount: "1".parse().unwrap(),
-        debt_due_date: "2024-01-19".parse().unwrap(),
-        debt_id: debt_id.into(),
-        our_number: Some(our_number.into()),
-    };
+fn claim_of(holder: RowIdentity, debt_id: &str, sequence: u64) -> Claim {
+    let notification = testkit::billed(debt_id, sequence);
     Claim {
         holder,
         notification: serde_json::to_string(&notification).unwrap(),
@@ -119,7 +111,7 @@ async fn each_debt_is_billed_once_with_its_data_as_it_was_meant() {
     assert_eq!(found.row, Some(row(import_id, 2)));
     let numbers: HashSet<_> = notifications
         .iter()
-        .map(|n| &n.notification.our_number)
+        .map(|n| &n.notification.boleto.as_ref().unwrap().our_number)
         .collect();
     assert_eq!(numbers.len(), 3);
 
@@ -269,10 +261,7 @@ async fn a_row_that_was_billed_before_a_crash_is_told_as_it_was_stored() {
     let ledger = stack.ledger().await;
     let import_id = registered(&ledger, 1).await;
     let holder = RowIdentity::Row(row(import_id, 1));
-    let stored = (
-        "debt-1".to_owned(),
-        claim_of(holder, "debt-1", "31285570000000777"),
-    );
+    let stored = ("debt-1".to_owned(), claim_of(holder, "debt-1", 777));
     ledger.claim(&[stored]).await.unwrap();
 
     send(&stack, import_id, &[CsvRow::valid("debt-1").line()]).await;
@@ -281,8 +270,8 @@ async fn a_row_that_was_billed_before_a_crash_is_told_as_it_was_stored() {
     let notifications = notifications(&stack).await;
     assert_eq!(notifications.len(), 1);
     assert_eq!(
-        notifications[0].notification.our_number.as_deref(),
-        Some("31285570000000777")
+        notifications[0].notification.boleto,
+        testkit::billed("debt-1", 777).boleto
     );
     let counts = ledger.outcome_counts(import_id).await.unwrap();
     assert_eq!((counts.billed, counts.notified, counts.skipped), (1, 1, 0));
@@ -294,10 +283,7 @@ async fn a_debt_whose_holder_is_gone_is_told_by_the_next_row() {
     let ledger = stack.ledger().await;
     let import_id = registered(&ledger, 2).await;
     let holder = RowIdentity::Row(row(import_id, 1));
-    let stored = (
-        "debt-1".to_owned(),
-        claim_of(holder, "debt-1", "31285570000000777"),
-    );
+    let stored = ("debt-1".to_owned(), claim_of(holder, "debt-1", 777));
     ledger.claim(&[stored]).await.unwrap();
 
     send_row(&stack, import_id, 2, &CsvRow::valid("debt-1").line()).await;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use billing_worker::BillingMetrics;
-use billing_worker::chain::billing_chain;
+use billing_worker::chain::{BillingRules, billing_chain};
 use billing_worker::publisher::Publisher;
 use billing_worker::worker::Worker;
 use common::contract::{DebtRecord, Notification, RecordReader, RowId, RowIdentity};
@@ -235,7 +235,7 @@ impl Scene {
         let numbers: BTreeSet<_> = claims
             .values()
             .map(|claim| serde_json::from_str::<Notification>(&claim.notification).unwrap())
-            .map(|notification| notification.our_number.unwrap())
+            .map(|notification| notification.boleto.unwrap().our_number)
             .collect();
         assert_eq!(numbers.len(), claims.len(), "a number was given out twice");
     }
@@ -304,7 +304,13 @@ fn process(
 ) -> impl BatchHandler + use<> {
     let interval = Duration::from_millis(20);
     let publisher = Publisher::spawn(topic, 10, interval, life.stop.clone());
-    let chain = billing_chain(ledger, publisher, metrics, &life.stop);
+    let chain = billing_chain(
+        ledger,
+        BillingRules::default(),
+        publisher,
+        metrics,
+        &life.stop,
+    );
     Worker::new(chain, ledger.clone(), metrics.clone(), life.stop.clone())
 }
 

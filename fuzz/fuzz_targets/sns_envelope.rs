@@ -92,7 +92,7 @@ fuzz_target!(|body: Body<'_>| match body {
                 due_date: "2027-03-15".parse().expect("a date"),
                 debt_id: debt_id.to_owned(),
             };
-            assert_same_in_an_envelope(&Notification::new(record, "17".to_owned()), row);
+            assert_same_in_an_envelope(&Notification::of(record), row);
         }
     }
 });

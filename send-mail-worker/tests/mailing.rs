@@ -32,7 +32,7 @@ fn notification(debt_id: &str) -> String {
         debt_amount: "7811.5".parse().unwrap(),
         debt_due_date: "2027-03-15".parse().unwrap(),
         debt_id: debt_id.into(),
-        our_number: Some("31285570000000001".into()),
+        boleto: None,
     };
     serde_json::to_string(&notification).unwrap()
 }

@@ -75,7 +75,7 @@ fn billed_before(row: &Row<()>, record: DebtRecord, claim: Claim, notified: bool
     let conflict = if claim.holder == row.identity {
         None
     } else {
-        Conflict::with_claim(&Notification::new(record, String::new()), &claim)
+        Conflict::with_claim(&Notification::of(record), &claim)
     };
     BilledDebt {
         debt_id,

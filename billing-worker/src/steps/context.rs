@@ -1,4 +1,5 @@
-use common::contract::{DebtRecord, RecordReader, RowIdentity};
+use boleto::DocumentType;
+use common::contract::{DebtRecord, InvalidReason, RecordReader, RowIdentity};
 use common::ledger::{Ledger, RegisteredImports};
 use common::messaging::Delivery;
 use common::outage::{Dependency, ride_out};
@@ -11,15 +12,27 @@ use crate::row::{Ended, Row, RowEnd, Step, StepError};
 #[derive(Debug)]
 pub struct Context<L> {
     registered: RegisteredImports<L>,
+    strict_documents: bool,
     stop: CancellationToken,
 }
 
 impl<L: Ledger> Context<L> {
-    /// The step; it asks the ledger which imports are registered.
-    pub fn new(ledger: L, stop: CancellationToken) -> Self {
+    /// The step; it asks the ledger which imports are registered. With strict
+    /// documents a record needs a valid CPF or CNPJ.
+    pub fn new(ledger: L, strict_documents: bool, stop: CancellationToken) -> Self {
         Self {
             registered: RegisteredImports::new(ledger),
+            strict_documents,
             stop,
+        }
+    }
+
+    fn admit(&self, record: DebtRecord) -> Result<DebtRecord, InvalidReason> {
+        let unverified = || DocumentType::of(&record.government_id) == DocumentType::Unverified;
+        if self.strict_documents && unverified() {
+            Err(InvalidReason::GovernmentIdInvalid)
+        } else {
+            Ok(record)
         }
     }
 
@@ -52,7 +65,8 @@ impl<L: Ledger> Step for Context<L> {
         let mut valid = Vec::with_capacity(rows.len());
         for mut row in rows {
             row.identity = self.identity(&row.value).await?;
-            match reader.read(&row.value.body) {
+            let record = reader.read(&row.value.body);
+            match record.and_then(|record| self.admit(record)) {
                 Ok(record) => valid.push(row.with(record)),
                 Err(reason) => ended.end(&row, RowEnd::Invalid(reason)),
             }

@@ -1,10 +1,15 @@
 use std::ops::Range;
 
-use boleto::{Convenio, OurNumber};
+use std::sync::Arc;
+
+use boleto::{Agreement, AgreementId, Boleto};
 use common::contract::names::MAX_BATCH_BYTES;
-use common::contract::{DebtRecord, InvalidReason, Notification};
+use common::contract::{BilledBoleto, DebtRecord, InvalidReason, Notification};
 use common::ledger::{Claim, Ledger};
 use common::outage::ride_out;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::{Offset, TimeZone};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -19,35 +24,45 @@ const NUMBERS_A_BLOCK: u64 = 1_000;
 /// Room for the attributes beside a notification in its SNS message.
 const ATTRIBUTE_BYTES: usize = 1_024;
 
-/// Third step: bills the debt. It gets a number and is claimed in one atomic
-/// write; when another row won meanwhile, its claim is what goes on. Ends a
-/// row as INVALID when its notification could not be carried.
+/// Third step: bills the debt. It gets a number and a boleto, and is claimed
+/// in one atomic write; when another row won meanwhile, its claim is what goes
+/// on. Ends a row as INVALID when the bank does not take its amount, or when
+/// its notification could not be carried.
 #[derive(Debug)]
 pub struct Process<L> {
     ledger: L,
     stop: CancellationToken,
-    convenio: Convenio,
+    agreement: Agreement,
+    /// The agreement's id and the beneficiary's name, made once.
+    issuer: (AgreementId, Arc<str>),
     /// Reserved numbers that are not used yet.
     numbers: Mutex<Range<u64>>,
 }
 
 impl<L: Ledger> Process<L> {
-    /// The step, for the convênio of the demonstration.
-    pub fn new(ledger: L, stop: CancellationToken) -> Self {
+    /// The step; it issues boletos under that agreement.
+    pub fn new(ledger: L, agreement: Agreement, stop: CancellationToken) -> Self {
         Self {
             ledger,
             stop,
-            convenio: Convenio::DEMONSTRATION,
+            issuer: (agreement.id(), agreement.beneficiary().name.as_str().into()),
+            agreement,
             numbers: Mutex::new(0..0),
         }
     }
 
+    /// The ledger has the agreement before it gives a number out, so whatever
+    /// is issued can be printed.
     async fn next_number(&self) -> Result<u64, StepError> {
         let mut numbers = self.numbers.lock().await;
         if let Some(number) = numbers.next() {
             return Ok(number);
         }
-        let sequence = format!("our-number:{}", self.convenio);
+        ride_out(self.ledger.outage(), &self.stop, || {
+            self.ledger.keep_agreement(&self.agreement)
+        })
+        .await?;
+        let sequence = format!("our-number:{}", self.agreement.bank().numbering());
         *numbers = ride_out(self.ledger.outage(), &self.stop, || {
             self.ledger.reserve_numbers(&sequence, NUMBERS_A_BLOCK)
         })
@@ -60,11 +75,17 @@ impl<L: Ledger> Process<L> {
         &self,
         row: &Row<()>,
         record: DebtRecord,
+        today: Date,
         ended: &mut Ended,
     ) -> Result<Option<(String, Claim)>, StepError> {
+        if let Err(above) = self.agreement.takes(record.amount) {
+            ended.end(row, RowEnd::Invalid(above.into()));
+            return Ok(None);
+        }
         let sequence = self.next_number().await?;
-        let our_number = match OurNumber::new(self.convenio, sequence) {
-            Ok(our_number) => our_number.to_string(),
+        let issued = Boleto::issue(&self.agreement, sequence, record.amount, record.due_date);
+        let boleto = match issued {
+            Ok(boleto) => boleto,
             Err(error) => {
                 error!(%error, "A debt cannot be billed; its message comes again");
                 ended.end(row, RowEnd::Failed);
@@ -72,8 +93,19 @@ impl<L: Ledger> Process<L> {
             }
         };
         let debt_id = record.debt_id.clone();
-        let notification = serde_json::to_string(&Notification::new(record, our_number));
-        match notification {
+        let (issuer, beneficiary) = &self.issuer;
+        let notification = Notification {
+            boleto: Some(BilledBoleto {
+                our_number: boleto.our_number.into(),
+                barcode: boleto.barcode,
+                beneficiary: Arc::clone(beneficiary),
+                issuer: *issuer,
+                issued_on: today,
+                pix: boleto.pix,
+            }),
+            ..Notification::of(record)
+        };
+        match serde_json::to_string(&notification) {
             Ok(notification) if notification.len() <= MAX_BATCH_BYTES - ATTRIBUTE_BYTES => {
                 let holder = row.identity.clone();
                 let claim = Claim {
@@ -102,12 +134,13 @@ impl<L: Ledger> Step for Process<L> {
         let mut billed = Vec::with_capacity(rows.len());
         let mut claiming = Vec::with_capacity(rows.len());
         let mut claims = Vec::with_capacity(rows.len());
+        let today = today_in_brasilia();
         for row in rows {
             let (row, checked) = row.take();
             match checked {
                 Checked::Billed(debt) => billed.push(row.with(debt)),
                 Checked::Unbilled(record) => {
-                    if let Some(claim) = self.bill(&row, record, ended).await? {
+                    if let Some(claim) = self.bill(&row, record, today, ended).await? {
                         claiming.push(row);
                         claims.push(claim);
                     }
@@ -137,6 +170,13 @@ impl<L: Ledger> Step for Process<L> {
         }
         Ok(billed)
     }
+}
+
+/// The day on a slip is the issuer's. Brasília has been three hours behind UTC
+/// all year since 2019 (Decreto 9.772).
+fn today_in_brasilia() -> Date {
+    let brasilia = TimeZone::fixed(Offset::constant(-3));
+    brasilia.to_datetime(Timestamp::now()).date()
 }
 
 /// How a claim that lost the race differs from the one that won it.

@@ -3,6 +3,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::Digits;
+
 /// Value of a debt in centavos (1/100 of a real): more than zero, at most
 /// [`Amount::MAX`].
 ///
@@ -56,6 +58,31 @@ impl Amount {
     /// The amount in centavos.
     pub const fn centavos(self) -> i64 {
         self.0
+    }
+
+    /// As Brazilians write it, without the currency: `1.000.000,00`.
+    pub fn brazilian(self) -> impl fmt::Display {
+        Brazilian(self)
+    }
+
+    /// The ten digits of a barcode.
+    pub(crate) fn digits(self) -> Digits<10> {
+        Digits::lowest(self.0.unsigned_abs()).0
+    }
+}
+
+struct Brazilian(Amount);
+
+impl fmt::Display for Brazilian {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reais = (self.0.0 / 100).to_string();
+        for (index, digit) in reais.chars().enumerate() {
+            if index > 0 && (reais.len() - index).is_multiple_of(3) {
+                f.write_str(".")?;
+            }
+            write!(f, "{digit}")?;
+        }
+        write!(f, ",{:02}", self.0.0 % 100)
     }
 }
 
@@ -205,11 +232,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn brazilians_group_by_dots() {
+        for (centavos, text) in [
+            (1, "0,01"),
+            (99_999, "999,99"),
+            (781_100, "7.811,00"),
+            (9_999_999_999, "99.999.999,99"),
+        ] {
+            assert_eq!(Amount(centavos).brazilian().to_string(), text);
+        }
+    }
+
     proptest! {
         #[test]
         fn what_it_prints_it_reads_back(centavos in 1..=Amount::MAX.0) {
             let amount = Amount::from_centavos(centavos).unwrap();
             prop_assert_eq!(amount.to_string().parse(), Ok(amount));
+            prop_assert_eq!(amount.brazilian().to_string().parse(), Ok(amount));
         }
 
         #[test]

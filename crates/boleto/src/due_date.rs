@@ -42,6 +42,12 @@ impl DueDate {
     pub const fn date(self) -> Date {
         self.0
     }
+
+    /// As Brazilians write it: `19/01/2024`.
+    pub fn brazilian(self) -> impl fmt::Display {
+        let date = self.0;
+        fmt::from_fn(move |f| write!(f, "{:02}/{:02}/{}", date.day(), date.month(), date.year()))
+    }
 }
 
 /// ISO 8601: `2024-01-19`.

@@ -13,6 +13,7 @@
 //! testkit::ledger_conformance!(empty);
 //! ```
 
+pub mod agreements;
 pub mod audit;
 pub mod debts;
 pub mod imports;
@@ -37,6 +38,10 @@ const LONG: Duration = Duration::from_secs(5);
 macro_rules! ledger_conformance {
     ($empty:ident) => {
         $crate::ledger_conformance! { $empty:
+            agreements {
+                an_agreement_is_given_back_as_it_was_kept
+                an_agreement_that_nobody_kept_is_none
+            }
             debts {
                 the_first_claim_of_a_debt_wins_and_every_later_one_finds_it
                 twins_in_one_call_are_claimed_by_the_first

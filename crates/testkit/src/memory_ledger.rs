@@ -1,5 +1,6 @@
 //! A ledger in memory: the plainest one that keeps the laws, and one that fails on demand.
 
+mod agreements;
 mod fault_plan;
 mod imports;
 
@@ -8,6 +9,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use boleto::Agreement;
 use common::contract::RowId;
 use common::ledger::{
     Claim, DebtLedger, DebtState, EndedRow, KeyedUpload, Ledger, LedgerError, MailClaim,
@@ -42,6 +44,7 @@ impl Default for MemoryLedger {
 
 #[derive(Debug, Default)]
 struct State {
+    agreements: BTreeMap<String, Agreement>,
     claims: BTreeMap<String, Claim>,
     notified: BTreeSet<String>,
     sequences: BTreeMap<String, u64>,

@@ -86,7 +86,7 @@ mod tests {
             debt_amount: "1".parse().unwrap(),
             debt_due_date: "2024-01-19".parse().unwrap(),
             debt_id: debt_id.into(),
-            our_number: None,
+            boleto: None,
         }
     }
 

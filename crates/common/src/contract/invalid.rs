@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use boleto::{AmountError, DueDateError};
+use boleto::{AboveBankLimit, AmountError, DueDateError};
 use thiserror::Error;
 
 /// What is recorded with the outcome of a row: a stable name for programs,
@@ -43,12 +43,18 @@ pub enum InvalidReason {
     /// No letter or digit in the document.
     #[error("the government id has no letter or digit")]
     GovernmentIdEmpty,
+    /// Neither a CPF nor a CNPJ, where the strict mode asks for one.
+    #[error("the government id is no valid CPF or CNPJ")]
+    GovernmentIdInvalid,
     /// Not an address that a mail server would take.
     #[error("the e-mail address is not valid")]
     EmailInvalid,
     /// The amount cannot be billed.
     #[error("{0}")]
     Amount(#[from] AmountError),
+    /// The issuer's bank takes less.
+    #[error("{0}")]
+    AmountAboveBankLimit(#[from] AboveBankLimit),
     /// The due date cannot be billed.
     #[error("{0}")]
     DueDate(#[from] DueDateError),
@@ -83,6 +89,7 @@ impl InvalidReason {
             Self::FieldCount { .. } => "field_count",
             Self::NameEmpty => "name_empty",
             Self::GovernmentIdEmpty => "government_id_empty",
+            Self::GovernmentIdInvalid => "government_id_invalid",
             Self::EmailInvalid => "email_invalid",
             Self::Amount(AmountError::Empty) => "amount_empty",
             Self::Amount(AmountError::Malformed) => "amount_malformed",
@@ -90,6 +97,7 @@ impl InvalidReason {
             Self::Amount(AmountError::TooManyDecimals) => "amount_too_many_decimals",
             Self::Amount(AmountError::NotPositive) => "amount_not_positive",
             Self::Amount(AmountError::AboveLimit) => "amount_above_limit",
+            Self::AmountAboveBankLimit(_) => "amount_above_bank_limit",
             Self::DueDate(DueDateError::Malformed) => "due_date_malformed",
             Self::DueDate(DueDateError::NoFactor) => "due_date_no_factor",
             Self::DebtIdEmpty => "debt_id_empty",

@@ -7,11 +7,12 @@ mod identity;
 mod invalid;
 mod notification;
 mod record;
+mod wire;
 
 pub mod masking;
 pub mod names;
 
 pub use identity::{RowId, RowIdentity};
 pub use invalid::{InvalidReason, Reason};
-pub use notification::{MalformedNotification, Notification, ReceivedNotification};
+pub use notification::{BilledBoleto, MalformedNotification, Notification, ReceivedNotification};
 pub use record::{COLUMNS, DebtRecord, RecordReader, RecordWriter};

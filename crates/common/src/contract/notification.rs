@@ -1,14 +1,18 @@
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use boleto::{Amount, DueDate};
-use serde::{Deserialize, Serialize};
+use boleto::{AgreementId, Amount, Barcode, DueDate};
+use jiff::civil::Date;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
+use super::wire::{Wire, WireRef};
 use super::{DebtRecord, RowId};
 
 /// What `data-process-topic` carries for each billed debt: the body is this
-/// as a JSON object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// as one flat JSON object, whose schema is
+/// `docs/billing-notification.schema.json`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
     /// Name of the debtor.
     pub name: String,
@@ -16,22 +20,38 @@ pub struct Notification {
     pub government_id: String,
     /// Address for the e-mail.
     pub email: String,
-    /// What is owed: a JSON number with two decimals.
-    #[serde(with = "exact_number")]
+    /// What is owed.
     pub debt_amount: Amount,
-    /// When it is due: an ISO date.
-    #[serde(with = "iso_date")]
+    /// When it is due.
     pub debt_due_date: DueDate,
     /// What identifies the debt.
     pub debt_id: String,
-    /// The boleto's nosso número. A counterpart may leave it out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub our_number: Option<String>,
+    /// The boleto; `None` where a counterpart says nothing of it that we can
+    /// read.
+    pub boleto: Option<BilledBoleto>,
+}
+
+/// The boleto of a notification: with the agreement it names, all that it
+/// takes to print it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BilledBoleto {
+    /// Nosso número as the slip prints it.
+    pub our_number: String,
+    /// The barcode; bank and linha digitável follow from it.
+    pub barcode: Barcode,
+    /// Name of the beneficiary, for subscribers that know no agreement.
+    pub beneficiary: Arc<str>,
+    /// The agreement it was issued under, which the ledger has.
+    pub issuer: AgreementId,
+    /// The day it was issued on, in Brasília.
+    pub issued_on: Date,
+    /// The PIX BR Code, where the issuer has a key.
+    pub pix: Option<String>,
 }
 
 impl Notification {
-    /// The notification of a debt billed under that nosso número.
-    pub fn new(record: DebtRecord, our_number: String) -> Self {
+    /// The notification of a debt that is not billed yet.
+    pub fn of(record: DebtRecord) -> Self {
         Self {
             name: record.name,
             government_id: record.government_id,
@@ -39,8 +59,22 @@ impl Notification {
             debt_amount: record.amount,
             debt_due_date: record.due_date,
             debt_id: record.debt_id,
-            our_number: Some(our_number),
+            boleto: None,
         }
+    }
+}
+
+impl Serialize for Notification {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let barcode = self.boleto.as_ref().map(|boleto| boleto.barcode);
+        let line = barcode.map(|barcode| barcode.digitable_line());
+        WireRef::of(self, line.as_ref()).serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Notification {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Wire::deserialize(from).map(Self::from)
     }
 }
 
@@ -108,50 +142,13 @@ struct EnvelopeAttribute<'a> {
     value: Cow<'a, str>,
 }
 
-/// An amount as a JSON number that keeps its two decimals, and is never a
-/// float on its way.
-mod exact_number {
-    use boleto::Amount;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
-    use serde_json::value::RawValue;
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
-    pub(super) fn serialize<S: Serializer>(amount: &Amount, to: S) -> Result<S::Ok, S::Error> {
-        RawValue::from_string(amount.to_string())
-            .map_err(ser::Error::custom)?
-            .serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Amount, D::Error> {
-        let number = <&RawValue>::deserialize(from)?;
-        number.get().parse().map_err(de::Error::custom)
-    }
-}
-
-mod iso_date {
-    use std::borrow::Cow;
-
-    use boleto::DueDate;
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
-    pub(super) fn serialize<S: Serializer>(date: &DueDate, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(date)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<DueDate, D::Error> {
-        let text = Cow::<str>::deserialize(from)?;
-        text.parse().map_err(de::Error::custom)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
 
     use super::*;
 
-    const BODY: &str = r#"{"name":"João \"Zé\"","government_id":"00123","email":"ze@example.com","debt_amount":7811.00,"debt_due_date":"2024-01-19","debt_id":"17","our_number":"31285570000000001"}"#;
+    const BODY: &str = r#"{"name":"João \"Zé\"","government_id":"00123","email":"ze@example.com","debt_amount":7811.00,"debt_due_date":"2024-01-19","debt_id":"17","document_type":"unverified","our_number":"31285570000000001","bank":"001","barcode":"00199960200007811000000003128557000000000117","digitable_line":"00190000090312855700000000001172996020000781100","beneficiary":"Empresa","issuer":"00000000000000ff","issued_on":"2026-11-24","pix":"000201"}"#;
 
     fn notification() -> Notification {
         Notification {
@@ -161,7 +158,16 @@ mod tests {
             debt_amount: "7811".parse().unwrap(),
             debt_due_date: "2024-01-19".parse().unwrap(),
             debt_id: "17".into(),
-            our_number: Some("31285570000000001".into()),
+            boleto: Some(BilledBoleto {
+                our_number: "31285570000000001".into(),
+                barcode: "00199960200007811000000003128557000000000117"
+                    .parse()
+                    .unwrap(),
+                beneficiary: "Empresa".into(),
+                issuer: "00000000000000ff".parse().unwrap(),
+                issued_on: "2026-11-24".parse().unwrap(),
+                pix: Some("000201".into()),
+            }),
         }
     }
 
@@ -204,7 +210,27 @@ mod tests {
         let body = r#"{"name":"n","government_id":"1","email":"a@b.co","debt_amount":1.5,"debt_due_date":"2024-01-19","debt_id":"17"}"#;
         let received = ReceivedNotification::read(body, None).unwrap();
         assert_eq!(received.notification.debt_amount.centavos(), 150);
+        assert_eq!(received.notification.boleto, None);
         assert_eq!(received.row, None);
+    }
+
+    #[test]
+    fn a_boleto_in_another_form_is_none_and_the_rest_is_read() {
+        for (ours, theirs) in [
+            (
+                r#""our_number":"31285570000000001""#,
+                r#""our_number":31285570000000001"#,
+            ),
+            (r#""barcode":"0019996"#, r#""barcode":"0019986"#),
+            (r#""issuer":"00000000000000ff""#, r#""issuer":{"id":1}"#),
+            (r#""issued_on":"2026-11-24""#, r#""issued_on":"24/11/2026""#),
+        ] {
+            let body = BODY.replace(ours, theirs);
+            assert_ne!(body, BODY);
+            let received = ReceivedNotification::read(&body, None).unwrap();
+            assert_eq!(received.notification.boleto, None, "{theirs}");
+            assert_eq!(received.notification.name, "João \"Zé\"");
+        }
     }
 
     #[test]

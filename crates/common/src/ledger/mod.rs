@@ -4,6 +4,7 @@
 //! named in its module alone. Every write can be repeated without harm, and
 //! each method takes a batch and asks the ledger once.
 
+mod agreements;
 mod audit;
 mod claim;
 mod debts;
@@ -18,6 +19,7 @@ mod slot;
 use std::fmt::Debug;
 use std::future::Future;
 
+pub use agreements::{AgreementLedger, Agreements};
 pub use audit::{Audit, Breach, Law};
 pub use claim::Claim;
 pub use debts::{DebtLedger, DebtState};
@@ -34,7 +36,7 @@ pub use slot::LedgerSlot;
 /// A ledger. Cloning shares it. Every method waits a bounded time and leaves
 /// repeating to its caller.
 pub trait Ledger:
-    DebtLedger + RowLedger + ImportLedger + MailLedger + Clone + Debug + 'static
+    DebtLedger + RowLedger + ImportLedger + MailLedger + AgreementLedger + Clone + Debug + 'static
 {
     /// Whether it answers.
     fn ping(&self) -> impl Future<Output = Result<(), LedgerError>> + Send;

@@ -1,6 +1,7 @@
 //! Names of the keys. Those of a debt are the contract's; those of an import
 //! share a hash tag, so that one import lives in one cluster slot.
 
+use boleto::AgreementId;
 use uuid::Uuid;
 
 /// The imports by age: a sorted set whose members are the ids, which sort by
@@ -47,6 +48,11 @@ pub(super) fn reason_numbers(import_id: Uuid) -> String {
 /// Last number given out of a sequence.
 pub(super) fn sequence(name: &str) -> String {
     format!("sequence:{name}")
+}
+
+/// An issuer's agreement with its bank, as JSON.
+pub(super) fn agreement(id: AgreementId) -> String {
+    format!("agreement:{id}")
 }
 
 /// What an idempotency key stands for. The key itself may be long.

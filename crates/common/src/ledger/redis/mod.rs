@@ -1,5 +1,6 @@
 //! The ledger in Redis 7 or later. Redis is named in this module alone.
 
+mod agreements;
 mod connect;
 mod debts;
 mod error;

@@ -1,0 +1,103 @@
+//! The banks behind one trait: how each numbers its boletos, and what it
+//! keeps in the campo livre.
+
+mod banco_do_brasil;
+mod bradesco;
+mod caixa;
+mod itau;
+mod santander;
+
+use std::fmt::Debug;
+
+use thiserror::Error;
+
+pub use banco_do_brasil::BancoDoBrasil;
+pub use bradesco::Bradesco;
+pub use caixa::{Caixa, CaixaModalidade};
+pub use itau::{Itau, ItauCarteira};
+pub use santander::Santander;
+
+use crate::{Amount, Digits, FreeField, OurNumber};
+
+/// A bank as a barcode and a slip name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BankCode {
+    number: Digits<3>,
+    /// The digit that a slip prints behind the number: `9` in `001-9`.
+    pub check_digit: char,
+    /// Its name on a slip.
+    pub name: &'static str,
+}
+
+impl BankCode {
+    const fn new(number: u64, check_digit: char, name: &'static str) -> Self {
+        let (number, _) = Digits::lowest(number);
+        Self {
+            number,
+            check_digit,
+            name,
+        }
+    }
+
+    /// Its three digits.
+    pub const fn number(&self) -> &Digits<3> {
+        &self.number
+    }
+}
+
+/// What a bank makes of a sequence number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BankNumber {
+    /// Nosso número.
+    pub our_number: OurNumber,
+    /// Campo livre.
+    pub free_field: FreeField,
+}
+
+/// The sequence number does not fit the bank's nosso número.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "the sequence number {sequence} is above {most}: the numbers of this agreement are used up"
+)]
+pub struct SequenceError {
+    /// The number.
+    pub sequence: u64,
+    /// The highest that fits.
+    pub most: u64,
+}
+
+/// An issuer's agreement with one bank. A further bank is one more file that
+/// implements this.
+pub trait Bank: Debug {
+    /// The bank.
+    fn code(&self) -> BankCode;
+
+    /// What the sequence numbers of its boletos are unique within; two
+    /// agreements of one name share their numbers.
+    fn numbering(&self) -> String;
+
+    /// The highest amount that it takes.
+    fn most(&self) -> Amount {
+        Amount::MAX
+    }
+
+    /// Nosso número and campo livre of a sequence number.
+    ///
+    /// # Errors
+    /// When the number has too many digits.
+    fn number(&self, sequence: u64) -> Result<BankNumber, SequenceError>;
+
+    /// Agência and código do beneficiário, as the slip prints them.
+    fn branch_and_account(&self) -> String;
+
+    /// Carteira, as the slip prints it.
+    fn carteira(&self) -> String;
+}
+
+/// A sequence number as `N` digits.
+fn sequence_digits<const N: usize>(sequence: u64) -> Result<Digits<N>, SequenceError> {
+    Digits::of(sequence).map_err(|_| SequenceError {
+        sequence,
+        most: (0..N).fold(0, |most, _| most * 10 + 9),
+    })
+}

@@ -1,0 +1,72 @@
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use boleto::{Agreement, AgreementId};
+
+use super::LedgerError;
+use crate::outage::{Dependency, Outage};
+
+/// The agreements that boletos were issued under, by what they hold: one that
+/// changes is another one, and the old boletos keep theirs.
+pub trait AgreementLedger: Dependency + Send + Sync {
+    /// Keeps an agreement for ever.
+    fn keep_agreement(
+        &self,
+        agreement: &Agreement,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// The agreement of that id; `None` if nobody has kept it.
+    fn agreement(
+        &self,
+        id: AgreementId,
+    ) -> impl Future<Output = Result<Option<Agreement>, LedgerError>> + Send;
+}
+
+/// Most agreements that are remembered.
+const REMEMBERED: usize = 100;
+
+/// Looks agreements up, each once, as they never change.
+#[derive(Debug)]
+pub struct Agreements<L> {
+    ledger: L,
+    known: Mutex<HashMap<AgreementId, Arc<Agreement>>>,
+}
+
+/// Its ledger's.
+impl<L: AgreementLedger> Dependency for Agreements<L> {
+    fn outage(&self) -> &Outage {
+        self.ledger.outage()
+    }
+}
+
+impl<L: AgreementLedger> Agreements<L> {
+    /// Asks that ledger, once an agreement.
+    pub fn new(ledger: L) -> Self {
+        Self {
+            ledger,
+            known: Mutex::default(),
+        }
+    }
+
+    /// The agreement of that id; `None` if nobody has kept it.
+    pub async fn get(&self, id: AgreementId) -> Result<Option<Arc<Agreement>>, LedgerError> {
+        let known = self.lock().get(&id).cloned();
+        if known.is_some() {
+            return Ok(known);
+        }
+        let Some(agreement) = self.ledger.agreement(id).await?.map(Arc::new) else {
+            return Ok(None);
+        };
+        let mut known = self.lock();
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(id, Arc::clone(&agreement));
+        Ok(Some(agreement))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<AgreementId, Arc<Agreement>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
