@@ -347,10 +347,12 @@ impl FakeTopic {
         }
     }
 
-    /// The same topic, for a process.
+    /// The same topic, for a process. Its breaker is its own: one that is killed in its turn to
+    /// try keeps that for ever.
     fn of(&self, killed: CancellationToken) -> Self {
         Self {
             killed,
+            outage: Outage::new("SNS"),
             ..self.clone()
         }
     }

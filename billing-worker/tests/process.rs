@@ -27,6 +27,10 @@ async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
         ("NOTIFICATION_FLUSH_INTERVAL", "-1"),
         ("REDIS_DATA_EXPIRATION", "1h"),
         ("REDIS_HOST", ""),
+        ("ISSUER_FILE", "no/such/issuer.toml"),
+        // It is there, and is no issuer.
+        ("ISSUER_FILE", "Cargo.toml"),
+        ("STRICT_GOVERNMENT_ID", "perhaps"),
     ];
     assert_refuses(BINARY, "METRICS_PORT", &variables(&stack), &wrong).await;
 }

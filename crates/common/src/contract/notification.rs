@@ -148,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    const BODY: &str = r#"{"name":"João \"Zé\"","government_id":"00123","email":"ze@example.com","debt_amount":7811.00,"debt_due_date":"2024-01-19","debt_id":"17","document_type":"unverified","our_number":"31285570000000001","bank":"001","barcode":"00199960200007811000000003128557000000000117","digitable_line":"00190000090312855700000000001172996020000781100","beneficiary":"Empresa","issuer":"00000000000000ff","issued_on":"2026-11-24","pix":"000201"}"#;
+    const BODY: &str = r#"{"name":"João \"Zé\"","government_id":"00123","email":"ze@example.com","debt_amount":7811.00,"debt_due_date":"2024-01-19","debt_id":"17","document_type":"unverified","our_number":"31285570000000001","bank":"001","barcode":"00191960000007811000000003128557000000000117","digitable_line":"00190000090312855700000000001172196000000781100","beneficiary":"Empresa","issuer":"00000000000000ff","issued_on":"2026-11-24","pix":"000201"}"#;
 
     fn notification() -> Notification {
         Notification {
@@ -160,7 +160,7 @@ mod tests {
             debt_id: "17".into(),
             boleto: Some(BilledBoleto {
                 our_number: "31285570000000001".into(),
-                barcode: "00199960200007811000000003128557000000000117"
+                barcode: "00191960000007811000000003128557000000000117"
                     .parse()
                     .unwrap(),
                 beneficiary: "Empresa".into(),
@@ -221,7 +221,7 @@ mod tests {
                 r#""our_number":"31285570000000001""#,
                 r#""our_number":31285570000000001"#,
             ),
-            (r#""barcode":"0019996"#, r#""barcode":"0019986"#),
+            (r#""barcode":"0019"#, r#""barcode":"0018"#),
             (r#""issuer":"00000000000000ff""#, r#""issuer":{"id":1}"#),
             (r#""issued_on":"2026-11-24""#, r#""issued_on":"24/11/2026""#),
         ] {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod boletos;
+
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,8 +20,13 @@ use uuid::Uuid;
 const LONG: Duration = Duration::from_secs(20);
 
 async fn start(stack: &Stack) -> RunningService {
+    start_with(stack, &[]).await
+}
+
+/// With further variables.
+async fn start_with(stack: &Stack, further: &[(&'static str, &str)]) -> RunningService {
     let queue = &stack.resources().data_process_url;
-    let settings = Settings::read(&stack.service_environment(queue, &[])).unwrap();
+    let settings = Settings::read(&stack.service_environment(queue, further)).unwrap();
     RunningService::start(|listener, stop| billing_worker::run(settings, listener, stop)).await
 }
 
@@ -291,7 +298,7 @@ async fn a_debt_whose_holder_is_gone_is_told_by_the_next_row() {
     deleted(&service, 1).await;
     let notifications = notifications(&stack).await;
     assert_eq!(notifications.len(), 1);
-    assert_eq!(notifications[0].notification.name, "Holder");
+    assert_eq!(notifications[0].notification.name, "João da Silva");
     assert_eq!(notifications[0].row, Some(row(import_id, 1)));
     let counts = ledger.outcome_counts(import_id).await.unwrap();
     assert_eq!((counts.billed, counts.notified, counts.skipped), (1, 1, 1));
