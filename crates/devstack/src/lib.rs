@@ -3,6 +3,7 @@
 //! - [`emulator`]: SQS and SNS inside this process, on a port of its own.
 //! - [`fault_proxy`]: what a network does wrong, between a client and any of them.
 //! - [`redis_server`]: a private Redis server process that ends with its owner.
+//! - [`smtp_server`]: a mail server that takes every message, or does what it is told to do wrong.
 //! - [`services`]: the three services as processes.
 //! - [`stack`]: all of these together.
 //! - [`run`]: the stack until Ctrl-C.
@@ -21,4 +22,5 @@ mod mail_log;
 pub mod redis_server;
 pub mod run;
 pub mod services;
+pub mod smtp_server;
 pub mod stack;
