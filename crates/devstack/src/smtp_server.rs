@@ -117,6 +117,8 @@ struct Shared {
     inbox: Inbox,
     /// Connections ever taken.
     accepted: AtomicU64,
+    /// Clients that said QUIT.
+    goodbyes: AtomicU64,
     /// Raised to close the connections that are open.
     closings: watch::Sender<u64>,
     open: watch::Sender<u64>,
@@ -146,6 +148,7 @@ impl SmtpServer {
             inbox: Inbox::new(options.keep.clone())?,
             options,
             accepted: AtomicU64::new(0),
+            goodbyes: AtomicU64::new(0),
             closings: watch::Sender::new(0),
             open: watch::Sender::new(0),
         });
@@ -190,6 +193,11 @@ impl SmtpServer {
     /// How many connections it ever took.
     pub fn connections(&self) -> u64 {
         self.shared.accepted.load(Ordering::Relaxed)
+    }
+
+    /// How many clients said QUIT.
+    pub fn goodbyes(&self) -> u64 {
+        self.shared.goodbyes.load(Ordering::Relaxed)
     }
 
     /// Closes the connections that are open, and returns when they are.

@@ -2,9 +2,10 @@
 //! used last is taken first, so that those that are not needed grow old.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 use super::connection::Connection;
 

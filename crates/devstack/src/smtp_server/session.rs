@@ -1,4 +1,4 @@
-use std::{future, io, mem};
+use std::{future, io, mem, sync::atomic::Ordering};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::{SinkExt, StreamExt};
@@ -135,6 +135,7 @@ impl<'a> Session<'a> {
             }
             Command::Noop => OK,
             Command::Quit => {
+                self.shared.goodbyes.fetch_add(1, Ordering::Relaxed);
                 line.send("221 2.0.0 Bye").await?;
                 return Ok(Flow::Ends);
             }
