@@ -6,6 +6,7 @@
 //! - [`smtp_server`]: a mail server that takes every message, or does what it is told to do wrong.
 //! - [`services`]: the three services as processes.
 //! - [`stack`]: all of these together.
+//! - [`mails`]: where the e-mails of a stack go.
 //! - [`run`]: the stack until Ctrl-C.
 //! - [`demo`]: the stack, an upload, and whether its figures add up.
 //! - [`chaos`]: imports during which everything is killed or taken away, and what became of them.
@@ -19,6 +20,7 @@ pub mod fault_proxy;
 mod free_port;
 pub mod generate;
 mod mail_log;
+pub mod mails;
 pub mod redis_server;
 pub mod run;
 pub mod services;

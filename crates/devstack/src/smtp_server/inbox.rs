@@ -53,6 +53,18 @@ pub struct Figures {
     pub span: Duration,
 }
 
+impl Figures {
+    /// Messages a second, from the first to the last; `None` where there is no time between.
+    pub fn rate(&self) -> Option<f64> {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "more messages than any server takes"
+        )]
+        let further = self.messages.checked_sub(1)? as f64;
+        (!self.span.is_zero()).then(|| further / self.span.as_secs_f64())
+    }
+}
+
 /// The messages of a server.
 #[derive(Debug)]
 pub(super) struct Inbox {
