@@ -4,7 +4,7 @@ use common::service::{Environment, SettingError};
 
 use crate::smtp::SmtpSettings;
 
-/// How e-mails leave; the variables are in the README.
+/// How e-mails leave; the variables are in `docs/SETTINGS.md`.
 #[derive(Clone, Debug)]
 pub struct MailSettings {
     /// Where they go.

@@ -63,7 +63,7 @@ impl Reply {
         Self {
             code,
             enhanced: enhanced_code(code, text),
-            relaying_denied: text.to_ascii_lowercase().contains("relay"),
+            relaying_denied: text.split_whitespace().any(is_relaying),
         }
     }
 
@@ -95,7 +95,7 @@ impl Reply {
     pub(super) fn names_us(self) -> bool {
         matches!(self.code, 503 | 530 | 534 | 535 | 538)
             || matches!(self.enhanced, Some([_, 1, 7 | 8] | [_, 7, 8 | 9 | 11]))
-            || self.relaying_denied
+            || self.relaying_denied && matches!(self.enhanced, None | Some([_, 7, _]))
     }
 }
 
@@ -118,6 +118,12 @@ fn enhanced_code(code: u16, text: &str) -> Option<[u8; 3]> {
     let (class, subject, detail) = (number()?, number()?, number()?);
     let fits = u16::from(class) == code / 100 && subject <= 7 && detail <= 99;
     (fits && numbers.next().is_none()).then_some([class, subject, detail])
+}
+
+/// `relay` or `relaying` as a word of a sentence, not as part of a name.
+fn is_relaying(word: &str) -> bool {
+    let word = word.trim_matches(|c: char| c.is_ascii_punctuation());
+    word.eq_ignore_ascii_case("relay") || word.eq_ignore_ascii_case("relaying")
 }
 
 #[cfg(test)]
@@ -146,9 +152,12 @@ mod tests {
         let us = |code, text| Reply::new(code, text).names_us();
         assert!(us(530, "5.7.0 Authentication required"));
         assert!(us(554, "5.7.1 <ze@example.com>: Relay access denied"));
+        assert!(us(550, "5.7.1 <ze@example.com>... Relaying denied"));
         assert!(us(550, "relay not permitted"));
         assert!(us(553, "5.1.8 sender's domain not found"));
         assert!(!us(550, "5.1.1 no such user"));
+        assert!(!us(550, "5.1.1 the relay knows no such user"));
+        assert!(!us(550, "<relay@example.com> unknown at relay.example.com"));
         assert!(!us(550, "5.7.1 the recipient does not want it"));
 
         let message = |code, text| Reply::new(code, text).names_the_message();

@@ -12,11 +12,11 @@ use lettre::transport::smtp::authentication::Credentials;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 
-/// Longest time of a delivery: half of the lease of an e-mail, so that nobody
+/// Longest time of a delivery: well within the lease of an e-mail, so that nobody
 /// else sends it meanwhile.
 const DEADLINE: Duration = Duration::from_secs(25);
 
-/// Settings of SMTP; the variables are in the README.
+/// Settings of SMTP; the variables are in `docs/SETTINGS.md`.
 #[derive(Clone, Debug)]
 pub struct SmtpSettings {
     /// Name or address of the server.
