@@ -25,6 +25,11 @@ DUPLICATES ?= 0.01
 INVALID ?= 0.005
 OUTPUT ?= data/input.csv
 
+# Only what was given to make: shells set MAIL to the user's mailbox
+ifeq ($(origin MAIL),command line)
+MAIL_OPTION := --mail $(MAIL)
+endif
+
 # Seconds of `make fuzz` for each target
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := csv_reader record_parser sns_envelope
@@ -40,11 +45,11 @@ setup: ## Install what the other targets need and is missing: redis-server
 build: ## Build everything for use
 	$(CARGO) build --release --workspace --bins
 
-run: setup build ## Start the whole stack and keep it up until Ctrl-C
-	@$(DEVSTACK) run
+run: setup build ## Start the whole stack and keep it up until Ctrl-C; MAIL=smtp sends its e-mails to a mail server of its own
+	@$(DEVSTACK) run $(MAIL_OPTION)
 
-demo: setup build ## Start the stack, upload a file (ROWS=100000 generates one), check what became of each row
-	@$(DEVSTACK) demo $(if $(ROWS),--rows $(ROWS))
+demo: setup build ## Start the stack, upload a file (ROWS=100000 generates one), check what became of each row; MAIL=smtp
+	@$(DEVSTACK) demo $(if $(ROWS),--rows $(ROWS)) $(MAIL_OPTION)
 
 generate: build ## Write an input file: ROWS=, SEED=, DUPLICATES=, INVALID= (shares), OUTPUT=
 	@mkdir -p $(dir $(OUTPUT))

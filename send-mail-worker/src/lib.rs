@@ -5,15 +5,17 @@
 //! | --- | --- |
 //! | [`worker`] | claim → send → mark, a batch at a time |
 //! | [`message_id`] | the Message-ID of a debt's e-mail |
+//! | [`smtp`] | one message to one recipient over SMTP, and what the answer means |
 //! | [`transport`] | how an e-mail leaves: to the log, or to memory in tests |
 
 pub mod message_id;
 mod metrics;
 mod run;
 mod settings;
+pub mod smtp;
 pub mod transport;
 pub mod worker;
 
 pub use metrics::MailMetrics;
 pub use run::run;
-pub use settings::Settings;
+pub use settings::{MailSettings, MailTransport, Settings};

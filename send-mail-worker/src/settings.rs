@@ -1,6 +1,10 @@
+mod mail;
+
 use std::time::Duration;
 
 use common::service::{BaseSettings, Environment, RedisSettings, SettingError};
+
+pub use mail::{MailSettings, MailTransport};
 
 /// Settings of send-mail-worker; the variables are in the README.
 #[derive(Clone, Debug)]
@@ -15,6 +19,8 @@ pub struct Settings {
     pub max_messages: i32,
     /// Longest wait of a receive.
     pub long_poll: Duration,
+    /// How e-mails leave.
+    pub mail: MailSettings,
 }
 
 impl Settings {
@@ -29,6 +35,7 @@ impl Settings {
             queue_url: env.queue_url("SQS_QUEUE_URL")?,
             max_messages: env.number("SQS_MAX_MESSAGES", 10, 1, 10)?,
             long_poll: Duration::from_secs(env.number("SQS_WAIT_TIME_SECONDS", 20, 0, 20)?),
+            mail: MailSettings::read(env)?,
         })
     }
 }

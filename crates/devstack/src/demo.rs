@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::{
     generate::{GenerateCommand, GenerateError},
     mail_log::MailLog,
+    mails::{MailCatcher, MailOption},
     run::told_to_stop,
     services::Logs,
     stack::{DevStack, Ports, StackError},
@@ -47,6 +48,8 @@ const INVALID: f64 = 0.005;
 pub struct DemoCommand {
     #[command(flatten)]
     ports: Ports,
+    #[command(flatten)]
+    mail: MailOption,
     /// The file to upload.
     #[arg(long, default_value = "developer/input.csv")]
     input: PathBuf,
@@ -112,8 +115,9 @@ impl DemoCommand {
             source,
         })?;
         let logs = Logs::Files(self.logs.clone());
+        let mails = self.mail.mails(&self.logs.join("mails"));
         let mut stack = tokio::select! {
-            stack = DevStack::start(self.ports, &logs) => stack?,
+            stack = DevStack::start(self.ports, &mails, &logs) => stack?,
             _ = told_to_stop() => return Err(DemoError::Stopped),
         };
         let result = tokio::select! {
@@ -122,15 +126,14 @@ impl DemoCommand {
         };
         stack.stop().await;
         let mut report = result?;
-        let mut mails = MailLog::default();
-        mails
-            .read(&self.logs.join("send-mail-worker.log"))
+        let mut log = MailLog::default();
+        log.read(&self.logs.join("send-mail-worker.log"))
             .map_err(|source| DemoError::Io {
                 context: "cannot read the log of send-mail-worker".to_owned(),
                 source,
             })?;
-        (report.mail_lines, report.mailed_debts) = (mails.lines(), mails.debts());
-        write!(io::stdout(), "{report}").map_err(|source| DemoError::Io {
+        (report.mail_lines, report.mailed_debts) = (log.lines(), log.debts());
+        writeln!(io::stdout(), "{report}E-mails: {mails}").map_err(|source| DemoError::Io {
             context: "cannot print".to_owned(),
             source,
         })?;
@@ -178,6 +181,7 @@ impl DemoCommand {
             counts,
             mail_lines: 0,
             mailed_debts: 0,
+            at_server: stack.mail_catcher().map(MailCatcher::figures),
             accepted,
             taken: started.elapsed(),
         })

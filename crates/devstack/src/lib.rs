@@ -3,8 +3,10 @@
 //! - [`emulator`]: SQS and SNS inside this process, on a port of its own.
 //! - [`fault_proxy`]: what a network does wrong, between a client and any of them.
 //! - [`redis_server`]: a private Redis server process that ends with its owner.
+//! - [`smtp_server`]: a mail server that takes every message, or does what it is told to do wrong.
 //! - [`services`]: the three services as processes.
 //! - [`stack`]: all of these together.
+//! - [`mails`]: where the e-mails of a stack go.
 //! - [`run`]: the stack until Ctrl-C.
 //! - [`demo`]: the stack, an upload, and whether its figures add up.
 //! - [`chaos`]: imports during which everything is killed or taken away, and what became of them.
@@ -18,7 +20,9 @@ pub mod fault_proxy;
 mod free_port;
 pub mod generate;
 mod mail_log;
+pub mod mails;
 pub mod redis_server;
 pub mod run;
 pub mod services;
+pub mod smtp_server;
 pub mod stack;

@@ -11,6 +11,7 @@ use tokio::{
 };
 
 use crate::{
+    mails::{MailOption, Mails},
     services::Logs,
     stack::{DevStack, Ports, StackError},
 };
@@ -23,7 +24,12 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(250);
 pub struct RunCommand {
     #[command(flatten)]
     ports: Ports,
+    #[command(flatten)]
+    mail: MailOption,
 }
+
+/// Where the e-mails of `run --mail smtp` are kept.
+const MAIL_FOLDER: &str = "data/run/mails";
 
 /// Why it did not stay up.
 #[derive(Debug, thiserror::Error)]
@@ -42,11 +48,12 @@ pub enum RunError {
 impl RunCommand {
     /// Runs until SIGINT or SIGTERM, or until a service ends.
     pub async fn run(self) -> Result<(), RunError> {
+        let mails = self.mail.mails(MAIL_FOLDER.as_ref());
         let mut stack = tokio::select! {
-            stack = DevStack::start(self.ports, &Logs::Prefixed) => stack?,
+            stack = DevStack::start(self.ports, &mails, &Logs::Prefixed) => stack?,
             told = told_to_stop() => return Ok(told?),
         };
-        write!(io::stdout(), "{}", addresses(&stack))?;
+        write!(io::stdout(), "{}", addresses(&stack, &mails))?;
         let ended = tokio::select! {
             told = told_to_stop() => told.map_err(RunError::from),
             error = watch(&mut stack) => Err(error.into()),
@@ -82,7 +89,7 @@ async fn watch(stack: &mut DevStack) -> StackError {
     }
 }
 
-fn addresses(stack: &DevStack) -> String {
+fn addresses(stack: &DevStack, mails: &Mails) -> String {
     let services = stack.services().iter();
     let addresses: Vec<(&str, String)> = services
         .map(|service| (service.name(), service.url()))
@@ -90,6 +97,7 @@ fn addresses(stack: &DevStack) -> String {
             ("SQS and SNS", stack.emulator().endpoint_url()),
             ("Redis", stack.redis().url()),
         ])
+        .chain(stack.mail_catcher().map(|catcher| ("SMTP", catcher.url())))
         .collect();
     let lines: Vec<String> = addresses
         .iter()
@@ -99,7 +107,7 @@ fn addresses(stack: &DevStack) -> String {
     format!(
         "\nThe stack is up; Ctrl-C stops it.\n\n{}\n\n  \
          API documentation: {importer}/docs\n  \
-         Upload: curl --form 'file=@\"developer/input.csv\"' {importer}/v1/upload\n\n",
+         Upload: curl --form 'file=@\"developer/input.csv\"' {importer}/v1/upload\n  E-mails: {mails}\n\n",
         lines.join("\n"),
     )
 }

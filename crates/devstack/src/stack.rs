@@ -1,4 +1,4 @@
-//! Emulator, Redis and the three services together.
+//! Emulator, Redis, mail server and the three services together.
 
 use std::{
     io,
@@ -10,8 +10,10 @@ use tempfile::TempDir;
 
 use crate::{
     emulator::{Emulator, EmulatorError, PipelineNames, PipelineResources, REGION},
+    mails::{MailCatcher, Mails},
     redis_server::{RedisError, RedisServer},
     services::{Logs, Service, ServiceError, ServiceSettings},
+    smtp_server::SmtpServerError,
 };
 
 /// Ports of the stack, all on 127.0.0.1.
@@ -32,6 +34,9 @@ pub struct Ports {
     /// Redis; not the usual 6379, where one may run already
     #[arg(long, env = "DEVSTACK_REDIS_PORT", default_value_t = 6390)]
     pub redis_port: u16,
+    /// The mail server, with `--mail smtp`
+    #[arg(long, env = "DEVSTACK_SMTP_PORT", default_value_t = 1025)]
+    pub smtp_port: u16,
 }
 
 /// Why the stack does not start, or did not stay up.
@@ -43,6 +48,9 @@ pub enum StackError {
     /// Redis.
     #[error("Redis (DEVSTACK_REDIS_PORT): {0}")]
     Redis(#[from] RedisError),
+    /// The mail server.
+    #[error("the mail server (DEVSTACK_SMTP_PORT): {0}")]
+    Smtp(#[from] SmtpServerError),
     /// A service.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -69,6 +77,7 @@ pub enum StackError {
 pub struct DevStack {
     // In the order in which they must go.
     services: Vec<Service>,
+    catcher: Option<MailCatcher>,
     redis: RedisServer,
     emulator: Emulator,
     resources: PipelineResources,
@@ -77,8 +86,9 @@ pub struct DevStack {
 
 impl DevStack {
     /// Starts everything and returns when every service answers.
-    pub async fn start(ports: Ports, logs: &Logs) -> Result<Self, StackError> {
+    pub async fn start(ports: Ports, mails: &Mails, logs: &Logs) -> Result<Self, StackError> {
         check_ports(ports)?;
+        let catcher = MailCatcher::start(mails, ports.smtp_port).await?;
         let files = tempfile::tempdir().map_err(StackError::Files)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.emulator_port));
         let emulator = Emulator::start(address).await?;
@@ -87,6 +97,7 @@ impl DevStack {
         let redis = RedisServer::start(Some(ports.redis_port), Some(&redis_files)).await?;
         let mut stack = Self {
             services: Vec::new(),
+            catcher,
             redis,
             emulator,
             resources,
@@ -120,6 +131,11 @@ impl DevStack {
     /// Redis.
     pub fn redis(&self) -> &RedisServer {
         &self.redis
+    }
+
+    /// The mail server, where the e-mails go to one.
+    pub fn mail_catcher(&self) -> Option<&MailCatcher> {
+        self.catcher.as_ref()
     }
 
     /// Queues and topic.
@@ -156,7 +172,7 @@ impl DevStack {
     fn settings(&self, ports: Ports) -> [ServiceSettings; 3] {
         let spool = self.spool().to_string_lossy().into_owned();
         let queue = &self.resources.data_process_url;
-        [
+        let mut settings = [
             self.service(
                 "importer-api",
                 ports.importer_port,
@@ -183,7 +199,11 @@ impl DevStack {
                     ("SQS_QUEUE_URL", self.resources.process_email_url.clone()),
                 ],
             ),
-        ]
+        ];
+        let [.., mail] = &mut settings;
+        mail.environment
+            .extend(MailCatcher::variables(self.catcher.as_ref()));
+        settings
     }
 
     fn service<const N: usize>(

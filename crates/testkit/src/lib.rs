@@ -49,6 +49,7 @@ pub use devstack::emulator::{
 };
 pub use devstack::fault_proxy::{FaultMode, FaultProxy, Resets};
 pub use devstack::redis_server::RedisServer;
+pub use devstack::smtp_server;
 pub use fake_queue::FakeQueue;
 pub use import::new_import;
 pub use memory_ledger::{FaultPlan, MemoryLedger};

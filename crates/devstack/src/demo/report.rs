@@ -3,6 +3,7 @@ use std::{fmt, time::Duration};
 use common::ledger::OutcomeCounts;
 
 use super::Expected;
+use crate::smtp_server::Figures;
 
 /// What became of the rows of an upload.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +16,8 @@ pub struct Report {
     pub mail_lines: u64,
     /// Distinct debts in these lines.
     pub mailed_debts: u64,
+    /// What the mail server took, where there is one.
+    pub at_server: Option<Figures>,
     /// From the start of the upload to its answer.
     pub accepted: Duration,
     /// From the start of the upload to the last e-mail.
@@ -31,11 +34,11 @@ impl Report {
     }
 
     /// Name, figure found, figure expected.
-    fn figures(&self) -> [(&'static str, u64, u64); 8] {
+    fn figures(&self) -> Vec<(&'static str, u64, u64)> {
         let Self {
             expected, counts, ..
         } = self;
-        [
+        let mut figures = vec![
             ("rows", counts.rows, expected.rows),
             ("billed", counts.billed, expected.billed),
             ("skipped", counts.skipped, expected.skipped),
@@ -44,7 +47,14 @@ impl Report {
             ("mailed", counts.mailed, expected.billed),
             ("e-mails in the log", self.mail_lines, expected.billed),
             ("debts in these e-mails", self.mailed_debts, expected.billed),
-        ]
+        ];
+        if let Some(taken) = self.at_server {
+            figures.extend([
+                ("e-mails at the server", taken.messages, expected.billed),
+                ("distinct Message-IDs", taken.message_ids, expected.billed),
+            ]);
+        }
+        figures
     }
 }
 
@@ -66,6 +76,9 @@ impl fmt::Display for Report {
         writeln!(f, "\n{:<24} {accepted:>10.2} s", "accepted after")?;
         writeln!(f, "{:<24} {seconds:>10.2} s", "last e-mail after")?;
         writeln!(f, "{:<24} {rate:>12.0}", "rows a second")?;
+        if let Some(rate) = self.at_server.and_then(|taken| taken.rate()) {
+            writeln!(f, "{:<24} {rate:>12.0}", "e-mails a second")?;
+        }
         let verdict = if self.adds_up() {
             "It adds up: every row has exactly one outcome, every bill one e-mail."
         } else {
@@ -98,6 +111,7 @@ mod tests {
             },
             mail_lines: 7,
             mailed_debts: 7,
+            at_server: None,
             accepted: Duration::from_millis(120),
             taken: Duration::from_secs(2),
         }
@@ -115,8 +129,35 @@ mod tests {
         assert!(wrong.to_string().contains("<-- differs"));
     }
 
+    fn report_with_server() -> Report {
+        Report {
+            at_server: Some(Figures {
+                messages: 7,
+                message_ids: 7,
+                bytes: 210_000,
+                span: Duration::from_millis(500),
+            }),
+            ..report()
+        }
+    }
+
+    #[test]
+    fn every_bill_has_one_e_mail_at_the_server_with_an_id_of_its_own() {
+        assert!(report_with_server().adds_up());
+        for (messages, message_ids) in [(8, 7), (7, 6), (6, 6)] {
+            let mut wrong = report_with_server();
+            wrong.at_server = wrong.at_server.map(|taken| Figures {
+                messages,
+                message_ids,
+                ..taken
+            });
+            assert!(!wrong.adds_up());
+        }
+    }
+
     #[test]
     fn the_table_is_readable() {
         insta::assert_snapshot!(report());
+        insta::assert_snapshot!("with_a_mail_server", report_with_server());
     }
 }

@@ -1,0 +1,155 @@
+//! Where the e-mails of a stack go: to the log, or to a mail server that keeps them.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use crate::smtp_server::{Figures, Keep, SmtpServer, SmtpServerError, SmtpServerOptions};
+
+/// How many e-mails are written to files.
+const FILES: u64 = 1_000;
+
+/// Who sends the e-mails of the stack.
+const FROM: &str = "Demonstração <cobranca@example.com>";
+
+/// The option `--mail`. Its variable is not `MAIL`, which shells set to a file on many machines.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct MailOption {
+    /// Where e-mails go: to the log, or by SMTP to a server that keeps them
+    #[arg(long, env = "DEVSTACK_MAIL", value_enum, default_value_t)]
+    mail: Transport,
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Transport {
+    #[default]
+    Log,
+    Smtp,
+}
+
+/// Where the e-mails of a stack go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mails {
+    /// To the log of send-mail-worker.
+    Log,
+    /// By SMTP to a server that writes the first ones into a folder.
+    Smtp {
+        /// The folder.
+        folder: PathBuf,
+    },
+}
+
+impl MailOption {
+    /// What the option says; the folder is for SMTP.
+    pub fn mails(self, folder: &Path) -> Mails {
+        match self.mail {
+            Transport::Log => Mails::Log,
+            Transport::Smtp => Mails::Smtp {
+                folder: folder.to_owned(),
+            },
+        }
+    }
+}
+
+/// Where the e-mails can be read.
+impl fmt::Display for Mails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log => write!(f, "lines of the log of send-mail-worker"),
+            Self::Smtp { folder } => {
+                write!(f, "the first {FILES} are in `{}`", folder.display())
+            }
+        }
+    }
+}
+
+/// The mail server of a stack. It passes nothing on.
+#[derive(Debug)]
+pub struct MailCatcher(SmtpServer);
+
+impl MailCatcher {
+    /// Starts the server, where there is to be one.
+    pub async fn start(mails: &Mails, port: u16) -> Result<Option<Self>, SmtpServerError> {
+        let Mails::Smtp { folder } = mails else {
+            return Ok(None);
+        };
+        let keep = Keep::Figures {
+            folder: folder.clone(),
+            files: FILES,
+        };
+        let options = SmtpServerOptions {
+            port,
+            keep,
+            ..SmtpServerOptions::default()
+        };
+        Ok(Some(Self(SmtpServer::start_with(options).await?)))
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        format!("smtp://{}", self.0.address())
+    }
+
+    /// What it took.
+    pub fn figures(&self) -> Figures {
+        self.0.figures()
+    }
+
+    /// What send-mail-worker is told. The log is named as well: what the environment of this
+    /// process says is not for this stack.
+    pub fn variables(catcher: Option<&Self>) -> Vec<(&'static str, String)> {
+        let Some(catcher) = catcher else {
+            return vec![("MAIL_TRANSPORT", "log".to_owned())];
+        };
+        let address = catcher.0.address();
+        vec![
+            ("MAIL_TRANSPORT", "smtp".to_owned()),
+            ("SMTP_HOST", address.ip().to_string()),
+            ("SMTP_PORT", address.port().to_string()),
+            ("SMTP_TLS", "none".to_owned()),
+            ("MAIL_FROM", FROM.to_owned()),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::service::Environment;
+    use send_mail_worker::{MailSettings, MailTransport};
+
+    use super::*;
+
+    fn settings(catcher: Option<&MailCatcher>) -> MailSettings {
+        let variables = MailCatcher::variables(catcher);
+        let variables = variables
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value));
+        MailSettings::read(&variables.collect::<Environment>()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_worker_takes_what_it_is_told() {
+        let none = MailCatcher::start(&Mails::Log, 0).await.unwrap();
+        assert!(none.is_none());
+        assert!(matches!(settings(None).transport, MailTransport::Log));
+
+        let folder = tempfile::tempdir().unwrap();
+        let mails = Mails::Smtp {
+            folder: folder.path().join("mails"),
+        };
+        let catcher = MailCatcher::start(&mails, 0).await.unwrap().unwrap();
+        let MailTransport::Smtp(smtp) = settings(Some(&catcher)).transport else {
+            panic!("it is told to use SMTP");
+        };
+        let smtp = send_mail_worker::smtp::Smtp::new(*smtp).unwrap();
+        let to = "ze@example.com".parse().unwrap();
+        smtp.deliver(&to, b"Message-ID: <1@x>\r\n\r\nPague.\r\n")
+            .await
+            .unwrap();
+
+        let figures = catcher.figures();
+        assert_eq!((figures.messages, figures.message_ids), (1, 1));
+        assert!(folder.path().join("mails/0001.eml").is_file());
+    }
+}

@@ -1,0 +1,177 @@
+//! SMTP, below the composing of an e-mail: one message to one recipient, and
+//! what the server's answer means for it.
+//!
+//! lettre speaks the protocol. Its low-level connection is used, not its
+//! transport, because only that way it is known *which* command was refused:
+//! the recipient's own, or one that is about us.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | `settings` | what an operator sets |
+//! | `tls` | whom the client trusts |
+//! | `connector` | opens, greets, secures, logs in |
+//! | `connection` | one connection, one message over it |
+//! | `failure` | what a step's failure was, without the server's words |
+//! | `outcome` | what a failure means for the message |
+//! | `pool` | at most so many connections, idle ones kept |
+
+mod connection;
+mod connector;
+mod failure;
+mod outcome;
+mod pool;
+mod settings;
+mod tls;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use common::outage::{Dependency, Outage};
+use lettre::Address;
+use tokio::time::timeout;
+
+use connection::{Connection, Mail, Stopped};
+use connector::Connector;
+use pool::{Pool, Room};
+
+pub use outcome::{DeliveryError, MailServerAway};
+pub use settings::{SmtpSettings, TlsMode};
+pub use tls::SmtpSetupError;
+
+/// A mail server that takes our messages. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Smtp(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    connector: Connector,
+    pool: Pool,
+    sender: Address,
+    timeout: Duration,
+    deadline: Duration,
+    outage: Outage,
+    /// The server turned us away at the last message: whether it is back is
+    /// to be asked, as an open connection says nothing about it.
+    doubtful: AtomicBool,
+}
+
+impl Dependency for Smtp {
+    fn outage(&self) -> &Outage {
+        &self.0.outage
+    }
+}
+
+impl Smtp {
+    /// For the server of these settings; nothing is opened yet.
+    ///
+    /// # Errors
+    /// When the settings ask for TLS and there is nobody to trust.
+    pub fn new(settings: SmtpSettings) -> Result<Self, SmtpSetupError> {
+        let connections = settings.connections;
+        let sender = outcome::on_the_wire(&settings.from.email).into_owned();
+        let (timeout, deadline) = (settings.timeout, settings.deadline);
+        Ok(Self(Arc::new(Shared {
+            connector: Connector::new(settings)?,
+            pool: Pool::new(connections),
+            sender,
+            timeout,
+            deadline,
+            outage: Outage::new("SMTP"),
+            doubtful: AtomicBool::new(false),
+        })))
+    }
+
+    /// Makes sure of a connection that is open, greeted and logged in. Opens
+    /// one if none is idle; with one that was in use a moment ago it does
+    /// nothing. After the server turned us away it asks again whether it
+    /// takes our sender.
+    pub async fn ready(&self) -> Result<(), MailServerAway> {
+        let shared = &self.0;
+        let room = shared.pool.room().await;
+        let doubtful = shared.doubtful.load(Ordering::Relaxed);
+        while let Some(mut idle) = shared.pool.idle().await {
+            match shared.probe(&mut idle, doubtful).await {
+                Ok(()) => {
+                    room.put_back(idle);
+                    return Ok(());
+                }
+                // It may have died of old age; the next one tells.
+                Err(stopped) if stopped.failure.is_gone() => {}
+                Err(stopped) => return Err(stopped.into()),
+            }
+        }
+        let mut opened = shared.connector.open().await?;
+        shared.probe(&mut opened, doubtful).await?;
+        room.put_back(opened);
+        Ok(())
+    }
+
+    /// Delivers a message, in the form of RFC 5322 with CRLF line ends, to
+    /// one recipient. When it returns `Ok` the server has taken it over.
+    ///
+    /// It ends within [`SmtpSettings::deadline`], whatever the server does.
+    pub async fn deliver(&self, to: &Address, message: &[u8]) -> Result<(), DeliveryError> {
+        let shared = &self.0;
+        let to = outcome::on_the_wire(to);
+        let mail = Mail {
+            from: &shared.sender,
+            to: &to,
+            message,
+        };
+        let delivered = timeout(shared.deadline, shared.deliver(&mail)).await;
+        let result = delivered.unwrap_or_else(|_| {
+            let seconds = shared.deadline.as_secs_f64();
+            Err(DeliveryError::Deferred(format!(
+                "it was not done in {seconds} s"
+            )))
+        });
+        if let Err(DeliveryError::Away(_)) = result {
+            shared.doubtful.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+}
+
+impl Shared {
+    /// Whether the server takes our sender, where that is in doubt.
+    async fn probe(&self, connection: &mut Connection, doubtful: bool) -> Result<(), Stopped> {
+        if doubtful {
+            connection.probe(&self.sender).await?;
+            self.doubtful.store(false, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    async fn deliver(&self, mail: &Mail<'_>) -> Result<(), DeliveryError> {
+        // What waits for longer would not have the time that an answer may take.
+        let longest_wait = self.deadline.saturating_sub(self.timeout);
+        let Ok(room) = timeout(longest_wait, self.pool.room()).await else {
+            return Err(DeliveryError::Deferred("all connections were busy".into()));
+        };
+        if let Some(mut pooled) = self.pool.idle().await {
+            let result = pooled.send(mail).await;
+            let retried = result
+                .as_ref()
+                .is_err_and(Stopped::is_worth_a_fresh_connection);
+            if !retried {
+                return self.settle(room, pooled, result).await;
+            }
+        }
+        let mut fresh = self.connector.open().await?;
+        let result = fresh.send(mail).await;
+        self.settle(room, fresh, result).await
+    }
+
+    /// Leaves the connection to the next one.
+    async fn settle(
+        &self,
+        room: Room<'_>,
+        mut connection: Connection,
+        result: Result<(), Stopped>,
+    ) -> Result<(), DeliveryError> {
+        connection.tidy_up(&result).await;
+        room.put_back(connection);
+        Ok(result?)
+    }
+}
