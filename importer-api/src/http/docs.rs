@@ -9,10 +9,11 @@ use utoipa::{Modify, OpenApi};
         description = "Upload a CSV of debts: each debt becomes exactly one boleto and one e-mail.",
         license(name = "MIT", identifier = "MIT")
     ),
-    paths(health, ready, metrics),
+    paths(super::boletos::pdf, health, ready, metrics),
     modifiers(&BearerTokens),
     tags(
         (name = "imports", description = "Files of debts"),
+        (name = "boletos", description = "What debts were billed with"),
         (name = "operations", description = "For those who run the service"),
     )
 )]

@@ -1,6 +1,7 @@
 //! Routes, problem documents, API documentation.
 
 mod auth;
+mod boletos;
 mod docs;
 mod events;
 mod file_name;
@@ -86,6 +87,7 @@ pub fn routes(shared: Shared, tokens: ApiTokens) -> Router {
         .routes(routes!(imports::reconcile))
         .routes(routes!(events::events))
         .routes(routes!(rejections::rejections))
+        .routes(routes!(boletos::boleto))
         .split_for_parts();
     v1.layer(from_fn_with_state(tokens, authenticate))
         .with_state(shared)

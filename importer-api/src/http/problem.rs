@@ -67,6 +67,17 @@ impl Problem {
         )
     }
 
+    /// Nobody has billed the debt, or a counterpart that keeps its boletos
+    /// elsewhere.
+    pub(super) fn no_such_boleto() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no-such-boleto",
+            "There is no boleto for this debt",
+            "no boleto is known for the debt: it is not billed yet, is written otherwise, or its row was invalid; GET /v1/imports/{import_id}/rejections has the invalid rows",
+        )
+    }
+
     /// The query is not as it should be.
     pub(super) fn bad_query(detail: impl Into<String>) -> Self {
         Self::new(
