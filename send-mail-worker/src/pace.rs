@@ -64,7 +64,7 @@ mod tests {
         }));
         assert_eq!(left.await, [0, 500, 650, 1_000, 1_050]);
         // What was not used is not saved up.
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         let begun = Instant::now();
         for _ in 0..3 {
             pace.take(10, &stop).await.unwrap();

@@ -77,40 +77,37 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         }
     }
 
-    /// A verdict for each mail. While the transport is away they stay in hand,
-    /// unclaimed, so that no lease runs out and no receive is used up.
+    /// A verdict for each mail.
     async fn verdicts(&self, mails: &[Mail]) -> Vec<Verdict> {
-        let mut verdicts = vec![Verdict::Failed; mails.len()];
-        let mut open: Vec<usize> = (0..mails.len()).collect();
+        let mut verdicts = vec![None; mails.len()];
+        let ended = self.try_until_there(mails, &mut verdicts).await;
+        let left = ended.err().as_ref().map_or(Verdict::Failed, give_up);
+        let verdict = |verdict: Option<Verdict>| verdict.unwrap_or(left);
+        verdicts.into_iter().map(verdict).collect()
+    }
+
+    /// Tries the mails, and again those that the transport was away for. They
+    /// stay in hand meanwhile, unclaimed, so that no lease runs out and no
+    /// receive is used up.
+    async fn try_until_there(
+        &self,
+        mails: &[Mail],
+        verdicts: &mut [Option<Verdict>],
+    ) -> Result<(), Gave> {
         let mut backoff = outage_backoff();
+        let mut open: Vec<usize> = (0..mails.len()).collect();
         while !open.is_empty() {
             let tried: Vec<&Mail> = open.iter().map(|index| &mails[*index]).collect();
-            let round = self.round(&tried).await;
-            let mut away = Vec::new();
-            match round {
-                Ok(round) => {
-                    for (index, verdict) in open.iter().zip(round) {
-                        match verdict {
-                            Some(verdict) => verdicts[*index] = verdict,
-                            None => away.push(*index),
-                        }
-                    }
-                }
-                Err(error) => {
-                    let verdict = give_up(&error);
-                    open.iter().for_each(|index| verdicts[*index] = verdict);
-                    break;
-                }
+            for (index, verdict) in open.iter().zip(self.round(&tried).await?) {
+                verdicts[*index] = verdict;
             }
-            open = away;
-            // It said that it was ready: not at once again.
-            if !open.is_empty() && wait(backoff.next_wait(), &self.stop).await.is_err() {
-                let verdict = Verdict::Later(Duration::ZERO);
-                open.iter().for_each(|index| verdicts[*index] = verdict);
-                break;
+            open.retain(|index| verdicts[*index].is_none());
+            if !open.is_empty() {
+                // It had said that it was ready: not at once again.
+                wait(backoff.next_wait(), &self.stop).await?;
             }
         }
-        verdicts
+        Ok(())
     }
 
     /// Sends what nobody else has sent or is sending; a verdict for each mail,

@@ -8,7 +8,7 @@ use super::consumer::{ConsumerMetrics, Verdict};
 use super::delivery::{Receipt, Received};
 use super::put_off::PutOff;
 use super::{Delivered, Delivery, EntryOutcome, Queue, send_all};
-use crate::outage::{Backoff, Dependency, Interrupted, ride_out};
+use crate::outage::{Backoff, Dependency, ride_out};
 
 /// First and longest wait of a message whose handling failed.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
@@ -102,13 +102,13 @@ impl Settler {
 
     /// Lets messages go on waiting that were put off until later than now.
     pub(super) async fn put_off_further(&self, early: &[Received]) {
-        let copies = early
+        let put_off = early
             .iter()
             .map(|(delivery, receipt)| (receipt, PutOff::further(delivery, receipt)));
         let mut failed = Vec::new();
-        let copied = self.copy(copies.collect(), &mut failed).await;
-        if !copied.is_empty() {
-            self.delete(copied).await;
+        let done = self.copy(put_off.collect(), &mut failed).await;
+        if !done.is_empty() {
+            self.delete(done).await;
         }
         if !failed.is_empty() {
             let back = failed
@@ -126,25 +126,23 @@ impl Settler {
         failed: &mut Vec<&'a Receipt>,
     ) -> Vec<&'a Receipt> {
         let (receipts, copies): (Vec<_>, Vec<_>) = put_off.into_iter().unzip();
-        let delivered = match send_all(&self.queue, &copies, &self.stop).await {
-            Ok(delivered) => delivered,
-            // Nobody knows which were sent: some may be there twice.
-            Err(Interrupted) => {
-                self.give_back(&receipts).await;
-                return Vec::new();
-            }
+        let Ok(delivered) = send_all(&self.queue, &copies, &self.stop).await else {
+            // Told to stop in an outage. Nobody knows which were sent: some
+            // may be there twice.
+            self.give_back(&receipts).await;
+            return Vec::new();
         };
-        let mut copied = Vec::with_capacity(receipts.len());
+        let mut taken = Vec::with_capacity(receipts.len());
         for (receipt, delivered) in receipts.into_iter().zip(delivered) {
             match delivered {
-                Delivered::Accepted => copied.push(receipt),
+                Delivered::Accepted => taken.push(receipt),
                 Delivered::Refused(reason) | Delivered::Failed(reason) => {
                     warn!(reason, "A message was not put off, it comes again");
                     failed.push(receipt);
                 }
             }
         }
-        copied
+        taken
     }
 
     /// Sets for how long messages stay hidden, and warns of those that are
