@@ -269,6 +269,20 @@ async fn rejections_name_line_reason_and_record_and_are_no_formulas() {
         let rows = ended(&rows(import_id, [row]), reason.as_ref());
         ledger.end_rows(outcome, &rows).await.unwrap();
     }
+    let undeliverable = Reason {
+        code: "mailbox_unknown".into(),
+        text: "the mail server does not know the mailbox".into(),
+    };
+    let first = rows(import_id, [1]);
+    ledger
+        .advance_rows(Progress::Notified, &first)
+        .await
+        .unwrap();
+    let refused = [(first[0], undeliverable)];
+    ledger.record_undeliverable(&refused).await.unwrap();
+    let import = in_state(&service, import_id, "completed_with_errors").await;
+    assert_eq!(import["rows"]["undeliverable"], 1);
+    assert_eq!(import["rows"]["mailed"], 0);
     let rejections = url(&service, &format!("/{import_id}/rejections"));
     let answer = reqwest::get(&rejections).await.unwrap();
     assert_eq!(answer.headers()["content-type"], "text/csv; charset=utf-8");
@@ -283,6 +297,7 @@ async fn rejections_name_line_reason_and_record_and_are_no_formulas() {
     assert_eq!(
         text,
         "\u{feff}line,row,code,reason,record\r\n\
+         2,1,\"mailbox_unknown\",\"the mail server does not know the mailbox\",\"João da Silva,52998224725,joao.silva@example.com,7811.50,2027-03-15,1\"\r\n\
          4,2,\"field_count\",\"the record has 3 fields instead of 6\",\"'@SUM(1),too,few\"\r\n\
          5,3,\"conflict\",\"the debt was billed with another amount\",\"\"\"=HYPERLINK(\"\"\"\"http://x\"\"\"\")\"\",52998224725,joao.silva@example.com,7811.50,2027-03-15,2\"\r\n"
     );
@@ -291,10 +306,11 @@ async fn rejections_name_line_reason_and_record_and_are_no_formulas() {
         .get(&rejections)
         .header("accept", "application/json");
     let json: Value = json.send().await.unwrap().json().await.unwrap();
-    assert_eq!(json["rejections"].as_array().unwrap().len(), 2);
-    assert_eq!(json["rejections"][0]["line"], 4);
-    assert_eq!(json["rejections"][0]["code"], "field_count");
-    assert_eq!(json["rejections"][0]["record"], "@SUM(1),too,few");
+    assert_eq!(json["rejections"].as_array().unwrap().len(), 3);
+    assert_eq!(json["rejections"][0]["code"], "mailbox_unknown");
+    assert_eq!(json["rejections"][1]["line"], 4);
+    assert_eq!(json["rejections"][1]["code"], "field_count");
+    assert_eq!(json["rejections"][1]["record"], "@SUM(1),too,few");
 
     // Once the file is gone, the reasons are still there.
     std::fs::remove_file(importer.spool.path().join(format!("{import_id}.csv"))).unwrap();
@@ -302,8 +318,8 @@ async fn rejections_name_line_reason_and_record_and_are_no_formulas() {
         .get(&rejections)
         .header("accept", "application/json");
     let json: Value = json.send().await.unwrap().json().await.unwrap();
-    assert_eq!(json["rejections"][1]["code"], "conflict");
-    assert!(json["rejections"][1]["record"].is_null());
+    assert_eq!(json["rejections"][2]["code"], "conflict");
+    assert!(json["rejections"][2]["record"].is_null());
 }
 
 #[tokio::test]
@@ -380,10 +396,21 @@ async fn reconciling_sends_again_what_is_not_at_its_end_and_nothing_else() {
         .mark_notified(&["debt-151", "debt-152"])
         .await
         .unwrap();
+    // An e-mail that can never be delivered is at its end.
+    let refused = rows(import_id, [154]);
+    ledger
+        .end_rows(Outcome::Billed, &ended(&refused, None))
+        .await
+        .unwrap();
+    let reason = Reason::from(InvalidReason::EmailInvalid);
+    ledger
+        .record_undeliverable(&[(refused[0], reason)])
+        .await
+        .unwrap();
 
     let (status, answer) = post(&service, &format!("/{import_id}/reconcile")).await;
     assert_eq!(status, 200, "{answer}");
-    assert_eq!(answer["without_outcome"], 47);
+    assert_eq!(answer["without_outcome"], 46);
     assert_eq!(answer["not_notified"], 1);
     assert_eq!(answer["not_mailed"], 2);
     let mut sent: Vec<u64> = importer
@@ -394,7 +421,8 @@ async fn reconciling_sends_again_what_is_not_at_its_end_and_nothing_else() {
         .map(|message| message.attributes["row"].parse().unwrap())
         .collect();
     sent.sort_unstable();
-    assert_eq!(sent, (151..=200).collect::<Vec<u64>>());
+    let unsettled = (151..=200).filter(|row| *row != 154);
+    assert_eq!(sent, unsettled.collect::<Vec<u64>>());
     let marks = ledger.notified(&["debt-151", "debt-152"]).await.unwrap();
     assert_eq!(marks, [false, false]);
 }

@@ -4,18 +4,23 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`worker`] | claim → send → mark, a batch at a time |
+//! | [`patience`] | when an e-mail that was put off is tried again, and for how long |
+//! | [`pace`] | how many e-mails leave in a second |
 //! | [`message_id`] | the Message-ID of a debt's e-mail |
 //! | [`smtp`] | one message to one recipient over SMTP, and what the answer means |
 //! | [`transport`] | how an e-mail leaves: to the log, or to memory in tests |
 
+mod batch;
 pub mod message_id;
 mod metrics;
+pub mod pace;
+pub mod patience;
 mod run;
 mod settings;
 pub mod smtp;
 pub mod transport;
 pub mod worker;
 
-pub use metrics::MailMetrics;
+pub use metrics::{MailMetrics, MailOutcomes};
 pub use run::run;
 pub use settings::{MailSettings, MailTransport, Settings};

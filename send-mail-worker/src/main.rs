@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use common::service::service_main;
+use send_mail_worker::patience::Patience;
 use send_mail_worker::transport::LogTransport;
-use send_mail_worker::{Settings, run};
+use send_mail_worker::{MailMetrics, Settings, run};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -13,6 +14,10 @@ fn main() -> ExitCode {
     service_main(
         Settings::read,
         |settings| &settings.base,
-        |settings, listener, stop| run(settings, LogTransport::to_stdout(), listener, stop),
+        |settings, listener, stop| {
+            let transport =
+                |metrics: &MailMetrics| LogTransport::to_stdout(metrics.duration.clone());
+            run(settings, Patience::default(), transport, listener, stop)
+        },
     )
 }

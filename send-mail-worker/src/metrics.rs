@@ -1,6 +1,11 @@
 use common::messaging::ConsumerMetrics;
 use common::service::{AppRegistry, MetricsError};
-use prometheus::IntCounter;
+use prometheus::{Histogram, IntCounter};
+
+/// Upper bounds of the time that an e-mail takes, in seconds.
+const SECONDS: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
 
 /// The metrics of send-mail-worker.
 #[derive(Clone, Debug)]
@@ -9,6 +14,25 @@ pub struct MailMetrics {
     pub consumer: ConsumerMetrics,
     /// E-mails that the transport took.
     pub sent: IntCounter,
+    /// What became of e-mails, each time that they were handed to the
+    /// transport.
+    pub outcomes: MailOutcomes,
+    /// How long the transport takes: over an e-mail, or over a batch where it
+    /// sends one as a whole.
+    pub duration: Histogram,
+}
+
+/// A counter for each way in which a try to send an e-mail ends.
+#[derive(Clone, Debug)]
+pub struct MailOutcomes {
+    /// The transport took it.
+    pub sent: IntCounter,
+    /// It is tried again later.
+    pub put_off: IntCounter,
+    /// It can never be delivered.
+    pub undeliverable: IntCounter,
+    /// The transport was away.
+    pub away: IntCounter,
 }
 
 impl MailMetrics {
@@ -17,6 +41,29 @@ impl MailMetrics {
         Ok(Self {
             consumer: ConsumerMetrics::new(registry)?,
             sent: registry.counter("mails_sent_total", "E-mails that the transport took.")?,
+            outcomes: MailOutcomes::new(registry)?,
+            duration: registry.histogram(
+                "mail_send_duration_seconds",
+                "Time that the transport takes over an e-mail, or over a batch that it sends as one.",
+                &SECONDS,
+            )?,
+        })
+    }
+}
+
+impl MailOutcomes {
+    fn new(registry: &AppRegistry) -> Result<Self, MetricsError> {
+        let [sent, put_off, undeliverable, away] = registry.counters(
+            "mail_outcomes_total",
+            "Tries to send an e-mail, by what became of it.",
+            "outcome",
+            ["sent", "put_off", "undeliverable", "away"],
+        )?;
+        Ok(Self {
+            sent,
+            put_off,
+            undeliverable,
+            away,
         })
     }
 }

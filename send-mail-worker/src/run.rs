@@ -1,10 +1,14 @@
+use std::sync::Arc;
+
 use common::ledger::{LedgerSlot, RedisLedger};
-use common::messaging::{Aws, Consumer, ConsumerOptions, Queue, QueueGauges, QueueWatch};
+use common::messaging::{Aws, Consumer, ConsumerOptions, QueueGauges, QueueWatch};
 use common::outage::Dependency;
-use common::service::{AppRegistry, Readiness, StartError, ops_routes, serve_during};
+use common::service::{AppRegistry, Readiness, ReadyProbe, StartError, ops_routes, serve_during};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::pace::Pace;
+use crate::patience::Patience;
 use crate::transport::Transport;
 use crate::worker::{VISIBILITY_TIMEOUT, Worker};
 use crate::{MailMetrics, Settings};
@@ -14,17 +18,20 @@ use crate::{MailMetrics, Settings};
 const CONCURRENCY: usize = 16;
 
 /// Runs the service until `stop` is cancelled and what is in hand is settled.
+/// The transport is made with the metrics that it observes.
 ///
 /// # Errors
 /// When Redis cannot be used at start.
 pub async fn run<T: Transport>(
     settings: Settings,
-    transport: T,
+    patience: Patience,
+    transport: impl FnOnce(&MailMetrics) -> T,
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<(), StartError> {
     let registry = AppRegistry::new("send-mail-worker")?;
     let metrics = MailMetrics::new(&registry)?;
+    let transport = Arc::new(transport(&metrics));
     let gauges = QueueGauges::new(&registry)?;
     let aws = Aws::new(&settings.base).await;
     let queue = aws.queue(settings.queue_url.clone(), settings.long_poll);
@@ -32,6 +39,12 @@ pub async fn run<T: Transport>(
     let readiness = Readiness::of([
         ("Redis", connected.ready_probe()),
         ("SQS", queue.ready_probe()),
+        (
+            transport.outage().name(),
+            ReadyProbe::new(&transport, |transport: Arc<T>| async move {
+                transport.ready().await.is_ok()
+            }),
+        ),
     ]);
     let work = async {
         let ledger = tokio::select! {
@@ -39,33 +52,24 @@ pub async fn run<T: Transport>(
             () = stop.cancelled() => return Ok(()),
         };
         connected.put(&ledger);
+        let needs = [ledger.outage().clone(), transport.outage().clone()];
+        let consumer = metrics.consumer.clone();
+        let pace = Pace::new(None);
+        let worker = Worker::new(transport, ledger, pace, patience, metrics, stop.clone());
+        let options = ConsumerOptions {
+            max_messages: settings.max_messages,
+            long_poll: settings.long_poll,
+            concurrency: CONCURRENCY,
+            visibility_timeout: VISIBILITY_TIMEOUT,
+        };
+        let consuming = Consumer::new(queue.clone(), worker, options, consumer, stop.clone())
+            .needs(needs)
+            .run();
         tokio::select! {
-            ended = consume(&settings, transport, queue.clone(), ledger, metrics, stop.clone()) => ended,
+            ended = consuming => ended,
             never = QueueWatch::new(queue.clone(), gauges).run() => match never {},
         }
     };
     let routes = ops_routes(registry, readiness);
     serve_during(listener, routes, stop.clone(), Box::pin(work)).await
-}
-
-async fn consume<T: Transport>(
-    settings: &Settings,
-    transport: T,
-    queue: Queue,
-    ledger: RedisLedger,
-    metrics: MailMetrics,
-    stop: CancellationToken,
-) -> Result<(), StartError> {
-    let needs = [ledger.outage().clone()];
-    let worker = Worker::new(transport, ledger, metrics.clone(), stop.clone());
-    let options = ConsumerOptions {
-        max_messages: settings.max_messages,
-        long_poll: settings.long_poll,
-        concurrency: CONCURRENCY,
-        visibility_timeout: VISIBILITY_TIMEOUT,
-    };
-    Consumer::new(queue, worker, options, metrics.consumer, stop)
-        .needs(needs)
-        .run()
-        .await
 }

@@ -1,19 +1,22 @@
 //! Claim → send → mark, a batch at a time.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use common::contract::{Notification, ReceivedNotification, RowId};
-use common::ledger::{Ledger, LedgerError, MailClaim, Progress, RegisteredImports};
+use common::contract::RowId;
+use common::ledger::{Ledger, LedgerError, MailClaim, MailEnd, Progress, RegisteredImports};
 use common::messaging::{BatchHandler, Delivery, Verdict};
-use common::outage::{GaveUp, ride_out};
+use common::outage::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::MailMetrics;
-use crate::transport::Transport;
+use crate::batch::{Mail, read};
+use crate::pace::Pace;
+use crate::patience::{PUT_OFF_TOO_LONG, Patience};
+use crate::transport::{Sending, TRANSPORT_DEADLINE, Transport};
 
 /// How long a claim keeps others from sending the same e-mail. Longer than a
 /// transport may take.
@@ -22,8 +25,6 @@ const LEASE: Duration = Duration::from_mins(1);
 /// process that died had in hand comes back when the claims have ended, so
 /// that one receive more is enough.
 pub const VISIBILITY_TIMEOUT: Duration = LEASE.saturating_add(Duration::from_secs(5));
-/// Longest time a transport may take over a batch.
-const TRANSPORT_DEADLINE: Duration = Duration::from_secs(30);
 /// Most e-mails in hand, sent and not yet marked: as many as a process that
 /// is killed may cause to be sent again.
 const IN_HAND: u32 = 32;
@@ -31,134 +32,257 @@ const IN_HAND: u32 = 32;
 /// Sends the e-mails of a batch through a transport.
 #[derive(Debug)]
 pub struct Worker<T, L> {
-    transport: T,
+    transport: Arc<T>,
     ledger: L,
     registered: RegisteredImports<L>,
+    pace: Pace,
+    patience: Patience,
     metrics: MailMetrics,
     stop: CancellationToken,
     in_hand: Semaphore,
 }
 
-/// One debt of a batch: its notification, and the places of the messages
-/// that carry it.
-struct Mail {
-    notification: Notification,
-    row: Option<RowId>,
-    messages: Vec<usize>,
+/// What a try to send an e-mail leads to.
+#[derive(Debug)]
+enum Tried {
+    /// Nothing is left to send.
+    Ended(MailEnd),
+    /// The message comes again.
+    Again(Verdict),
+    /// The transport is away: it is tried again with the message in hand.
+    Away,
 }
 
 type Gave = GaveUp<LedgerError>;
 
 impl<T: Transport, L: Ledger> Worker<T, L> {
-    /// A worker that sends through that transport.
-    pub fn new(transport: T, ledger: L, metrics: MailMetrics, stop: CancellationToken) -> Self {
+    /// A worker that sends through that transport, at that pace.
+    pub fn new(
+        transport: Arc<T>,
+        ledger: L,
+        pace: Pace,
+        patience: Patience,
+        metrics: MailMetrics,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             transport,
             registered: RegisteredImports::new(ledger.clone()),
             ledger,
+            pace,
+            patience,
             metrics,
             stop,
             in_hand: Semaphore::new(IN_HAND as usize),
         }
     }
 
-    /// Sends what nobody else has sent or is sending; a verdict for each mail.
-    async fn send(&self, mails: &[Mail]) -> Result<Vec<Verdict>, Gave> {
-        let debt_ids: Vec<&str> = mails.iter().map(Mail::debt_id).collect();
-        // Of this handling alone: a claim whose answer was lost is known as
-        // one's own, and that of another batch of this process is not.
+    /// A verdict for each mail.
+    async fn verdicts(&self, mails: &[Mail]) -> Vec<Verdict> {
+        let mut verdicts = vec![None; mails.len()];
+        let ended = self.try_until_there(mails, &mut verdicts).await;
+        let left = ended.err().as_ref().map_or(Verdict::Failed, give_up);
+        let verdict = |verdict: Option<Verdict>| verdict.unwrap_or(left);
+        verdicts.into_iter().map(verdict).collect()
+    }
+
+    /// Tries the mails, and again those that the transport was away for. They
+    /// stay in hand meanwhile, unclaimed, so that no lease runs out and no
+    /// receive is used up.
+    async fn try_until_there(
+        &self,
+        mails: &[Mail],
+        verdicts: &mut [Option<Verdict>],
+    ) -> Result<(), Gave> {
+        let mut backoff = outage_backoff();
+        let mut open: Vec<usize> = (0..mails.len()).collect();
+        while !open.is_empty() {
+            let tried: Vec<&Mail> = open.iter().map(|index| &mails[*index]).collect();
+            for (index, verdict) in open.iter().zip(self.round(&tried).await?) {
+                verdicts[*index] = verdict;
+            }
+            open.retain(|index| verdicts[*index].is_none());
+            if !open.is_empty() {
+                // It had said that it was ready: not at once again.
+                wait(backoff.next_wait(), &self.stop).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what nobody else has sent or is sending; a verdict for each mail,
+    /// and none for one that the transport was away for.
+    async fn round(&self, mails: &[&Mail]) -> Result<Vec<Option<Verdict>>, Gave> {
+        // Before the claims, whose leases do not wait.
+        let count = u32::try_from(mails.len()).unwrap_or(u32::MAX);
+        self.pace.take(count, &self.stop).await?;
+        ride_out(self.transport.outage(), &self.stop, || {
+            self.transport.ready()
+        })
+        .await
+        .map_err(|_| Interrupted)?;
+
+        let debt_ids: Vec<&str> = mails.iter().map(|mail| mail.debt_id()).collect();
+        // Of this round alone: a claim whose answer was lost is known as one's
+        // own, and that of another batch of this process is not.
         let owner = Uuid::new_v4();
         let claims = ride_out(self.ledger.outage(), &self.stop, || {
             self.ledger.claim_mails(&debt_ids, owner, LEASE)
         })
         .await?;
-        let mut verdicts: Vec<Verdict> = claims
+        let granted: Vec<&Mail> = mails
             .iter()
+            .zip(&claims)
+            .filter(|(_, claim)| **claim == MailClaim::Granted)
+            .map(|(mail, _)| *mail)
+            .collect();
+        let mut tried = self.send(&granted, owner).await?.into_iter();
+        let tried: Vec<Tried> = claims
+            .into_iter()
             .map(|claim| match claim {
-                MailClaim::Sent => Verdict::Done,
-                MailClaim::Leased(left) => Verdict::Later(*left),
-                MailClaim::Granted => Verdict::Failed,
+                MailClaim::Ended(end) => Tried::Ended(end),
+                MailClaim::Leased(left) => Tried::Again(Verdict::Later(left)),
+                MailClaim::Granted => tried.next().unwrap_or(Tried::Again(Verdict::Failed)),
             })
             .collect();
-        let granted: Vec<usize> = (0..mails.len())
-            .filter(|index| claims[*index] == MailClaim::Granted)
-            .collect();
-        for index in self.send_granted(mails, &granted, owner).await? {
-            verdicts[index] = Verdict::Done;
-        }
-        let done = mails.iter().zip(&verdicts);
-        let done = done.filter_map(|(mail, v)| (*v == Verdict::Done).then_some(mail.row)?);
-        self.record_mailed(done.collect()).await?;
-        Ok(verdicts)
+        self.record(mails, &tried).await?;
+        let verdict = |tried| match tried {
+            Tried::Ended(_) => Some(Verdict::Done),
+            Tried::Again(verdict) => Some(verdict),
+            Tried::Away => None,
+        };
+        Ok(tried.into_iter().map(verdict).collect())
     }
 
-    /// Gives the mails that were sent and are marked so.
-    async fn send_granted(
-        &self,
-        mails: &[Mail],
-        granted: &[usize],
-        owner: Uuid,
-    ) -> Result<Vec<usize>, Gave> {
-        if granted.is_empty() {
+    /// Sends mails whose claims are the owner's, and makes what became of them
+    /// stand: those that have ended are marked, of the others the claims are
+    /// given back.
+    async fn send(&self, mails: &[&Mail], owner: Uuid) -> Result<Vec<Tried>, Gave> {
+        if mails.is_empty() {
             return Ok(Vec::new());
         }
-        let notifications: Vec<_> = granted.iter().map(|i| &mails[*i].notification).collect();
+        let notifications: Vec<_> = mails.iter().map(|mail| &mail.notification).collect();
         let sending = self.transport.send(&notifications);
-        let Ok(results) = tokio::time::timeout(TRANSPORT_DEADLINE, sending).await else {
+        let Ok(answers) = tokio::time::timeout(TRANSPORT_DEADLINE, sending).await else {
             // Nobody knows what was sent: the lease keeps others off for now.
-            warn!(
-                mails = granted.len(),
-                "The transport did not answer in time"
-            );
+            let mails = mails.len();
+            warn!(mails, "The transport did not answer in time");
             return Ok(Vec::new());
         };
-        let (mut sent, mut unsent) = (Vec::new(), Vec::new());
-        for (index, result) in granted.iter().zip(results) {
-            match result {
-                Ok(()) => sent.push(*index),
-                Err(error) => {
-                    warn!(debt_id = mails[*index].debt_id(), %error, "E-mail is tried again later");
-                    unsent.push(mails[*index].debt_id());
-                }
+        let away = answers.iter().find_map(|answer| match answer {
+            Sending::Away(reason) => Some(reason),
+            _ => None,
+        });
+        if let Some(reason) = away {
+            warn!(reason, "The transport went away, its e-mails are held");
+        }
+        let answers = mails.iter().zip(answers);
+        let mut tried: Vec<Tried> = answers
+            .map(|(mail, answer)| self.judge(mail, answer))
+            .collect();
+
+        let (mut ends, mut open) = (Vec::new(), Vec::new());
+        for (mail, tried) in mails.iter().zip(&tried) {
+            match tried {
+                Tried::Ended(end) => ends.push((mail.debt_id(), end.clone())),
+                _ => open.push(mail.debt_id()),
             }
         }
-        self.metrics.sent.inc_by(sent.len() as u64);
-        // A yes is held until it is marked, even while the process stops.
-        let marked: Vec<&str> = sent.iter().map(|index| mails[*index].debt_id()).collect();
-        let never = CancellationToken::new();
-        ride_out(self.ledger.outage(), &never, || {
-            self.ledger.mark_mailed(&marked)
-        })
-        .await?;
-        ride_out(self.ledger.outage(), &self.stop, || {
-            self.ledger.release_mails(&unsent, owner)
-        })
-        .await?;
-        Ok(sent)
+        let mut standing = Vec::new();
+        if !ends.is_empty() {
+            // An answer is held until it is marked, even while the process
+            // stops.
+            let never = CancellationToken::new();
+            standing = ride_out(self.ledger.outage(), &never, || {
+                self.ledger.end_mails(&ends)
+            })
+            .await?;
+        }
+        if !open.is_empty() {
+            ride_out(self.ledger.outage(), &self.stop, || {
+                self.ledger.release_mails(&open, owner)
+            })
+            .await?;
+        }
+        let own = tried.iter_mut().filter_map(|tried| match tried {
+            Tried::Ended(end) => Some(end),
+            _ => None,
+        });
+        for ((own, standing), (debt_id, _)) in own.zip(standing).zip(&ends) {
+            if *own != standing {
+                warn!(debt_id, ?standing, "The e-mail has ended otherwise before");
+                *own = standing;
+            }
+        }
+        Ok(tried)
     }
 
-    async fn record_mailed(&self, rows: Vec<RowId>) -> Result<(), Gave> {
-        let mut known = Vec::with_capacity(rows.len());
-        for row in rows {
-            if ride_out(self.ledger.outage(), &self.stop, || {
-                self.registered.contain(row)
-            })
-            .await?
-            {
-                known.push(row);
+    /// What follows from the transport's answer, counted and logged.
+    fn judge(&self, mail: &Mail, answer: Sending) -> Tried {
+        let outcomes = &self.metrics.outcomes;
+        let (debt_id, put_off) = (mail.debt_id(), mail.put_off);
+        let reason = match answer {
+            Sending::Sent => {
+                self.metrics.sent.inc();
+                outcomes.sent.inc();
+                return Tried::Ended(MailEnd::Sent);
+            }
+            Sending::Away(_) => {
+                outcomes.away.inc();
+                return Tried::Away;
+            }
+            Sending::Deferred(reason) => match self.patience.wait_after(put_off) {
+                Some(wait) => {
+                    outcomes.put_off.inc();
+                    let seconds = wait.as_secs();
+                    info!(debt_id, put_off, seconds, reason, "E-mail is put off");
+                    return Tried::Again(Verdict::PutOff(wait));
+                }
+                None => PUT_OFF_TOO_LONG,
+            },
+            Sending::Undeliverable(reason) => reason,
+        };
+        outcomes.undeliverable.inc();
+        let (code, text) = (&*reason.code, &*reason.text);
+        warn!(debt_id, code, reason = text, "E-mail is undeliverable");
+        Tried::Ended(MailEnd::Undeliverable(reason))
+    }
+
+    /// Sets the bits of the rows whose e-mail has ended, now or before.
+    async fn record(&self, mails: &[&Mail], tried: &[Tried]) -> Result<(), Gave> {
+        let (mut mailed, mut undeliverable) = (Vec::new(), Vec::new());
+        for (mail, tried) in mails.iter().zip(tried) {
+            let (Some(row), Tried::Ended(end)) = (mail.row, tried) else {
+                continue;
+            };
+            if !self.is_registered(row).await? {
+                continue;
+            }
+            match end {
+                MailEnd::Sent => mailed.push(row),
+                MailEnd::Undeliverable(reason) => undeliverable.push((row, reason.clone())),
             }
         }
-        ride_out(self.ledger.outage(), &self.stop, || {
-            self.ledger.advance_rows(Progress::Mailed, &known)
-        })
-        .await?;
+        if !mailed.is_empty() {
+            ride_out(self.ledger.outage(), &self.stop, || {
+                self.ledger.advance_rows(Progress::Mailed, &mailed)
+            })
+            .await?;
+        }
+        if !undeliverable.is_empty() {
+            ride_out(self.ledger.outage(), &self.stop, || {
+                self.ledger.record_undeliverable(&undeliverable)
+            })
+            .await?;
+        }
         Ok(())
     }
-}
 
-impl Mail {
-    fn debt_id(&self) -> &str {
-        &self.notification.debt_id
+    async fn is_registered(&self, row: RowId) -> Result<bool, Gave> {
+        ride_out(self.ledger.outage(), &self.stop, || {
+            self.registered.contain(row)
+        })
+        .await
     }
 }
 
@@ -169,41 +293,13 @@ impl<T: Transport, L: Ledger> BatchHandler for Worker<T, L> {
         let mails = read(&deliveries);
         let permits = u32::try_from(mails.len()).unwrap_or(IN_HAND).min(IN_HAND);
         let _in_hand = self.in_hand.acquire_many(permits).await;
-        let sent = match self.send(&mails).await {
-            Ok(sent) => sent,
-            Err(error) => vec![give_up(&error); mails.len()],
-        };
-        for (mail, verdict) in mails.iter().zip(sent) {
+        for (mail, verdict) in mails.iter().zip(self.verdicts(&mails).await) {
             for index in &mail.messages {
                 verdicts[*index] = verdict;
             }
         }
         verdicts
     }
-}
-
-/// The debts of a batch, each once.
-fn read(deliveries: &[Delivery]) -> Vec<Mail> {
-    let mut mails: Vec<Mail> = Vec::with_capacity(deliveries.len());
-    let mut places: HashMap<String, usize> = HashMap::with_capacity(deliveries.len());
-    for (index, delivery) in deliveries.iter().enumerate() {
-        match ReceivedNotification::read(&delivery.body, delivery.row) {
-            Ok(ReceivedNotification { notification, row }) => {
-                let debt_id = notification.debt_id.clone();
-                let place = *places.entry(debt_id).or_insert(mails.len());
-                match mails.get_mut(place) {
-                    Some(twin) => twin.messages.push(index),
-                    None => mails.push(Mail {
-                        notification,
-                        row,
-                        messages: vec![index],
-                    }),
-                }
-            }
-            Err(error) => error!(message_id = delivery.id, %error, "Message cannot be read"),
-        }
-    }
-    mails
 }
 
 fn give_up(error: &Gave) -> Verdict {

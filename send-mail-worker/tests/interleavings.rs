@@ -1,21 +1,28 @@
 //! The real worker over a ledger, a queue and a transport in memory. A seed draws how messages are
 //! delivered, what fails and who dies at which await; the same seed gives the same run. Whatever it
-//! draws, no e-mail is lost, and none is repeated but those whose sender died between the
-//! transport's yes and its record.
+//! draws, no e-mail is lost, none is repeated but those whose sender died between the transport's
+//! answer and its record, and a permanent refusal is an answer like any other.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod mailroom;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::contract::{Notification, ReceivedNotification, RowId};
-use common::ledger::{Audit, ImportLedger, Outcome, Progress, RowLedger};
+use common::contract::{Notification, Reason, ReceivedNotification, RowId};
+use common::ledger::{Audit, ImportLedger, MailEnd, Outcome, Progress, RowLedger};
 use common::messaging::Delivery;
+use common::outage::{Dependency, Outage};
 use common::service::AppRegistry;
+use mailroom::notification;
 use send_mail_worker::MailMetrics;
-use send_mail_worker::transport::{MemoryTransport, Transport, TransportError};
+use send_mail_worker::pace::Pace;
+use send_mail_worker::patience::{PUT_OFF_TOO_LONG, Patience};
+use send_mail_worker::transport::{MemoryTransport, Sending, Transport, TransportAway};
 use send_mail_worker::worker::Worker;
 use testkit::simulation::{Ends, Life, drain};
 use testkit::{FakeQueue, FaultPlan, MemoryLedger, for_each_seed, new_import};
@@ -29,31 +36,63 @@ const FAR_TOO_LONG: Duration = Duration::from_hours(10);
 /// Longer than a worker waits for its transport.
 const HANGING: Duration = Duration::from_secs(40);
 const IMPORT: Uuid = Uuid::from_u128(1 << 80);
+/// How often an e-mail is put off at most.
+const PUT_OFFS: u32 = 8;
 
 #[test]
-fn each_debt_is_mailed_once_where_nobody_dies() {
+fn each_debt_is_answered_once_where_nobody_dies() {
     for_each_seed(SEEDS, |seed| {
-        let mailed = run(seed, Ends::InPeace);
-        assert!(mailed.values().all(|times| *times == 1), "{mailed:?}");
+        let seen = run(seed, Ends::InPeace);
+        assert_eq!(seen.repeats, 0);
     });
 }
 
 #[test]
 fn no_mail_is_lost_and_only_what_a_dead_sender_had_in_hand_is_repeated() {
-    let repeated = Cell::new(0);
+    let all = Cell::new(Seen::default());
     let is_all = for_each_seed(SEEDS, |seed| {
-        let mailed = run(seed, Ends::AtOnce);
-        let repeats = mailed.values().filter(|times| **times > 1).count();
-        repeated.set(repeated.get() + repeats);
+        all.set(all.get().add(run(seed, Ends::AtOnce)));
     });
-    let some = repeated.get() > 0;
-    assert!(some || !is_all, "no crash fell where it matters");
+    if is_all {
+        let seen = all.get();
+        assert!(seen.repeats > 0, "no crash between an answer and its mark");
+        assert!(seen.mailed_unrecorded > 0, "none between mark and bitmap");
+        assert!(seen.refused_unrecorded > 0, "none of a refusal there");
+    }
 }
 
-/// How often each debt was mailed.
-type Mailed = BTreeMap<String, usize>;
+/// What happened in a run.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    /// Answers of the transport beyond the first for a debt.
+    repeats: u32,
+    /// Times that somebody died when the key of an e-mail had its end and its row had not.
+    mailed_unrecorded: u32,
+    refused_unrecorded: u32,
+}
 
-fn run(seed: u64, ends: Ends) -> Mailed {
+impl Seen {
+    fn add(self, other: Self) -> Self {
+        Self {
+            repeats: self.repeats + other.repeats,
+            mailed_unrecorded: self.mailed_unrecorded + other.mailed_unrecorded,
+            refused_unrecorded: self.refused_unrecorded + other.refused_unrecorded,
+        }
+    }
+}
+
+/// What the transport says of the e-mail of a debt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Yes, sooner or later.
+    Taken,
+    /// Never.
+    Refused,
+    /// Not now, each time.
+    NeverNow,
+}
+
+fn run(seed: u64, ends: Ends) -> Seen {
     // The jitter of the waits.
     fastrand::seed(seed);
     let runtime = Builder::new_current_thread()
@@ -69,14 +108,16 @@ fn run(seed: u64, ends: Ends) -> Mailed {
     })
 }
 
+/// By debt.
+type Counts = BTreeMap<String, u32>;
+
 struct Scene {
     ledger: MemoryLedger,
     queue: FakeQueue,
     transport: FlakyTransport,
     ends: Ends,
-    debt_ids: Vec<String>,
-    /// Times that a debt was in hand of somebody who died, mailed and not yet recorded.
-    excused: Arc<Mutex<Mailed>>,
+    debts: Vec<(String, RowId, Fate)>,
+    seen: Arc<Mutex<Seen>>,
 }
 
 impl Scene {
@@ -100,27 +141,38 @@ impl Scene {
         ledger.end_rows(Outcome::Billed, &billed).await.unwrap();
         let notified = ledger.advance_rows(Progress::Notified, &ids).await;
         notified.unwrap();
-        let mut debt_ids = Vec::new();
+        let inner = MemoryTransport::default();
+        let mut debts = Vec::new();
         for row in ids {
             let debt_id = format!("debt-{}", row.row);
             for _ in 0..random.usize(1..=3) {
                 queue.send(&notification(&debt_id), Some(row));
             }
-            debt_ids.push(debt_id);
+            let fate = match random.u8(0..10) {
+                0..2 => Fate::Refused,
+                2 => Fate::NeverNow,
+                _ => Fate::Taken,
+            };
+            match fate {
+                Fate::Refused => inner.refuse(&debt_id, no_mailbox()),
+                Fate::NeverNow => inner.defer(&debt_id, u32::MAX),
+                Fate::Taken => {}
+            }
+            debts.push((debt_id, row, fate));
         }
         let transport = FlakyTransport {
-            inner: MemoryTransport::default(),
+            inner,
             random: Arc::new(Mutex::new(fastrand::Rng::with_seed(random.u64(..)))),
             hangs: ends == Ends::AtOnce,
             excused: Arc::default(),
         };
         Self {
-            excused: Arc::clone(&transport.excused),
             ledger,
             queue,
             transport,
             ends,
-            debt_ids,
+            debts,
+            seen: Arc::default(),
         }
     }
 
@@ -131,72 +183,109 @@ impl Scene {
             let ledger = ledger.with_faults(FaultPlan::new(life.seed));
             let registry = AppRegistry::new("send-mail-worker").unwrap();
             let metrics = MailMetrics::new(&registry).unwrap();
-            Worker::new(transport.clone(), ledger, metrics, life.stop)
+            // None, or few enough to wait for.
+            let per_second = u32::try_from(life.seed % 3 * 20).unwrap();
+            let pace = Pace::new(NonZeroU32::new(per_second));
+            let patience = Patience {
+                waits: [1, 5, 15, 60].map(Duration::from_secs).to_vec(),
+                most: PUT_OFFS,
+            };
+            let transport = Arc::new(transport.clone());
+            Worker::new(transport, ledger, pace, patience, metrics, life.stop)
         };
-        drain(&self.queue, seed, self.ends, start, self.excusing()).await;
+        drain(&self.queue, seed, self.ends, start, self.crashed()).await;
     }
 
-    /// What somebody who dies had in hand may be mailed once more, if it was mailed and nobody has
-    /// recorded that.
-    fn excusing(&self) -> impl Fn(&[Delivery]) + Clone + Send + Sync + 'static + use<> {
-        let (ledger, excused) = (self.ledger.clone(), Arc::clone(&self.excused));
-        let transport = self.transport.inner.clone();
+    /// What somebody who dies had in hand may be answered once more, if it was answered and nobody
+    /// has recorded that.
+    fn crashed(&self) -> impl Fn(&[Delivery]) + Clone + Send + Sync + 'static + use<> {
+        let (ledger, seen) = (self.ledger.clone(), Arc::clone(&self.seen));
+        let transport = self.transport.clone();
         move |in_hand| {
-            let mailed = transport.mails();
             for delivery in in_hand {
                 let read = ReceivedNotification::read(&delivery.body, None);
                 let debt_id = read.unwrap().notification.debt_id;
-                let is_mailed = mailed.iter().any(|mail| mail.debt_id == debt_id);
-                if is_mailed && !ledger.is_mailed(&debt_id) {
-                    *excused.lock().unwrap().entry(debt_id).or_default() += 1;
+                let facts = ledger.facts_of(delivery.row.unwrap());
+                let mut seen = seen.lock().unwrap();
+                match ledger.mail_end(&debt_id) {
+                    None if transport.answers(&debt_id) > 0 => transport.excuse(&debt_id),
+                    Some(MailEnd::Sent) if !facts.mailed => seen.mailed_unrecorded += 1,
+                    Some(MailEnd::Undeliverable(_)) if !facts.undeliverable => {
+                        seen.refused_unrecorded += 1;
+                    }
+                    _ => {}
                 }
             }
         }
     }
 
-    async fn check(&self) -> Mailed {
-        let mut mailed = Mailed::new();
-        for mail in self.transport.inner.mails() {
-            *mailed.entry(mail.debt_id).or_default() += 1;
-        }
-        let excused = self.excused.lock().unwrap().clone();
-        for debt_id in &self.debt_ids {
-            let times = mailed.get(debt_id).copied().unwrap_or_default();
+    async fn check(&self) -> Seen {
+        let excused = self.transport.excused.lock().unwrap().clone();
+        let mut seen = *self.seen.lock().unwrap();
+        for (debt_id, row, fate) in &self.debts {
+            let answers = self.transport.answers(debt_id);
             let most = 1 + excused.get(debt_id).copied().unwrap_or_default();
-            assert!(times > 0, "{debt_id} is not mailed");
-            assert!(times <= most, "{debt_id} is mailed {times} times of {most}");
-            assert!(self.ledger.is_mailed(debt_id), "{debt_id} is not recorded");
+            let end = match fate {
+                Fate::Taken => MailEnd::Sent,
+                Fate::Refused => MailEnd::Undeliverable(no_mailbox()),
+                Fate::NeverNow => MailEnd::Undeliverable(PUT_OFF_TOO_LONG),
+            };
+            if *fate == Fate::NeverNow {
+                let asked = self.transport.inner.asked(debt_id);
+                assert!(asked > PUT_OFFS, "{debt_id} is tried {asked} times");
+                assert_eq!(answers, 0);
+            } else {
+                assert!(answers > 0, "{debt_id} is not answered");
+                assert!(answers <= most, "{debt_id}: {answers} answers of {most}");
+                seen.repeats += answers - 1;
+            }
+            assert_eq!(self.ledger.mail_end(debt_id).as_ref(), Some(&end));
+            let facts = self.ledger.facts_of(*row);
+            let reason = match end {
+                MailEnd::Sent => None,
+                MailEnd::Undeliverable(reason) => Some(reason),
+            };
+            assert_eq!(facts.mailed, reason.is_none(), "{debt_id}");
+            assert_eq!(facts.undeliverable, reason.is_some(), "{debt_id}");
+            assert_eq!(facts.reason.as_deref(), reason.as_ref(), "{debt_id}");
         }
         let audit = Audit::of(&self.ledger, IMPORT).await.unwrap().unwrap();
         assert!(audit.holds(), "{audit}");
-        mailed
+        seen
     }
 }
 
-fn notification(debt_id: &str) -> String {
-    let notification = Notification {
-        name: "João".into(),
-        government_id: "00123".into(),
-        email: "joao@example.com".into(),
-        debt_amount: "7811.5".parse().unwrap(),
-        debt_due_date: "2027-03-15".parse().unwrap(),
-        debt_id: debt_id.into(),
-        boleto: None,
-    };
-    serde_json::to_string(&notification).unwrap()
+fn no_mailbox() -> Reason {
+    Reason {
+        code: "mailbox_unknown".into(),
+        text: "the mail server does not know the mailbox".into(),
+    }
 }
 
-/// Takes its time over a batch, refuses some e-mails for now, and sometimes hangs, before or after
-/// it took them.
+/// Takes its time over a batch, puts off some e-mails, goes away before a batch or in the middle of
+/// it, and sometimes hangs, before or after it took them.
 #[derive(Clone)]
 struct FlakyTransport {
     inner: MemoryTransport,
     random: Arc<Mutex<fastrand::Rng>>,
     hangs: bool,
-    excused: Arc<Mutex<Mailed>>,
+    /// Times that a debt was answered and nobody heard it.
+    excused: Arc<Mutex<Counts>>,
 }
 
 impl FlakyTransport {
+    /// How often it said yes, or never, to a debt.
+    fn answers(&self, debt_id: &str) -> u32 {
+        let mails = self.inner.mails();
+        let yes = mails.iter().filter(|mail| mail.debt_id == debt_id).count();
+        u32::try_from(yes).unwrap() + self.inner.refused(debt_id)
+    }
+
+    fn excuse(&self, debt_id: &str) {
+        let mut excused = self.excused.lock().unwrap();
+        *excused.entry(debt_id.to_owned()).or_default() += 1;
+    }
+
     async fn pause(&self) {
         let milliseconds = self.random.lock().unwrap().u64(0..50);
         sleep(Duration::from_millis(milliseconds)).await;
@@ -205,29 +294,55 @@ impl FlakyTransport {
     fn draws(&self, one_in: u8) -> bool {
         self.random.lock().unwrap().u8(0..one_in) == 0
     }
+
+    /// How many e-mails of a batch it sends before it goes away.
+    fn reach(&self, mails: usize) -> usize {
+        if self.draws(10) {
+            self.random.lock().unwrap().usize(0..=mails)
+        } else {
+            mails
+        }
+    }
+}
+
+impl Dependency for FlakyTransport {
+    fn outage(&self) -> &Outage {
+        self.inner.outage()
+    }
 }
 
 impl Transport for FlakyTransport {
-    async fn send(&self, mails: &[&Notification]) -> Vec<Result<(), TransportError>> {
+    async fn ready(&self) -> Result<(), TransportAway> {
+        self.pause().await;
+        if self.draws(6) {
+            return Err(TransportAway("told to be away".into()));
+        }
+        Ok(())
+    }
+
+    async fn send(&self, mails: &[&Notification]) -> Vec<Sending> {
         self.pause().await;
         if self.hangs && self.draws(40) {
             sleep(HANGING).await;
         }
         for mail in mails {
-            if self.draws(8) {
-                self.inner.fail_once(&mail.debt_id);
+            if self.draws(8) && self.inner.deferrals(&mail.debt_id) == 0 {
+                self.inner.defer(&mail.debt_id, 1);
             }
         }
-        let results = self.inner.send(mails).await;
+        let (reached, left) = mails.split_at(self.reach(mails.len()));
+        let mut answers = self.inner.send(reached).await;
+        answers.extend(left.iter().map(|_| Sending::Away("in the middle".into())));
         if self.hangs && self.draws(40) {
-            // Nobody hears its yes: as if the sender had died.
-            for (mail, _) in mails.iter().zip(&results).filter(|(_, sent)| sent.is_ok()) {
-                let mut excused = self.excused.lock().unwrap();
-                *excused.entry(mail.debt_id.clone()).or_default() += 1;
+            // Nobody hears its answers: as if the sender had died.
+            for (mail, answer) in mails.iter().zip(&answers) {
+                if matches!(answer, Sending::Sent | Sending::Undeliverable(_)) {
+                    self.excuse(&mail.debt_id);
+                }
             }
             sleep(HANGING).await;
         }
         self.pause().await;
-        results
+        answers
     }
 }

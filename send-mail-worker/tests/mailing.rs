@@ -2,73 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod mailroom;
+
 use std::time::Duration;
 
-use common::contract::{Notification, RowId};
+use common::contract::RowId;
 use common::ledger::{ImportLedger, MailClaim, MailLedger};
-use send_mail_worker::Settings;
-use send_mail_worker::transport::MemoryTransport;
-use testkit::{Attribute, RunningService, Stack, new_import, poll_until};
+use mailroom::{LONG, deleted, deliver_raw, publish, start};
+use testkit::{Stack, new_import, poll_until};
 use uuid::Uuid;
-
-const LONG: Duration = Duration::from_secs(20);
-
-async fn start(stack: &Stack) -> (RunningService, MemoryTransport) {
-    let queue = &stack.resources().process_email_url;
-    let settings = Settings::read(&stack.service_environment(queue, &[])).unwrap();
-    let transport = MemoryTransport::default();
-    let mails = transport.clone();
-    let service = RunningService::start(|listener, stop| {
-        send_mail_worker::run(settings, transport, listener, stop)
-    });
-    (service.await, mails)
-}
-
-fn notification(debt_id: &str) -> String {
-    let notification = Notification {
-        name: "João".into(),
-        government_id: "00123".into(),
-        email: "joao@example.com".into(),
-        debt_amount: "7811.5".parse().unwrap(),
-        debt_due_date: "2027-03-15".parse().unwrap(),
-        debt_id: debt_id.into(),
-        boleto: None,
-    };
-    serde_json::to_string(&notification).unwrap()
-}
-
-fn attributes(row: RowId) -> [(&'static str, Attribute); 3] {
-    [
-        ("event_type", Attribute::Text("billing.issued".into())),
-        ("import_id", Attribute::Text(row.import_id.to_string())),
-        ("row", Attribute::Number(row.row)),
-    ]
-}
-
-/// Through the topic: the queue gets it in an SNS envelope.
-async fn publish(stack: &Stack, debt_id: &str, row: RowId) {
-    let topic = &stack.resources().topic_arn;
-    let body = notification(debt_id);
-    let published = stack.emulator().publish(topic, &body, attributes(row));
-    published.await.unwrap();
-}
-
-/// As raw delivery does: the notification itself.
-async fn deliver_raw(stack: &Stack, debt_id: &str, row: RowId) {
-    let queue = &stack.resources().process_email_url;
-    let sent = stack
-        .emulator()
-        .send(queue, notification(debt_id), attributes(row));
-    sent.await.unwrap();
-}
-
-async fn deleted(service: &RunningService, messages: u64) {
-    poll_until("the messages to be deleted", LONG, async || {
-        let deleted = service.metric("sqs_consumer_messages_deleted_total").await;
-        (deleted == messages).then_some(())
-    })
-    .await;
-}
 
 #[tokio::test]
 async fn each_debt_gets_one_mail_whatever_the_form_and_however_often_it_comes() {
@@ -133,21 +75,6 @@ async fn two_workers_send_each_mail_once() {
     .await;
     assert_eq!(mails.mails().len() + more_mails.mails().len(), 60);
     drop((one, other));
-}
-
-#[tokio::test]
-async fn a_mail_that_was_not_taken_is_tried_again() {
-    let stack = Stack::start().await;
-    let (service, mails) = start(&stack).await;
-    mails.fail_once("debt-1");
-    let row = RowId {
-        import_id: Uuid::now_v7(),
-        row: 1,
-    };
-    deliver_raw(&stack, "debt-1", row).await;
-    deleted(&service, 1).await;
-    assert_eq!(mails.mails().len(), 1);
-    assert_eq!(service.metric("messages_processed_errors_total").await, 1);
 }
 
 #[tokio::test]
@@ -229,12 +156,19 @@ async fn every_metric_of_the_contract_is_there_as_0_from_the_start() {
         "sqs_consumer_messages_deleted_total",
         "messages_processed_successfully_total",
         "messages_processed_errors_total",
+        "messages_put_off_total",
         "mails_sent_total",
+        "mail_send_duration_seconds_count",
     ] {
         assert!(
             metrics.contains(&format!("{name}{{app=\"send-mail-worker\"}} 0\n")),
             "{name}"
         );
+    }
+    for outcome in ["sent", "put_off", "undeliverable", "away"] {
+        let sample =
+            format!("mail_outcomes_total{{outcome=\"{outcome}\",app=\"send-mail-worker\"}} 0\n");
+        assert!(metrics.contains(&sample), "{outcome}");
     }
     assert_eq!(service.get("/health").await, r#"{"status":"ok"}"#);
 }

@@ -9,6 +9,7 @@ use common::messaging::{
     QueueWatch, Verdict,
 };
 use common::service::{AppRegistry, BaseSettings};
+use rustack_sqs_model::input::SendMessageInput;
 use testkit::{Stack, poll_until};
 use tokio_util::sync::CancellationToken;
 
@@ -104,6 +105,44 @@ async fn the_gauges_show_depth_and_age_and_use_up_no_receive() {
         left.into_iter()
             .all(|sample| of(sample) == Some(0))
             .then_some(())
+    })
+    .await;
+    watching.abort();
+}
+
+#[tokio::test]
+async fn what_is_put_off_has_a_state_of_its_own_and_is_not_late() {
+    let stack = Stack::start().await;
+    let work = stack.resources().data_process_url.clone();
+    let delayed = SendMessageInput {
+        queue_url: work.clone(),
+        message_body: "a message".to_owned(),
+        delay_seconds: Some(2),
+        ..SendMessageInput::default()
+    };
+    stack.emulator().sqs().send_message(delayed).await.unwrap();
+    let settings = BaseSettings::read(&stack.service_environment(&work, &[]), "PORT", 0).unwrap();
+    let queue = Aws::new(&settings)
+        .await
+        .queue(work.clone(), Duration::ZERO);
+    let registry = AppRegistry::new("test").unwrap();
+    let watch = QueueWatch::new(queue, QueueGauges::new(&registry).unwrap());
+    let watching = tokio::spawn(watch.every(Duration::from_millis(20)).run());
+    let of = |sample: String| gauge(&registry, &sample);
+    let mut late = 0;
+    poll_until("it to be seen delayed", LONG, async || {
+        (of(messages("data-process", "delayed"))? == 1).then_some(())
+    })
+    .await;
+    poll_until("it to come", LONG, async || {
+        late = late.max(of(age("data-process"))?);
+        (of(messages("data-process", "visible"))? == 1).then_some(())
+    })
+    .await;
+    assert_eq!(late, 0);
+    assert_eq!(of(messages("data-process", "delayed")), Some(0));
+    poll_until("its age since then", LONG, async || {
+        (of(age("data-process"))? >= 1).then_some(())
     })
     .await;
     watching.abort();

@@ -4,6 +4,7 @@
 
 mod suite;
 
+use common::contract::Reason;
 use suite::Suite;
 use testkit::{CsvFile, CsvRow};
 
@@ -48,6 +49,34 @@ async fn every_row_has_one_outcome_and_every_bill_one_mail_however_often_a_file_
     ] {
         assert_eq!(service.metric(metric).await, value, "{metric}");
     }
+}
+
+#[tokio::test]
+async fn a_mail_that_is_refused_for_ever_is_a_rejection_of_its_import() {
+    let suite = Suite::start().await;
+    let reason = Reason {
+        code: "mailbox_unknown".into(),
+        text: "the mail server does not know the mailbox".into(),
+    };
+    suite.mails.refuse("debt-2", reason);
+    suite.mails.go_away_at_sends(1);
+    let file = CsvFile::new().valid_rows(3).bytes();
+    let import_id = suite.upload(file.clone()).await;
+    let counts = suite.completed(import_id).await;
+    assert_eq!((counts.billed, counts.mailed), (3, 2));
+    assert_eq!(counts.undeliverable, 1);
+    let route = format!("/v1/imports/{import_id}/rejections");
+    let rejections = suite.importers[0].get(&route).await;
+    let rejected = "3,2,\"mailbox_unknown\",\"the mail server does not know the mailbox\",";
+    let lines: Vec<&str> = rejections.lines().collect();
+    assert_eq!(lines.len(), 2, "{rejections}");
+    assert!(lines[1].starts_with(rejected), "{rejections}");
+
+    // Nor is it tried again when its file comes again.
+    suite.completed(suite.upload(file).await).await;
+    suite.queues_are_empty().await;
+    assert_eq!(suite.mails.asked("debt-2"), 1);
+    assert_eq!(suite.mails_by_debt().len(), 2);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ impl fmt::Display for Masked<'_> {
             body,
             row,
             receive_count,
+            put_off,
         } = self.0;
         let mut of = *row;
         if let Ok(received) = ReceivedNotification::read(body, *row) {
@@ -49,9 +50,16 @@ impl fmt::Display for Masked<'_> {
             Some(row) => write!(f, ", import {} row {}", row.import_id, row.row)?,
             None => f.write_str(", no row of an import")?,
         }
-        let times = if *receive_count == 1 { "time" } else { "times" };
-        write!(f, ", received {receive_count} {times}")
+        write!(f, ", received {receive_count} {}", times(*receive_count))?;
+        if *put_off > 0 {
+            write!(f, ", put off {put_off} {}", times(*put_off))?;
+        }
+        Ok(())
     }
+}
+
+fn times(count: u32) -> &'static str {
+    if count == 1 { "time" } else { "times" }
 }
 
 fn write_debtor(
@@ -81,12 +89,13 @@ mod tests {
     const NOTIFICATION: &str = r#"{"name":"John Silva","government_id":"12345678909","email":"john@example.com","debt_amount":1.00,"debt_due_date":"2027-03-15","debt_id":"debt-1"}"#;
     const DEBTOR: &str = "debt debt-1: J*** S***, j***@example.com, document ***09";
 
-    fn shown(body: &str, row: Option<RowId>) -> String {
+    fn shown(body: &str, row: Option<RowId>, put_off: u32) -> String {
         let delivery = Delivery {
             id: "m-1".into(),
             body: body.into(),
             row,
             receive_count: 5,
+            put_off,
         };
         Masked(&delivery).to_string()
     }
@@ -96,19 +105,21 @@ mod tests {
         let import_id = "00000000-0000-0000-0000-000000000007".parse().unwrap();
         let row = Some(RowId { import_id, row: 42 });
         let line = format!("{DEBTOR}, import {import_id} row 42, received 5 times");
-        assert_eq!(shown(RECORD, row), line);
-        assert_eq!(shown(NOTIFICATION, row), line);
+        assert_eq!(shown(RECORD, row, 0), line);
+        assert_eq!(shown(NOTIFICATION, row, 0), line);
+        let put_off = format!("{line}, put off 12 times");
+        assert_eq!(shown(NOTIFICATION, row, 12), put_off);
         let message = NOTIFICATION.replace('"', "\\\"");
         let envelope = format!(
             r#"{{"Type":"Notification","Message":"{message}","MessageAttributes":{{"import_id":{{"Type":"String","Value":"{import_id}"}},"row":{{"Type":"Number","Value":"42"}}}}}}"#
         );
-        assert_eq!(shown(&envelope, None), line);
+        assert_eq!(shown(&envelope, None, 0), line);
     }
 
     #[test]
     fn what_cannot_be_read_shows_nothing_of_itself() {
         for body in ["", "john@example.com", "{\"name\":\"John\"}", "a,b,c,d,e,f"] {
-            let line = shown(body, None);
+            let line = shown(body, None, 0);
             let bytes = body.len();
             assert_eq!(
                 line,

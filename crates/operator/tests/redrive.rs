@@ -44,6 +44,11 @@ fn attributes(row: usize) -> Attributes {
     BTreeMap::from([
         ("import_id".to_owned(), text("String", import_id)),
         ("row".to_owned(), text("Number", row.to_string())),
+        ("put_off".to_owned(), text("Number", "3".to_owned())),
+        (
+            "not_before".to_owned(),
+            text("Number", "1767225600".to_owned()),
+        ),
         ("checksum".to_owned(), binary),
         ("of_ours".to_owned(), text("String.custom", "é".to_owned())),
     ])

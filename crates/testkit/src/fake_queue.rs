@@ -37,6 +37,7 @@ struct Stored {
     body: String,
     row: Option<RowId>,
     receive_count: u32,
+    put_off: u32,
     visible_at: Instant,
 }
 
@@ -55,16 +56,13 @@ impl FakeQueue {
 
     /// Puts a message in.
     pub fn send(&self, body: &str, row: Option<RowId>) {
-        let mut state = self.lock();
-        state.sent += 1;
-        let id = format!("message-{}", state.sent);
-        let message = Stored {
+        self.lock().put(Stored {
             body: body.to_owned(),
             row,
             receive_count: 0,
+            put_off: 0,
             visible_at: Instant::now(),
-        };
-        state.messages.insert(id, message);
+        });
     }
 
     /// What is not deleted, visible or not.
@@ -134,6 +132,20 @@ impl FakeQueue {
                     }
                     continue;
                 }
+                Verdict::PutOff(wait) => {
+                    state.put(Stored {
+                        body: delivery.body.clone(),
+                        row: delivery.row,
+                        receive_count: 0,
+                        put_off: delivery.put_off + 1,
+                        visible_at: Instant::now() + *wait,
+                    });
+                    // A crash before that makes two of it.
+                    if state.random.u8(0..UNDELETED) > 0 {
+                        state.messages.remove(&delivery.id);
+                    }
+                    continue;
+                }
                 Verdict::Later(time) => *time,
                 Verdict::Failed => RETRY,
             };
@@ -151,6 +163,14 @@ impl FakeQueue {
     }
 }
 
+impl State {
+    fn put(&mut self, message: Stored) {
+        self.sent += 1;
+        let id = format!("message-{}", self.sent);
+        self.messages.insert(id, message);
+    }
+}
+
 impl Stored {
     fn delivery(&self, id: &str) -> Delivery {
         Delivery {
@@ -158,6 +178,7 @@ impl Stored {
             body: self.body.clone(),
             row: self.row,
             receive_count: self.receive_count,
+            put_off: self.put_off,
         }
     }
 }
@@ -198,6 +219,26 @@ mod tests {
                 assert!((1..).zip(&counts).all(|(nth, count)| nth == *count));
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_put_off_comes_as_a_new_message_after_its_time() {
+        let queue = FakeQueue::new(1);
+        queue.send("a", None);
+        let wait = Duration::from_mins(1);
+        let begun = Instant::now();
+        let mut most = 0;
+        while most < 30 {
+            let received = queue.receive(1).await;
+            for delivery in &received {
+                assert!(begun.elapsed() >= wait * delivery.put_off);
+                most = most.max(delivery.put_off);
+            }
+            queue.settle(&received, &vec![Verdict::PutOff(wait); received.len()]);
+        }
+        let left = queue.messages();
+        assert!(left.iter().all(|left| left.receive_count <= 1));
+        assert!(left.len() > 1, "no original was left");
     }
 
     #[tokio::test(start_paused = true)]

@@ -66,6 +66,8 @@ macro_rules! ledger_conformance {
                 reasons_of_one_import_are_none_of_another
                 reasons_beyond_those_that_are_kept_are_other
                 progress_is_new_exactly_once_and_each_kind_stands_alone
+                a_row_is_undeliverable_once_with_its_first_reason
+                reasons_of_outcomes_and_of_undeliverable_rows_are_told_apart
                 facts_of_any_window_are_those_of_its_rows
                 nothing_is_known_of_rows_beyond_an_import_or_of_an_unknown_one
             }
@@ -94,8 +96,11 @@ macro_rules! ledger_conformance {
                 its_owner_is_granted_a_mail_again_and_the_lease_begins_anew
                 only_its_owner_gives_a_lease_back
                 a_mail_is_granted_again_when_its_lease_has_ended
-                a_mail_that_was_sent_is_sent_for_ever
-                a_mail_can_be_marked_without_a_lease_and_after_it
+                a_mail_that_has_ended_stays_so_for_ever
+                the_first_end_of_a_mail_stands
+                many_at_once_end_a_mail_in_one_way
+                the_reason_of_a_mail_is_given_back_to_the_byte
+                a_mail_can_be_ended_without_a_lease_and_after_it
             }
             audit {
                 an_import_that_kept_every_law_holds

@@ -3,17 +3,17 @@
 mod agreements;
 mod fault_plan;
 mod imports;
+mod mails;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use boleto::Agreement;
-use common::contract::RowId;
+use common::contract::{Reason, RowId};
 use common::ledger::{
-    Claim, DebtLedger, DebtState, EndedRow, KeyedUpload, Ledger, LedgerError, MailClaim,
-    MailLedger, Outcome, Progress, RowFacts, RowLedger,
+    Claim, DebtLedger, DebtState, EndedRow, KeyedUpload, Ledger, LedgerError, Outcome, Progress,
+    RowFacts, RowLedger,
 };
 use common::outage::{Dependency, Outage};
 use tokio::time::Instant;
@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 pub use fault_plan::FaultPlan;
 use imports::Import;
+use mails::Mail;
 
 /// A ledger in memory. Cloning shares it.
 ///
@@ -54,12 +55,6 @@ struct State {
     mails: BTreeMap<String, Mail>,
 }
 
-#[derive(Debug)]
-enum Mail {
-    Sent,
-    Leased { owner: Uuid, until: Instant },
-}
-
 impl MemoryLedger {
     /// The same ledger, with calls that take time and fail as the plan says.
     #[must_use]
@@ -71,9 +66,9 @@ impl MemoryLedger {
         }
     }
 
-    /// Whether the e-mail of a debt is recorded as sent, asked without a claim.
-    pub fn is_mailed(&self, debt_id: &str) -> bool {
-        matches!(self.lock().mails.get(debt_id), Some(Mail::Sent))
+    /// All that is known of a row, asked without a call.
+    pub fn facts_of(&self, row: RowId) -> RowFacts {
+        self.lock().facts(row).clone()
     }
 
     /// Gives a row an outcome whatever it has, as only a broken ledger would.
@@ -159,7 +154,6 @@ fn progress_of(facts: &mut RowFacts, progress: Progress) -> &mut bool {
     match progress {
         Progress::Notified => &mut facts.notified,
         Progress::Mailed => &mut facts.mailed,
-        Progress::Undeliverable => &mut facts.undeliverable,
     }
 }
 
@@ -258,6 +252,21 @@ impl RowLedger for MemoryLedger {
         self.call_each(rows, advance).await
     }
 
+    async fn record_undeliverable(
+        &self,
+        rows: &[(RowId, Reason)],
+    ) -> Result<Vec<bool>, LedgerError> {
+        let record = |state: &mut State, (row, reason): &(RowId, Reason)| {
+            let facts = state.facts(*row);
+            let fresh = !std::mem::replace(&mut facts.undeliverable, true);
+            if fresh && facts.reason.is_none() {
+                facts.reason = Some(Arc::new(reason.clone()));
+            }
+            fresh
+        };
+        self.call_each(rows, record).await
+    }
+
     async fn row_facts(
         &self,
         import_id: Uuid,
@@ -275,52 +284,6 @@ impl RowLedger for MemoryLedger {
             state.rows.get(row).cloned().unwrap_or(nothing)
         };
         self.call_each(&rows, look).await
-    }
-}
-
-impl MailLedger for MemoryLedger {
-    async fn claim_mails(
-        &self,
-        debt_ids: &[&str],
-        owner: Uuid,
-        lease: Duration,
-    ) -> Result<Vec<MailClaim>, LedgerError> {
-        let claim = |state: &mut State, id: &&str| {
-            let now = Instant::now();
-            match state.mails.get(*id) {
-                Some(Mail::Sent) => return MailClaim::Sent,
-                Some(Mail::Leased {
-                    owner: other,
-                    until,
-                }) if *until > now && *other != owner => {
-                    return MailClaim::Leased(*until - now);
-                }
-                _ => {}
-            }
-            let until = now + lease;
-            state
-                .mails
-                .insert((*id).to_owned(), Mail::Leased { owner, until });
-            MailClaim::Granted
-        };
-        self.call_each(debt_ids, claim).await
-    }
-
-    async fn release_mails(&self, debt_ids: &[&str], owner: Uuid) -> Result<(), LedgerError> {
-        let release = |state: &mut State, id: &&str| {
-            if matches!(state.mails.get(*id), Some(Mail::Leased { owner: other, .. }) if *other == owner)
-            {
-                state.mails.remove(*id);
-            }
-        };
-        self.call_each(debt_ids, release).await.map(drop)
-    }
-
-    async fn mark_mailed(&self, debt_ids: &[&str]) -> Result<(), LedgerError> {
-        let mark = |state: &mut State, id: &&str| {
-            state.mails.insert((*id).to_owned(), Mail::Sent);
-        };
-        self.call_each(debt_ids, mark).await.map(drop)
     }
 }
 

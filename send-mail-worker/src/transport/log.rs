@@ -1,81 +1,86 @@
 use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
 
 use common::contract::Notification;
-use serde::Serialize;
+use common::outage::{Dependency, Outage};
+use prometheus::Histogram;
 
-use super::{Transport, TransportError};
-use crate::message_id::message_id;
+use super::{Sending, SentLog, Transport, TransportAway};
+use crate::message_id::{NO_DOMAIN, message_id};
 
-/// Logs each e-mail: one JSON object a line, in the form of the process's
-/// other log lines. The line *is* the e-mail, so it does not depend on the
-/// log level, and a batch is one write that has returned before any of its
-/// e-mails counts as sent.
-pub struct LogTransport<W = io::Stdout>(Mutex<W>);
-
-/// The line of the contract: message `Mail sent`, with `debt_id`. An e-mail
-/// that is repeated after a crash has the same `message_id`.
-#[derive(Serialize)]
-struct Line<'a> {
-    timestamp: jiff::Timestamp,
-    level: &'static str,
-    message: &'static str,
-    debt_id: &'a str,
-    message_id: String,
-    target: &'static str,
+/// Logs each e-mail. The line *is* the e-mail, so a batch is one write that
+/// has returned before any of its e-mails counts as sent.
+///
+/// A log that cannot be written is away as a whole: a full disk or a closed
+/// pipe says nothing of an e-mail, and would fail the next one just the same.
+/// Lines that got out before a write failed come again with it.
+#[derive(Debug)]
+pub struct LogTransport<W = io::Stdout> {
+    log: SentLog<W>,
+    outage: Outage,
+    duration: Histogram,
 }
 
 impl LogTransport {
-    /// Writes to standard output.
-    pub fn to_stdout() -> Self {
-        Self::new(io::stdout())
+    /// Writes to standard output, and observes how long each write takes, in
+    /// seconds.
+    pub fn to_stdout(duration: Histogram) -> Self {
+        Self::new(SentLog::to_stdout(), duration)
     }
 }
 
 impl<W: Write> LogTransport<W> {
-    /// Writes to that writer.
-    pub fn new(writer: W) -> Self {
-        Self(Mutex::new(writer))
-    }
-
-    fn write(&self, mails: &[&Notification]) -> io::Result<()> {
-        let timestamp = jiff::Timestamp::now();
-        let mut lines = Vec::with_capacity(mails.len() * 256);
-        for mail in mails {
-            let line = Line {
-                timestamp,
-                level: "INFO",
-                message: "Mail sent",
-                debt_id: &mail.debt_id,
-                message_id: message_id(&mail.debt_id),
-                target: module_path!(),
-            };
-            serde_json::to_writer(&mut lines, &line)?;
-            lines.push(b'\n');
+    /// Writes to that log.
+    pub fn new(log: SentLog<W>, duration: Histogram) -> Self {
+        Self {
+            log,
+            outage: Outage::new("log"),
+            duration,
         }
-        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.write_all(&lines)?;
-        writer.flush()
     }
 }
 
-impl<W> std::fmt::Debug for LogTransport<W> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LogTransport").finish_non_exhaustive()
+impl<W> Dependency for LogTransport<W> {
+    fn outage(&self) -> &Outage {
+        &self.outage
     }
 }
 
 impl<W: Write + Send + 'static> Transport for LogTransport<W> {
-    async fn send(&self, mails: &[&Notification]) -> Vec<Result<(), TransportError>> {
-        let written = self
-            .write(mails)
-            .map_err(|error| TransportError(format!("the log cannot be written: {error}")));
-        vec![written; mails.len()]
+    async fn ready(&self) -> Result<(), TransportAway> {
+        self.log
+            .flush()
+            .map_err(|error| TransportAway(away(&error)))
     }
+
+    async fn send(&self, mails: &[&Notification]) -> Vec<Sending> {
+        let _taken = self.duration.start_timer();
+        let ids: Vec<String> = mails
+            .iter()
+            .map(|mail| message_id(&mail.debt_id, NO_DOMAIN))
+            .collect();
+        let lines = mails.iter().zip(&ids);
+        let written = self
+            .log
+            .write(lines.map(|(mail, id)| (&*mail.debt_id, &**id)));
+        let sending = match written {
+            Ok(()) => Sending::Sent,
+            Err(error) => Sending::Away(away(&error)),
+        };
+        vec![sending; mails.len()]
+    }
+}
+
+fn away(error: &io::Error) -> String {
+    format!("the log cannot be written: {error}")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use prometheus::HistogramOpts;
+
     use super::*;
 
     fn mail(debt_id: &str) -> Notification {
@@ -90,40 +95,57 @@ mod tests {
         }
     }
 
-    struct Full;
+    fn duration() -> Histogram {
+        Histogram::with_opts(HistogramOpts::new("duration", "Duration.")).unwrap()
+    }
 
-    impl Write for Full {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::StorageFull.into())
+    /// A disk that is full until there is room.
+    #[derive(Clone, Default)]
+    struct Disk {
+        room: Arc<AtomicBool>,
+        text: Vec<u8>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.flush()?;
+            self.text.write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
-            Ok(())
+            if self.room.load(Ordering::Relaxed) {
+                Ok(())
+            } else {
+                Err(io::ErrorKind::StorageFull.into())
+            }
         }
     }
 
     #[tokio::test]
-    async fn each_mail_is_one_line_with_its_debt_id_and_no_personal_data() {
-        let transport = LogTransport::new(Vec::new());
-        let mails = [mail("17"), mail("a\nb")];
+    async fn a_batch_is_one_observation_and_holds_no_personal_data() {
+        let duration = duration();
+        let transport = LogTransport::new(SentLog::new(Vec::new()), duration.clone());
+        transport.ready().await.unwrap();
+        let mails = [mail("17"), mail("18")];
         let sent = transport.send(&[&mails[0], &mails[1]]).await;
-        assert_eq!(sent, [Ok(()), Ok(())]);
-        let text = String::from_utf8(transport.0.into_inner().unwrap()).unwrap();
-        assert!(!text.contains("example.com"));
-        let lines: Vec<serde_json::Value> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
-        assert_eq!(lines.len(), 2);
-        assert_eq!(lines[0]["message"], "Mail sent");
-        assert_eq!(lines[0]["debt_id"], "17");
-        assert_eq!(lines[0]["message_id"], message_id("17"));
-        assert_eq!(lines[1]["debt_id"], "a\nb");
+        assert_eq!(sent, [Sending::Sent, Sending::Sent]);
+        assert_eq!(duration.get_sample_count(), 1);
+        let text = String::from_utf8(transport.log.into_inner()).unwrap();
+        assert!(text.contains("\"debt_id\":\"18\""));
+        assert!(text.contains(&message_id("17", NO_DOMAIN)));
+        assert!(!text.contains("example.com") && !text.contains("Zé"));
     }
 
     #[tokio::test]
-    async fn what_could_not_be_written_was_not_sent() {
-        let sent = LogTransport::new(Full).send(&[&mail("17")]).await;
-        assert!(sent[0].is_err());
+    async fn a_log_that_cannot_be_written_is_away_until_it_can() {
+        let disk = Disk::default();
+        let room = Arc::clone(&disk.room);
+        let transport = LogTransport::new(SentLog::new(disk), duration());
+        let sent = transport.send(&[&mail("17")]).await;
+        assert!(matches!(&sent[..], [Sending::Away(_)]), "{sent:?}");
+        assert!(transport.ready().await.is_err());
+        room.store(true, Ordering::Relaxed);
+        transport.ready().await.unwrap();
+        assert_eq!(transport.send(&[&mail("17")]).await, [Sending::Sent]);
     }
 }

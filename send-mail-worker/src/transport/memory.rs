@@ -1,43 +1,135 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use common::contract::Notification;
+use common::contract::{Notification, Reason};
+use common::outage::{Dependency, Outage};
 
-use super::{Transport, TransportError};
+use super::{Sending, Transport, TransportAway};
 
-/// Keeps the e-mails in memory, for tests. Cloning shares them.
-#[derive(Clone, Debug, Default)]
+/// Keeps the e-mails in memory, for tests, and answers what it is told to.
+/// Cloning shares it.
+#[derive(Clone, Debug)]
 pub struct MemoryTransport {
-    mails: Arc<Mutex<Vec<Notification>>>,
-    failing_once: Arc<Mutex<HashSet<String>>>,
+    state: Arc<Mutex<State>>,
+    outage: Outage,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    mails: Vec<Notification>,
+    asked: HashMap<String, u32>,
+    deferrals: HashMap<String, u32>,
+    refusals: HashMap<String, Reason>,
+    refused: HashMap<String, u32>,
+    away: bool,
+    away_for_sends: u32,
+    looked_for: u32,
+}
+
+impl Default for MemoryTransport {
+    fn default() -> Self {
+        Self {
+            state: Arc::default(),
+            outage: Outage::new("mail transport"),
+        }
+    }
 }
 
 impl MemoryTransport {
     /// What was sent so far.
     pub fn mails(&self) -> Vec<Notification> {
-        lock(&self.mails).clone()
+        self.lock().mails.clone()
     }
 
-    /// Lets the next e-mail of that debt fail.
-    pub fn fail_once(&self, debt_id: &str) {
-        lock(&self.failing_once).insert(debt_id.to_owned());
+    /// How often it was asked to send the e-mail of that debt while it was
+    /// there.
+    pub fn asked(&self, debt_id: &str) -> u32 {
+        self.lock().asked.get(debt_id).copied().unwrap_or(0)
+    }
+
+    /// How often it said of the e-mail of that debt that it never takes it.
+    pub fn refused(&self, debt_id: &str) -> u32 {
+        self.lock().refused.get(debt_id).copied().unwrap_or(0)
+    }
+
+    /// How often it is still going to defer the e-mail of that debt.
+    pub fn deferrals(&self, debt_id: &str) -> u32 {
+        self.lock().deferrals.get(debt_id).copied().unwrap_or(0)
+    }
+
+    /// Defers the e-mail of that debt so often.
+    pub fn defer(&self, debt_id: &str, times: u32) {
+        self.lock().deferrals.insert(debt_id.to_owned(), times);
+    }
+
+    /// Never takes the e-mail of that debt.
+    pub fn refuse(&self, debt_id: &str, reason: Reason) {
+        self.lock().refusals.insert(debt_id.to_owned(), reason);
+    }
+
+    /// Is away from now on, or there again.
+    pub fn set_away(&self, away: bool) {
+        self.lock().away = away;
+    }
+
+    /// Goes away at the next so many sends, and is there whenever it is asked.
+    pub fn go_away_at_sends(&self, sends: u32) {
+        self.lock().away_for_sends = sends;
+    }
+
+    /// How often somebody asked whether it is there.
+    pub fn looked_for(&self) -> u32 {
+        self.lock().looked_for
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn send(&mut self, mail: &Notification) -> Sending {
+        *self.asked.entry(mail.debt_id.clone()).or_default() += 1;
+        if let Some(reason) = self.refusals.get(&mail.debt_id) {
+            *self.refused.entry(mail.debt_id.clone()).or_default() += 1;
+            return Sending::Undeliverable(reason.clone());
+        }
+        match self.deferrals.get_mut(&mail.debt_id) {
+            Some(times) if *times > 0 => {
+                *times -= 1;
+                Sending::Deferred("told to defer".into())
+            }
+            _ => {
+                self.mails.push(mail.clone());
+                Sending::Sent
+            }
+        }
+    }
+}
+
+impl Dependency for MemoryTransport {
+    fn outage(&self) -> &Outage {
+        &self.outage
     }
 }
 
 impl Transport for MemoryTransport {
-    async fn send(&self, mails: &[&Notification]) -> Vec<Result<(), TransportError>> {
-        let (mut kept, mut failing) = (lock(&self.mails), lock(&self.failing_once));
-        let send = |mail: &&Notification| {
-            if failing.remove(&mail.debt_id) {
-                return Err(TransportError("told to fail".into()));
-            }
-            kept.push((*mail).clone());
-            Ok(())
-        };
-        mails.iter().map(send).collect()
+    async fn ready(&self) -> Result<(), TransportAway> {
+        let mut state = self.lock();
+        state.looked_for += 1;
+        if state.away {
+            return Err(TransportAway("told to be away".into()));
+        }
+        Ok(())
     }
-}
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn send(&self, mails: &[&Notification]) -> Vec<Sending> {
+        let mut state = self.lock();
+        let goes = state.away_for_sends > 0;
+        if goes || state.away {
+            state.away_for_sends -= u32::from(goes);
+            return vec![Sending::Away("told to be away".into()); mails.len()];
+        }
+        mails.iter().map(|mail| state.send(mail)).collect()
+    }
 }

@@ -2,26 +2,59 @@
 
 mod log;
 mod memory;
+mod sent_log;
 
 use std::future::Future;
+use std::time::Duration;
 
-use common::contract::Notification;
+use common::contract::{Notification, Reason};
+use common::outage::{Dependency, Transient};
 use thiserror::Error;
 
 pub use log::LogTransport;
 pub use memory::MemoryTransport;
+pub use sent_log::SentLog;
 
-/// The transport did not take an e-mail this time; it may later.
+/// Longest time that a transport may take over a batch. What it has not said
+/// by then is not heard: nobody knows which of the e-mails were sent.
+pub const TRANSPORT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What became of one e-mail. The texts hold no personal data, as they are
+/// logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sending {
+    /// It was taken, and is never sent again.
+    Sent,
+    /// It is not taken now, for a reason of its own or of its receiver: it is
+    /// put off.
+    Deferred(String),
+    /// It will never be taken: it is not sent again.
+    Undeliverable(Reason),
+    /// It was not sent, and no e-mail can be: the transport as a whole is
+    /// away. It is sent again until the transport is back, however long that
+    /// takes, so an e-mail that is itself the cause must be
+    /// [`Sending::Deferred`].
+    Away(String),
+}
+
+/// The transport as a whole cannot take e-mails now.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the e-mail was not sent: {0}")]
-pub struct TransportError(pub String);
+#[error("no e-mail can be sent: {0}")]
+pub struct TransportAway(pub String);
 
-/// Takes e-mails. One that it took is never sent again.
-pub trait Transport: Send + Sync + 'static {
-    /// Sends an e-mail for each notification and says of each, in their
-    /// order, whether it was taken.
-    fn send(
-        &self,
-        mails: &[&Notification],
-    ) -> impl Future<Output = Vec<Result<(), TransportError>>> + Send;
+impl Transient for TransportAway {
+    fn is_transient(&self) -> bool {
+        true
+    }
+}
+
+/// Takes e-mails.
+pub trait Transport: Dependency + Send + Sync + 'static {
+    /// Whether it can take e-mails now. It is asked before e-mails are
+    /// claimed, as the claims would run out in an outage, and by `GET /ready`.
+    fn ready(&self) -> impl Future<Output = Result<(), TransportAway>> + Send;
+
+    /// Sends an e-mail for each notification, and says of each, in their
+    /// order, what became of it; within [`TRANSPORT_DEADLINE`].
+    fn send(&self, mails: &[&Notification]) -> impl Future<Output = Vec<Sending>> + Send;
 }

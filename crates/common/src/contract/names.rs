@@ -28,5 +28,10 @@ pub const IMPORT_ID: &str = "import_id";
 pub const ROW: &str = "row";
 /// Attribute, String: what a notification tells, for subscription filters.
 pub const EVENT_TYPE: &str = "event_type";
+/// Attribute, Number: how often a message was put off, from 1 on.
+pub const PUT_OFF: &str = "put_off";
+/// Attribute, Number: Unix seconds before which a message that was put off is
+/// not handled.
+pub const NOT_BEFORE: &str = "not_before";
 /// The [`EVENT_TYPE`] of a billed debt.
 pub const BILLING_ISSUED: &str = "billing.issued";

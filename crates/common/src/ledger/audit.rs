@@ -26,8 +26,8 @@ pub enum Law {
     MailedIsDelivered,
     /// A billed row is mailed or undeliverable.
     BilledIsMailed,
-    /// An invalid row has its reason.
-    InvalidHasReason,
+    /// An invalid or undeliverable row has its reason.
+    RejectedHasReason,
     /// No row beyond the file has anything recorded.
     WithinTheFile,
 }
@@ -40,7 +40,7 @@ impl Law {
         Self::MailedIsNotified,
         Self::MailedIsDelivered,
         Self::BilledIsMailed,
-        Self::InvalidHasReason,
+        Self::RejectedHasReason,
         Self::WithinTheFile,
     ];
 
@@ -54,7 +54,7 @@ impl Law {
             Self::MailedIsNotified => !(row.mailed || row.undeliverable) || row.notified,
             Self::MailedIsDelivered => !(row.mailed && row.undeliverable),
             Self::BilledIsMailed => !row.billed || row.mailed || row.undeliverable,
-            Self::InvalidHasReason => !row.invalid || row.reason.is_some(),
+            Self::RejectedHasReason => !(row.invalid || row.undeliverable) || row.reason.is_some(),
             Self::WithinTheFile => true,
         }
     }
@@ -69,7 +69,7 @@ impl fmt::Display for Law {
             Self::MailedIsNotified => "only notified rows are mailed or undeliverable",
             Self::MailedIsDelivered => "no row is both mailed and undeliverable",
             Self::BilledIsMailed => "every billed row is mailed or undeliverable",
-            Self::InvalidHasReason => "every invalid row has its reason",
+            Self::RejectedHasReason => "every invalid or undeliverable row has its reason",
             Self::WithinTheFile => "nothing is recorded for rows beyond the file",
         })
     }

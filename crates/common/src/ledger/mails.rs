@@ -4,21 +4,31 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::LedgerError;
+use crate::contract::Reason;
 use crate::outage::Dependency;
 
+/// What became of the e-mail of a debt, for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailEnd {
+    /// It was sent.
+    Sent,
+    /// It can never be delivered, for this reason.
+    Undeliverable(Reason),
+}
+
 /// Answer to who wants to send the e-mail of a debt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MailClaim {
     /// The caller sends it, within the lease.
     Granted,
-    /// It was sent.
-    Sent,
+    /// There is nothing left to send.
+    Ended(MailEnd),
     /// Somebody else is about to send it, or died over it: ask again when
     /// this much time has passed.
     Leased(Duration),
 }
 
-/// Who sends the e-mail of a debt, and whether it is sent.
+/// Who sends the e-mail of a debt, and what became of it.
 pub trait MailLedger: Dependency + Send + Sync {
     /// Claims the e-mail of each debt for `lease`, in their order. `owner` is
     /// the attempt that asks: it is granted again what it was granted before,
@@ -38,9 +48,11 @@ pub trait MailLedger: Dependency + Send + Sync {
         owner: Uuid,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    /// Records that the e-mail of each debt was sent.
-    fn mark_mailed(
+    /// Records what became of the e-mail of each debt, whoever has the lease.
+    /// Gives for each, in their order, what stands: the end that was recorded
+    /// first, which may be another.
+    fn end_mails(
         &self,
-        debt_ids: &[&str],
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+        ends: &[(&str, MailEnd)],
+    ) -> impl Future<Output = Result<Vec<MailEnd>, LedgerError>> + Send;
 }

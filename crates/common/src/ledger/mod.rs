@@ -27,7 +27,7 @@ pub use error::LedgerError;
 pub use imports::{
     ImportLedger, ImportState, ImportStatus, KeyedUpload, NewImport, OutcomeCounts, STALLED_AFTER,
 };
-pub use mails::{MailClaim, MailLedger};
+pub use mails::{MailClaim, MailEnd, MailLedger};
 pub use redis::RedisLedger;
 pub use registered::RegisteredImports;
 pub use rows::{EndedRow, Outcome, Progress, RowFacts, RowLedger};

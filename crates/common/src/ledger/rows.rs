@@ -40,20 +40,21 @@ pub enum Progress {
     Notified,
     /// Its e-mail was sent.
     Mailed,
-    /// Its e-mail can never be delivered, as the mail server said.
-    Undeliverable,
 }
+
+/// Name of the third thing that may become of a billed row, which has a
+/// reason: its e-mail can never be delivered.
+pub(super) const UNDELIVERABLE: &str = "undeliverable";
 
 impl Progress {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Notified, Self::Mailed, Self::Undeliverable];
+    pub const ALL: [Self; 2] = [Self::Notified, Self::Mailed];
 
     /// Name in keys, logs and answers.
     pub fn name(self) -> &'static str {
         match self {
             Self::Notified => "notified",
             Self::Mailed => "mailed",
-            Self::Undeliverable => "undeliverable",
         }
     }
 }
@@ -91,7 +92,8 @@ pub struct RowFacts {
     pub mailed: bool,
     /// The e-mail of its bill can never be delivered.
     pub undeliverable: bool,
-    /// The reason that was recorded with its outcome.
+    /// The reason that was recorded with its outcome, or with its e-mail being
+    /// undeliverable.
     pub reason: Option<Arc<Reason>>,
 }
 
@@ -135,6 +137,14 @@ pub trait RowLedger: Dependency + Send + Sync {
         &self,
         progress: Progress,
         rows: &[RowId],
+    ) -> impl Future<Output = Result<Vec<bool>, LedgerError>> + Send;
+
+    /// Records that the e-mail of billed rows of registered imports can never
+    /// be delivered. Gives for each, in their order, whether that is new. A
+    /// row keeps the reason that came first.
+    fn record_undeliverable(
+        &self,
+        rows: &[(RowId, Reason)],
     ) -> impl Future<Output = Result<Vec<bool>, LedgerError>> + Send;
 
     /// What is known of `count` rows of an import, from `first` on, in their

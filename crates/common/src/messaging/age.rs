@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 
+use super::delivery::not_before;
+
 /// When a message was sent, where the receive asked for it.
 pub(super) fn sent_at(message: &Message) -> Option<SystemTime> {
     let milliseconds = message
@@ -14,8 +16,15 @@ pub(super) fn sent_at(message: &Message) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))
 }
 
-/// When the oldest message was sent that any receive returned since somebody
-/// looked. Clones share it.
+/// Since when a message waits: since it was sent, or since the time until
+/// which it was put off.
+pub(super) fn waits_since(message: &Message) -> Option<SystemTime> {
+    let due = message.message_attributes().and_then(not_before);
+    sent_at(message).max(due)
+}
+
+/// Since when the oldest message waits that any receive returned since
+/// somebody looked. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct ReceivedAges(Arc<AtomicU64>);
 
@@ -51,16 +60,16 @@ impl ReceivedAges {
 pub(super) struct OldestWaiting(Option<SystemTime>);
 
 impl OldestWaiting {
-    /// The age at a look. `received` is when the oldest message was sent that
-    /// was received since the last look. While nothing is received the age
-    /// grows on; it is 0 once the queue is empty.
+    /// The age at a look. `received` is since when the oldest message waits
+    /// that was received since the last look. While nothing is received the
+    /// age grows on; it is 0 once no message waits.
     pub(super) fn look(
         &mut self,
         received: Option<SystemTime>,
-        empty: bool,
+        idle: bool,
         now: SystemTime,
     ) -> Duration {
-        self.0 = if empty {
+        self.0 = if idle {
             None
         } else {
             // What waits and was never received is at least as old as the

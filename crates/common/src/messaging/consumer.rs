@@ -2,7 +2,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use prometheus::IntCounter;
 use tokio::sync::Notify;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::delivery::Receipt;
+use super::delivery::{Receipt, Received};
 use super::settle::Settler;
 use super::{CallError, Delivery, Queue, isolate};
 use crate::outage::{Outage, outage_backoff, wait};
@@ -38,8 +38,12 @@ pub enum Verdict {
     /// Handling failed in a way that may pass: it comes back after a time
     /// that grows with its receive count, and is a dead letter in the end.
     Failed,
-    /// No failure: it comes back after this time.
+    /// No failure: it comes back after this time, one receive older.
     Later(Duration),
+    /// No failure, and no receive used up: a copy of it comes after this time,
+    /// which may be long, and this one is deleted. As a crash in between makes
+    /// two of it, a handler must find what was done for the other.
+    PutOff(Duration),
 }
 
 /// Handles what one receive returned.
@@ -71,6 +75,7 @@ pub struct ConsumerMetrics {
     pub(super) deleted: IntCounter,
     pub(super) processed: IntCounter,
     pub(super) errors: IntCounter,
+    pub(super) put_off: IntCounter,
 }
 
 impl ConsumerMetrics {
@@ -92,6 +97,10 @@ impl ConsumerMetrics {
             errors: registry.counter(
                 "messages_processed_errors_total",
                 "Messages whose handling failed; each comes back to be tried again.",
+            )?,
+            put_off: registry.counter(
+                "messages_put_off_total",
+                "Messages put off: SQS took a copy that comes later.",
             )?,
         })
     }
@@ -211,20 +220,20 @@ impl<H: BatchHandler> Consumer<H> {
                 return;
             };
             match received {
-                Ok((deliveries, receipts)) => {
+                Ok(batch) => {
                     if failures > 0 {
                         info!(failures, "Receiving works again");
                     }
                     (backoff, failures) = (outage_backoff(), 0);
                     // SQS may return fewer messages than wait in the queue.
-                    let backlog = deliveries.len() * 2 >= most;
-                    let empty = deliveries.is_empty();
+                    let backlog = batch.len() * 2 >= most;
+                    let empty = batch.is_empty();
                     idle = !first && !backlog;
                     if backlog {
                         self.help_wanted.notify_one();
                     }
                     if !empty {
-                        self.process(deliveries, &receipts).await;
+                        self.process(batch).await;
                     }
                     if first && !backlog && wait(self.pause(empty), &self.stop).await.is_err() {
                         return;
@@ -263,22 +272,23 @@ impl<H: BatchHandler> Consumer<H> {
 
     /// Receives; `None` when told to stop. Nothing is begun then: what SQS
     /// has handed out by that time is given back.
-    async fn receive_until_stopped(&self) -> Option<Result<Batch, CallError>> {
+    async fn receive_until_stopped(&self) -> Option<Result<Vec<Received>, CallError>> {
         let mut receiving = pin!(self.receive());
         let last = tokio::select! {
             biased;
             () = self.stop.cancelled() => tokio::time::timeout(LAST_ANSWER, receiving).await,
             received = &mut receiving => return Some(received),
         };
-        if let Ok(Ok((_, receipts))) = last
-            && !receipts.is_empty()
+        if let Ok(Ok(batch)) = last
+            && !batch.is_empty()
         {
+            let receipts: Vec<&Receipt> = batch.iter().map(|(_, receipt)| receipt).collect();
             self.settler.give_back(&receipts).await;
         }
         None
     }
 
-    async fn receive(&self) -> Result<Batch, CallError> {
+    async fn receive(&self) -> Result<Vec<Received>, CallError> {
         let ConsumerOptions {
             max_messages,
             long_poll,
@@ -290,7 +300,7 @@ impl<H: BatchHandler> Consumer<H> {
             .receive(max_messages, long_poll, visibility_timeout)
             .await?;
         self.metrics.received.inc_by(received.len() as u64);
-        Ok(received.into_iter().unzip())
+        Ok(received)
     }
 
     /// A batch that waits for something must not keep the queue from being
@@ -302,20 +312,29 @@ impl<H: BatchHandler> Consumer<H> {
         }
     }
 
-    /// Handles a batch, keeping it hidden meanwhile, and settles it.
-    async fn process(&self, deliveries: Vec<Delivery>, receipts: &[Receipt]) {
+    /// Handles a batch, keeping it hidden meanwhile, and settles it. What was
+    /// put off for longer than it could be delayed goes on waiting.
+    async fn process(&self, batch: Vec<Received>) {
+        let now = SystemTime::now();
+        let (early, due): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .partition(|(_, receipt)| receipt.is_early(now));
+        if !early.is_empty() {
+            self.settler.put_off_further(&early).await;
+        }
+        if due.is_empty() {
+            return;
+        }
+        let (deliveries, receipts): (Vec<_>, Vec<_>) = due.into_iter().unzip();
         let verdicts = tokio::select! {
             biased;
-            verdicts = isolate::verdicts(&self.handler, deliveries, &self.stop) => verdicts,
-            never = self.settler.keep_hidden(receipts) => match never {},
+            verdicts = isolate::verdicts(&self.handler, &deliveries, &self.stop) => verdicts,
+            never = self.settler.keep_hidden(&receipts) => match never {},
             never = self.ask_for_help() => match never {},
         };
-        self.settler.settle(receipts, &verdicts).await;
+        self.settler.settle(&deliveries, &receipts, &verdicts).await;
     }
 }
-
-/// What one receive returned.
-type Batch = (Vec<Delivery>, Vec<Receipt>);
 
 async fn passed(deadline: Option<Instant>) {
     match deadline {

@@ -1,12 +1,9 @@
-use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_sqs::types::{
-    Message, MessageAttributeValue, MessageSystemAttributeName, SendMessageBatchRequestEntry,
-};
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, SendMessageBatchRequestEntry};
 
 use super::age::sent_at;
-use super::delivery::{Receipt, take_apart};
+use super::delivery::{Receipt, size_of, take_apart};
 use super::entry::incomplete;
 use super::queue::{failures, whole_seconds};
 use super::{CallError, Delivery, EntryOutcome, Queue, QueueDepth, split};
@@ -282,18 +279,5 @@ impl DeadLetters {
 
 /// Bytes that SQS counts.
 fn size(message: &Message) -> usize {
-    let value = |value: &MessageAttributeValue| {
-        let text = value.string_value().map_or(0, str::len);
-        let binary = value.binary_value().map_or(0, |blob| blob.as_ref().len());
-        value.data_type().len() + text + binary
-    };
-    let attributes = message
-        .message_attributes()
-        .map_or(0, |attributes: &HashMap<_, _>| {
-            attributes
-                .iter()
-                .map(|(name, v)| name.len() + value(v))
-                .sum()
-        });
-    message.body().map_or(0, str::len) + attributes
+    message.body().map_or(0, str::len) + message.message_attributes().map_or(0, size_of)
 }

@@ -1,4 +1,7 @@
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
 
 use crate::contract::{RowId, names};
 
@@ -13,33 +16,77 @@ pub struct Delivery {
     pub row: Option<RowId>,
     /// How often the message was received, this time included.
     pub receive_count: u32,
+    /// How often it was put off.
+    pub put_off: u32,
 }
 
-/// What settles a delivery: deletes it, or sets how long it stays hidden.
+/// Message attributes by their names.
+pub(super) type Attributes = HashMap<String, MessageAttributeValue>;
+
+/// What settles a delivery: deletes it, sets how long it stays hidden, or
+/// puts it off.
 #[derive(Clone, Debug)]
 pub(super) struct Receipt {
     pub(super) handle: String,
     pub(super) receive_count: u32,
+    /// What the receive asked for, for a copy of the message.
+    pub(super) attributes: Attributes,
 }
 
+impl Receipt {
+    /// Whether the message was put off until later than `now`.
+    pub(super) fn is_early(&self, now: SystemTime) -> bool {
+        not_before(&self.attributes).is_some_and(|time| time > now)
+    }
+}
+
+/// A message as a receive returns it.
+pub(super) type Received = (Delivery, Receipt);
+
 /// Takes a message of the SDK apart.
-pub(super) fn take_apart(message: Message) -> (Delivery, Receipt) {
+pub(super) fn take_apart(message: Message) -> Received {
     let receive_count = message
         .attributes()
         .and_then(|a| a.get(&MessageSystemAttributeName::ApproximateReceiveCount))
         .and_then(|count| count.parse().ok())
         .unwrap_or(1);
-    let attribute = |name: &str| message.message_attributes()?.get(name)?.string_value();
-    let row = RowId::from_attributes(attribute(names::IMPORT_ID), attribute(names::ROW));
+    let attributes = message.message_attributes.unwrap_or_default();
+    let row = RowId::from_attributes(
+        text(&attributes, names::IMPORT_ID),
+        text(&attributes, names::ROW),
+    );
+    let put_off = text(&attributes, names::PUT_OFF).and_then(|times| times.parse().ok());
     let delivery = Delivery {
         id: message.message_id.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
         row,
         receive_count,
+        put_off: put_off.unwrap_or(0),
     };
     let receipt = Receipt {
         handle: message.receipt_handle.unwrap_or_default(),
         receive_count,
+        attributes,
     };
     (delivery, receipt)
+}
+
+/// Before when a message is not to be handled, if it was put off.
+pub(super) fn not_before(attributes: &Attributes) -> Option<SystemTime> {
+    let seconds = text(attributes, names::NOT_BEFORE)?.parse().ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+/// Bytes that SQS counts of attributes: name, type and value of each.
+pub(super) fn size_of(attributes: &Attributes) -> usize {
+    let size = |(name, value): (&String, &MessageAttributeValue)| {
+        let text = value.string_value().map_or(0, str::len);
+        let binary = value.binary_value().map_or(0, |blob| blob.as_ref().len());
+        name.len() + value.data_type().len() + text + binary
+    };
+    attributes.iter().map(size).sum()
+}
+
+fn text<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
+    attributes.get(name)?.string_value()
 }

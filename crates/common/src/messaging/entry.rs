@@ -160,12 +160,24 @@ impl Transient for CallError {
     }
 }
 
+/// A message of a batch call.
+pub trait BatchEntry {
+    /// Bytes that SQS and SNS count.
+    fn size(&self) -> usize;
+}
+
+impl BatchEntry for Outgoing {
+    fn size(&self) -> usize {
+        Outgoing::size(self)
+    }
+}
+
 /// Something that takes up to ten messages a call: a queue or a topic.
-pub trait BatchSender: Dependency + Send + Sync {
+pub trait BatchSender<M = Outgoing>: Dependency + Send + Sync {
     /// Sends one batch and gives the outcome of each entry, in their order.
     fn send_batch(
         &self,
-        entries: &[&Outgoing],
+        entries: &[&M],
     ) -> impl Future<Output = Result<Vec<EntryOutcome>, CallError>> + Send;
 }
 

@@ -23,6 +23,12 @@ pub struct QueueDepth {
 }
 
 impl QueueDepth {
+    /// Whether no message waits to be received or handled. Those that are to
+    /// come later do not wait yet.
+    pub fn is_idle(self) -> bool {
+        self.visible == 0 && self.in_flight == 0
+    }
+
     /// Whether there is no message in any state.
     pub fn is_empty(self) -> bool {
         self == Self::default()

@@ -16,31 +16,29 @@ use super::consumer::{BatchHandler, Verdict};
 /// back.
 pub(super) async fn verdicts<H: BatchHandler>(
     handler: &H,
-    deliveries: Vec<Delivery>,
+    deliveries: &[Delivery],
     stop: &CancellationToken,
 ) -> Vec<Verdict> {
     if deliveries.len() <= 1 {
-        let count = deliveries.len();
         return attempt(handler, deliveries)
             .await
-            .unwrap_or_else(|| vec![Verdict::Failed; count]);
+            .unwrap_or_else(|| vec![Verdict::Failed; deliveries.len()]);
     }
-    let singles = deliveries.clone();
     if let Some(verdicts) = attempt(handler, deliveries).await
         && verdicts.iter().any(|verdict| *verdict != Verdict::Failed)
     {
         return verdicts;
     }
     warn!(
-        messages = singles.len(),
+        messages = deliveries.len(),
         "A whole batch failed, its messages are handled one by one"
     );
-    let mut verdicts = Vec::with_capacity(singles.len());
-    for single in singles {
+    let mut verdicts = Vec::with_capacity(deliveries.len());
+    for single in deliveries.chunks(1) {
         verdicts.push(if stop.is_cancelled() {
             Verdict::Later(Duration::ZERO)
         } else {
-            let verdict = attempt(handler, vec![single]).await;
+            let verdict = attempt(handler, single).await;
             verdict.map_or(Verdict::Failed, |verdicts| verdicts[0])
         });
     }
@@ -48,10 +46,11 @@ pub(super) async fn verdicts<H: BatchHandler>(
 }
 
 /// One call of the handler; `None` where it panics or gives too few verdicts.
-async fn attempt<H: BatchHandler>(handler: &H, deliveries: Vec<Delivery>) -> Option<Vec<Verdict>> {
+async fn attempt<H: BatchHandler>(handler: &H, deliveries: &[Delivery]) -> Option<Vec<Verdict>> {
     let count = deliveries.len();
     // The call itself may panic, before there is a future.
-    let handling = AssertUnwindSafe(async { handler.handle(deliveries).await }).catch_unwind();
+    let handling =
+        AssertUnwindSafe(async { handler.handle(deliveries.to_vec()).await }).catch_unwind();
     match handling.await {
         Ok(verdicts) if verdicts.len() >= count => Some(verdicts),
         Ok(verdicts) => {
@@ -103,6 +102,7 @@ mod tests {
                 body: (*body).to_owned(),
                 row: None,
                 receive_count: 1,
+                put_off: 0,
             })
             .collect()
     }
@@ -113,7 +113,7 @@ mod tests {
             calls: Mutex::default(),
         };
         let stop = CancellationToken::new();
-        let verdicts = verdicts(&handler, batch(bodies), &stop).await;
+        let verdicts = verdicts(&handler, &batch(bodies), &stop).await;
         (verdicts, handler.calls.into_inner().unwrap())
     }
 
@@ -136,9 +136,15 @@ mod tests {
 
     #[tokio::test]
     async fn verdicts_of_their_own_stand() {
-        let own = || vec![Verdict::Later(Duration::ZERO), Verdict::Failed];
-        let (verdicts, calls) = handled(own, &["a", "poison"]).await;
-        assert_eq!((verdicts, calls), (own(), vec![2]));
+        let ways: [fn() -> Vec<Verdict>; 2] = [
+            || vec![Verdict::Later(Duration::ZERO), Verdict::Failed],
+            // No failure, though nothing of it is done.
+            || vec![Verdict::PutOff(Duration::from_mins(1)); 2],
+        ];
+        for own in ways {
+            let (verdicts, calls) = handled(own, &["a", "poison"]).await;
+            assert_eq!((verdicts, calls), (own(), vec![2]));
+        }
     }
 
     #[tokio::test]
@@ -149,7 +155,7 @@ mod tests {
         };
         let stop = CancellationToken::new();
         stop.cancel();
-        let verdicts = verdicts(&handler, batch(&["a", "poison"]), &stop).await;
+        let verdicts = verdicts(&handler, &batch(&["a", "poison"]), &stop).await;
         assert_eq!(verdicts, [Verdict::Later(Duration::ZERO); 2]);
         assert_eq!(handler.calls.into_inner().unwrap(), [2]);
     }

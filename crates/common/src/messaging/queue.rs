@@ -7,12 +7,22 @@ use aws_sdk_sqs::types::{
     SendMessageBatchRequestEntry,
 };
 
-use super::age::{ReceivedAges, sent_at};
-use super::delivery::{Receipt, take_apart};
+use super::age::{ReceivedAges, waits_since};
+use super::delivery::{Receipt, Received, take_apart};
 use super::entry::{incomplete, outcomes};
-use super::{BatchSender, CallError, Delivery, EntryOutcome, Outgoing};
+use super::{BatchSender, CallError, EntryOutcome, Outgoing};
 use crate::contract::names;
 use crate::outage::{Dependency, Outage};
+
+/// The attributes that the suite gives its messages: all of them go with a
+/// copy. A message has ten at most.
+const ATTRIBUTES: [&str; 5] = [
+    names::IMPORT_ID,
+    names::ROW,
+    names::EVENT_TYPE,
+    names::PUT_OFF,
+    names::NOT_BEFORE,
+];
 
 /// An SQS queue. Cloning shares the connections.
 #[derive(Clone, Debug)]
@@ -53,7 +63,7 @@ impl Queue {
         most: i32,
         wait: Duration,
         visibility: Duration,
-    ) -> Result<Vec<(Delivery, Receipt)>, CallError> {
+    ) -> Result<Vec<Received>, CallError> {
         let received = self
             .receives
             .receive_message()
@@ -63,13 +73,12 @@ impl Queue {
             .visibility_timeout(whole_seconds(visibility))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
-            .message_attribute_names(names::IMPORT_ID)
-            .message_attribute_names(names::ROW)
+            .set_message_attribute_names(Some(ATTRIBUTES.map(str::to_owned).into()))
             .send()
             .await
             .map_err(|error| CallError::from_sdk(&error))?;
         let messages = received.messages.unwrap_or_default();
-        let ages = messages.iter().filter_map(sent_at);
+        let ages = messages.iter().filter_map(waits_since);
         self.received.note(ages);
         Ok(messages.into_iter().map(take_apart).collect())
     }

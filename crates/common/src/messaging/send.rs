@@ -1,7 +1,7 @@
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::{BatchSender, CallError, EntryOutcome, Outgoing};
+use super::{BatchEntry, BatchSender, CallError, EntryOutcome};
 use crate::contract::names::{MAX_BATCH_BYTES, MAX_BATCH_ENTRIES};
 use crate::outage::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
 
@@ -29,9 +29,9 @@ pub enum Delivered {
 /// # Errors
 /// [`Interrupted`] when `stop` was cancelled while the service was away:
 /// nothing is known then, and any of the messages may have been sent.
-pub async fn send_all<S: BatchSender>(
+pub async fn send_all<S: BatchSender<M>, M: BatchEntry>(
     sender: &S,
-    messages: &[Outgoing],
+    messages: &[M],
     stop: &CancellationToken,
 ) -> Result<Vec<Delivered>, Interrupted> {
     let mut delivered = vec![Delivered::Failed(String::new()); messages.len()];
@@ -59,9 +59,9 @@ pub async fn send_all<S: BatchSender>(
 
 /// One call for the messages of these indices; where its content is refused,
 /// a call for each.
-async fn send_batch<S: BatchSender>(
+async fn send_batch<S: BatchSender<M>, M>(
     sender: &S,
-    messages: &[Outgoing],
+    messages: &[M],
     batch: &[usize],
     stop: &CancellationToken,
     delivered: &mut [Delivered],
@@ -91,13 +91,13 @@ async fn send_batch<S: BatchSender>(
 }
 
 /// One call, repeated while the service is away.
-async fn call<S: BatchSender>(
+async fn call<S: BatchSender<M>, M>(
     sender: &S,
-    messages: &[Outgoing],
+    messages: &[M],
     batch: &[usize],
     stop: &CancellationToken,
 ) -> Result<Result<Vec<EntryOutcome>, CallError>, Interrupted> {
-    let entries: Vec<&Outgoing> = batch.iter().map(|index| &messages[*index]).collect();
+    let entries: Vec<&M> = batch.iter().map(|index| &messages[*index]).collect();
     match ride_out(sender.outage(), stop, || sender.send_batch(&entries)).await {
         Ok(outcomes) => Ok(Ok(outcomes)),
         Err(GaveUp::Permanent(error)) => Ok(Err(error)),
@@ -142,6 +142,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::messaging::Outgoing;
     use crate::outage::{Dependency, Outage};
 
     /// Answers each body as it says: `ok`, `bad` (refused), `flaky` (fails

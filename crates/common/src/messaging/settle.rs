@@ -1,12 +1,13 @@
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::consumer::{ConsumerMetrics, Verdict};
-use super::delivery::Receipt;
-use super::{EntryOutcome, Queue};
+use super::delivery::{Receipt, Received};
+use super::put_off::PutOff;
+use super::{Delivered, Delivery, EntryOutcome, Queue, send_all};
 use crate::outage::{Backoff, Dependency, ride_out};
 
 /// First and longest wait of a message whose handling failed.
@@ -14,7 +15,7 @@ const FIRST_RETRY: Duration = Duration::from_secs(5);
 const LONGEST_RETRY: Duration = Duration::from_mins(5);
 
 /// The side of a consumer that talks to the queue about messages in hand:
-/// keeps them hidden, deletes them, gives them back. Whatever it cannot do
+/// keeps them hidden, deletes them, gives them back, puts them off. Whatever it cannot do
 /// is done by the visibility timeout.
 #[derive(Debug)]
 pub(super) struct Settler {
@@ -56,31 +57,92 @@ impl Settler {
     }
 
     /// Lets others have messages that nothing was begun with.
-    pub(super) async fn give_back(&self, receipts: &[Receipt]) {
-        let now: Vec<_> = receipts.iter().map(|r| (r, Duration::ZERO)).collect();
+    pub(super) async fn give_back(&self, receipts: &[&Receipt]) {
+        let now: Vec<_> = receipts.iter().map(|r| (*r, Duration::ZERO)).collect();
         self.hide(&now, NOT_GIVEN_BACK).await;
     }
 
     /// Does with each message what its verdict says.
-    pub(super) async fn settle(&self, receipts: &[Receipt], verdicts: &[Verdict]) {
+    pub(super) async fn settle(
+        &self,
+        deliveries: &[Delivery],
+        receipts: &[Receipt],
+        verdicts: &[Verdict],
+    ) {
+        let now = SystemTime::now();
         let mut done = Vec::with_capacity(receipts.len());
-        let mut back = Vec::new();
-        for (receipt, verdict) in receipts.iter().zip(verdicts) {
+        let (mut back, mut failed, mut put_off) = (Vec::new(), Vec::new(), Vec::new());
+        for ((delivery, receipt), verdict) in deliveries.iter().zip(receipts).zip(verdicts) {
             match verdict {
                 Verdict::Done => done.push(receipt),
                 Verdict::Later(time) => back.push((receipt, *time)),
-                Verdict::Failed => back.push((receipt, retry_after(receipt.receive_count))),
+                Verdict::Failed => failed.push(receipt),
+                Verdict::PutOff(wait) => {
+                    put_off.push((receipt, PutOff::until(now + *wait, delivery, receipt)));
+                }
             }
         }
-        let failed = verdicts.iter().filter(|v| **v == Verdict::Failed).count();
         self.metrics.processed.inc_by(done.len() as u64);
-        self.metrics.errors.inc_by(failed as u64);
+        let copied = self.copy(put_off, &mut failed).await;
+        self.metrics.put_off.inc_by(copied.len() as u64);
+        done.extend(copied);
+        self.metrics.errors.inc_by(failed.len() as u64);
+        back.extend(
+            failed
+                .into_iter()
+                .map(|r| (r, retry_after(r.receive_count))),
+        );
         if !done.is_empty() {
             self.delete(done).await;
         }
         if !back.is_empty() {
             self.hide(&back, NOT_GIVEN_BACK).await;
         }
+    }
+
+    /// Lets messages go on waiting that were put off until later than now.
+    pub(super) async fn put_off_further(&self, early: &[Received]) {
+        let put_off = early
+            .iter()
+            .map(|(delivery, receipt)| (receipt, PutOff::further(delivery, receipt)));
+        let mut failed = Vec::new();
+        let done = self.copy(put_off.collect(), &mut failed).await;
+        if !done.is_empty() {
+            self.delete(done).await;
+        }
+        if !failed.is_empty() {
+            let back = failed
+                .into_iter()
+                .map(|r| (r, retry_after(r.receive_count)));
+            self.hide(&back.collect::<Vec<_>>(), NOT_GIVEN_BACK).await;
+        }
+    }
+
+    /// Sends the copies of messages that are put off, and gives those that SQS
+    /// took: the originals may be deleted. The others are added to `failed`.
+    async fn copy<'a>(
+        &self,
+        put_off: Vec<(&'a Receipt, PutOff)>,
+        failed: &mut Vec<&'a Receipt>,
+    ) -> Vec<&'a Receipt> {
+        let (receipts, copies): (Vec<_>, Vec<_>) = put_off.into_iter().unzip();
+        let Ok(delivered) = send_all(&self.queue, &copies, &self.stop).await else {
+            // Told to stop in an outage. Nobody knows which were sent: some
+            // may be there twice.
+            self.give_back(&receipts).await;
+            return Vec::new();
+        };
+        let mut taken = Vec::with_capacity(receipts.len());
+        for (receipt, delivered) in receipts.into_iter().zip(delivered) {
+            match delivered {
+                Delivered::Accepted => taken.push(receipt),
+                Delivered::Refused(reason) | Delivered::Failed(reason) => {
+                    warn!(reason, "A message was not put off, it comes again");
+                    failed.push(receipt);
+                }
+            }
+        }
+        taken
     }
 
     /// Sets for how long messages stay hidden, and warns of those that are

@@ -25,7 +25,7 @@ impl QueueGauges {
         Ok(Self {
             messages: registry.labelled_gauge(
                 "sqs_queue_messages",
-                "Messages in the queue: visible, in_flight (received, or waiting for their next try) or delayed.",
+                "Messages in the queue: visible, in_flight (received, or waiting for their next try) or delayed (put off).",
                 &["queue", "state"],
             )?,
             oldest_age: registry.labelled_gauge(
@@ -112,7 +112,7 @@ impl QueueWatch {
         let now = SystemTime::now();
         let depth = self.queue.depth().await?;
         let received = self.queue.received.take();
-        let age = self.oldest.look(received, depth.is_empty(), now);
+        let age = self.oldest.look(received, depth.is_idle(), now);
         self.gauges.set(&self.queue, depth, age);
 
         if self.dead_letters.is_none() {

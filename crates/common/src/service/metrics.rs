@@ -2,8 +2,8 @@ use std::collections::HashMap;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 use thiserror::Error;
 
@@ -28,6 +28,19 @@ impl AppRegistry {
     /// A new counter at 0.
     pub fn counter(&self, name: &str, help: &str) -> Result<IntCounter, MetricsError> {
         self.register(IntCounter::new(name, help)?)
+    }
+
+    /// A new counter at 0 for each of these values of a label, in their order.
+    pub fn counters<const N: usize>(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: [&str; N],
+    ) -> Result<[IntCounter; N], MetricsError> {
+        let counters = IntCounterVec::new(Opts::new(name, help), &[label])?;
+        let counters = self.register(counters)?;
+        Ok(values.map(|value| counters.with_label_values(&[value])))
     }
 
     /// A new gauge at 0.
@@ -73,6 +86,22 @@ impl AppRegistry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_labelled_counter_is_there_for_each_of_its_values() {
+        let registry = AppRegistry::new("a").unwrap();
+        let [yes, _no] = registry
+            .counters("answers_total", "Answers.", "answer", ["yes", "no"])
+            .unwrap();
+        yes.inc();
+        let text = registry.render().unwrap();
+        for line in [
+            "answers_total{answer=\"yes\",app=\"a\"} 1",
+            "answers_total{answer=\"no\",app=\"a\"} 0",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
 
     #[test]
     fn every_metric_is_there_from_the_start_with_its_app() {

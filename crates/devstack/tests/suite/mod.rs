@@ -10,6 +10,7 @@ use common::ledger::{ImportLedger, OutcomeCounts, RedisLedger};
 use common::service::Environment;
 use futures::future::join_all;
 use reqwest::multipart::{Form, Part};
+use send_mail_worker::patience::Patience;
 use send_mail_worker::transport::MemoryTransport;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -83,8 +84,10 @@ impl Suite {
         let env = self.environment(&self.stack.resources().process_email_url, variables);
         let settings = send_mail_worker::Settings::read(&env).unwrap();
         let mails = self.mails.clone();
-        let service =
-            RunningService::start(|l, s| send_mail_worker::run(settings, mails, l, s)).await;
+        let service = RunningService::start(|l, s| {
+            send_mail_worker::run(settings, Patience::default(), |_| mails, l, s)
+        })
+        .await;
         self.mail_workers.push(service);
     }
 

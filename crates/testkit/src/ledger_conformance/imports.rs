@@ -9,7 +9,7 @@ use common::ledger::{
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{LONG, at, ended, import, import_id, registered, row, rows};
+use super::{LONG, at, ended, import, import_id, reason, registered, row, rows};
 use crate::poll_until;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -210,12 +210,17 @@ pub async fn a_look_moves_the_progress_only_when_a_figure_moved<L: Ledger>(ledge
         end(ledger, Outcome::Billed, import, [number]).await;
         look(false).await;
     }
+    let first = rows(import, [1]);
     for progress in Progress::ALL {
-        let rows = rows(import, [1]);
-        ledger.advance_rows(progress, &rows).await.unwrap();
+        ledger.advance_rows(progress, &first).await.unwrap();
         look(true).await;
-        ledger.advance_rows(progress, &rows).await.unwrap();
+        ledger.advance_rows(progress, &first).await.unwrap();
         look(false).await;
+    }
+    let undeliverable = [(first[0], reason("mailbox", "none"))];
+    for moves in [true, false] {
+        ledger.record_undeliverable(&undeliverable).await.unwrap();
+        look(moves).await;
     }
     ledger.register_import(&super::import(1, 10)).await.unwrap();
     look(false).await;
@@ -229,9 +234,8 @@ pub async fn an_end_is_seen_once_and_the_import_is_open_until_then<L: Ledger>(le
     settle(ledger, import, [1]).await;
     end(ledger, Outcome::Billed, import, [2]).await;
     assert_eq!(observe(ledger, import, 2).await.finished_at, None);
-    let last = rows(import, [2]);
-    let undeliverable = ledger.advance_rows(Progress::Undeliverable, &last).await;
-    undeliverable.unwrap();
+    let last = [(row(import, 2), reason("mailbox", "none"))];
+    ledger.record_undeliverable(&last).await.unwrap();
     assert_eq!(status(ledger, import).await.finished_at, None);
     assert_eq!(open(ledger).await, [import, other]);
     for second in [3, 4] {

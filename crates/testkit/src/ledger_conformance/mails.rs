@@ -1,12 +1,12 @@
-//! Who sends an e-mail, and whether it is sent.
+//! Who sends an e-mail, and what became of it.
 
 use std::time::Duration;
 
-use common::ledger::{Ledger, MailClaim};
+use common::ledger::{Ledger, MailClaim, MailEnd};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::LONG;
+use super::{LONG, reason};
 use crate::poll_until;
 
 const LEASE: Duration = Duration::from_mins(1);
@@ -15,9 +15,21 @@ const ONE: Uuid = Uuid::from_u128(1);
 const OTHER: Uuid = Uuid::from_u128(2);
 
 async fn ask<L: Ledger>(ledger: &L, owner: Uuid, lease: Duration) -> MailClaim {
-    let claims = ledger.claim_mails(&["7"], owner, lease).await.unwrap();
+    let mut claims = ledger.claim_mails(&["7"], owner, lease).await.unwrap();
     assert_eq!(claims.len(), 1);
-    claims[0]
+    claims.remove(0)
+}
+
+/// Records an end, and gives what stands.
+async fn end<L: Ledger>(ledger: &L, debt_id: &str, end: &MailEnd) -> MailEnd {
+    let ends = [(debt_id, end.clone())];
+    let mut standing = ledger.end_mails(&ends).await.unwrap();
+    assert_eq!(standing.len(), 1);
+    standing.remove(0)
+}
+
+fn undeliverable(code: &str) -> MailEnd {
+    MailEnd::Undeliverable(reason(code, "no such mailbox"))
 }
 
 /// The time left is the first one's, whatever the others ask for.
@@ -31,10 +43,11 @@ pub async fn a_mail_is_granted_to_one_and_the_others_are_told_how_long_to_wait<L
         };
         assert!(left > LEASE / 2 && left <= LEASE, "{left:?}");
     }
-    ledger.mark_mailed(&["9"]).await.unwrap();
+    end(ledger, "9", &MailEnd::Sent).await;
     let mixed = ledger.claim_mails(&["8", "7", "9"], OTHER, LEASE).await;
     let mixed = mixed.unwrap();
-    assert_eq!((mixed[0], mixed[2]), (MailClaim::Granted, MailClaim::Sent));
+    assert_eq!(mixed[0], MailClaim::Granted);
+    assert_eq!(mixed[2], MailClaim::Ended(MailEnd::Sent));
     assert!(matches!(mixed[1], MailClaim::Leased(left) if left <= LEASE));
     assert_eq!(ledger.claim_mails(&[], ONE, LEASE).await.unwrap(), []);
 }
@@ -58,8 +71,9 @@ pub async fn its_owner_is_granted_a_mail_again_and_the_lease_begins_anew<L: Ledg
     assert_eq!(ask(ledger, ONE, LEASE).await, MailClaim::Granted);
     let claim = ask(ledger, OTHER, LEASE).await;
     assert!(matches!(claim, MailClaim::Leased(left) if left > LEASE / 2));
-    ledger.mark_mailed(&["7"]).await.unwrap();
-    assert_eq!(ask(ledger, ONE, LEASE).await, MailClaim::Sent);
+    end(ledger, "7", &MailEnd::Sent).await;
+    let claim = ask(ledger, ONE, LEASE).await;
+    assert_eq!(claim, MailClaim::Ended(MailEnd::Sent));
 }
 
 /// Giving back what is another's, or what nobody has, changes nothing.
@@ -92,34 +106,107 @@ pub async fn a_mail_is_granted_again_when_its_lease_has_ended<L: Ledger>(ledger:
 }
 
 /// Neither a release nor the end of its lease opens it again.
-pub async fn a_mail_that_was_sent_is_sent_for_ever<L: Ledger>(ledger: &L) {
-    assert_eq!(ask(ledger, ONE, SHORT).await, MailClaim::Granted);
+pub async fn a_mail_that_has_ended_stays_so_for_ever<L: Ledger>(ledger: &L) {
+    let ends = [("7", MailEnd::Sent), ("8", undeliverable("mailbox"))];
+    let ids = ["7", "8"];
+    let granted = ledger.claim_mails(&ids, ONE, SHORT).await.unwrap();
+    assert_eq!(granted, [MailClaim::Granted, MailClaim::Granted]);
+    let ended = ends.clone().map(|(_, end)| MailClaim::Ended(end));
     for _ in 0..2 {
-        ledger.mark_mailed(&["7"]).await.unwrap();
-        ledger.release_mails(&["7"], ONE).await.unwrap();
-        assert_eq!(ask(ledger, ONE, SHORT).await, MailClaim::Sent);
-        assert_eq!(ask(ledger, OTHER, SHORT).await, MailClaim::Sent);
+        ledger.end_mails(&ends).await.unwrap();
+        ledger.release_mails(&ids, ONE).await.unwrap();
+        for owner in [ONE, OTHER] {
+            let claims = ledger.claim_mails(&ids, owner, SHORT).await;
+            assert_eq!(claims.unwrap(), ended);
+        }
     }
     // A lease of the same length that ends shows that the time has passed.
-    let other = ledger.claim_mails(&["8"], ONE, SHORT).await.unwrap();
+    let other = ledger.claim_mails(&["9"], ONE, SHORT).await.unwrap();
     assert_eq!(other, [MailClaim::Granted]);
     poll_until("another lease to end", LONG, async || {
-        let claims = ledger.claim_mails(&["8"], OTHER, LEASE).await.unwrap();
+        let claims = ledger.claim_mails(&["9"], OTHER, LEASE).await.unwrap();
         (claims == [MailClaim::Granted]).then_some(())
     })
     .await;
-    assert_eq!(ask(ledger, OTHER, SHORT).await, MailClaim::Sent);
+    let claims = ledger.claim_mails(&ids, OTHER, SHORT).await.unwrap();
+    assert_eq!(claims, ended);
 }
 
-/// A mail server's yes counts, whoever has the lease by now.
-pub async fn a_mail_can_be_marked_without_a_lease_and_after_it<L: Ledger>(ledger: &L) {
-    ledger.mark_mailed(&["9", "7", "7"]).await.unwrap();
+/// What was sent is never undeliverable, nor the other way round, and a reason stays.
+pub async fn the_first_end_of_a_mail_stands<L: Ledger>(ledger: &L) {
+    let ends = [
+        MailEnd::Sent,
+        undeliverable("mailbox"),
+        undeliverable("domain"),
+    ];
+    let mut debts = 0..;
+    for first in &ends {
+        for second in &ends {
+            let debt_id = debts.next().unwrap().to_string();
+            assert_eq!(&end(ledger, &debt_id, first).await, first);
+            assert_eq!(&end(ledger, &debt_id, second).await, first);
+            let claims = ledger.claim_mails(&[&debt_id], ONE, LEASE).await;
+            assert_eq!(claims.unwrap(), [MailClaim::Ended(first.clone())]);
+        }
+    }
+    let twins = [("a", ends[1].clone()), ("b", ends[0].clone())];
+    let twins = [&twins[..], &[("a", ends[0].clone())]].concat();
+    let standing = ledger.end_mails(&twins).await.unwrap();
+    let expected = [ends[1].clone(), ends[0].clone(), ends[1].clone()];
+    assert_eq!(standing, expected);
+    assert_eq!(ledger.end_mails(&[]).await.unwrap(), []);
+}
+
+/// Everybody is told of the same end.
+pub async fn many_at_once_end_a_mail_in_one_way<L: Ledger>(ledger: &L) {
+    for debt in 0..6 {
+        let mut calls = JoinSet::new();
+        for number in 0..30 {
+            let ledger = ledger.clone();
+            let own = match (number + debt) % 3 {
+                0 => MailEnd::Sent,
+                code => undeliverable(&code.to_string()),
+            };
+            calls.spawn(async move { end(&ledger, &debt.to_string(), &own).await });
+        }
+        let ends = calls.join_all().await;
+        assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
+        let claims = ledger.claim_mails(&[&debt.to_string()], ONE, LEASE).await;
+        assert_eq!(claims.unwrap(), [MailClaim::Ended(ends[0].clone())]);
+    }
+}
+
+/// Codes and texts of any mail server.
+pub async fn the_reason_of_a_mail_is_given_back_to_the_byte<L: Ledger>(ledger: &L) {
+    let reasons = [
+        reason("a", ""),
+        reason("", "a"),
+        reason("a:b", "é: \"'\\ {}%_\n😀"),
+        reason("sent", &"x".repeat(3_000)),
+    ];
+    for (number, reason) in reasons.into_iter().enumerate() {
+        let own = MailEnd::Undeliverable(reason);
+        let debt_id = number.to_string();
+        assert_eq!(end(ledger, &debt_id, &own).await, own);
+        let claims = ledger.claim_mails(&[&debt_id], ONE, LEASE).await;
+        assert_eq!(claims.unwrap(), [MailClaim::Ended(own)]);
+    }
+}
+
+/// A mail server's answer counts, whoever has the lease by now.
+pub async fn a_mail_can_be_ended_without_a_lease_and_after_it<L: Ledger>(ledger: &L) {
+    let sent = ["9", "7", "7"].map(|debt_id| (debt_id, MailEnd::Sent));
+    ledger.end_mails(&sent).await.unwrap();
     let claims = ledger.claim_mails(&["7", "9"], ONE, LEASE).await;
-    assert_eq!(claims.unwrap(), [MailClaim::Sent, MailClaim::Sent]);
-    let granted = ledger.claim_mails(&["8"], OTHER, LEASE).await.unwrap();
-    assert_eq!(granted, [MailClaim::Granted]);
-    ledger.mark_mailed(&["8"]).await.unwrap();
-    let claims = ledger.claim_mails(&["8"], OTHER, LEASE).await.unwrap();
-    assert_eq!(claims, [MailClaim::Sent]);
-    ledger.mark_mailed(&[]).await.unwrap();
+    let ended = MailClaim::Ended(MailEnd::Sent);
+    assert_eq!(claims.unwrap(), [ended.clone(), ended]);
+    for end in [MailEnd::Sent, undeliverable("mailbox")] {
+        let debt_id = format!("{end:?}");
+        let ids = [&*debt_id];
+        let granted = ledger.claim_mails(&ids, OTHER, LEASE).await.unwrap();
+        assert_eq!(granted, [MailClaim::Granted]);
+        assert_eq!(self::end(ledger, &debt_id, &end).await, end);
+        let claims = ledger.claim_mails(&ids, OTHER, LEASE).await.unwrap();
+        assert_eq!(claims, [MailClaim::Ended(end)]);
+    }
 }

@@ -217,7 +217,7 @@ pub async fn reasons_beyond_those_that_are_kept_are_other<L: Ledger>(ledger: &L)
     assert_eq!(kept, Some(&nth(1)));
 }
 
-/// Notified, mailed and undeliverable say nothing of each other, nor of outcomes.
+/// Notified and mailed say nothing of each other, nor of outcomes.
 pub async fn progress_is_new_exactly_once_and_each_kind_stands_alone<L: Ledger>(ledger: &L) {
     let import = registered(ledger, 1, 9).await;
     for (number, progress) in (1..).zip(Progress::ALL) {
@@ -229,7 +229,6 @@ pub async fn progress_is_new_exactly_once_and_each_kind_stands_alone<L: Ledger>(
             row: number,
             notified: progress == Progress::Notified,
             mailed: progress == Progress::Mailed,
-            undeliverable: progress == Progress::Undeliverable,
             ..RowFacts::default()
         };
         let facts = ledger.row_facts(import, number, 1).await.unwrap();
@@ -240,8 +239,77 @@ pub async fn progress_is_new_exactly_once_and_each_kind_stands_alone<L: Ledger>(
     assert_eq!(fresh.iter().filter(|fresh| !**fresh).count(), 1);
     let counts = ledger.outcome_counts(import).await.unwrap();
     let progress = (counts.notified, counts.mailed, counts.undeliverable);
-    assert_eq!(progress, (1, 9, 1));
+    assert_eq!(progress, (1, 9, 0));
     assert_eq!(counts.ended(), 0);
+}
+
+/// It keeps its outcome, and says nothing of the other rows.
+pub async fn a_row_is_undeliverable_once_with_its_first_reason<L: Ledger>(ledger: &L) {
+    let first = registered(ledger, 1, 9).await;
+    let second = registered(ledger, 2, 9).await;
+    let billed = ended(first, 1..=9);
+    ledger.end_rows(Outcome::Billed, &billed).await.unwrap();
+    let (one, other) = (reason("mailbox", "none"), reason("domain", "none"));
+    let mixed = [
+        (row(first, 3), one.clone()),
+        (row(second, 3), other.clone()),
+        (row(first, 5), other.clone()),
+        (row(first, 3), other.clone()),
+    ];
+    let fresh = ledger.record_undeliverable(&mixed).await.unwrap();
+    assert_eq!(fresh, [true, true, true, false]);
+    let again = [(row(first, 5), one.clone()), (row(first, 9), one.clone())];
+    let fresh = ledger.record_undeliverable(&again).await.unwrap();
+    assert_eq!(fresh, [false, true]);
+    let none = ledger.record_undeliverable(&[]).await.unwrap();
+    assert_eq!(none, Vec::<bool>::new());
+
+    let facts = ledger.row_facts(first, 1, 9).await.unwrap();
+    for facts in facts {
+        let reason = match facts.row {
+            3 | 9 => Some(&one),
+            5 => Some(&other),
+            _ => None,
+        };
+        let expected = RowFacts {
+            row: facts.row,
+            billed: true,
+            undeliverable: reason.is_some(),
+            reason: reason.cloned().map(Arc::new),
+            ..RowFacts::default()
+        };
+        assert_eq!(facts, expected);
+    }
+    assert_eq!(reason_of(ledger, second, 3).await, Some(other));
+    let counts = ledger.outcome_counts(first).await.unwrap();
+    assert_eq!((counts.billed, counts.undeliverable), (9, 3));
+}
+
+/// They share what is kept of them.
+pub async fn reasons_of_outcomes_and_of_undeliverable_rows_are_told_apart<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 4).await;
+    let (one, other) = (reason("a", "one"), reason("a", "other"));
+    let invalid = [because(row(import, 1), &one)];
+    ledger.end_rows(Outcome::Invalid, &invalid).await.unwrap();
+    let billed = ended(import, 2..=3);
+    ledger.end_rows(Outcome::Billed, &billed).await.unwrap();
+    let undeliverable = [
+        (row(import, 2), one.clone()),
+        (row(import, 3), other.clone()),
+    ];
+    let fresh = ledger.record_undeliverable(&undeliverable).await;
+    assert_eq!(fresh.unwrap(), [true, true]);
+    let invalid = [because(row(import, 4), &other)];
+    ledger.end_rows(Outcome::Invalid, &invalid).await.unwrap();
+    // A reason that a row has already stays.
+    let late = [(row(import, 1), other.clone())];
+    ledger.record_undeliverable(&late).await.unwrap();
+    for (number, reason) in (1..).zip([&one, &one, &other, &other]) {
+        assert_eq!(
+            reason_of(ledger, import, number).await.as_ref(),
+            Some(reason)
+        );
+    }
 }
 
 /// Held against a model, for windows of every alignment.
@@ -268,6 +336,9 @@ pub async fn facts_of_any_window_are_those_of_its_rows<L: Ledger>(ledger: &L) {
         facts.notified = random.bool();
         facts.mailed = random.bool();
         facts.undeliverable = random.bool();
+        if facts.undeliverable && facts.reason.is_none() {
+            facts.reason = Some(Arc::new(reason("mailbox", "none")));
+        }
         model.push(facts);
     }
     for facts in &model {
@@ -291,9 +362,11 @@ pub async fn facts_of_any_window_are_those_of_its_rows<L: Ledger>(ledger: &L) {
 
 async fn record<L: Ledger>(ledger: &L, import: Uuid, facts: &RowFacts) {
     let id = row(import, facts.row);
+    let reason = facts.reason.as_deref();
+    let is_undeliverable = reason.is_some_and(|reason| reason.code == "mailbox");
     let ended = EndedRow {
         row: id,
-        reason: facts.reason.as_deref().cloned(),
+        reason: reason.filter(|_| !is_undeliverable).cloned(),
     };
     let outcomes = [facts.billed, facts.skipped, facts.invalid];
     for (outcome, is) in Outcome::ALL.into_iter().zip(outcomes) {
@@ -302,11 +375,15 @@ async fn record<L: Ledger>(ledger: &L, import: Uuid, facts: &RowFacts) {
             ledger.end_rows(outcome, ended).await.unwrap();
         }
     }
-    let progress = [facts.notified, facts.mailed, facts.undeliverable];
+    let progress = [facts.notified, facts.mailed];
     for (progress, is) in Progress::ALL.into_iter().zip(progress) {
         if is {
             ledger.advance_rows(progress, &[id]).await.unwrap();
         }
+    }
+    if let Some(reason) = reason.filter(|_| facts.undeliverable) {
+        let rows = [(id, reason.clone())];
+        ledger.record_undeliverable(&rows).await.unwrap();
     }
 }
 

@@ -6,8 +6,8 @@ use redis::io::tcp::TcpSettings;
 use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError, Script};
 use tracing::{info, warn};
 
-use super::mails::{claim_script, release_script};
-use super::rows::ending_script;
+use super::mails::{claim_script, end_script, release_script};
+use super::rows::marking_script;
 use crate::outage::Outage;
 use crate::service::{RedisSettings, StartError};
 
@@ -22,11 +22,12 @@ pub struct RedisLedger {
     pub(super) outage: Outage,
     /// How long claims and imports are kept; `None`: for ever.
     pub(super) expiration: Option<Duration>,
-    /// Records an outcome once (see `rows`).
-    pub(super) ending: Arc<Script>,
-    /// Claims e-mails, and gives claims back (see `mails`).
+    /// Records once what became of a row (see `rows`).
+    pub(super) marking: Arc<Script>,
+    /// Claims e-mails, gives claims back, and ends e-mails (see `mails`).
     pub(super) claim_mails: Arc<Script>,
     pub(super) release_mails: Arc<Script>,
+    pub(super) end_mails: Arc<Script>,
 }
 
 impl std::fmt::Debug for RedisLedger {
@@ -69,9 +70,10 @@ impl RedisLedger {
             connection: manager,
             outage: Outage::new("Redis"),
             expiration,
-            ending: Arc::new(ending_script()),
+            marking: Arc::new(marking_script()),
             claim_mails: Arc::new(claim_script()),
             release_mails: Arc::new(release_script()),
+            end_mails: Arc::new(end_script()),
         })
     }
 

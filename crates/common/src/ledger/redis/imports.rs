@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use redis::{ExistenceCheck, Pipeline, SetExpiry, SetOptions};
 use uuid::Uuid;
 
+use super::rows::bitmap_names;
 use super::{RedisLedger, keys};
 use crate::ledger::{
     ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Outcome, OutcomeCounts,
-    Progress,
 };
 
 /// Fields of an import's hash. Times are milliseconds since 1970.
@@ -228,7 +228,7 @@ impl RedisLedger {
     ) -> Result<Option<(ImportStatus, Option<String>)>, LedgerError> {
         let mut pipe = redis::pipe();
         pipe.hgetall(keys::import(import_id));
-        for name in names() {
+        for name in bitmap_names() {
             pipe.bitcount(keys::bitmap(import_id, name));
         }
         let (info, billed, skipped, invalid, notified, mailed, undeliverable): (
@@ -295,11 +295,6 @@ impl RedisLedger {
         }
         Ok(pipe.exec_async(&mut self.connection.clone()).await?)
     }
-}
-
-fn names() -> impl Iterator<Item = &'static str> {
-    let outcomes = Outcome::ALL.map(Outcome::name).into_iter();
-    outcomes.chain(Progress::ALL.map(Progress::name))
 }
 
 /// The figures in one text, to see whether they moved.

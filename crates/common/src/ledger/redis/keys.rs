@@ -20,7 +20,7 @@ pub(super) fn notification(debt_id: &str) -> String {
     format!("notification:{debt_id}")
 }
 
-/// The debt's e-mail: being sent, or sent.
+/// The debt's e-mail: being sent, sent, or undeliverable.
 pub(super) fn mail(debt_id: &str) -> String {
     format!("mail:{debt_id}")
 }

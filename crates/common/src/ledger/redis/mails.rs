@@ -1,28 +1,53 @@
 use std::time::Duration;
 
-use redis::Script;
+use redis::{Script, Value};
 use uuid::Uuid;
 
-use super::{RedisLedger, keys};
-use crate::ledger::{LedgerError, MailClaim, MailLedger};
+use super::{RedisLedger, keys, reason};
+use crate::ledger::{LedgerError, MailClaim, MailEnd, MailLedger};
 
+/// Values that stand for ever. The second goes on with the reason, so that
+/// whoever finds it can finish the row. The scripts know both.
 const SENT: &str = "sent";
+const UNDELIVERABLE: &str = "undeliverable:";
 
+/// A value that stands for the lease.
 fn sending(owner: Uuid) -> String {
     format!("sending:{owner}")
 }
 
-/// Claims each key for the owner, unless it is another's. Gives -1 for what is
-/// the owner's, -2 for what is sent, and else the milliseconds that are left
-/// of the other's lease.
+fn stored(end: &MailEnd) -> String {
+    match end {
+        MailEnd::Sent => SENT.to_owned(),
+        MailEnd::Undeliverable(why) => format!("{UNDELIVERABLE}{}", reason::stored(why)),
+    }
+}
+
+fn read(stored: &str) -> MailEnd {
+    match stored.strip_prefix(UNDELIVERABLE) {
+        Some(why) => MailEnd::Undeliverable(reason::read(why)),
+        None => MailEnd::Sent,
+    }
+}
+
+/// Whether a value stands for ever.
+const HAS_ENDED: &str = r"
+    local function has_ended(value)
+        return value == 'sent' or (value and string.sub(value, 1, 14) == 'undeliverable:')
+    end
+";
+
+/// Claims each key for the owner, unless it has ended or is another's. Gives
+/// -1 for what is the owner's, the milliseconds that are left of another's
+/// lease, and the value of what has ended.
 pub(super) fn claim_script() -> Script {
-    Script::new(
-        r"
-        local claims = {}
+    Script::new(&format!(
+        r"{HAS_ENDED}
+        local claims = {{}}
         for index, key in ipairs(KEYS) do
             local value = redis.call('GET', key)
-            if value == 'sent' then
-                claims[index] = -2
+            if has_ended(value) then
+                claims[index] = value
             elseif value and value ~= ARGV[1] then
                 claims[index] = math.max(redis.call('PTTL', key), 0)
             else
@@ -31,8 +56,8 @@ pub(super) fn claim_script() -> Script {
             end
         end
         return claims
-        ",
-    )
+        "
+    ))
 }
 
 /// Deletes the claims that are still the owner's.
@@ -46,6 +71,35 @@ pub(super) fn release_script() -> Script {
         end
         ",
     )
+}
+
+/// Gives each key its value for ever, unless it has one. Gives what stands.
+pub(super) fn end_script() -> Script {
+    Script::new(&format!(
+        r"{HAS_ENDED}
+        local ends = {{}}
+        for index, key in ipairs(KEYS) do
+            ends[index] = redis.call('GET', key)
+            if not has_ended(ends[index]) then
+                redis.call('SET', key, ARGV[index])
+                ends[index] = ARGV[index]
+            end
+        end
+        return ends
+        "
+    ))
+}
+
+fn claim(answer: &Value) -> MailClaim {
+    match answer {
+        Value::Int(-1) => MailClaim::Granted,
+        Value::Int(left) => {
+            MailClaim::Leased(Duration::from_millis(u64::try_from(*left).unwrap_or(0)))
+        }
+        Value::BulkString(stored) => MailClaim::Ended(read(&String::from_utf8_lossy(stored))),
+        // The script gives nothing else.
+        _ => MailClaim::Leased(Duration::ZERO),
+    }
 }
 
 impl MailLedger for RedisLedger {
@@ -64,13 +118,8 @@ impl MailLedger for RedisLedger {
         }
         call.arg(sending(owner));
         call.arg(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX));
-        let claims: Vec<i64> = call.invoke_async(&mut self.connection.clone()).await?;
-        let claim = |claim| match claim {
-            -2 => MailClaim::Sent,
-            -1 => MailClaim::Granted,
-            left => MailClaim::Leased(Duration::from_millis(u64::try_from(left).unwrap_or(0))),
-        };
-        Ok(claims.into_iter().map(claim).collect())
+        let claims: Vec<Value> = call.invoke_async(&mut self.connection.clone()).await?;
+        Ok(claims.iter().map(claim).collect())
     }
 
     async fn release_mails(&self, debt_ids: &[&str], owner: Uuid) -> Result<(), LedgerError> {
@@ -85,14 +134,16 @@ impl MailLedger for RedisLedger {
         Ok(call.invoke_async(&mut self.connection.clone()).await?)
     }
 
-    async fn mark_mailed(&self, debt_ids: &[&str]) -> Result<(), LedgerError> {
-        if debt_ids.is_empty() {
-            return Ok(());
+    async fn end_mails(&self, ends: &[(&str, MailEnd)]) -> Result<Vec<MailEnd>, LedgerError> {
+        if ends.is_empty() {
+            return Ok(Vec::new());
         }
-        let mut pipe = redis::pipe();
-        for debt_id in debt_ids {
-            pipe.set(keys::mail(debt_id), SENT).ignore();
+        let mut call = self.end_mails.prepare_invoke();
+        for (debt_id, end) in ends {
+            call.key(keys::mail(debt_id));
+            call.arg(stored(end));
         }
-        Ok(pipe.exec_async(&mut self.connection.clone()).await?)
+        let standing: Vec<String> = call.invoke_async(&mut self.connection.clone()).await?;
+        Ok(standing.iter().map(|value| read(value)).collect())
     }
 }

@@ -7,6 +7,7 @@ mod error;
 mod imports;
 mod keys;
 mod mails;
+mod reason;
 mod rows;
 
 pub use connect::RedisLedger;

@@ -1,47 +1,54 @@
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use redis::Script;
 use uuid::Uuid;
 
-use super::{RedisLedger, keys};
+use super::{RedisLedger, keys, reason};
 use crate::contract::{Reason, RowId};
-use crate::ledger::rows::OTHER_REASON;
+use crate::ledger::rows::{OTHER_REASON, UNDELIVERABLE};
 use crate::ledger::{EndedRow, LedgerError, Outcome, Progress, RowFacts, RowLedger};
 
 /// A part of a bitmap, or of the reasons.
 type Bytes = Vec<u8>;
 
-/// Stands between code and text of a reason.
-const SEPARATOR: char = '\u{1f}';
 /// The number of every reason beyond those that a byte can tell apart.
 const OTHER: u8 = 255;
 
 /// Sets the bit of each row in the first bitmap, unless the row has a bit in
-/// one of the others: a row that has an outcome never gets another. Keeps the
-/// reason that comes with a new bit. Gives 1 for each bit that is new.
-pub(super) fn ending_script() -> Script {
+/// one of those after the reasons. Keeps the reason that comes with a new bit,
+/// unless the row has one. Gives 1 for each bit that is new.
+pub(super) fn marking_script() -> Script {
     Script::new(
         r"
+        local function has(row)
+            for other = 4, #KEYS do
+                if redis.call('GETBIT', KEYS[other], row) == 1 then
+                    return true
+                end
+            end
+            return redis.call('SETBIT', KEYS[1], row, 1) == 1
+        end
+        local function number_of(reason)
+            local number = redis.call('HGET', KEYS[3], reason)
+            if not number then
+                number = math.min(redis.call('HLEN', KEYS[3]) + 1, 255)
+                if number < 255 then
+                    redis.call('HSET', KEYS[3], reason, number)
+                end
+            end
+            return string.char(number)
+        end
         local fresh = {}
         for index = 1, #ARGV / 2 do
             local row, reason = ARGV[2 * index - 1], ARGV[2 * index]
-            local ended = redis.call('GETBIT', KEYS[2], row) == 1
-                or redis.call('GETBIT', KEYS[3], row) == 1
-            if ended or redis.call('SETBIT', KEYS[1], row, 1) == 1 then
+            if has(row) then
                 fresh[index] = 0
             else
                 fresh[index] = 1
-                if reason ~= '' then
-                    local number = redis.call('HGET', KEYS[5], reason)
-                    if not number then
-                        number = math.min(redis.call('HLEN', KEYS[5]) + 1, 255)
-                        if number < 255 then
-                            redis.call('HSET', KEYS[5], reason, number)
-                        end
-                    end
-                    redis.call('SETRANGE', KEYS[4], row, string.char(number))
+                local before = reason ~= '' and redis.call('GETRANGE', KEYS[2], row, row)
+                if before == '' or before == '\0' then
+                    redis.call('SETRANGE', KEYS[2], row, number_of(reason))
                 end
             end
         end
@@ -50,38 +57,60 @@ pub(super) fn ending_script() -> Script {
     )
 }
 
+impl RedisLedger {
+    /// Sets the bits of rows in one bitmap, where they have none in `others`,
+    /// with their reasons.
+    async fn mark(
+        &self,
+        name: &str,
+        others: &[&str],
+        rows: &[(RowId, Option<&Reason>)],
+    ) -> Result<Vec<bool>, LedgerError> {
+        let mut fresh = vec![false; rows.len()];
+        for (import_id, indices) in by_import(rows.iter().map(|(row, _)| *row)) {
+            let written = [
+                keys::bitmap(import_id, name),
+                keys::reasons(import_id),
+                keys::reason_numbers(import_id),
+            ];
+            let mut call = self.marking.prepare_invoke();
+            for key in &written {
+                call.key(key);
+            }
+            for other in others {
+                call.key(keys::bitmap(import_id, other));
+            }
+            for index in &indices {
+                let (row, why) = rows[*index];
+                call.arg(row.row);
+                call.arg(why.map(reason::stored).unwrap_or_default());
+            }
+            let bits: Vec<u8> = call.invoke_async(&mut self.connection.clone()).await?;
+            for (index, bit) in indices.iter().zip(bits) {
+                fresh[*index] = bit == 1;
+            }
+            self.expire(written).await?;
+        }
+        Ok(fresh)
+    }
+}
+
 impl RowLedger for RedisLedger {
     async fn end_rows(
         &self,
         outcome: Outcome,
         rows: &[EndedRow],
     ) -> Result<Vec<bool>, LedgerError> {
-        let mut fresh = vec![false; rows.len()];
-        for (import_id, indices) in by_import(rows.iter().map(|ended| ended.row)) {
-            let others = Outcome::ALL.into_iter().filter(|other| *other != outcome);
-            let mut call = self.ending.prepare_invoke();
-            for outcome in std::iter::once(outcome).chain(others) {
-                call.key(keys::bitmap(import_id, outcome.name()));
-            }
-            call.key(keys::reasons(import_id));
-            call.key(keys::reason_numbers(import_id));
-            for index in &indices {
-                let ended = &rows[*index];
-                call.arg(ended.row.row);
-                call.arg(ended.reason.as_ref().map(stored).unwrap_or_default());
-            }
-            let bits: Vec<u8> = call.invoke_async(&mut self.connection.clone()).await?;
-            for (index, bit) in indices.iter().zip(bits) {
-                fresh[*index] = bit == 1;
-            }
-            self.expire([
-                keys::bitmap(import_id, outcome.name()),
-                keys::reasons(import_id),
-                keys::reason_numbers(import_id),
-            ])
-            .await?;
-        }
-        Ok(fresh)
+        let others: Vec<&str> = Outcome::ALL
+            .into_iter()
+            .filter(|other| *other != outcome)
+            .map(Outcome::name)
+            .collect();
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|ended| (ended.row, ended.reason.as_ref()))
+            .collect();
+        self.mark(outcome.name(), &others, &rows).await
     }
 
     async fn advance_rows(
@@ -106,6 +135,14 @@ impl RowLedger for RedisLedger {
         Ok(fresh)
     }
 
+    async fn record_undeliverable(
+        &self,
+        rows: &[(RowId, Reason)],
+    ) -> Result<Vec<bool>, LedgerError> {
+        let rows: Vec<_> = rows.iter().map(|(row, why)| (*row, Some(why))).collect();
+        self.mark(UNDELIVERABLE, &[], &rows).await
+    }
+
     async fn row_facts(
         &self,
         import_id: Uuid,
@@ -117,8 +154,7 @@ impl RowLedger for RedisLedger {
         }
         let last = first + count - 1;
         let mut pipe = redis::pipe();
-        let names = Outcome::ALL.map(Outcome::name).into_iter();
-        for name in names.chain(Progress::ALL.map(Progress::name)) {
+        for name in bitmap_names() {
             pipe.cmd("GETRANGE")
                 .arg(keys::bitmap(import_id, name))
                 .arg(first / 8)
@@ -160,6 +196,14 @@ impl RowLedger for RedisLedger {
     }
 }
 
+/// Names of the bitmaps of an import.
+pub(super) fn bitmap_names() -> impl Iterator<Item = &'static str> {
+    let outcomes = Outcome::ALL.map(Outcome::name).into_iter();
+    outcomes
+        .chain(Progress::ALL.map(Progress::name))
+        .chain([UNDELIVERABLE])
+}
+
 /// Whether that bit of a bitmap is set; Redis counts from the highest bit of
 /// the first byte.
 fn is_set(bitmap: &[u8], bit: u64) -> bool {
@@ -169,22 +213,11 @@ fn is_set(bitmap: &[u8], bit: u64) -> bool {
     byte.is_some_and(|byte| byte & (0x80 >> (bit % 8)) != 0)
 }
 
-fn stored(reason: &Reason) -> String {
-    format!("{}{SEPARATOR}{}", reason.code, reason.text)
-}
-
 /// The reasons by their numbers.
 fn texts(numbers: HashMap<String, u8>) -> HashMap<u8, Arc<Reason>> {
     let mut texts: HashMap<u8, Arc<Reason>> = numbers
         .into_iter()
-        .map(|(stored, number)| {
-            let (code, text) = stored.split_once(SEPARATOR).unwrap_or((&stored, ""));
-            let reason = Reason {
-                code: Cow::Owned(code.to_owned()),
-                text: Cow::Owned(text.to_owned()),
-            };
-            (number, Arc::new(reason))
-        })
+        .map(|(stored, number)| (number, Arc::new(reason::read(&stored))))
         .collect();
     texts.insert(OTHER, Arc::new(OTHER_REASON));
     texts

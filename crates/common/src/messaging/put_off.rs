@@ -1,0 +1,156 @@
+//! A message that is to come again later than a queue should hide it: each
+//! receive counts, so a copy of it is sent with a delay, and then it is deleted.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+
+use super::delivery::{Attributes, Receipt, not_before, size_of};
+use super::entry::incomplete;
+use super::queue::{failures, whole_seconds};
+use super::{BatchEntry, BatchSender, CallError, Delivery, EntryOutcome, Queue};
+use crate::contract::names;
+
+/// Longest delay of a message that SQS takes. A longer wait takes several
+/// copies, one after another.
+const LONGEST_DELAY: Duration = Duration::from_mins(15);
+
+/// A copy of a message, for its own queue: the same body and attributes, and
+/// how often and until when it is put off.
+#[derive(Clone, Debug)]
+pub(super) struct PutOff {
+    body: String,
+    attributes: Attributes,
+    times: u32,
+    /// Unix seconds.
+    not_before: u64,
+}
+
+impl PutOff {
+    /// Puts a message off once more, until that time.
+    pub(super) fn until(time: SystemTime, delivery: &Delivery, receipt: &Receipt) -> Self {
+        let times = delivery.put_off.saturating_add(1);
+        Self::copy(time, times, delivery, receipt)
+    }
+
+    /// Lets a message go on waiting for the time until which it is put off.
+    pub(super) fn further(delivery: &Delivery, receipt: &Receipt) -> Self {
+        let time = not_before(&receipt.attributes).unwrap_or(UNIX_EPOCH);
+        Self::copy(time, delivery.put_off, delivery, receipt)
+    }
+
+    fn copy(time: SystemTime, times: u32, delivery: &Delivery, receipt: &Receipt) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            body: delivery.body.clone(),
+            attributes: receipt.attributes.clone(),
+            times,
+            not_before: since.as_secs() + u64::from(since.subsec_nanos() > 0),
+        }
+    }
+
+    /// The delay of a copy that is sent now.
+    fn delay(&self, now: SystemTime) -> Duration {
+        let until = UNIX_EPOCH.checked_add(Duration::from_secs(self.not_before));
+        let wait = until.and_then(|time| time.duration_since(now).ok());
+        wait.unwrap_or_default().min(LONGEST_DELAY)
+    }
+
+    fn request(
+        &self,
+        id: usize,
+        now: SystemTime,
+    ) -> Result<SendMessageBatchRequestEntry, CallError> {
+        let mut attributes = self.attributes.clone();
+        for (name, number) in [
+            (names::PUT_OFF, u64::from(self.times)),
+            (names::NOT_BEFORE, self.not_before),
+        ] {
+            let value = MessageAttributeValue::builder()
+                .data_type("Number")
+                .string_value(number.to_string());
+            attributes.insert(name.to_owned(), value.build().map_err(incomplete)?);
+        }
+        SendMessageBatchRequestEntry::builder()
+            .id(id.to_string())
+            .message_body(&self.body)
+            .set_message_attributes(Some(attributes))
+            .delay_seconds(whole_seconds(self.delay(now)))
+            .build()
+            .map_err(incomplete)
+    }
+}
+
+impl BatchEntry for PutOff {
+    fn size(&self) -> usize {
+        /// Names, types and values of the two numbers.
+        const NUMBERS: usize = names::PUT_OFF.len() + names::NOT_BEFORE.len() + 2 * (6 + 20);
+        self.body.len() + size_of(&self.attributes) + NUMBERS
+    }
+}
+
+impl BatchSender<PutOff> for Queue {
+    async fn send_batch(&self, entries: &[&PutOff]) -> Result<Vec<EntryOutcome>, CallError> {
+        let mut call = self.calls.send_message_batch().queue_url(&self.url);
+        let now = SystemTime::now();
+        for (index, entry) in entries.iter().enumerate() {
+            call = call.entries(entry.request(index, now)?);
+        }
+        let answer = call
+            .send()
+            .await
+            .map_err(|error| CallError::from_sdk(&error))?;
+        Ok(failures(entries.len(), answer.failed()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(milliseconds)
+    }
+
+    fn put_off(until: SystemTime) -> PutOff {
+        let delivery = Delivery {
+            id: String::new(),
+            body: "body".into(),
+            row: None,
+            receive_count: 3,
+            put_off: 7,
+        };
+        let receipt = Receipt {
+            handle: String::new(),
+            receive_count: 3,
+            attributes: Attributes::new(),
+        };
+        PutOff::until(until, &delivery, &receipt)
+    }
+
+    #[test]
+    fn a_delay_ends_at_the_time_or_after_the_longest_that_sqs_takes() {
+        let until = put_off(at(2_000_500));
+        assert_eq!((until.times, until.not_before), (8, 2_001));
+        for (now, seconds) in [
+            (at(1_000_000), 900),
+            (at(1_100_999), 900),
+            (at(1_101_001), 900),
+            (at(1_102_000), 899),
+            (at(2_000_500), 1),
+            (at(2_001_000), 0),
+            (at(3_000_000), 0),
+        ] {
+            assert_eq!(whole_seconds(until.delay(now)), seconds, "{now:?}");
+        }
+    }
+
+    #[test]
+    fn the_size_is_never_less_than_that_of_what_is_sent() {
+        let until = put_off(at(u64::MAX / 2));
+        let request = until.request(0, at(0)).unwrap();
+        let attributes = request.message_attributes().unwrap();
+        assert_eq!(attributes.len(), 2);
+        assert!(until.size() >= request.message_body().len() + size_of(attributes));
+    }
+}

@@ -1,0 +1,74 @@
+//! A send-mail-worker on a stack of its own, and messages for it.
+
+#![allow(dead_code, reason = "not every test needs all of it")]
+
+use std::time::Duration;
+
+use common::contract::RowId;
+use send_mail_worker::Settings;
+use send_mail_worker::patience::Patience;
+use send_mail_worker::transport::MemoryTransport;
+use testkit::{Attribute, RunningService, Stack, poll_until};
+
+pub(crate) const LONG: Duration = Duration::from_secs(30);
+
+pub(crate) fn settings(stack: &Stack) -> Settings {
+    let queue = &stack.resources().process_email_url;
+    Settings::read(&stack.service_environment(queue, &[])).unwrap()
+}
+
+pub(crate) async fn start(stack: &Stack) -> (RunningService, MemoryTransport) {
+    let transport = MemoryTransport::default();
+    let service = start_with(stack, &transport, Patience::default()).await;
+    (service, transport)
+}
+
+pub(crate) async fn start_with(
+    stack: &Stack,
+    transport: &MemoryTransport,
+    patience: Patience,
+) -> RunningService {
+    let (settings, transport) = (settings(stack), transport.clone());
+    RunningService::start(|listener, stop| {
+        send_mail_worker::run(settings, patience, |_| transport, listener, stop)
+    })
+    .await
+}
+
+pub(crate) fn notification(debt_id: &str) -> String {
+    let notification = testkit::billed(debt_id, 1);
+    serde_json::to_string(&notification).unwrap()
+}
+
+pub(crate) fn attributes(row: RowId) -> [(&'static str, Attribute); 3] {
+    [
+        ("event_type", Attribute::Text("billing.issued".into())),
+        ("import_id", Attribute::Text(row.import_id.to_string())),
+        ("row", Attribute::Number(row.row)),
+    ]
+}
+
+/// Through the topic: the queue gets it in an SNS envelope.
+pub(crate) async fn publish(stack: &Stack, debt_id: &str, row: RowId) {
+    let topic = &stack.resources().topic_arn;
+    let body = notification(debt_id);
+    let published = stack.emulator().publish(topic, &body, attributes(row));
+    published.await.unwrap();
+}
+
+/// As raw delivery does: the notification itself.
+pub(crate) async fn deliver_raw(stack: &Stack, debt_id: &str, row: RowId) {
+    let queue = &stack.resources().process_email_url;
+    let sent = stack
+        .emulator()
+        .send(queue, notification(debt_id), attributes(row));
+    sent.await.unwrap();
+}
+
+pub(crate) async fn deleted(service: &RunningService, messages: u64) {
+    poll_until("the messages to be deleted", LONG, async || {
+        let deleted = service.metric("sqs_consumer_messages_deleted_total").await;
+        (deleted == messages).then_some(())
+    })
+    .await;
+}
