@@ -1,3 +1,4 @@
+use pdf_writer::types::LineCapStyle;
 use pdf_writer::{Content, Name, Str};
 
 use crate::text::Text;
@@ -43,9 +44,10 @@ pub(crate) struct Canvas {
 impl Canvas {
     pub(crate) fn new() -> Self {
         let settings = pdf_writer::Settings { pretty: false };
-        Self {
-            content: Content::with_settings_and_capacity(settings, 10 * 1024),
-        }
+        let mut content = Content::with_settings_and_capacity(settings, 16 * 1024);
+        // Lines that end at a corner fill it.
+        content.set_line_cap(LineCapStyle::ProjectingSquareCap);
+        Self { content }
     }
 
     /// A text whose baseline is at `y`.

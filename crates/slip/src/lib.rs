@@ -86,8 +86,8 @@ pub struct Slip<'a> {
     pub payer_name: &'a str,
     /// The payer's CPF or CNPJ; an unverified one is printed as it is.
     pub payer_document: &'a Document,
-    /// PIX BR Code, drawn as a QR code. One that does not fit a QR code
-    /// (above 2,331 bytes) is left out.
+    /// PIX BR Code, drawn as a QR code. One that is too long for a QR code
+    /// (some 2,300 characters) is left out.
     pub pix: Option<&'a str>,
 }
 
