@@ -30,11 +30,14 @@ ifeq ($(origin MAIL),command line)
 MAIL_OPTION := --mail $(MAIL)
 endif
 
+# Where `make check/slip` keeps its decoders and writes its slips
+SLIP_CHECK := $(or $(CARGO_TARGET_DIR),target)/slip-check
+
 # Seconds of `make fuzz` for each target
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := csv_reader record_parser sns_envelope
 
-.PHONY: help setup build run demo generate dlq/redrive audit reconcile test test/chaos fuzz check format
+.PHONY: help setup build run demo generate dlq/redrive audit reconcile test test/chaos fuzz check check/slip format
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z\/-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +97,16 @@ check: ## Check format, lints and documentation; licences where cargo-deny is in
 	$(CARGO) clippy --manifest-path fuzz/Cargo.toml --target-dir $(or $(CARGO_TARGET_DIR),target) -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check; else echo "cargo-deny is not installed: licences are not checked"; fi
+
+check/slip: $(SLIP_CHECK)/ready ## Read slips of every kind back with other programs; needs python3-venv
+	@rm -rf $(SLIP_CHECK)/slips
+	@$(CARGO) run --quiet --package slip --example write_slips -- $(SLIP_CHECK)/slips
+	@$(SLIP_CHECK)/venv/bin/python developer/check_slip.py $(SLIP_CHECK)/slips
+
+$(SLIP_CHECK)/ready: developer/check_slip.txt
+	python3 -m venv --clear $(SLIP_CHECK)/venv
+	$(SLIP_CHECK)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 format: ## Format the code
 	$(CARGO) fmt --all

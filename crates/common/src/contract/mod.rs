@@ -6,6 +6,7 @@
 mod identity;
 mod invalid;
 mod notification;
+mod printing;
 mod record;
 mod wire;
 

@@ -1,0 +1,29 @@
+use boleto::{Agreement, Document};
+use slip::Slip;
+
+use super::Notification;
+
+impl Notification {
+    /// The slip of its boleto as a PDF, given the agreement that it was issued
+    /// under: the same bytes every time. `None` where it has no boleto, or
+    /// one of another agreement.
+    pub fn slip(&self, agreement: &Agreement) -> Option<Vec<u8>> {
+        let boleto = self.boleto.as_ref()?;
+        if agreement.id() != boleto.issuer {
+            return None;
+        }
+        let slip = Slip {
+            agreement,
+            our_number: &boleto.our_number,
+            barcode: boleto.barcode,
+            amount: self.debt_amount,
+            due: self.debt_due_date,
+            issued_on: boleto.issued_on,
+            document_number: &self.debt_id,
+            payer_name: &self.name,
+            payer_document: &Document::of(&self.government_id),
+            pix: boleto.pix.as_deref(),
+        };
+        Some(slip.to_pdf())
+    }
+}
