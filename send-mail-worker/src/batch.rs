@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 
-use common::contract::{Notification, ReceivedNotification, RowId};
+use common::contract::{ReceivedNotification, RowId};
 use common::messaging::Delivery;
 use tracing::error;
 
-/// One debt of a batch: its notification, and the places of the messages
+use crate::transport::Letter;
+
+/// One debt of a batch: its e-mail, and the places of the messages
 /// that carry it.
 #[derive(Debug)]
 pub(crate) struct Mail {
-    pub(crate) notification: Notification,
+    pub(crate) letter: Letter,
     pub(crate) row: Option<RowId>,
     /// How often it was put off; of several messages the one that was most
     /// often.
@@ -20,7 +22,7 @@ pub(crate) struct Mail {
 
 impl Mail {
     pub(crate) fn debt_id(&self) -> &str {
-        &self.notification.debt_id
+        &self.letter.notification.debt_id
     }
 }
 
@@ -40,7 +42,10 @@ pub(crate) fn read(deliveries: &[Delivery]) -> Vec<Mail> {
                         twin.messages.push(index);
                     }
                     None => mails.push(Mail {
-                        notification,
+                        letter: Letter {
+                            notification,
+                            agreement: None,
+                        },
                         row,
                         put_off: delivery.put_off,
                         messages: vec![index],

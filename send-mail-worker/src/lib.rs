@@ -8,7 +8,7 @@
 //! | [`pace`] | how many e-mails leave in a second |
 //! | [`message_id`] | the Message-ID of a debt's e-mail |
 //! | [`smtp`] | one message to one recipient over SMTP, and what the answer means |
-//! | [`transport`] | how an e-mail leaves: to the log, or to memory in tests |
+//! | [`transport`] | how an e-mail leaves: over SMTP, to the log, or to memory in tests |
 
 mod batch;
 pub mod message_id;
@@ -22,5 +22,5 @@ pub mod transport;
 pub mod worker;
 
 pub use metrics::{MailMetrics, MailOutcomes};
-pub use run::run;
+pub use run::{run, run_over};
 pub use settings::{MailSettings, MailTransport, Settings};

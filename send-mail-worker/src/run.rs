@@ -9,29 +9,58 @@ use tokio_util::sync::CancellationToken;
 
 use crate::pace::Pace;
 use crate::patience::Patience;
-use crate::transport::Transport;
+use crate::transport::{LogTransport, SmtpTransport, Transport};
 use crate::worker::{VISIBILITY_TIMEOUT, Worker};
-use crate::{MailMetrics, Settings};
+use crate::{MailMetrics, MailTransport, Settings};
 
 /// Batches received at a time; how many e-mails are in hand is bounded by the
 /// worker.
 const CONCURRENCY: usize = 16;
 
-/// Runs the service until `stop` is cancelled and what is in hand is settled.
-/// The transport is made with the metrics that it observes.
+/// Runs the service until `stop` is cancelled and what is in hand is settled,
+/// over the transport of its settings.
 ///
 /// # Errors
-/// When Redis cannot be used at start.
-pub async fn run<T: Transport>(
+/// When Redis cannot be used at start, or TLS is asked for and there is nobody
+/// to trust.
+pub async fn run(
+    settings: Settings,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<(), StartError> {
+    let patience = Patience::default();
+    match settings.mail.transport.clone() {
+        MailTransport::Log => {
+            let to_stdout = |metrics: &MailMetrics| {
+                Ok(LogTransport::to_stdout(metrics.duration.clone()))
+            };
+            run_over(settings, patience, to_stdout, listener, stop).await
+        }
+        MailTransport::Smtp(smtp) => {
+            let to_server = |metrics: &MailMetrics| {
+                SmtpTransport::new(*smtp, metrics.duration.clone())
+                    .map_err(|error| StartError::Unsuitable(error.to_string()))
+            };
+            run_over(settings, patience, to_server, listener, stop).await
+        }
+    }
+}
+
+/// The same over any transport, which is made with the metrics that it
+/// observes, and with any patience.
+///
+/// # Errors
+/// When Redis or the transport cannot be used at start.
+pub async fn run_over<T: Transport>(
     settings: Settings,
     patience: Patience,
-    transport: impl FnOnce(&MailMetrics) -> T,
+    transport: impl FnOnce(&MailMetrics) -> Result<T, StartError>,
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<(), StartError> {
     let registry = AppRegistry::new("send-mail-worker")?;
     let metrics = MailMetrics::new(&registry)?;
-    let transport = Arc::new(transport(&metrics));
+    let transport = Arc::new(transport(&metrics)?);
     let gauges = QueueGauges::new(&registry)?;
     let aws = Aws::new(&settings.base).await;
     let queue = aws.queue(settings.queue_url.clone(), settings.long_poll);
@@ -54,7 +83,7 @@ pub async fn run<T: Transport>(
         connected.put(&ledger);
         let needs = [ledger.outage().clone(), transport.outage().clone()];
         let consumer = metrics.consumer.clone();
-        let pace = Pace::new(None);
+        let pace = Pace::new(settings.mail.max_per_second);
         let worker = Worker::new(transport, ledger, pace, patience, metrics, stop.clone());
         let options = ConsumerOptions {
             max_messages: settings.max_messages,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::contract::RowId;
-use common::ledger::{Ledger, LedgerError, MailClaim, MailEnd, Progress, RegisteredImports};
+use common::ledger::{Agreements, Ledger, LedgerError, MailClaim, MailEnd, Progress, RegisteredImports};
 use common::messaging::{BatchHandler, Delivery, Verdict};
 use common::outage::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
 use tokio::sync::Semaphore;
@@ -35,6 +35,7 @@ pub struct Worker<T, L> {
     transport: Arc<T>,
     ledger: L,
     registered: RegisteredImports<L>,
+    agreements: Agreements<L>,
     pace: Pace,
     patience: Patience,
     metrics: MailMetrics,
@@ -68,6 +69,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         Self {
             transport,
             registered: RegisteredImports::new(ledger.clone()),
+            agreements: Agreements::new(ledger.clone()),
             ledger,
             pace,
             patience,
@@ -78,7 +80,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
     }
 
     /// A verdict for each mail.
-    async fn verdicts(&self, mails: &[Mail]) -> Vec<Verdict> {
+    async fn verdicts(&self, mails: &mut [Mail]) -> Vec<Verdict> {
         let mut verdicts = vec![None; mails.len()];
         let ended = self.try_until_there(mails, &mut verdicts).await;
         let left = ended.err().as_ref().map_or(Verdict::Failed, give_up);
@@ -91,9 +93,10 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
     /// receive is used up.
     async fn try_until_there(
         &self,
-        mails: &[Mail],
+        mails: &mut [Mail],
         verdicts: &mut [Option<Verdict>],
     ) -> Result<(), Gave> {
+        self.add_agreements(mails).await?;
         let mut backoff = outage_backoff();
         let mut open: Vec<usize> = (0..mails.len()).collect();
         while !open.is_empty() {
@@ -106,6 +109,27 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
                 // It had said that it was ready: not at once again.
                 wait(backoff.next_wait(), &self.stop).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// What the boletos of the e-mails were issued under, so that they can be
+    /// printed.
+    async fn add_agreements(&self, mails: &mut [Mail]) -> Result<(), Gave> {
+        for mail in mails {
+            let Some(boleto) = &mail.letter.notification.boleto else {
+                continue;
+            };
+            let issuer = boleto.issuer;
+            let agreement = ride_out(self.ledger.outage(), &self.stop, || {
+                self.agreements.get(issuer)
+            })
+            .await?;
+            if agreement.is_none() {
+                let debt_id = mail.debt_id();
+                warn!(debt_id, %issuer, "The ledger lacks the agreement of a boleto: its e-mail has no slip");
+            }
+            mail.letter.agreement = agreement;
         }
         Ok(())
     }
@@ -161,8 +185,8 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         if mails.is_empty() {
             return Ok(Vec::new());
         }
-        let notifications: Vec<_> = mails.iter().map(|mail| &mail.notification).collect();
-        let sending = self.transport.send(&notifications);
+        let letters: Vec<_> = mails.iter().map(|mail| &mail.letter).collect();
+        let sending = self.transport.send(&letters);
         let Ok(answers) = tokio::time::timeout(TRANSPORT_DEADLINE, sending).await else {
             // Nobody knows what was sent: the lease keeps others off for now.
             let mails = mails.len();
@@ -290,10 +314,11 @@ impl<T: Transport, L: Ledger> BatchHandler for Worker<T, L> {
     async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
         // What is not readable fails until it is a dead letter.
         let mut verdicts = vec![Verdict::Failed; deliveries.len()];
-        let mails = read(&deliveries);
+        let mut mails = read(&deliveries);
         let permits = u32::try_from(mails.len()).unwrap_or(IN_HAND).min(IN_HAND);
         let _in_hand = self.in_hand.acquire_many(permits).await;
-        for (mail, verdict) in mails.iter().zip(self.verdicts(&mails).await) {
+        let of_mails = self.verdicts(&mut mails).await;
+        for (mail, verdict) in mails.iter().zip(of_mails) {
             for index in &mail.messages {
                 verdicts[*index] = verdict;
             }

@@ -1,10 +1,9 @@
 use std::io::{self, Write};
 
-use common::contract::Notification;
 use common::outage::{Dependency, Outage};
 use prometheus::Histogram;
 
-use super::{Sending, SentLog, Transport, TransportAway};
+use super::{Letter, Sending, SentLog, Transport, TransportAway};
 use crate::message_id::{NO_DOMAIN, message_id};
 
 /// Logs each e-mail. The line *is* the e-mail, so a batch is one write that
@@ -52,21 +51,20 @@ impl<W: Write + Send + 'static> Transport for LogTransport<W> {
             .map_err(|error| TransportAway(away(&error)))
     }
 
-    async fn send(&self, mails: &[&Notification]) -> Vec<Sending> {
+    async fn send(&self, letters: &[&Letter]) -> Vec<Sending> {
         let _taken = self.duration.start_timer();
-        let ids: Vec<String> = mails
-            .iter()
-            .map(|mail| message_id(&mail.debt_id, NO_DOMAIN))
+        let debt_ids = letters.iter().map(|letter| &*letter.notification.debt_id);
+        let ids: Vec<String> = debt_ids
+            .clone()
+            .map(|debt_id| message_id(debt_id, NO_DOMAIN))
             .collect();
-        let lines = mails.iter().zip(&ids);
-        let written = self
-            .log
-            .write(lines.map(|(mail, id)| (&*mail.debt_id, &**id)));
+        let lines = debt_ids.zip(ids.iter().map(String::as_str));
+        let written = self.log.write(lines);
         let sending = match written {
             Ok(()) => Sending::Sent,
             Err(error) => Sending::Away(away(&error)),
         };
-        vec![sending; mails.len()]
+        vec![sending; letters.len()]
     }
 }
 

@@ -123,13 +123,13 @@ impl Transport for MemoryTransport {
         Ok(())
     }
 
-    async fn send(&self, mails: &[&Notification]) -> Vec<Sending> {
+    async fn send(&self, letters: &[&Letter]) -> Vec<Sending> {
         let mut state = self.lock();
         let goes = state.away_for_sends > 0;
         if goes || state.away {
             state.away_for_sends -= u32::from(goes);
-            return vec![Sending::Away("told to be away".into()); mails.len()];
+            return vec![Sending::Away("told to be away".into()); letters.len()];
         }
-        mails.iter().map(|mail| state.send(mail)).collect()
+        letters.iter().map(|letter| state.send(&letter.notification)).collect()
     }
 }

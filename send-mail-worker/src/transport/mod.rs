@@ -3,10 +3,13 @@
 mod log;
 mod memory;
 mod sent_log;
+mod smtp;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use boleto::Agreement;
 use common::contract::{Notification, Reason};
 use common::outage::{Dependency, Transient};
 use thiserror::Error;
@@ -14,10 +17,21 @@ use thiserror::Error;
 pub use log::LogTransport;
 pub use memory::MemoryTransport;
 pub use sent_log::SentLog;
+pub use smtp::SmtpTransport;
 
 /// Longest time that a transport may take over a batch. What it has not said
 /// by then is not heard: nobody knows which of the e-mails were sent.
 pub const TRANSPORT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What an e-mail is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// What it tells.
+    pub notification: Notification,
+    /// What its boleto was issued under; `None` where it has none, or the
+    /// ledger does not know it.
+    pub agreement: Option<Arc<Agreement>>,
+}
 
 /// What became of one e-mail. The texts hold no personal data, as they are
 /// logged.
@@ -56,5 +70,5 @@ pub trait Transport: Dependency + Send + Sync + 'static {
 
     /// Sends an e-mail for each notification, and says of each, in their
     /// order, what became of it; within [`TRANSPORT_DEADLINE`].
-    fn send(&self, mails: &[&Notification]) -> impl Future<Output = Vec<Sending>> + Send;
+    fn send(&self, letters: &[&Letter]) -> impl Future<Output = Vec<Sending>> + Send;
 }

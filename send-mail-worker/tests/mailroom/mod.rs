@@ -30,7 +30,7 @@ pub(crate) async fn start_with(
 ) -> RunningService {
     let (settings, transport) = (settings(stack), transport.clone());
     RunningService::start(|listener, stop| {
-        send_mail_worker::run(settings, patience, |_| transport, listener, stop)
+        send_mail_worker::run_over(settings, patience, |_| Ok(transport), listener, stop)
     })
     .await
 }

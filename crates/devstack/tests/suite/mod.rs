@@ -85,7 +85,7 @@ impl Suite {
         let settings = send_mail_worker::Settings::read(&env).unwrap();
         let mails = self.mails.clone();
         let service = RunningService::start(|l, s| {
-            send_mail_worker::run(settings, Patience::default(), |_| mails, l, s)
+            send_mail_worker::run_over(settings, Patience::default(), |_| Ok(mails), l, s)
         })
         .await;
         self.mail_workers.push(service);

@@ -1,0 +1,90 @@
+use std::io::{self, Write};
+
+use common::outage::{Dependency, Outage};
+use futures::future::join_all;
+use prometheus::Histogram;
+
+use super::{Letter, Sending, SentLog, Transport, TransportAway};
+use crate::compose::Composer;
+use crate::message_id::message_id;
+use crate::smtp::{DeliveryError, Smtp, SmtpSettings, SmtpSetupError};
+
+/// Composes each e-mail and hands it to a mail server, the e-mails of a batch
+/// beside each other.
+#[derive(Debug)]
+pub struct SmtpTransport<W = io::Stdout> {
+    smtp: Smtp,
+    composer: Composer,
+    /// The sender's, where the Message-IDs are unique.
+    domain: String,
+    log: SentLog<W>,
+    duration: Histogram,
+}
+
+impl SmtpTransport {
+    /// For that mail server. It logs to standard output, and observes how long
+    /// each e-mail takes, in seconds.
+    ///
+    /// # Errors
+    /// When the settings ask for TLS and there is nobody to trust.
+    pub fn new(settings: SmtpSettings, duration: Histogram) -> Result<Self, SmtpSetupError> {
+        Ok(Self {
+            composer: Composer::new(settings.from.clone(), settings.reply_to.clone()),
+            domain: settings.from.email.domain().to_owned(),
+            smtp: Smtp::new(settings)?,
+            log: SentLog::to_stdout(),
+            duration,
+        })
+    }
+}
+
+impl<W: Write> SmtpTransport<W> {
+    async fn send_one(&self, letter: &Letter, message_id: &str) -> Sending {
+        let _taken = self.duration.start_timer();
+        let Letter {
+            notification,
+            agreement,
+        } = letter;
+        let slip = agreement.as_ref().and_then(|of| notification.slip(of));
+        let now = jiff::Timestamp::now();
+        let composed = self.composer.compose(notification, slip, message_id, now);
+        let email = match composed {
+            Ok(email) => email,
+            Err(error) => return Sending::Undeliverable(error.into()),
+        };
+        match self.smtp.deliver(&email.to, &email.message).await {
+            Ok(()) => Sending::Sent,
+            Err(DeliveryError::Deferred(reason)) => Sending::Deferred(reason),
+            Err(DeliveryError::Undeliverable(reason)) => Sending::Undeliverable(reason),
+            Err(DeliveryError::Away(reason)) => Sending::Away(reason),
+        }
+    }
+}
+
+impl<W> Dependency for SmtpTransport<W> {
+    fn outage(&self) -> &Outage {
+        self.smtp.outage()
+    }
+}
+
+impl<W: Write + Send + 'static> Transport for SmtpTransport<W> {
+    async fn ready(&self) -> Result<(), TransportAway> {
+        let ready = self.smtp.ready().await;
+        ready.map_err(|error| TransportAway(error.to_string()))
+    }
+
+    async fn send(&self, letters: &[&Letter]) -> Vec<Sending> {
+        let debt_ids = letters.iter().map(|letter| &*letter.notification.debt_id);
+        let ids: Vec<String> = debt_ids
+            .clone()
+            .map(|debt_id| message_id(debt_id, &self.domain))
+            .collect();
+        let sending = letters.iter().zip(&ids);
+        let sent = join_all(sending.map(|(letter, id)| self.send_one(letter, id))).await;
+        let lines = debt_ids.zip(ids.iter().map(String::as_str)).zip(&sent);
+        let lines = lines.filter_map(|(line, sent)| (*sent == Sending::Sent).then_some(line));
+        // The mail server has the e-mails: a log that is full takes none back.
+        let _ = self.log.write(lines);
+        sent
+    }
+}
