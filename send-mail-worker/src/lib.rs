@@ -4,6 +4,7 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`worker`] | claim → send → mark, a batch at a time |
+//! | [`compose`] | what the e-mail says, and its bytes |
 //! | [`patience`] | when an e-mail that was put off is tried again, and for how long |
 //! | [`pace`] | how many e-mails leave in a second |
 //! | [`message_id`] | the Message-ID of a debt's e-mail |
@@ -11,6 +12,7 @@
 //! | [`transport`] | how an e-mail leaves: over SMTP, to the log, or to memory in tests |
 
 mod batch;
+pub mod compose;
 pub mod message_id;
 mod metrics;
 pub mod pace;

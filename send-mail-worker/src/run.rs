@@ -31,9 +31,8 @@ pub async fn run(
     let patience = Patience::default();
     match settings.mail.transport.clone() {
         MailTransport::Log => {
-            let to_stdout = |metrics: &MailMetrics| {
-                Ok(LogTransport::to_stdout(metrics.duration.clone()))
-            };
+            let to_stdout =
+                |metrics: &MailMetrics| Ok(LogTransport::to_stdout(metrics.duration.clone()));
             run_over(settings, patience, to_stdout, listener, stop).await
         }
         MailTransport::Smtp(smtp) => {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::contract::RowId;
-use common::ledger::{Agreements, Ledger, LedgerError, MailClaim, MailEnd, Progress, RegisteredImports};
+use common::ledger::{
+    Agreements, Ledger, LedgerError, MailClaim, MailEnd, Progress, RegisteredImports,
+};
 use common::messaging::{BatchHandler, Delivery, Verdict};
 use common::outage::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
 use tokio::sync::Semaphore;

@@ -13,7 +13,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::contract::{Notification, Reason, ReceivedNotification, RowId};
+use common::contract::{Reason, ReceivedNotification, RowId};
 use common::ledger::{Audit, ImportLedger, MailEnd, Outcome, Progress, RowLedger};
 use common::messaging::Delivery;
 use common::outage::{Dependency, Outage};
@@ -22,7 +22,7 @@ use mailroom::notification;
 use send_mail_worker::MailMetrics;
 use send_mail_worker::pace::Pace;
 use send_mail_worker::patience::{PUT_OFF_TOO_LONG, Patience};
-use send_mail_worker::transport::{MemoryTransport, Sending, Transport, TransportAway};
+use send_mail_worker::transport::{Letter, MemoryTransport, Sending, Transport, TransportAway};
 use send_mail_worker::worker::Worker;
 use testkit::simulation::{Ends, Life, drain};
 use testkit::{FakeQueue, FaultPlan, MemoryLedger, for_each_seed, new_import};
@@ -320,14 +320,14 @@ impl Transport for FlakyTransport {
         Ok(())
     }
 
-    async fn send(&self, mails: &[&Notification]) -> Vec<Sending> {
+    async fn send(&self, mails: &[&Letter]) -> Vec<Sending> {
         self.pause().await;
         if self.hangs && self.draws(40) {
             sleep(HANGING).await;
         }
         for mail in mails {
-            if self.draws(8) && self.inner.deferrals(&mail.debt_id) == 0 {
-                self.inner.defer(&mail.debt_id, 1);
+            if self.draws(8) && self.inner.deferrals(&mail.notification.debt_id) == 0 {
+                self.inner.defer(&mail.notification.debt_id, 1);
             }
         }
         let (reached, left) = mails.split_at(self.reach(mails.len()));
@@ -337,7 +337,7 @@ impl Transport for FlakyTransport {
             // Nobody hears its answers: as if the sender had died.
             for (mail, answer) in mails.iter().zip(&answers) {
                 if matches!(answer, Sending::Sent | Sending::Undeliverable(_)) {
-                    self.excuse(&mail.debt_id);
+                    self.excuse(&mail.notification.debt_id);
                 }
             }
             sleep(HANGING).await;

@@ -81,15 +81,10 @@ mod tests {
 
     use super::*;
 
-    fn mail(debt_id: &str) -> Notification {
-        Notification {
-            name: "Zé".into(),
-            government_id: "1".into(),
-            email: "ze@example.com".into(),
-            debt_amount: "1".parse().unwrap(),
-            debt_due_date: "2024-01-19".parse().unwrap(),
-            debt_id: debt_id.into(),
-            boleto: None,
+    fn letter(debt_id: &str) -> Letter {
+        Letter {
+            notification: testkit::billed(debt_id, 1),
+            agreement: None,
         }
     }
 
@@ -124,14 +119,14 @@ mod tests {
         let duration = duration();
         let transport = LogTransport::new(SentLog::new(Vec::new()), duration.clone());
         transport.ready().await.unwrap();
-        let mails = [mail("17"), mail("18")];
+        let mails = [letter("17"), letter("18")];
         let sent = transport.send(&[&mails[0], &mails[1]]).await;
         assert_eq!(sent, [Sending::Sent, Sending::Sent]);
         assert_eq!(duration.get_sample_count(), 1);
         let text = String::from_utf8(transport.log.into_inner()).unwrap();
         assert!(text.contains("\"debt_id\":\"18\""));
         assert!(text.contains(&message_id("17", NO_DOMAIN)));
-        assert!(!text.contains("example.com") && !text.contains("Zé"));
+        assert!(!text.contains("example.com") && !text.contains("João"));
     }
 
     #[tokio::test]
@@ -139,11 +134,11 @@ mod tests {
         let disk = Disk::default();
         let room = Arc::clone(&disk.room);
         let transport = LogTransport::new(SentLog::new(disk), duration());
-        let sent = transport.send(&[&mail("17")]).await;
+        let sent = transport.send(&[&letter("17")]).await;
         assert!(matches!(&sent[..], [Sending::Away(_)]), "{sent:?}");
         assert!(transport.ready().await.is_err());
         room.store(true, Ordering::Relaxed);
         transport.ready().await.unwrap();
-        assert_eq!(transport.send(&[&mail("17")]).await, [Sending::Sent]);
+        assert_eq!(transport.send(&[&letter("17")]).await, [Sending::Sent]);
     }
 }

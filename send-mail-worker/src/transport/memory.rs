@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use common::contract::{Notification, Reason};
 use common::outage::{Dependency, Outage};
 
-use super::{Sending, Transport, TransportAway};
+use super::{Letter, Sending, Transport, TransportAway};
 
 /// Keeps the e-mails in memory, for tests, and answers what it is told to.
 /// Cloning shares it.
@@ -130,6 +130,9 @@ impl Transport for MemoryTransport {
             state.away_for_sends -= u32::from(goes);
             return vec![Sending::Away("told to be away".into()); letters.len()];
         }
-        letters.iter().map(|letter| state.send(&letter.notification)).collect()
+        letters
+            .iter()
+            .map(|letter| state.send(&letter.notification))
+            .collect()
     }
 }
