@@ -7,10 +7,10 @@ mod importer;
 use boleto::{Agreement, DigitableLine};
 use common::contract::{RowId, RowIdentity};
 use common::ledger::{AgreementLedger, Claim, DebtLedger};
-use importer::Importer;
+use importer::{Importer, LONG};
 use reqwest::{Response, StatusCode, header};
 use serde_json::Value;
-use testkit::RunningService;
+use testkit::{RunningService, poll_until};
 use uuid::Uuid;
 
 /// Bills debts as billing-worker would.
@@ -36,9 +36,14 @@ async fn bill(importer: &Importer, debt_ids: &[&str]) {
     ledger.mark_notified(&debt_ids[..1]).await.unwrap();
 }
 
+/// The answer, once the service has its ledger.
 async fn ask(service: &RunningService, debt: &str) -> Response {
     let url = format!("{}/v1/boletos/{debt}", service.url());
-    reqwest::get(url).await.unwrap()
+    poll_until("an answer", LONG, async || {
+        let answer = reqwest::get(&url).await.unwrap();
+        (answer.status() != StatusCode::SERVICE_UNAVAILABLE).then_some(answer)
+    })
+    .await
 }
 
 #[tokio::test]

@@ -34,8 +34,8 @@ async fn each_debt_gets_one_mail_whatever_the_form_and_however_often_it_comes() 
     let mut sent: Vec<String> = mails.mails().into_iter().map(|mail| mail.debt_id).collect();
     sent.sort_unstable();
     assert_eq!(sent, ["debt-1", "debt-2"]);
-    assert_eq!(mails.mails()[0].name, "João");
-    assert_eq!(mails.mails()[0].debt_amount.centavos(), 781_150);
+    assert_eq!(mails.mails()[0].name, "João da Silva");
+    assert_eq!(mails.mails()[0].debt_amount.centavos(), 781_100);
     assert_eq!(ledger.outcome_counts(import_id).await.unwrap().mailed, 2);
     assert_eq!(service.metric("mails_sent_total").await, 2);
     assert_eq!(

@@ -1,10 +1,12 @@
 //! The stack, an upload, and whether its figures add up.
 
+mod boletos;
 mod expected;
 mod report;
 mod upload;
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -28,6 +30,7 @@ use crate::{
     stack::{DevStack, Ports, StackError},
 };
 
+pub use boletos::Boletos;
 pub use expected::Expected;
 pub use report::Report;
 pub use upload::UploadError;
@@ -110,7 +113,7 @@ impl DemoCommand {
     /// Runs the demonstration and prints its table.
     pub async fn run(self) -> Result<(), DemoError> {
         let input = self.input()?;
-        let expected = Expected::of_file(&input).map_err(|source| DemoError::Io {
+        let (expected, debts) = Expected::of_file(&input).map_err(|source| DemoError::Io {
             context: format!("cannot read `{}`", input.display()),
             source,
         })?;
@@ -121,7 +124,7 @@ impl DemoCommand {
             _ = told_to_stop() => return Err(DemoError::Stopped),
         };
         let result = tokio::select! {
-            result = self.import(&mut stack, &input, expected) => result,
+            result = self.import(&mut stack, &input, expected, &debts) => result,
             _ = told_to_stop() => Err(DemoError::Stopped),
         };
         stack.stop().await;
@@ -170,20 +173,23 @@ impl DemoCommand {
         stack: &mut DevStack,
         input: &Path,
         expected: Expected,
+        debts: &BTreeSet<String>,
     ) -> Result<Report, DemoError> {
         let ledger = ledger(stack).await?;
         let started = Instant::now();
         let import_id = upload(&stack.importer_url(), input).await?;
         let accepted = started.elapsed();
         let counts = self.watch(stack, &ledger, import_id, expected.rows).await?;
+        let taken = started.elapsed();
         Ok(Report {
             expected,
             counts,
+            boletos: Boletos::of(&ledger, debts).await?,
             mail_lines: 0,
             mailed_debts: 0,
             at_server: stack.mail_catcher().map(MailCatcher::figures),
             accepted,
-            taken: started.elapsed(),
+            taken,
         })
     }
 

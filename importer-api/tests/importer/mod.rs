@@ -6,7 +6,6 @@ use importer_api::Settings;
 use tempfile::TempDir;
 use testkit::{RunningService, Stack};
 
-#[allow(dead_code, reason = "not every test waits")]
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 /// Queue, Redis and spool, which outlive the service.

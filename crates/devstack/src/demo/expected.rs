@@ -1,4 +1,4 @@
-use std::{collections::HashSet, io, path::Path};
+use std::{collections::BTreeSet, io, path::Path};
 
 use common::contract::DebtRecord;
 
@@ -16,10 +16,11 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Reads a file in the contract's form: comma, its columns in their order, UTF-8.
-    pub fn of_file(path: &Path) -> io::Result<Self> {
+    /// Reads a file in the contract's form: comma, its columns in their order, UTF-8. Gives with it
+    /// the debts that must be billed.
+    pub fn of_file(path: &Path) -> io::Result<(Self, BTreeSet<String>)> {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(path)?;
-        let mut debts = HashSet::new();
+        let mut debts = BTreeSet::new();
         let mut expected = Self {
             rows: 0,
             billed: 0,
@@ -39,6 +40,6 @@ impl Expected {
                 Some(_) => expected.skipped += 1,
             }
         }
-        Ok(expected)
+        Ok((expected, debts))
     }
 }

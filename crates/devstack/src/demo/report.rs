@@ -2,7 +2,7 @@ use std::{fmt, time::Duration};
 
 use common::ledger::OutcomeCounts;
 
-use super::Expected;
+use super::{Boletos, Expected};
 use crate::smtp_server::Figures;
 
 /// What became of the rows of an upload.
@@ -12,6 +12,8 @@ pub struct Report {
     pub expected: Expected,
     /// What the ledger says.
     pub counts: OutcomeCounts,
+    /// The boletos of the debts that must be billed.
+    pub boletos: Boletos,
     /// `Mail sent` lines in the log of send-mail-worker.
     pub mail_lines: u64,
     /// Distinct debts in these lines.
@@ -43,6 +45,12 @@ impl Report {
             ("billed", counts.billed, expected.billed),
             ("skipped", counts.skipped, expected.skipped),
             ("invalid", counts.invalid, expected.invalid),
+            (
+                "distinct our numbers",
+                self.boletos.numbers,
+                expected.billed,
+            ),
+            ("valid boletos", self.boletos.valid, expected.billed),
             ("notified", counts.notified, expected.billed),
             ("mailed", counts.mailed, expected.billed),
             ("e-mails in the log", self.mail_lines, expected.billed),
@@ -109,6 +117,10 @@ mod tests {
                 mailed: 7,
                 ..OutcomeCounts::default()
             },
+            boletos: Boletos {
+                numbers: 7,
+                valid: 7,
+            },
             mail_lines: 7,
             mailed_debts: 7,
             at_server: None,
@@ -126,6 +138,22 @@ mod tests {
         let mut wrong = report();
         wrong.counts.notified -= 1;
         assert!(!wrong.adds_up());
+        for boletos in [
+            Boletos {
+                numbers: 6,
+                valid: 7,
+            },
+            Boletos {
+                numbers: 7,
+                valid: 6,
+            },
+        ] {
+            let wrong = Report {
+                boletos,
+                ..report()
+            };
+            assert!(!wrong.adds_up());
+        }
         assert!(wrong.to_string().contains("<-- differs"));
     }
 

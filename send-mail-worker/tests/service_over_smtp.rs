@@ -1,0 +1,266 @@
+//! The whole service over a real mail server that misbehaves, on a real queue and a real Redis.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod mailroom;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use boleto::Agreement;
+use common::contract::RowId;
+use common::ledger::{AgreementLedger, ImportLedger, RedisLedger, RowLedger};
+use common::service::StartError;
+use mail_parser::{MessageParser, MimeHeaders};
+use mailroom::{LONG, attributes, deleted};
+use send_mail_worker::patience::Patience;
+use send_mail_worker::transport::SmtpTransport;
+use send_mail_worker::{MailTransport, Settings, run_over};
+use testkit::smtp_server::{Act, Fault, SmtpServer, Stage};
+use testkit::{RunningService, Stack, new_import, poll_until};
+use uuid::Uuid;
+
+/// A stack, a mail server, and an import of that many rows.
+struct Office {
+    stack: Stack,
+    server: SmtpServer,
+    ledger: RedisLedger,
+    import_id: Uuid,
+}
+
+impl Office {
+    async fn open(rows: u64) -> Self {
+        let (stack, server) = tokio::join!(Stack::start(), SmtpServer::start());
+        let ledger = stack.ledger().await;
+        let import_id = Uuid::now_v7();
+        let import = new_import(import_id, rows);
+        ledger.register_import(&import).await.unwrap();
+        let agreement = Agreement::demonstration();
+        ledger.keep_agreement(&agreement).await.unwrap();
+        Self {
+            stack,
+            server: server.unwrap(),
+            ledger,
+            import_id,
+        }
+    }
+
+    /// The service, which does not wait before it tries again.
+    async fn start(&self) -> RunningService {
+        let port = self.server.address().port().to_string();
+        let queue = &self.stack.resources().process_email_url;
+        let further = [
+            ("MAIL_TRANSPORT", "smtp"),
+            ("SMTP_HOST", "127.0.0.1"),
+            ("SMTP_PORT", &*port),
+            ("SMTP_TLS", "none"),
+            ("MAIL_FROM", "Cobrança <cobranca@example.org>"),
+        ];
+        let environment = self.stack.service_environment(queue, &further);
+        let settings = Settings::read(&environment).unwrap();
+        let MailTransport::Smtp(smtp) = settings.mail.transport.clone() else {
+            panic!("it is to be SMTP");
+        };
+        let patience = Patience {
+            waits: vec![Duration::ZERO],
+            most: 100,
+        };
+        RunningService::start(|listener, stop| {
+            let transport = move |metrics: &send_mail_worker::MailMetrics| {
+                SmtpTransport::new(*smtp, metrics.duration.clone())
+                    .map_err(|error| StartError::Unsuitable(error.to_string()))
+            };
+            run_over(settings, patience, transport, listener, stop)
+        })
+        .await
+    }
+
+    /// Tells of the debt that a row billed, to that address.
+    async fn publish(&self, row: u64, email: &str) {
+        let mut notification = testkit::billed(&format!("debt-{row}"), row);
+        email.clone_into(&mut notification.email);
+        let body = serde_json::to_string(&notification).unwrap();
+        let row = RowId {
+            import_id: self.import_id,
+            row,
+        };
+        let topic = &self.stack.resources().topic_arn;
+        let published = self.stack.emulator().publish(topic, &body, attributes(row));
+        published.await.unwrap();
+    }
+
+    /// Message-IDs by address, of what the server has taken over.
+    fn message_ids(&self) -> BTreeMap<String, Vec<String>> {
+        let mut ids: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for taken in self.server.messages() {
+            let message = MessageParser::default().parse(&taken.data[..]).unwrap();
+            let to = taken.to[0].clone();
+            ids.entry(to)
+                .or_default()
+                .push(message.message_id().unwrap().to_owned());
+        }
+        ids
+    }
+
+    async fn counts(&self) -> (u64, u64) {
+        let counts = self.ledger.outcome_counts(self.import_id).await.unwrap();
+        (counts.mailed, counts.undeliverable)
+    }
+
+    /// The queue, its dead letters, and everything put off are empty.
+    async fn assert_empty(&self) {
+        let resources = self.stack.resources();
+        for url in [
+            &resources.process_email_url,
+            &resources.process_email_dlq_url,
+        ] {
+            assert!(self.stack.depth(url).await.is_empty(), "{url}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_e_mail_arrives_with_the_slip_that_the_claim_prints() {
+    let office = Office::open(1).await;
+    let service = office.start().await;
+    office.publish(1, "joao@example.com").await;
+    deleted(&service, 1).await;
+
+    let taken = office.server.messages();
+    assert_eq!(taken.len(), 1);
+    assert_eq!(taken[0].from, "cobranca@example.org");
+    let message = MessageParser::default().parse(&taken[0].data[..]).unwrap();
+    assert!(message.message_id().unwrap().ends_with("@example.org"));
+    let line = "00190.00009 03128.557000 00000.001172";
+    assert!(message.body_text(0).unwrap().contains(line));
+    let slip = message.attachment(0).unwrap();
+    assert_eq!(slip.attachment_name(), Some("boleto-31285570000000001.pdf"));
+    let printed = testkit::billed("debt-1", 1).slip(&Agreement::demonstration());
+    assert_eq!(slip.contents(), printed.unwrap());
+    assert_eq!(office.counts().await, (1, 0));
+}
+
+#[tokio::test]
+async fn each_e_mail_ends_in_its_own_way_and_none_is_lost_or_repeated() {
+    let office = Office::open(5).await;
+    let faults = [
+        // Greylisting, more often than a message may be received.
+        Fault::new(Stage::Recipient, Act::Answer("451 4.7.1 greylisted"))
+            .to("grey@example.com")
+            .times(7),
+        Fault::new(
+            Stage::Recipient,
+            Act::Answer("550 5.1.1 <gone@example.com> unknown"),
+        )
+        .to("gone@example.com"),
+        Fault::new(Stage::Message, Act::Answer("554 5.6.0 refused")).to("content@example.com"),
+        Fault::new(Stage::Message, Act::HangUp)
+            .to("lost@example.com")
+            .times(1),
+    ];
+    for fault in faults {
+        office.server.misbehave(fault);
+    }
+    let addresses = ["joao", "grey", "gone", "content", "lost"];
+    for (row, name) in (1..).zip(addresses) {
+        office.publish(row, &format!("{name}@example.com")).await;
+    }
+    let service = office.start().await;
+    poll_until("every e-mail to end", LONG, async || {
+        (office.counts().await == (3, 2)).then_some(())
+    })
+    .await;
+    // Once more, as a queue may: what has ended is not sent again.
+    for (row, name) in (1..).zip(addresses) {
+        office.publish(row, &format!("{name}@example.com")).await;
+    }
+    poll_until("the repeats to be done", LONG, async || {
+        let done = service
+            .metric("messages_processed_successfully_total")
+            .await;
+        (done == 10).then_some(())
+    })
+    .await;
+
+    let ids = office.message_ids();
+    assert_eq!(
+        ids.keys().collect::<Vec<_>>(),
+        ["grey@example.com", "joao@example.com", "lost@example.com"]
+    );
+    assert!(ids.values().all(|ids| ids.len() == 1), "{ids:?}");
+    let facts = office
+        .ledger
+        .row_facts(office.import_id, 1, 5)
+        .await
+        .unwrap();
+    let reasons: Vec<_> = facts
+        .iter()
+        .map(|facts| {
+            facts
+                .reason
+                .as_ref()
+                .map(|reason| (&*reason.code, &*reason.text))
+        })
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            None,
+            None,
+            Some((
+                "mailbox_refused",
+                "the mail server refused the recipient for good: 550 5.1.1"
+            )),
+            Some((
+                "message_refused",
+                "the mail server refused the message for good: 554 5.6.0"
+            )),
+            None,
+        ]
+    );
+    assert_eq!(service.metric("messages_processed_errors_total").await, 0);
+    office.assert_empty().await;
+}
+
+#[tokio::test]
+async fn a_repeat_after_a_lost_answer_has_the_same_message_id() {
+    let office = Office::open(1).await;
+    // The server has it, and its answer is lost: nobody can know.
+    let fault = Fault::new(Stage::Message, Act::KeepAndHangUp)
+        .to("joao@example.com")
+        .times(1);
+    office.server.misbehave(fault);
+    let service = office.start().await;
+    office.publish(1, "joao@example.com").await;
+    poll_until("the e-mail to be recorded", LONG, async || {
+        (office.counts().await == (1, 0)).then_some(())
+    })
+    .await;
+    let ids = &office.message_ids()["joao@example.com"];
+    assert_eq!(ids.len(), 2);
+    assert_eq!(ids[0], ids[1]);
+    assert_eq!(service.metric("mails_sent_total").await, 1);
+}
+
+#[tokio::test]
+async fn while_the_server_is_away_nothing_is_lost_and_no_receive_is_used_up() {
+    let office = Office::open(3).await;
+    // It answers, and takes nobody.
+    let closing = Act::Answer("421 4.3.2 closing");
+    office
+        .server
+        .misbehave(Fault::new(Stage::Greeting, closing));
+    let service = office.start().await;
+    for row in 1..=3 {
+        office.publish(row, "joao@example.com").await;
+    }
+    poll_until("the service to find that it is away", LONG, async || {
+        service.get("/ready").await.contains("SMTP").then_some(())
+    })
+    .await;
+    office.server.behave();
+    deleted(&service, 3).await;
+    assert_eq!(office.counts().await, (3, 0));
+    assert_eq!(office.message_ids()["joao@example.com"].len(), 3);
+    assert_eq!(service.metric("messages_processed_errors_total").await, 0);
+}
