@@ -49,6 +49,8 @@ async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
         ("SQS_WAIT_TIME_SECONDS", "21"),
         ("LOG_LEVEL", "LOUD"),
         ("BIND_ADDRESS", "everywhere"),
+        ("MAIL_TRANSPORT", "pigeon"),
+        ("MAIL_MAX_PER_SECOND", "-1"),
     ];
     assert_refuses(BINARY, "METRICS_PORT", &variables(&stack), &wrong).await;
 }
