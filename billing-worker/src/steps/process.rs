@@ -93,13 +93,13 @@ impl<L: Ledger> Process<L> {
             }
         };
         let debt_id = record.debt_id.clone();
-        let (issuer, beneficiary) = &self.issuer;
+        let (agreement, beneficiary) = &self.issuer;
         let notification = Notification {
             boleto: Some(BilledBoleto {
                 our_number: boleto.our_number.into(),
                 barcode: boleto.barcode,
                 beneficiary: Arc::clone(beneficiary),
-                issuer: *issuer,
+                issuer: *agreement,
                 issued_on: today,
                 pix: boleto.pix,
             }),
