@@ -7,6 +7,7 @@ mod arena;
 mod crew;
 mod lost_message;
 mod network;
+mod post;
 mod redis;
 mod scenario;
 mod storm;
@@ -27,6 +28,7 @@ use crate::{
     redis_server::{AppendFsync, RedisError},
     run::told_to_stop,
     services::ServiceError,
+    smtp_server::SmtpServerError,
 };
 
 pub use scenario::Scenario;
@@ -69,6 +71,9 @@ pub enum ChaosError {
     /// Redis.
     #[error(transparent)]
     Redis(#[from] RedisError),
+    /// The mail server.
+    #[error(transparent)]
+    MailServer(#[from] SmtpServerError),
     /// A service does not start, or ended though nobody killed it.
     #[error(transparent)]
     Service(#[from] ServiceError),

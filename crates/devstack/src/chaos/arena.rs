@@ -20,6 +20,7 @@ use super::{
     crew::{Crew, Kind},
     failed,
     network::Network,
+    post::Post,
     redis::Redis,
 };
 use crate::{
@@ -46,6 +47,16 @@ pub(super) struct Plan {
     pub(super) billing_workers: usize,
     pub(super) mail_workers: usize,
     pub(super) importer: Pace,
+    pub(super) mails: Mails,
+}
+
+/// Where e-mails go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mails {
+    /// To the log of send-mail-worker.
+    Log,
+    /// To a mail server.
+    Smtp,
 }
 
 /// How fast importer-api sends.
@@ -79,6 +90,7 @@ pub(super) struct Arena {
     // In the order in which they must go.
     pub(super) crew: Crew,
     pub(super) network: Network,
+    pub(super) post: Option<Post>,
     pub(super) redis: Redis,
     pub(super) emulator: Emulator,
     pub(super) resources: PipelineResources,
@@ -86,6 +98,8 @@ pub(super) struct Arena {
     pub(super) random: Rng,
     pub(super) imports: Vec<Uuid>,
     pub(super) expected: Expected,
+    /// How often the way to the mail server was cut.
+    pub(super) post_cuts: u64,
     directory: PathBuf,
     inputs: u64,
     options: Options,
@@ -105,6 +119,10 @@ impl Arena {
         let mut arena = Self {
             crew: Crew::new(directory.join("logs"))?,
             network: Network::start(emulator.port(), redis.port()).await?,
+            post: match plan.mails {
+                Mails::Log => None,
+                Mails::Smtp => Some(Post::open(&directory).await?),
+            },
             ledger: ledger(redis.port()).await?,
             redis,
             emulator,
@@ -112,6 +130,7 @@ impl Arena {
             random: Rng::with_seed(options.seed),
             imports: Vec::new(),
             expected: Expected::default(),
+            post_cuts: 0,
             directory,
             inputs: 0,
             options,
@@ -160,11 +179,15 @@ impl Arena {
                 ("SNS_ENDPOINT_URL", network.billing_to_sns.url()),
                 ("SNS_TOPIC_ARN", resources.topic_arn.clone()),
             ],
-            Kind::Mail => vec![
-                ("SQS_QUEUE_URL", resources.process_email_url.clone()),
-                sqs(&network.mail_to_sqs),
-                redis(&network.mail_to_redis),
-            ],
+            Kind::Mail => {
+                let mut own = vec![
+                    ("SQS_QUEUE_URL", resources.process_email_url.clone()),
+                    sqs(&network.mail_to_sqs),
+                    redis(&network.mail_to_redis),
+                ];
+                own.extend(self.post.iter().flat_map(Post::variables));
+                own
+            }
         };
         // The later value of a variable counts.
         shared_environment(&self.emulator, self.redis.port())

@@ -7,7 +7,7 @@ use tokio::time;
 
 use super::{
     ChaosError, Options,
-    arena::{Arena, Pace, Plan},
+    arena::{Arena, Mails, Pace, Plan},
     crew::Kind,
     lost_message,
     network::disturb,
@@ -25,6 +25,7 @@ const REDIS_KILLS: usize = 3;
 const REDIS_AWAY: Duration = Duration::from_secs(10);
 const SQS_AWAY: Duration = Duration::from_secs(10);
 const SNS_AWAY: Duration = Duration::from_secs(45);
+const MAIL_SERVER_AWAY: Duration = Duration::from_secs(10);
 
 /// Share of the answers that are lost.
 const ANSWERS_LOST: f64 = 0.03;
@@ -42,6 +43,10 @@ pub enum Scenario {
     BillingKilled,
     /// kill -9 send-mail-worker, 5 times.
     MailKilled,
+    /// kill -9 send-mail-worker, 5 times, while it sends over SMTP.
+    SmtpMailKilled,
+    /// The mail server down 10 s for send-mail-worker.
+    SmtpServerDown,
     /// Redis stopped for 10 s.
     RedisStopped,
     /// Redis killed with -9 and started again, 3 times.
@@ -100,10 +105,15 @@ impl Scenario {
             Self::ImporterKilled | Self::ImporterSqsDown | Self::Everything => Pace::RowByRow,
             _ => Pace::Full,
         };
+        let mails = match self {
+            Self::SmtpMailKilled | Self::SmtpServerDown => Mails::Smtp,
+            _ => Mails::Log,
+        };
         Plan {
             billing_workers,
             mail_workers,
             importer,
+            mails,
         }
     }
 
@@ -111,7 +121,8 @@ impl Scenario {
         match self {
             Self::ImporterKilled => killed(arena, Kind::Importer).await,
             Self::BillingKilled => killed(arena, Kind::Billing).await,
-            Self::MailKilled => killed(arena, Kind::Mail).await,
+            Self::MailKilled | Self::SmtpMailKilled => killed(arena, Kind::Mail).await,
+            Self::SmtpServerDown => mail_server_down(arena).await,
             Self::RedisStopped => redis_stopped(arena).await,
             Self::RedisKilled => redis_killed(arena).await,
             Self::MessagesLost => lost_message::play(arena).await,
@@ -149,6 +160,19 @@ async fn killed(arena: &mut Arena, kind: Kind) -> Result<(), ChaosError> {
             Kind::Mail => arena.mailed(share).await?,
         }
         arena.crew.kill_and_restart(kind, &mut random).await?;
+    }
+    Ok(())
+}
+
+async fn mail_server_down(arena: &mut Arena) -> Result<(), ChaosError> {
+    let input = arena.generate()?;
+    arena.upload(&input, 1).await?;
+    for share in moments(arena, 1) {
+        arena.mailed(share).await?;
+    }
+    if let Some(post) = &arena.post {
+        disturb(&post.way, FaultMode::Refuse, MAIL_SERVER_AWAY).await;
+        arena.post_cuts += 1;
     }
     Ok(())
 }

@@ -1,0 +1,52 @@
+//! The mail server of a run whose e-mails go over SMTP.
+
+use std::path::Path;
+
+use super::{ChaosError, failed};
+use crate::{
+    fault_proxy::FaultProxy,
+    smtp_server::{Figures, Keep, SmtpServer, SmtpServerOptions},
+};
+
+/// A mail server that takes everything, and the way to it.
+#[derive(Debug)]
+pub(super) struct Post {
+    server: SmtpServer,
+    pub(super) way: FaultProxy,
+}
+
+impl Post {
+    /// Starts the server. It keeps figures alone.
+    pub(super) async fn open(directory: &Path) -> Result<Self, ChaosError> {
+        let options = SmtpServerOptions {
+            keep: Keep::Figures {
+                folder: directory.join("mails"),
+                files: 0,
+            },
+            ..SmtpServerOptions::default()
+        };
+        let server = SmtpServer::start_with(options).await?;
+        let way = FaultProxy::start(server.address()).await;
+        Ok(Self {
+            way: way.map_err(failed("no port for a proxy"))?,
+            server,
+        })
+    }
+
+    /// What send-mail-worker is told.
+    pub(super) fn variables(&self) -> [(&'static str, String); 5] {
+        let address = self.way.address();
+        [
+            ("MAIL_TRANSPORT", "smtp".to_owned()),
+            ("SMTP_HOST", address.ip().to_string()),
+            ("SMTP_PORT", address.port().to_string()),
+            ("SMTP_TLS", "none".to_owned()),
+            ("MAIL_FROM", "cobranca@example.com".to_owned()),
+        ]
+    }
+
+    /// What it has taken over.
+    pub(super) fn figures(&self) -> Figures {
+        self.server.figures()
+    }
+}
