@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
-use send_mail_worker::compose::Composer;
+use send_mail_worker::compose::{Composer, PrintedSlip};
 use send_mail_worker::message_id::{NO_DOMAIN, message_id};
 
 /// About that of a slip.
@@ -22,13 +22,16 @@ fn benches(criterion: &mut Criterion) {
     for (name, bytes) in [("words", 0), ("words and 25 KB of PDF", PDF_BYTES)] {
         group.bench_function(name, |bencher| {
             bencher.iter_batched(
-                || vec![0x81; bytes],
-                |pdf| {
+                || PrintedSlip {
+                    pdf: vec![0x81; bytes],
+                    registered: true,
+                },
+                |slip| {
                     let id = message_id(&notification.debt_id, NO_DOMAIN);
                     composer
                         .compose(
                             black_box(&notification),
-                            Some(pdf),
+                            Some(slip),
                             &id,
                             Timestamp::UNIX_EPOCH,
                         )

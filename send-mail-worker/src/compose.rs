@@ -48,6 +48,16 @@ pub struct Email {
     pub message: Vec<u8>,
 }
 
+/// The slip of a boleto.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrintedSlip {
+    /// The PDF.
+    pub pdf: Vec<u8>,
+    /// Whether its issuer registers boletos. One that is not registered cannot
+    /// be paid, and its e-mail says so.
+    pub registered: bool,
+}
+
 /// Why a debt has no e-mail. It will not have one later either. The text
 /// holds no personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -106,7 +116,7 @@ impl Composer {
 
     /// The e-mail of a notification.
     ///
-    /// `slip` is the PDF of its boleto. Without it, or without a boleto that
+    /// `slip` is that of its boleto. Without it, or without a boleto that
     /// names its beneficiary, the e-mail tells of the debt but has nothing to
     /// pay it with. `message_id` has its angle brackets. For the same
     /// arguments the message is the same to the byte; `now` is in its `Date`
@@ -117,17 +127,19 @@ impl Composer {
     pub fn compose(
         &self,
         notification: &Notification,
-        slip: Option<Vec<u8>>,
+        slip: Option<PrintedSlip>,
         message_id: &str,
         now: Timestamp,
     ) -> Result<Email, ComposeError> {
         let to = address::read(&notification.email)?;
-        let boleto = notification.boleto.as_ref().and_then(Payable::of);
+        let registered = slip.as_ref().is_some_and(|slip| slip.registered);
+        let boleto = notification.boleto.as_ref();
+        let boleto = boleto.and_then(|boleto| Payable::of(boleto, registered));
         // Both, or neither: a PDF without words, or words about no PDF, would
         // be no bill.
         let (boleto, slip) = boleto.zip(slip).unzip();
         let attached = boleto.as_ref().zip(slip);
-        let attachment = attached.map(|(boleto, pdf)| Attachment::of(boleto, pdf));
+        let attachment = attached.map(|(boleto, slip)| Attachment::of(boleto, slip.pdf));
         let content = Content::new(notification, boleto, self.answered);
 
         let mut headers = self.headers.clone();

@@ -31,6 +31,8 @@ pub(super) struct Payable {
     digits: String,
     /// The text for "Pix copia e cola".
     pix: Option<String>,
+    /// Whether it can be paid at all.
+    registered: bool,
 }
 
 impl Content {
@@ -42,7 +44,17 @@ impl Content {
         let due_date = notification.debt_due_date.brazilian().to_string();
         Self {
             subject: match &boleto {
-                Some(boleto) => format!("Boleto de {} – vencimento {due_date}", boleto.beneficiary),
+                Some(boleto) => {
+                    let mark = if boleto.registered {
+                        ""
+                    } else {
+                        "[Demonstração] "
+                    };
+                    format!(
+                        "{mark}Boleto de {} – vencimento {due_date}",
+                        boleto.beneficiary
+                    )
+                }
                 None => format!("Cobrança – vencimento {due_date}"),
             },
             name: one_line(&notification.name),
@@ -69,7 +81,7 @@ impl Content {
 impl Payable {
     /// `None` where nobody could check it, as it does not name its
     /// beneficiary or its number.
-    pub(super) fn of(boleto: &BilledBoleto) -> Option<Self> {
+    pub(super) fn of(boleto: &BilledBoleto, registered: bool) -> Option<Self> {
         let beneficiary = one_line(&boleto.beneficiary);
         let our_number = one_line(&boleto.our_number);
         if beneficiary.is_empty() || our_number.is_empty() {
@@ -82,6 +94,7 @@ impl Payable {
             line: line.to_string(),
             digits: line.as_str().to_owned(),
             pix: boleto.pix.clone().filter(|code| is_pix(code)),
+            registered,
         })
     }
 }

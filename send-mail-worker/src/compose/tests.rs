@@ -18,8 +18,15 @@ fn composer() -> Composer {
     Composer::new(from.parse().unwrap(), None)
 }
 
+fn printed(pdf: &[u8]) -> PrintedSlip {
+    PrintedSlip {
+        pdf: pdf.to_vec(),
+        registered: true,
+    }
+}
+
 fn composed(notification: &Notification) -> Email {
-    let slip = notification.boleto.is_some().then(|| PDF.to_vec());
+    let slip = notification.boleto.is_some().then(|| printed(PDF));
     let id = message_id(&notification.debt_id, NO_DOMAIN);
     composer().compose(notification, slip, &id, NOW).unwrap()
 }
@@ -100,6 +107,27 @@ fn what_a_customer_gets() {
         insta::assert_snapshot!(format!("{case}_text"), text);
         insta::assert_snapshot!(format!("{case}_html"), html);
     }
+}
+
+/// Nobody is to be asked for money by a demonstration.
+#[test]
+fn a_boleto_that_cannot_be_paid_says_so_before_all_else() {
+    let slip = PrintedSlip {
+        registered: false,
+        ..printed(PDF)
+    };
+    let email = composer().compose(&usual(), Some(slip), "<1@x.invalid>", NOW);
+    let email = email.unwrap();
+    let [text, html] = texts(&email);
+    let subject = parsed(&email).subject().unwrap().to_owned();
+    assert!(subject.starts_with("[Demonstração] Boleto de"), "{subject}");
+    insta::assert_snapshot!("demonstration_text", text);
+    insta::assert_snapshot!("demonstration_html", html);
+    assert!(
+        !texts(&composed(&usual()))
+            .concat()
+            .contains("Demonstração –")
+    );
 }
 
 #[test]
@@ -199,7 +227,7 @@ fn whoever_reads_answers_is_named() {
 fn sent_again_it_differs_in_its_date_alone() {
     let compose = |now| {
         let id = message_id("debt-1", NO_DOMAIN);
-        let slip = Some(PDF.to_vec());
+        let slip = Some(printed(PDF));
         raw(&composer().compose(&with_pix(), slip, &id, now).unwrap())
     };
     let (first, again) = (compose(NOW), compose(Timestamp::constant(1_795_521_661, 9)));
@@ -317,7 +345,7 @@ proptest! {
         }
         let id = message_id(&debt_id, NO_DOMAIN);
         let now = Timestamp::constant(now.into(), 0);
-        let Ok(email) = composer().compose(&notification, slip.clone(), &id, now) else {
+        let Ok(email) = composer().compose(&notification, slip.as_deref().map(printed), &id, now) else {
             return Ok(());
         };
 

@@ -5,7 +5,7 @@ use futures::future::join_all;
 use prometheus::Histogram;
 
 use super::{Letter, Sending, SentLog, Transport, TransportAway};
-use crate::compose::Composer;
+use crate::compose::{Composer, PrintedSlip};
 use crate::message_id::message_id;
 use crate::smtp::{DeliveryError, Smtp, SmtpSettings, SmtpSetupError};
 
@@ -45,7 +45,12 @@ impl<W: Write> SmtpTransport<W> {
             notification,
             agreement,
         } = letter;
-        let slip = agreement.as_ref().and_then(|of| notification.slip(of));
+        let slip = agreement.as_ref().and_then(|agreement| {
+            Some(PrintedSlip {
+                pdf: notification.slip(agreement)?,
+                registered: agreement.registered(),
+            })
+        });
         let now = jiff::Timestamp::now();
         let composed = self.composer.compose(notification, slip, message_id, now);
         let email = match composed {
