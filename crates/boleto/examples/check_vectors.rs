@@ -9,7 +9,7 @@
 
 use std::process::ExitCode;
 
-#[path = "../tests/vectors/check.rs"]
+#[path = "../tests/vectors/check/mod.rs"]
 mod check;
 
 fn main() -> ExitCode {

@@ -44,6 +44,27 @@ fn what_is_not_known_or_not_whole_is_no_pass() {
     assert!(check::check_file("").is_err());
 }
 
+#[test]
+fn what_no_boleto_can_be_made_of_passes_where_none_is_expected() {
+    let vectors: serde_json::Value = serde_json::from_str(VECTORS).unwrap();
+    let all = vectors["vectors"].as_array().unwrap();
+    let boleto = all
+        .iter()
+        .find(|vector| vector["kind"] == "boleto")
+        .unwrap();
+    let failures = |due: &str, expect: serde_json::Value| {
+        let mut vector = boleto.clone();
+        vector["input"]["due_date"] = due.into();
+        vector["expect"] = expect;
+        let file = serde_json::json!({ "vectors": [vector] });
+        check::check_file(&file.to_string()).unwrap().failures.len()
+    };
+    let none = serde_json::json!({"fator": null, "barcode": null});
+    assert_eq!(failures("2049-10-14", none.clone()), 0);
+    assert_eq!(failures("2049-10-14", boleto["expect"].clone()), 1);
+    assert_eq!(failures("2049-10-13", none), 1);
+}
+
 /// The vector with one expectation changed.
 fn spoiled(vector: &serde_json::Value) -> serde_json::Value {
     use serde_json::Value;
