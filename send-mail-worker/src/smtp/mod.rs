@@ -69,7 +69,7 @@ impl Smtp {
     /// When the settings ask for TLS and there is nobody to trust.
     pub fn new(settings: SmtpSettings) -> Result<Self, SmtpSetupError> {
         let connections = settings.connections;
-        let sender = outcome::on_the_wire(&settings.from.email).into_owned();
+        let sender = settings.from.email.clone();
         let (timeout, deadline) = (settings.timeout, settings.deadline);
         Ok(Self(Arc::new(Shared {
             connector: Connector::new(settings)?,

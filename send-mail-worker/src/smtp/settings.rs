@@ -12,6 +12,8 @@ use lettre::transport::smtp::authentication::Credentials;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 
+use super::outcome::on_the_wire;
+
 /// Longest time of a delivery: well within the lease of an e-mail, so that nobody
 /// else sends it meanwhile.
 const DEADLINE: Duration = Duration::from_secs(25);
@@ -125,6 +127,11 @@ fn mailbox(env: &Environment, name: &'static str) -> Result<Option<Mailbox>, Set
     held.parse::<Mailbox>()
         .ok()
         .filter(|mailbox| is_whole && mailbox.email.user().is_ascii())
+        // Headers carry it too, and they are ASCII.
+        .map(|mailbox| Mailbox {
+            email: on_the_wire(&mailbox.email).into_owned(),
+            ..mailbox
+        })
         .map(Some)
         .ok_or_else(|| wrong(name, held, MAILBOX))
 }
@@ -201,6 +208,9 @@ mod tests {
         assert_eq!(settings.from.name.as_deref(), Some("Cobrança"));
         assert_eq!(settings.from.email.to_string(), "cobranca@example.com");
         assert!(settings.login.is_none() && settings.reply_to.is_none());
+        let idn = ("MAIL_FROM", "cobranca@açaí.com.br");
+        let from = read(&[HOST, idn]).unwrap().from;
+        assert_eq!(from.email.to_string(), "cobranca@xn--aa-4iaz.com.br");
         for (mode, port) in [("none", 25), ("tls", 465)] {
             assert_eq!(read(&[HOST, FROM, ("SMTP_TLS", mode)]).unwrap().port, port);
         }
