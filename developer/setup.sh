@@ -1,31 +1,45 @@
 #!/usr/bin/env bash
 # Installs what `make run`, `make demo` and `make test` need beside Rust, make
-# and a C compiler: redis-server 7.0 or later.
+# and a C compiler: redis-server 7.0 or later. With the argument `slip` it
+# installs python3-venv instead, which `make check/slip` needs.
 set -euo pipefail
 
-if command -v redis-server >/dev/null; then
-    exit 0
+if [ "${1:-}" = slip ]; then
+    package=python3-venv
+    # Debian's python3 alone makes no virtual environment.
+    if python3 -c 'import ensurepip' 2>/dev/null; then
+        exit 0
+    fi
+else
+    package=redis-server
+    if command -v redis-server >/dev/null; then
+        exit 0
+    fi
 fi
 
 if ! command -v apt-get >/dev/null; then
-    cat >&2 <<'TEXT'
+    if [ "$package" = redis-server ]; then
+        cat >&2 <<'TEXT'
 redis-server is not in PATH. Install Redis 7.0 or later, then try again:
   macOS    brew install redis
   Fedora   sudo dnf install redis
   Arch     sudo pacman -S redis
 TEXT
+    else
+        echo "python3 cannot make a virtual environment: install its module venv, then try again" >&2
+    fi
     exit 1
 fi
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
     if ! command -v sudo >/dev/null; then
-        echo "redis-server is not in PATH, and there is no sudo to install it: run 'apt-get install redis-server' as root" >&2
+        echo "$package is missing, and there is no sudo to install it: run 'apt-get install $package' as root" >&2
         exit 1
     fi
     as_root=(sudo)
 fi
 
-echo "Installing redis-server"
+echo "Installing $package"
 "${as_root[@]}" apt-get update -qq
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package"

@@ -1,4 +1,3 @@
-use std::path::Path;
 use std::time::Duration;
 
 use boleto::Agreement;
@@ -65,7 +64,7 @@ fn agreement(env: &Environment) -> Result<Agreement, SettingError> {
     let Some(path) = env.get(NAME) else {
         return Ok(Agreement::demonstration());
     };
-    let read = std::fs::read_to_string(Path::new(path)).map_err(|error| error.to_string());
+    let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
     let agreement =
         read.and_then(|text| Agreement::from_toml(&text).map_err(|error| error.to_string()));
     agreement.map_err(|error| SettingError::Wrong {

@@ -132,15 +132,16 @@ impl Composer {
         now: Timestamp,
     ) -> Result<Email, ComposeError> {
         let to = address::read(&notification.email)?;
-        let registered = slip.as_ref().is_some_and(|slip| slip.registered);
-        let boleto = notification.boleto.as_ref();
-        let boleto = boleto.and_then(|boleto| Payable::of(boleto, registered));
         // Both, or neither: a PDF without words, or words about no PDF, would
         // be no bill.
-        let (boleto, slip) = boleto.zip(slip).unzip();
-        let attached = boleto.as_ref().zip(slip);
-        let attachment = attached.map(|(boleto, slip)| Attachment::of(boleto, slip.pdf));
-        let content = Content::new(notification, boleto, self.answered);
+        let bill = notification.boleto.as_ref().zip(slip);
+        let (payable, attachment) = bill
+            .and_then(|(boleto, slip)| {
+                let payable = Payable::of(boleto, slip.registered)?;
+                Some((payable, Attachment::of(boleto, slip.pdf)))
+            })
+            .unzip();
+        let content = Content::new(notification, payable, self.answered);
 
         let mut headers = self.headers.clone();
         // Some readers take the quotes of `"a b"@example.com` for those of a

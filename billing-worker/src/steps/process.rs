@@ -1,8 +1,7 @@
 use std::ops::Range;
-
 use std::sync::Arc;
 
-use boleto::{Agreement, AgreementId, Boleto};
+use boleto::{Agreement, Boleto};
 use common::contract::names::MAX_BATCH_BYTES;
 use common::contract::{BilledBoleto, DebtRecord, InvalidReason, Notification};
 use common::ledger::{Claim, Ledger};
@@ -33,8 +32,8 @@ pub struct Process<L> {
     ledger: L,
     stop: CancellationToken,
     agreement: Agreement,
-    /// The agreement's id and the beneficiary's name, made once.
-    issuer: (AgreementId, Arc<str>),
+    /// The name that all notifications share.
+    beneficiary: Arc<str>,
     /// Reserved numbers that are not used yet.
     numbers: Mutex<Range<u64>>,
 }
@@ -45,7 +44,7 @@ impl<L: Ledger> Process<L> {
         Self {
             ledger,
             stop,
-            issuer: (agreement.id(), agreement.beneficiary().name.as_str().into()),
+            beneficiary: agreement.beneficiary().name.as_str().into(),
             agreement,
             numbers: Mutex::new(0..0),
         }
@@ -93,13 +92,12 @@ impl<L: Ledger> Process<L> {
             }
         };
         let debt_id = record.debt_id.clone();
-        let (agreement, beneficiary) = &self.issuer;
         let notification = Notification {
             boleto: Some(BilledBoleto {
                 our_number: boleto.our_number.into(),
                 barcode: boleto.barcode,
-                beneficiary: Arc::clone(beneficiary),
-                issuer: *agreement,
+                beneficiary: Arc::clone(&self.beneficiary),
+                issuer: self.agreement.id(),
                 issued_on: today,
                 pix: boleto.pix,
             }),

@@ -25,6 +25,9 @@ const INSTRUCTION_CHARACTERS: usize = 90;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, try_from = "AgreementFile")]
 pub struct Agreement {
+    /// Made once: it is asked for with each boleto that is printed.
+    #[serde(skip)]
+    id: AgreementId,
     registered: bool,
     instructions: Vec<String>,
     beneficiary: Beneficiary,
@@ -128,10 +131,8 @@ impl Agreement {
 
     /// Names the agreement by all that it holds, so that a boleto can say
     /// under which one it was issued.
-    pub fn id(&self) -> AgreementId {
-        let hash = Sha256::digest(self.to_json());
-        let (first, _) = hash.split_at(8);
-        AgreementId(first.iter().fold(0, |id, byte| id << 8 | u64::from(*byte)))
+    pub const fn id(&self) -> AgreementId {
+        self.id
     }
 
     /// The bank's side of it.
@@ -219,19 +220,31 @@ impl TryFrom<AgreementFile> for Agreement {
         }
         let pix =
             pix.map(|pix| StaticPix::of_issuer(pix.key, &beneficiary.name, &beneficiary.city));
-        Ok(Self {
+        let mut agreement = Self {
+            id: AgreementId(0),
             registered,
             instructions,
             beneficiary,
             bank,
             pix,
-        })
+        };
+        agreement.id = AgreementId::of_json(&agreement.to_json());
+        Ok(agreement)
     }
 }
 
 /// Names an [`Agreement`]: sixteen hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AgreementId(u64);
+
+impl AgreementId {
+    /// The first bytes of the hash of an agreement's JSON.
+    fn of_json(json: &str) -> Self {
+        let hash = Sha256::digest(json);
+        let (first, _) = hash.split_at(8);
+        Self(first.iter().fold(0, |id, byte| id << 8 | u64::from(*byte)))
+    }
+}
 
 impl fmt::Display for AgreementId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -45,9 +45,21 @@ impl DueDate {
 
     /// As Brazilians write it: `19/01/2024`.
     pub fn brazilian(self) -> impl fmt::Display {
-        let date = self.0;
-        fmt::from_fn(move |f| write!(f, "{:02}/{:02}/{}", date.day(), date.month(), date.year()))
+        brazilian_date(self.0)
     }
+}
+
+/// A civil date as Brazilians write it: `19/01/2024`.
+pub fn brazilian_date(date: Date) -> impl fmt::Display {
+    fmt::from_fn(move |f| {
+        write!(
+            f,
+            "{:02}/{:02}/{:04}",
+            date.day(),
+            date.month(),
+            date.year()
+        )
+    })
 }
 
 /// ISO 8601: `2024-01-19`.

@@ -48,6 +48,6 @@ pub fn wide_elements(digits: &[u8]) -> impl Iterator<Item = bool> {
 }
 
 /// Width of an element in modules, a wide one being three narrow ones.
-pub const fn modules(wide: bool) -> u32 {
+pub const fn modules(wide: bool) -> u16 {
     if wide { 3 } else { 1 }
 }

@@ -50,6 +50,6 @@ pub use boleto::{AboveBankLimit, Boleto, IssueError};
 pub use digitable_line::{DigitableLine, DigitableLineError};
 pub use digits::{Digits, DigitsError};
 pub use document::{Document, DocumentType};
-pub use due_date::{DueDate, DueDateError};
+pub use due_date::{DueDate, DueDateError, brazilian_date};
 pub use due_date_factor::DueDateFactor;
 pub use our_number::OurNumber;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use common::messaging::{
@@ -11,6 +12,7 @@ use common::messaging::{
 use common::service::{AppRegistry, BaseSettings};
 use rustack_sqs_model::input::SendMessageInput;
 use testkit::{Stack, poll_until};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -36,6 +38,18 @@ fn messages(queue: &str, state: &str) -> String {
 
 fn age(queue: &str) -> String {
     format!("sqs_queue_oldest_message_age_seconds{{queue=\"{queue}\",app=\"test\"}}")
+}
+
+/// The gauges of a queue that is looked at again and again.
+async fn watched(stack: &Stack, url: &str) -> (AppRegistry, JoinHandle<Infallible>) {
+    let environment = stack.service_environment(url, &[]);
+    let settings = BaseSettings::read(&environment, "PORT", 0).unwrap();
+    let aws = Aws::new(&settings).await;
+    let queue = aws.queue(url.to_owned(), Duration::ZERO);
+    let registry = AppRegistry::new("test").unwrap();
+    let watch = QueueWatch::new(queue, QueueGauges::new(&registry).unwrap());
+    let watching = tokio::spawn(watch.every(Duration::from_millis(20)).run());
+    (registry, watching)
 }
 
 #[tokio::test]
@@ -121,13 +135,7 @@ async fn what_is_put_off_has_a_state_of_its_own_and_is_not_late() {
         ..SendMessageInput::default()
     };
     stack.emulator().sqs().send_message(delayed).await.unwrap();
-    let settings = BaseSettings::read(&stack.service_environment(&work, &[]), "PORT", 0).unwrap();
-    let queue = Aws::new(&settings)
-        .await
-        .queue(work.clone(), Duration::ZERO);
-    let registry = AppRegistry::new("test").unwrap();
-    let watch = QueueWatch::new(queue, QueueGauges::new(&registry).unwrap());
-    let watching = tokio::spawn(watch.every(Duration::from_millis(20)).run());
+    let (registry, watching) = watched(&stack, &work).await;
     let of = |sample: String| gauge(&registry, &sample);
     let mut late = 0;
     poll_until("it to be seen delayed", LONG, async || {
@@ -153,13 +161,7 @@ async fn a_look_leaves_the_receive_counts_of_the_work_queue_alone() {
     let stack = Stack::start().await;
     let work = stack.resources().data_process_url.clone();
     stack.emulator().send(&work, "a message", []).await.unwrap();
-    let settings = BaseSettings::read(&stack.service_environment(&work, &[]), "PORT", 0).unwrap();
-    let queue = Aws::new(&settings)
-        .await
-        .queue(work.clone(), Duration::ZERO);
-    let registry = AppRegistry::new("test").unwrap();
-    let watch = QueueWatch::new(queue, QueueGauges::new(&registry).unwrap());
-    let watching = tokio::spawn(watch.every(Duration::from_millis(20)).run());
+    let (registry, watching) = watched(&stack, &work).await;
     poll_until("an age without a receive", LONG, async || {
         (gauge(&registry, &age("data-process"))? >= 1).then_some(())
     })

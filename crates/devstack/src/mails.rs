@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -102,15 +103,19 @@ impl MailCatcher {
         let Some(catcher) = catcher else {
             return vec![("MAIL_TRANSPORT", "log".to_owned())];
         };
-        let address = catcher.0.address();
-        vec![
-            ("MAIL_TRANSPORT", "smtp".to_owned()),
-            ("SMTP_HOST", address.ip().to_string()),
-            ("SMTP_PORT", address.port().to_string()),
-            ("SMTP_TLS", "none".to_owned()),
-            ("MAIL_FROM", FROM.to_owned()),
-        ]
+        smtp_variables(catcher.0.address()).to_vec()
     }
+}
+
+/// What makes send-mail-worker hand its e-mails to the server at that address.
+pub(crate) fn smtp_variables(server: SocketAddr) -> [(&'static str, String); 5] {
+    [
+        ("MAIL_TRANSPORT", "smtp".to_owned()),
+        ("SMTP_HOST", server.ip().to_string()),
+        ("SMTP_PORT", server.port().to_string()),
+        ("SMTP_TLS", "none".to_owned()),
+        ("MAIL_FROM", FROM.to_owned()),
+    ]
 }
 
 #[cfg(test)]

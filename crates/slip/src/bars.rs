@@ -25,7 +25,7 @@ pub(crate) fn draw(canvas: &mut Canvas, barcode: &Barcode, left: f32, bottom: f3
 
 /// Start and width of each bar in modules.
 fn bars(barcode: &Barcode) -> impl Iterator<Item = (f32, f32)> {
-    let widths = itf::of_barcode(barcode).map(|wide| if wide { 3.0 } else { 1.0 });
+    let widths = itf::of_barcode(barcode).map(|wide| f32::from(itf::modules(wide)));
     let elements = widths.into_iter().scan(0.0, |end, width| {
         let start = *end;
         *end += width;

@@ -1,7 +1,6 @@
 //! The fields that both parts of a slip have.
 
-use boleto::{Document, DocumentType};
-use jiff::civil::Date;
+use boleto::{Document, DocumentType, brazilian_date};
 
 use crate::Slip;
 use crate::table::{Cell, Line};
@@ -43,13 +42,16 @@ pub(crate) fn payer<'a>(slip: &Slip<'a>) -> Cell<'a> {
 }
 
 pub(crate) fn document_date<'a>(slip: &Slip<'a>) -> Cell<'a> {
-    Cell::line("Data do documento", Line::new(brazilian(slip.issued_on)))
+    Cell::line(
+        "Data do documento",
+        Line::new(brazilian_date(slip.issued_on).to_string()),
+    )
 }
 
 pub(crate) fn processing_date<'a>(slip: &Slip<'a>) -> Cell<'a> {
     Cell::line(
         "Data do processamento",
-        Line::new(brazilian(slip.issued_on)),
+        Line::new(brazilian_date(slip.issued_on).to_string()),
     )
 }
 
@@ -93,8 +95,4 @@ fn after_name(document: &Document) -> String {
         DocumentType::Unverified => "",
     };
     format!("{kind}{document}")
-}
-
-fn brazilian(date: Date) -> String {
-    format!("{:02}/{:02}/{:04}", date.day(), date.month(), date.year())
 }

@@ -235,13 +235,12 @@ fn view(billed: Billed) -> Result<BoletoView, Problem> {
 fn slip(billed: &Billed) -> Result<Response, Problem> {
     let pdf = billed.notification.slip(&billed.agreement);
     let pdf = pdf.ok_or_else(Problem::no_such_boleto)?;
-    let number = billed.boleto.our_number.chars();
-    let number: String = number.filter(char::is_ascii_alphanumeric).collect();
+    let name = billed.boleto.file_name();
     let headers = [
         (header::CONTENT_TYPE, "application/pdf".to_owned()),
         (
             header::CONTENT_DISPOSITION,
-            format!("inline; filename=\"boleto-{number}.pdf\""),
+            format!("inline; filename=\"{name}\""),
         ),
         (header::CACHE_CONTROL, "no-store".to_owned()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),

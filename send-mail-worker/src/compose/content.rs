@@ -24,7 +24,7 @@ pub(super) struct Content {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Payable {
     beneficiary: String,
-    pub(super) our_number: String,
+    our_number: String,
     /// Linha digitável with dots and blanks.
     line: String,
     /// Its digits alone.

@@ -1,7 +1,8 @@
+use common::contract::BilledBoleto;
 use lettre::message::header::{ContentDisposition, ContentTransferEncoding, ContentType};
 use lettre::message::{MultiPart, SinglePart};
 
-use super::content::{Content, Payable};
+use super::content::Content;
 
 /// The boleto as a file.
 pub(super) struct Attachment {
@@ -11,14 +12,9 @@ pub(super) struct Attachment {
 
 impl Attachment {
     /// That slip, as the file of that boleto.
-    pub(super) fn of(boleto: &Payable, pdf: Vec<u8>) -> Self {
-        // Every system takes ASCII letters and digits.
-        let number = boleto
-            .our_number
-            .chars()
-            .filter(char::is_ascii_alphanumeric);
+    pub(super) fn of(boleto: &BilledBoleto, pdf: Vec<u8>) -> Self {
         Self {
-            name: format!("boleto-{}.pdf", number.take(32).collect::<String>()),
+            name: boleto.file_name(),
             pdf,
         }
     }

@@ -1,7 +1,22 @@
 use boleto::{Agreement, Document};
 use slip::Slip;
 
-use super::Notification;
+use super::{BilledBoleto, Notification};
+
+/// Most characters of a number in the name of a file.
+const NAME_CHARACTERS: usize = 32;
+
+impl BilledBoleto {
+    /// Name of its slip as a file, which every system and every header takes:
+    /// `boleto-31285570000000001.pdf`.
+    pub fn file_name(&self) -> String {
+        let number = self.our_number.chars().filter(char::is_ascii_alphanumeric);
+        format!(
+            "boleto-{}.pdf",
+            number.take(NAME_CHARACTERS).collect::<String>()
+        )
+    }
+}
 
 impl Notification {
     /// The slip of its boleto as a PDF, given the agreement that it was issued

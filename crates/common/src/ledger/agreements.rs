@@ -1,10 +1,10 @@
-use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use boleto::{Agreement, AgreementId};
 
 use super::LedgerError;
+use super::remembered::Remembered;
 use crate::outage::{Dependency, Outage};
 
 /// The agreements that boletos were issued under, by what they hold: one that
@@ -30,7 +30,7 @@ const REMEMBERED: usize = 100;
 #[derive(Debug)]
 pub struct Agreements<L> {
     ledger: L,
-    known: Mutex<HashMap<AgreementId, Arc<Agreement>>>,
+    known: Remembered<AgreementId, Arc<Agreement>>,
 }
 
 /// Its ledger's.
@@ -45,28 +45,20 @@ impl<L: AgreementLedger> Agreements<L> {
     pub fn new(ledger: L) -> Self {
         Self {
             ledger,
-            known: Mutex::default(),
+            known: Remembered::new(REMEMBERED),
         }
     }
 
     /// The agreement of that id; `None` if nobody has kept it.
     pub async fn get(&self, id: AgreementId) -> Result<Option<Arc<Agreement>>, LedgerError> {
-        let known = self.lock().get(&id).cloned();
+        let known = self.known.get(&id);
         if known.is_some() {
             return Ok(known);
         }
-        let Some(agreement) = self.ledger.agreement(id).await?.map(Arc::new) else {
-            return Ok(None);
-        };
-        let mut known = self.lock();
-        if known.len() >= REMEMBERED {
-            known.clear();
+        let agreement = self.ledger.agreement(id).await?.map(Arc::new);
+        if let Some(agreement) = &agreement {
+            self.known.put(id, Arc::clone(agreement));
         }
-        known.insert(id, Arc::clone(&agreement));
-        Ok(Some(agreement))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<AgreementId, Arc<Agreement>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(agreement)
     }
 }

@@ -13,6 +13,7 @@ mod imports;
 mod mails;
 mod redis;
 mod registered;
+mod remembered;
 mod rows;
 mod slot;
 

@@ -1,8 +1,6 @@
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use uuid::Uuid;
 
+use super::remembered::Remembered;
 use super::{ImportLedger, LedgerError};
 use crate::contract::RowId;
 use crate::outage::{Dependency, Outage};
@@ -16,7 +14,7 @@ const REMEMBERED: usize = 1_000;
 pub struct RegisteredImports<L> {
     ledger: L,
     /// Rows of imports seen so far; they do not change once registered.
-    rows: Mutex<HashMap<Uuid, u64>>,
+    rows: Remembered<Uuid, u64>,
 }
 
 /// Its ledger's.
@@ -31,33 +29,22 @@ impl<L: ImportLedger> RegisteredImports<L> {
     pub fn new(ledger: L) -> Self {
         Self {
             ledger,
-            rows: Mutex::default(),
+            rows: Remembered::new(REMEMBERED),
         }
     }
 
     /// Whether it is a row of a registered import.
     pub async fn contain(&self, row: RowId) -> Result<bool, LedgerError> {
-        let remembered = self.lock().get(&row.import_id).copied();
-        let rows = match remembered {
+        let rows = match self.rows.get(&row.import_id) {
             Some(rows) => rows,
             None => match self.ledger.rows_of(row.import_id).await? {
-                Some(rows) => self.remember(row.import_id, rows),
+                Some(rows) => {
+                    self.rows.put(row.import_id, rows);
+                    rows
+                }
                 None => return Ok(false),
             },
         };
         Ok(row.row <= rows)
-    }
-
-    fn remember(&self, import_id: Uuid, rows: u64) -> u64 {
-        let mut remembered = self.lock();
-        if remembered.len() >= REMEMBERED {
-            remembered.clear();
-        }
-        remembered.insert(import_id, rows);
-        rows
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, u64>> {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -87,17 +87,7 @@ impl Settler {
         self.metrics.put_off.inc_by(copied.len() as u64);
         done.extend(copied);
         self.metrics.errors.inc_by(failed.len() as u64);
-        back.extend(
-            failed
-                .into_iter()
-                .map(|r| (r, retry_after(r.receive_count))),
-        );
-        if !done.is_empty() {
-            self.delete(done).await;
-        }
-        if !back.is_empty() {
-            self.hide(&back, NOT_GIVEN_BACK).await;
-        }
+        self.finish(done, back, failed).await;
     }
 
     /// Lets messages go on waiting that were put off until later than now.
@@ -107,14 +97,24 @@ impl Settler {
             .map(|(delivery, receipt)| (receipt, PutOff::further(delivery, receipt)));
         let mut failed = Vec::new();
         let done = self.copy(put_off.collect(), &mut failed).await;
+        self.finish(done, Vec::new(), failed).await;
+    }
+
+    /// Deletes what is done, and gives back the rest: after the time that was
+    /// said, or, what failed, after one that grows.
+    async fn finish(
+        &self,
+        done: Vec<&Receipt>,
+        mut back: Vec<(&Receipt, Duration)>,
+        failed: Vec<&Receipt>,
+    ) {
+        let retried = failed.into_iter();
+        back.extend(retried.map(|r| (r, retry_after(r.receive_count))));
         if !done.is_empty() {
             self.delete(done).await;
         }
-        if !failed.is_empty() {
-            let back = failed
-                .into_iter()
-                .map(|r| (r, retry_after(r.receive_count)));
-            self.hide(&back.collect::<Vec<_>>(), NOT_GIVEN_BACK).await;
+        if !back.is_empty() {
+            self.hide(&back, NOT_GIVEN_BACK).await;
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{ChaosError, failed};
 use crate::{
     fault_proxy::FaultProxy,
+    mails::smtp_variables,
     smtp_server::{Figures, Keep, SmtpServer, SmtpServerOptions},
 };
 
@@ -35,14 +36,7 @@ impl Post {
 
     /// What send-mail-worker is told.
     pub(super) fn variables(&self) -> [(&'static str, String); 5] {
-        let address = self.way.address();
-        [
-            ("MAIL_TRANSPORT", "smtp".to_owned()),
-            ("SMTP_HOST", address.ip().to_string()),
-            ("SMTP_PORT", address.port().to_string()),
-            ("SMTP_TLS", "none".to_owned()),
-            ("MAIL_FROM", "cobranca@example.com".to_owned()),
-        ]
+        smtp_variables(self.way.address())
     }
 
     /// What it has taken over.

@@ -62,7 +62,7 @@ pub(super) fn bars(vector: &Value, checks: &mut Checks) -> Checked {
     let elements: Vec<bool> = itf::wide_elements(digits.as_bytes()).collect();
     let wide = elements.iter().filter(|wide| **wide).count();
     let narrow = elements.len() - wide;
-    let modules: u32 = elements.iter().map(|wide| itf::modules(*wide)).sum();
+    let modules: u16 = elements.iter().map(|wide| itf::modules(*wide)).sum();
     #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
     let at_two_and_a_half = wide as f64 * 2.5 + narrow as f64;
     checks.expect(vector, "elements", Some(elements.len()));
