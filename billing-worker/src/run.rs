@@ -13,7 +13,9 @@ use crate::{BillingMetrics, Settings};
 
 /// Batches in hand at a time. The calls of one batch wait for each other, so
 /// it takes many to keep a core busy.
-const CONCURRENCY: usize = 16;
+const CONCURRENCY: usize = 8;
+/// Messages that are handled together, so that the ledger is asked seldom.
+const BATCH: usize = 50;
 
 /// Runs the service until `stop` is cancelled and what is in hand is settled.
 ///
@@ -28,7 +30,7 @@ pub async fn run(
     let metrics = BillingMetrics::new(&registry)?;
     let gauges = QueueGauges::new(&registry)?;
     let aws = Aws::new(&settings.base).await;
-    let queue = aws.queue(settings.queue_url.clone(), settings.long_poll);
+    let queue = aws.queue(settings.queue_url.clone());
     let topic = aws.topic(settings.topic_arn.clone(), settings.sns_endpoint.clone());
     let connected = LedgerSlot::default();
     let readiness = Readiness::of([
@@ -70,6 +72,7 @@ async fn consume(
     let options = ConsumerOptions {
         max_messages: settings.max_messages,
         long_poll: settings.long_poll,
+        batch: BATCH,
         concurrency: CONCURRENCY,
         visibility_timeout: VISIBILITY_TIMEOUT,
     };

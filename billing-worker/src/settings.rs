@@ -23,7 +23,7 @@ pub struct Settings {
     /// The issuer, and what it asks of a row.
     pub rules: BillingRules,
     /// Most messages of a receive.
-    pub max_messages: i32,
+    pub max_messages: usize,
     /// Longest wait of a receive.
     pub long_poll: Duration,
     /// Most notifications of a publish.

@@ -42,7 +42,7 @@ pub async fn run(
         source,
     })?;
     let aws = Aws::new(&settings.base).await;
-    let queue = aws.queue(settings.queue_url.clone(), Duration::ZERO);
+    let queue = aws.queue(settings.queue_url.clone());
     let connected = LedgerSlot::default();
     let readiness = Readiness::of([
         ("Redis", connected.ready_probe()),

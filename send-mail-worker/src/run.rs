@@ -15,7 +15,7 @@ use crate::{MailMetrics, MailTransport, Settings};
 
 /// Batches received at a time; how many e-mails are in hand is bounded by the
 /// worker.
-const CONCURRENCY: usize = 16;
+const CONCURRENCY: usize = 8;
 
 /// Runs the service until `stop` is cancelled and what is in hand is settled,
 /// over the transport of its settings.
@@ -62,7 +62,7 @@ pub async fn run_over<T: Transport>(
     let transport = Arc::new(transport(&metrics)?);
     let gauges = QueueGauges::new(&registry)?;
     let aws = Aws::new(&settings.base).await;
-    let queue = aws.queue(settings.queue_url.clone(), settings.long_poll);
+    let queue = aws.queue(settings.queue_url.clone());
     let connected = LedgerSlot::default();
     let readiness = Readiness::of([
         ("Redis", connected.ready_probe()),
@@ -87,6 +87,7 @@ pub async fn run_over<T: Transport>(
         let options = ConsumerOptions {
             max_messages: settings.max_messages,
             long_poll: settings.long_poll,
+            batch: T::BATCH,
             concurrency: CONCURRENCY,
             visibility_timeout: VISIBILITY_TIMEOUT,
         };

@@ -16,7 +16,7 @@ pub struct Settings {
     /// The queue `process-email`.
     pub queue_url: String,
     /// Most messages of a receive.
-    pub max_messages: i32,
+    pub max_messages: usize,
     /// Longest wait of a receive.
     pub long_poll: Duration,
     /// How e-mails leave.

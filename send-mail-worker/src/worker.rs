@@ -148,6 +148,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         .await
         .map_err(|_| Interrupted)?;
 
+        let in_hand = self.in_hand.acquire_many(count.min(IN_HAND)).await;
         let debt_ids: Vec<&str> = mails.iter().map(|mail| mail.debt_id()).collect();
         // Of this round alone: a claim whose answer was lost is known as one's
         // own, and that of another batch of this process is not.
@@ -163,6 +164,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             .map(|(mail, _)| *mail)
             .collect();
         let mut tried = self.send(&granted, owner).await?.into_iter();
+        drop(in_hand);
         let tried: Vec<Tried> = claims
             .into_iter()
             .map(|claim| match claim {
@@ -317,8 +319,6 @@ impl<T: Transport, L: Ledger> BatchHandler for Worker<T, L> {
         // What is not readable fails until it is a dead letter.
         let mut verdicts = vec![Verdict::Failed; deliveries.len()];
         let mut mails = read(&deliveries);
-        let permits = u32::try_from(mails.len()).unwrap_or(IN_HAND).min(IN_HAND);
-        let _in_hand = self.in_hand.acquire_many(permits).await;
         let of_mails = self.verdicts(&mut mails).await;
         for (mail, verdict) in mails.iter().zip(of_mails) {
             for index in &mail.messages {

@@ -312,6 +312,8 @@ impl Dependency for FlakyTransport {
 }
 
 impl Transport for FlakyTransport {
+    const BATCH: usize = 10;
+
     async fn ready(&self) -> Result<(), TransportAway> {
         self.pause().await;
         if self.draws(6) {

@@ -22,7 +22,7 @@ const LONG: Duration = Duration::from_secs(20);
 async fn queue(stack: &Stack) -> Queue {
     let url = stack.resources().data_process_url.clone();
     let settings = BaseSettings::read(&stack.service_environment(&url, &[]), "PORT", 0).unwrap();
-    Aws::new(&settings).await.queue(url, Duration::from_secs(1))
+    Aws::new(&settings).await.queue(url)
 }
 
 fn message(body: &str) -> Outgoing {
@@ -87,12 +87,13 @@ async fn run(stack: &Stack, visibility_timeout: Duration) -> Running {
     run_in_batches(stack, visibility_timeout, 1).await
 }
 
-async fn run_in_batches(stack: &Stack, visibility_timeout: Duration, most: i32) -> Running {
+async fn run_in_batches(stack: &Stack, visibility_timeout: Duration, most: usize) -> Running {
     let handler = Handler::default();
     let registry = AppRegistry::new("test").unwrap();
     let stop = CancellationToken::new();
     let options = ConsumerOptions {
         max_messages: most,
+        batch: 3 * most,
         long_poll: Duration::from_secs(1),
         concurrency: 3,
         visibility_timeout,

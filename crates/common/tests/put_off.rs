@@ -76,11 +76,12 @@ impl Running {
         let url = stack.resources().data_process_url.clone();
         let environment = stack.service_environment(&url, &[("SQS_ENDPOINT_URL", endpoint)]);
         let settings = BaseSettings::read(&environment, "PORT", 0).unwrap();
-        let queue = Aws::new(&settings).await.queue(url, Duration::from_secs(1));
+        let queue = Aws::new(&settings).await.queue(url);
         let registry = AppRegistry::new("test").unwrap();
         let stop = CancellationToken::new();
         let options = ConsumerOptions {
             max_messages: 10,
+            batch: 10,
             long_poll: Duration::from_secs(1),
             concurrency: 2,
             visibility_timeout: Duration::from_secs(30),

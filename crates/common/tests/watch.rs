@@ -45,7 +45,7 @@ async fn watched(stack: &Stack, url: &str) -> (AppRegistry, JoinHandle<Infallibl
     let environment = stack.service_environment(url, &[]);
     let settings = BaseSettings::read(&environment, "PORT", 0).unwrap();
     let aws = Aws::new(&settings).await;
-    let queue = aws.queue(url.to_owned(), Duration::ZERO);
+    let queue = aws.queue(url.to_owned());
     let registry = AppRegistry::new("test").unwrap();
     let watch = QueueWatch::new(queue, QueueGauges::new(&registry).unwrap());
     let watching = tokio::spawn(watch.every(Duration::from_millis(20)).run());
@@ -62,9 +62,7 @@ async fn the_gauges_show_depth_and_age_and_use_up_no_receive() {
         stack.emulator().send(url, "a message", []).await.unwrap();
     }
     let settings = BaseSettings::read(&stack.service_environment(&work, &[]), "PORT", 0).unwrap();
-    let queue = Aws::new(&settings)
-        .await
-        .queue(work.clone(), Duration::from_secs(1));
+    let queue = Aws::new(&settings).await.queue(work.clone());
     let registry = AppRegistry::new("test").unwrap();
     let gauges = QueueGauges::new(&registry).unwrap();
     let watch = QueueWatch::new(queue.clone(), gauges).every(Duration::from_millis(50));
@@ -88,6 +86,7 @@ async fn the_gauges_show_depth_and_age_and_use_up_no_receive() {
     let stop = CancellationToken::new();
     let options = ConsumerOptions {
         max_messages: 10,
+        batch: 10,
         long_poll: Duration::from_secs(1),
         concurrency: 1,
         visibility_timeout: Duration::from_secs(30),

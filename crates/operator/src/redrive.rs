@@ -12,8 +12,6 @@ use crate::masked::Masked;
 
 /// Messages that are shown.
 const SAMPLE: usize = 5;
-/// Longest wait of a receive.
-const LONG_POLL: Duration = Duration::from_secs(1);
 
 /// Moves the dead letters of a work queue back to it, after showing them.
 ///
@@ -88,9 +86,9 @@ impl Redrive {
     /// A URL is taken as it is, a name is looked up.
     async fn work_queue(&self, aws: &Aws) -> Result<Queue, CommandError> {
         if self.queue.contains("://") {
-            return Ok(aws.queue(self.queue.clone(), LONG_POLL));
+            return Ok(aws.queue(self.queue.clone()));
         }
-        aws.queue_named(&self.queue, LONG_POLL)
+        aws.queue_named(&self.queue)
             .await
             .map_err(CommandError::call(format!(
                 "the queue {} cannot be found",

@@ -146,9 +146,10 @@ async fn let_fail(stack: &Stack, messages: u64) {
     let url = &stack.resources().data_process_url;
     let settings = BaseSettings::read(&stack.service_environment(url, &[]), "PORT", 0).unwrap();
     let wait = Duration::from_secs(1);
-    let queue = Aws::new(&settings).await.queue(url.clone(), wait);
+    let queue = Aws::new(&settings).await.queue(url.clone());
     let options = ConsumerOptions {
         max_messages: 10,
+        batch: 10,
         long_poll: wait,
         concurrency: 1,
         visibility_timeout: Duration::from_secs(30),

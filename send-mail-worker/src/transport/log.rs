@@ -45,6 +45,9 @@ impl<W> Dependency for LogTransport<W> {
 }
 
 impl<W: Write + Send + 'static> Transport for LogTransport<W> {
+    /// One write has room for many.
+    const BATCH: usize = 30;
+
     async fn ready(&self) -> Result<(), TransportAway> {
         self.log
             .flush()

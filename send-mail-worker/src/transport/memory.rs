@@ -114,6 +114,8 @@ impl Dependency for MemoryTransport {
 }
 
 impl Transport for MemoryTransport {
+    const BATCH: usize = 10;
+
     async fn ready(&self) -> Result<(), TransportAway> {
         let mut state = self.lock();
         state.looked_for += 1;

@@ -64,6 +64,9 @@ impl Transient for TransportAway {
 
 /// Takes e-mails.
 pub trait Transport: Dependency + Send + Sync + 'static {
+    /// Most e-mails that are worth handling together.
+    const BATCH: usize;
+
     /// Whether it can take e-mails now. It is asked before e-mails are
     /// claimed, as the claims would run out in an outage, and by `GET /ready`.
     fn ready(&self) -> impl Future<Output = Result<(), TransportAway>> + Send;

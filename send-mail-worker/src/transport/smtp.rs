@@ -73,6 +73,9 @@ impl<W> Dependency for SmtpTransport<W> {
 }
 
 impl<W: Write + Send + 'static> Transport for SmtpTransport<W> {
+    /// Each e-mail takes a while, and a batch as long as its slowest.
+    const BATCH: usize = 10;
+
     async fn ready(&self) -> Result<(), TransportAway> {
         let ready = self.smtp.ready().await;
         ready.map_err(|error| TransportAway(error.to_string()))

@@ -2,25 +2,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
-
+use super::aws::Message;
 use super::delivery::not_before;
 
-/// When a message was sent, where the receive asked for it.
+/// When a message was sent.
 pub(super) fn sent_at(message: &Message) -> Option<SystemTime> {
-    let milliseconds = message
-        .attributes()?
-        .get(&MessageSystemAttributeName::SentTimestamp)?
-        .parse()
-        .ok()?;
+    let milliseconds = message.attributes.sent_timestamp.as_ref()?.parse().ok()?;
     UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))
 }
 
 /// Since when a message waits: since it was sent, or since the time until
 /// which it was put off.
 pub(super) fn waits_since(message: &Message) -> Option<SystemTime> {
-    let due = message.message_attributes().and_then(not_before);
-    sent_at(message).max(due)
+    sent_at(message).max(not_before(&message.message_attributes))
 }
 
 /// Since when the oldest message waits that any receive returned since

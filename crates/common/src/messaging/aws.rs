@@ -1,24 +1,36 @@
-use std::time::Duration;
+//! The calls of SQS and SNS that the suite makes.
+//!
+//! They are signed by AWS's own crate, with the credentials of its own chain,
+//! and sent over pooled connections. The generated clients of the SDK are not
+//! used: they take more than twice the CPU a call, and calls are most of what
+//! a service does (`docs/PERFORMANCE.md`).
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sqs::config::Credentials;
+mod client;
+mod credentials;
+mod sns;
+mod sqs;
+
+use aws_config::{BehaviorVersion, Region};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::{CallError, Queue, Topic};
 use crate::service::{AwsSettings, BaseSettings};
+use client::{Client, Http};
+use credentials::Credentials;
+use sns::Sns;
 
-/// Longest wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Longest wait for the answer to one attempt of a call.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A receive may wait that much longer than its long poll.
-const RECEIVE_MARGIN: Duration = Duration::from_secs(10);
+pub(super) use sns::{Sns as SnsCalls, TopicEntry};
+pub(super) use sqs::{
+    Attribute, Attributes, DeleteEntry, FailedEntry, Message, Receive, SendEntry, Sqs,
+    VisibilityEntry,
+};
 
 /// What the clients of one service share: connections, region, credentials.
 #[derive(Clone, Debug)]
 pub struct Aws {
-    config: SdkConfig,
+    http: Http,
+    credentials: Credentials,
+    region: String,
     sqs_endpoint: Option<String>,
 }
 
@@ -31,58 +43,110 @@ impl Aws {
     /// For the region of the settings, with their keys or else the SDK's own
     /// chain of credentials. Nothing is sent yet.
     pub async fn at(settings: &AwsSettings) -> Self {
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(settings.region.clone()))
-            .http_client(http)
-            .timeout_config(timeouts(ATTEMPT_TIMEOUT));
-        if let Some(keys) = settings.keys.clone() {
-            loader = loader.credentials_provider(Credentials::new(
-                keys.access_key_id,
-                keys.secret_access_key,
-                keys.session_token,
-                None,
-                "environment",
-            ));
-        }
+        let credentials = if let Some(keys) = settings.keys.clone() {
+            Credentials::fixed(keys)
+        } else {
+            // For the chain's own requests, to a role's or an instance's endpoint.
+            let http = aws_smithy_http_client::Builder::new()
+                .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                .build_https();
+            let config = aws_config::defaults(BehaviorVersion::latest())
+                .region(Region::new(settings.region.clone()))
+                .http_client(http)
+                .load()
+                .await;
+            Credentials::of_chain(config.credentials_provider())
+        };
         Self {
-            config: loader.load().await,
+            http: Http::default(),
+            credentials,
+            region: settings.region.clone(),
             sqs_endpoint: settings.sqs_endpoint.clone(),
         }
     }
 
-    /// The queue at that URL. `long_poll` is the longest wait of a receive.
-    pub fn queue(&self, url: String, long_poll: Duration) -> Queue {
-        let mut config = aws_sdk_sqs::config::Builder::from(&self.config);
-        config.set_endpoint_url(self.sqs_endpoint.clone());
-        let receives = config
-            .clone()
-            .timeout_config(timeouts(long_poll + RECEIVE_MARGIN));
-        Queue::new(
-            aws_sdk_sqs::Client::from_conf(config.build()),
-            aws_sdk_sqs::Client::from_conf(receives.build()),
-            url,
-        )
+    /// The queue at that URL.
+    pub fn queue(&self, url: String) -> Queue {
+        let endpoint = self.sqs_endpoint.clone();
+        let endpoint = endpoint.or_else(|| origin(&url).map(str::to_owned));
+        Queue::new(self.sqs(endpoint), url)
     }
 
     /// The queue of that name in the account of the credentials.
-    pub async fn queue_named(&self, name: &str, long_poll: Duration) -> Result<Queue, CallError> {
-        self.queue(String::new(), long_poll).named(name).await
+    pub async fn queue_named(&self, name: &str) -> Result<Queue, CallError> {
+        let sqs = self.sqs(self.sqs_endpoint.clone());
+        let url = sqs.queue_url(name).await?;
+        Ok(Queue::new(sqs, url))
     }
 
     /// The topic of that ARN, at that endpoint where it is not AWS's own.
     pub fn topic(&self, arn: String, endpoint: Option<String>) -> Topic {
-        let mut config = aws_sdk_sns::config::Builder::from(&self.config);
-        config.set_endpoint_url(endpoint);
-        Topic::new(aws_sdk_sns::Client::from_conf(config.build()), arn)
+        // arn:partition:sns:region:account:name
+        let region = arn.split(':').nth(3).filter(|region| !region.is_empty());
+        let region = region.unwrap_or(&self.region);
+        let endpoint = endpoint.unwrap_or_else(|| endpoint_of("sns", region));
+        let sns = Sns::new(self.client("sns", region, endpoint));
+        Topic::new(sns, arn)
+    }
+
+    fn sqs(&self, endpoint: Option<String>) -> Sqs {
+        let endpoint = endpoint.unwrap_or_else(|| endpoint_of("sqs", &self.region));
+        Sqs::new(self.client("sqs", &self.region, endpoint))
+    }
+
+    fn client(&self, service: &'static str, region: &str, endpoint: String) -> Client {
+        let (http, credentials) = (self.http.clone(), self.credentials.clone());
+        Client::new(http, credentials, service, region, endpoint)
     }
 }
 
-fn timeouts(attempt: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(attempt)
-        .build()
+/// Scheme, host and port of a URL: a queue's URL names the endpoint that has
+/// it, a private or a Chinese one too.
+fn origin(url: &str) -> Option<&str> {
+    let host = url.find("://")? + 3;
+    let end = url[host..].find('/').map_or(url.len(), |end| host + end);
+    (end > host).then(|| &url[..end])
+}
+
+/// AWS's own endpoint of a service in a region.
+fn endpoint_of(service: &str, region: &str) -> String {
+    let suffix = if region.starts_with("cn-") {
+        "amazonaws.com.cn"
+    } else {
+        "amazonaws.com"
+    };
+    format!("https://{service}.{region}.{suffix}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_origin_of_a_queue_is_its_endpoint() {
+        for (url, expected) in [
+            ("http://localhost:4566/0/q", Some("http://localhost:4566")),
+            (
+                "https://sqs.cn-north-1.amazonaws.com.cn/1/q",
+                Some("https://sqs.cn-north-1.amazonaws.com.cn"),
+            ),
+            ("https://host", Some("https://host")),
+            ("q", None),
+            ("https:///q", None),
+        ] {
+            assert_eq!(origin(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn china_has_a_domain_of_its_own() {
+        assert_eq!(
+            endpoint_of("sns", "sa-east-1"),
+            "https://sns.sa-east-1.amazonaws.com"
+        );
+        assert_eq!(
+            endpoint_of("sqs", "cn-north-1"),
+            "https://sqs.cn-north-1.amazonaws.com.cn"
+        );
+    }
 }

@@ -1,11 +1,10 @@
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, SendMessageBatchRequestEntry};
-
 use super::age::sent_at;
+use super::aws::{Message, Receive, SendEntry};
 use super::delivery::{Receipt, size_of, take_apart};
-use super::entry::incomplete;
-use super::queue::{failures, whole_seconds};
+use super::entry::outcomes;
+use super::queue::whole_seconds;
 use super::{CallError, Delivery, EntryOutcome, Queue, QueueDepth, split};
 use crate::contract::names::{MAX_BATCH_ENTRIES, VISIBILITY_TIMEOUT};
 
@@ -199,23 +198,15 @@ impl DeadLetters {
     }
 
     async fn send(&self, run: &[Message]) -> Result<Vec<EntryOutcome>, CallError> {
-        let mut call = self
-            .home
-            .calls
-            .send_message_batch()
-            .queue_url(&self.home.url);
-        for (index, message) in run.iter().enumerate() {
-            let entry = SendMessageBatchRequestEntry::builder()
-                .id(index.to_string())
-                .message_body(message.body().unwrap_or_default())
-                .set_message_attributes(message.message_attributes.clone());
-            call = call.entries(entry.build().map_err(incomplete)?);
-        }
-        let answer = call
-            .send()
-            .await
-            .map_err(|error| CallError::from_sdk(&error))?;
-        Ok(failures(run.len(), answer.failed()))
+        let entries = run.iter().enumerate().map(|(id, message)| SendEntry {
+            id,
+            message_body: &message.body,
+            message_attributes: &message.message_attributes,
+            delay_seconds: None,
+        });
+        let entries: Vec<_> = entries.collect();
+        let failed = self.home.sqs.send(&self.home.url, &entries).await?;
+        Ok(outcomes(run.len(), failed))
     }
 
     /// Deletes what was sent, with a few tries.
@@ -251,21 +242,13 @@ impl DeadLetters {
     }
 
     async fn receive(&self, most: usize) -> Result<Vec<Message>, CallError> {
-        let received = self
-            .letters
-            .receives
-            .receive_message()
-            .queue_url(&self.letters.url)
-            .max_number_of_messages(i32::try_from(most).unwrap_or(1))
-            .wait_time_seconds(whole_seconds(WAIT))
-            .visibility_timeout(whole_seconds(VISIBILITY_TIMEOUT))
-            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
-            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
-            .message_attribute_names("All")
-            .send()
-            .await
-            .map_err(|error| CallError::from_sdk(&error))?;
-        Ok(received.messages.unwrap_or_default())
+        let receive = Receive {
+            max_number_of_messages: most,
+            wait_time_seconds: whole_seconds(WAIT),
+            visibility_timeout: whole_seconds(VISIBILITY_TIMEOUT),
+            message_attribute_names: &["All"],
+        };
+        self.letters.sqs.receive(&self.letters.url, &receive).await
     }
 
     async fn give_back(&self, receipts: &[Receipt]) -> Result<(), CallError> {
@@ -279,5 +262,5 @@ impl DeadLetters {
 
 /// Bytes that SQS counts.
 fn size(message: &Message) -> usize {
-    message.body().map_or(0, str::len) + message.message_attributes().map_or(0, size_of)
+    message.body.len() + size_of(&message.message_attributes)
 }

@@ -1,8 +1,6 @@
-use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
-
+use super::aws::{Attributes, Message};
 use crate::contract::{RowId, names};
 
 /// A received message.
@@ -19,9 +17,6 @@ pub struct Delivery {
     /// How often it was put off.
     pub put_off: u32,
 }
-
-/// Message attributes by their names.
-pub(super) type Attributes = HashMap<String, MessageAttributeValue>;
 
 /// What settles a delivery: deletes it, sets how long it stays hidden, or
 /// puts it off.
@@ -43,28 +38,26 @@ impl Receipt {
 /// A message as a receive returns it.
 pub(super) type Received = (Delivery, Receipt);
 
-/// Takes a message of the SDK apart.
+/// Takes a message apart.
 pub(super) fn take_apart(message: Message) -> Received {
-    let receive_count = message
-        .attributes()
-        .and_then(|a| a.get(&MessageSystemAttributeName::ApproximateReceiveCount))
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(1);
-    let attributes = message.message_attributes.unwrap_or_default();
+    let attributes = message.message_attributes;
+    let receive_count = message.attributes.approximate_receive_count;
+    let receive_count = receive_count.and_then(|count| count.parse().ok());
+    let receive_count = receive_count.unwrap_or(1);
     let row = RowId::from_attributes(
         text(&attributes, names::IMPORT_ID),
         text(&attributes, names::ROW),
     );
     let put_off = text(&attributes, names::PUT_OFF).and_then(|times| times.parse().ok());
     let delivery = Delivery {
-        id: message.message_id.unwrap_or_default(),
-        body: message.body.unwrap_or_default(),
+        id: message.message_id,
+        body: message.body,
         row,
         receive_count,
         put_off: put_off.unwrap_or(0),
     };
     let receipt = Receipt {
-        handle: message.receipt_handle.unwrap_or_default(),
+        handle: message.receipt_handle,
         receive_count,
         attributes,
     };
@@ -79,14 +72,12 @@ pub(super) fn not_before(attributes: &Attributes) -> Option<SystemTime> {
 
 /// Bytes that SQS counts of attributes: name, type and value of each.
 pub(super) fn size_of(attributes: &Attributes) -> usize {
-    let size = |(name, value): (&String, &MessageAttributeValue)| {
-        let text = value.string_value().map_or(0, str::len);
-        let binary = value.binary_value().map_or(0, |blob| blob.as_ref().len());
-        name.len() + value.data_type().len() + text + binary
-    };
-    attributes.iter().map(size).sum()
+    let sizes = attributes
+        .iter()
+        .map(|(name, value)| name.len() + value.size());
+    sizes.sum()
 }
 
 fn text<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
-    attributes.get(name)?.string_value()
+    attributes.get(name)?.string_value.as_deref()
 }

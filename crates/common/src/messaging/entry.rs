@@ -1,9 +1,7 @@
 use std::fmt;
 use std::future::Future;
 
-use aws_sdk_sqs::error::SdkError;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-
+use super::aws::FailedEntry;
 use crate::contract::{RowId, names};
 use crate::outage::{Dependency, Transient};
 
@@ -56,10 +54,11 @@ pub enum EntryOutcome {
     Failed(String),
 }
 
-impl EntryOutcome {
-    pub(super) fn from_fault(sender_fault: bool, code: &str, message: Option<&str>) -> Self {
-        let text = format!("{code}: {}", message.unwrap_or("no message"));
-        if sender_fault {
+impl From<FailedEntry> for EntryOutcome {
+    fn from(failed: FailedEntry) -> Self {
+        let message = failed.message.as_deref().unwrap_or("no message");
+        let text = format!("{}: {message}", failed.code);
+        if failed.sender_fault {
             Self::Refused(text)
         } else {
             Self::Failed(text)
@@ -68,24 +67,17 @@ impl EntryOutcome {
 }
 
 /// The outcomes of a batch call: every entry that is not listed as failed was
-/// accepted. `failed` gives the ids, which are the entries' indices.
-pub(super) fn outcomes<'a>(
-    entries: usize,
-    failed: impl Iterator<Item = (&'a str, EntryOutcome)>,
-) -> Vec<EntryOutcome> {
+/// accepted. The ids are the entries' places.
+pub(super) fn outcomes(entries: usize, failed: Vec<FailedEntry>) -> Vec<EntryOutcome> {
     let mut outcomes = vec![EntryOutcome::Accepted; entries];
-    for (id, outcome) in failed {
-        let slot = id.parse().ok().and_then(|i: usize| outcomes.get_mut(i));
-        if let Some(slot) = slot {
-            *slot = outcome;
+    for entry in failed {
+        let place = entry.id.parse().ok();
+        let place = place.and_then(|place: usize| outcomes.get_mut(place));
+        if let Some(place) = place {
+            *place = entry.into();
         }
     }
     outcomes
-}
-
-/// A request that lacks a part which the service requires.
-pub(super) fn incomplete(error: impl fmt::Display) -> CallError {
-    CallError::new(error.to_string())
 }
 
 /// A whole call failed; nothing is known of its entries.
@@ -110,19 +102,6 @@ impl CallError {
             code: Some(code.into()),
             message: message.into(),
         }
-    }
-
-    pub(super) fn from_sdk<E, R>(error: &SdkError<E, R>) -> Self
-    where
-        E: std::error::Error + ProvideErrorMetadata + 'static,
-        R: fmt::Debug,
-    {
-        let code = error
-            .as_service_error()
-            .and_then(|service| service.code())
-            .map(str::to_owned);
-        let message = aws_sdk_sqs::error::DisplayErrorContext(error).to_string();
-        Self { code, message }
     }
 
     /// True when the service refused what the call carried: the same call

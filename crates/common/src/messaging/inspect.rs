@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::SystemTime;
 
-use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use serde::Deserialize;
 
 use super::age::sent_at;
+use super::aws::Receive;
 use super::{CallError, Queue};
 use crate::contract::names::MAX_BATCH_ENTRIES;
 use crate::service::ReadyProbe;
@@ -46,7 +46,7 @@ struct RedrivePolicy {
 impl Queue {
     /// Whether the queue answers.
     pub async fn probe(&self) -> Result<(), CallError> {
-        self.attributes([QueueAttributeName::QueueArn]).await?;
+        self.attributes(&["QueueArn"]).await?;
         Ok(())
     }
 
@@ -60,27 +60,27 @@ impl Queue {
 
     /// How many messages it holds.
     pub async fn depth(&self) -> Result<QueueDepth, CallError> {
-        use QueueAttributeName::{
-            ApproximateNumberOfMessages as Visible, ApproximateNumberOfMessagesDelayed as Delayed,
-            ApproximateNumberOfMessagesNotVisible as InFlight,
-        };
-        let attributes = self.attributes([Visible, InFlight, Delayed]).await?;
-        let figure = |name: &QueueAttributeName| {
+        const VISIBLE: &str = "ApproximateNumberOfMessages";
+        const IN_FLIGHT: &str = "ApproximateNumberOfMessagesNotVisible";
+        const DELAYED: &str = "ApproximateNumberOfMessagesDelayed";
+        let attributes = self.attributes(&[VISIBLE, IN_FLIGHT, DELAYED]).await?;
+        let figure = |name: &str| {
             let figure = attributes.get(name).and_then(|figure| figure.parse().ok());
             figure.ok_or_else(|| CallError::new(format!("{} has no {name}", self.name())))
         };
         Ok(QueueDepth {
-            visible: figure(&Visible)?,
-            in_flight: figure(&InFlight)?,
-            delayed: figure(&Delayed)?,
+            visible: figure(VISIBLE)?,
+            in_flight: figure(IN_FLIGHT)?,
+            delayed: figure(DELAYED)?,
         })
     }
 
     /// The queue of its dead letters, by its redrive policy; `None` where it
     /// has none.
     pub async fn dead_letter_queue(&self) -> Result<Option<Self>, CallError> {
-        let attributes = self.attributes([QueueAttributeName::RedrivePolicy]).await?;
-        let Some(policy) = attributes.get(&QueueAttributeName::RedrivePolicy) else {
+        const REDRIVE_POLICY: &str = "RedrivePolicy";
+        let attributes = self.attributes(&[REDRIVE_POLICY]).await?;
+        let Some(policy) = attributes.get(REDRIVE_POLICY) else {
             return Ok(None);
         };
         let name = dead_letter_name(policy).ok_or_else(|| {
@@ -89,55 +89,26 @@ impl Queue {
                 self.name()
             ))
         })?;
-        Ok(Some(self.named(&name).await?))
-    }
-
-    /// The queue of that name in the same account and region.
-    pub(super) async fn named(&self, name: &str) -> Result<Self, CallError> {
-        let answer = self
-            .calls
-            .get_queue_url()
-            .queue_name(name)
-            .send()
-            .await
-            .map_err(|error| CallError::from_sdk(&error))?;
-        let url = answer
-            .queue_url
-            .ok_or_else(|| CallError::new(format!("the queue {name} has no URL")))?;
-        Ok(self.sibling(url))
+        let url = self.sqs.queue_url(&name).await?;
+        Ok(Some(Self::new(self.sqs.clone(), url)))
     }
 
     /// When the oldest of up to ten messages was sent; `None` where none is
     /// visible. They stay visible, but one of their receives is used up: only
     /// for a queue that has no dead letters of its own.
     pub(super) async fn peek_oldest(&self) -> Result<Option<SystemTime>, CallError> {
-        let received = self
-            .calls
-            .receive_message()
-            .queue_url(&self.url)
-            .max_number_of_messages(i32::try_from(MAX_BATCH_ENTRIES).unwrap_or(10))
-            .visibility_timeout(0)
-            .wait_time_seconds(0)
-            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
-            .send()
-            .await
-            .map_err(|error| CallError::from_sdk(&error))?;
-        Ok(received.messages().iter().filter_map(sent_at).min())
+        let receive = Receive {
+            max_number_of_messages: MAX_BATCH_ENTRIES,
+            wait_time_seconds: 0,
+            visibility_timeout: 0,
+            message_attribute_names: &[],
+        };
+        let received = self.sqs.receive(&self.url, &receive).await?;
+        Ok(received.iter().filter_map(sent_at).min())
     }
 
-    async fn attributes<const N: usize>(
-        &self,
-        names: [QueueAttributeName; N],
-    ) -> Result<HashMap<QueueAttributeName, String>, CallError> {
-        let answer = self
-            .calls
-            .get_queue_attributes()
-            .queue_url(&self.url)
-            .set_attribute_names(Some(names.into()))
-            .send()
-            .await
-            .map_err(|error| CallError::from_sdk(&error))?;
-        Ok(answer.attributes.unwrap_or_default())
+    async fn attributes(&self, names: &[&str]) -> Result<HashMap<String, String>, CallError> {
+        self.sqs.attributes(&self.url, names).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Receive → handle → settle, and batch sends with an outcome for each entry.
 //!
-//! The AWS SDK is named in this module alone.
+//! AWS is named in this module alone.
 
 mod age;
 mod aws;

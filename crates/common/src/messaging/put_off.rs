@@ -3,11 +3,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
-
-use super::delivery::{Attributes, Receipt, not_before, size_of};
-use super::entry::incomplete;
-use super::queue::{failures, whole_seconds};
+use super::aws::{Attribute, Attributes, SendEntry};
+use super::delivery::{Receipt, not_before, size_of};
+use super::entry::outcomes;
+use super::queue::whole_seconds;
 use super::{BatchEntry, BatchSender, CallError, Delivery, EntryOutcome, Queue};
 use crate::contract::names;
 
@@ -56,28 +55,21 @@ impl PutOff {
         wait.unwrap_or_default().min(LONGEST_DELAY)
     }
 
-    fn request(
-        &self,
-        id: usize,
-        now: SystemTime,
-    ) -> Result<SendMessageBatchRequestEntry, CallError> {
+    fn request(&self, id: usize, now: SystemTime) -> SendEntry<'_, Attributes> {
         let mut attributes = self.attributes.clone();
         for (name, number) in [
             (names::PUT_OFF, u64::from(self.times)),
             (names::NOT_BEFORE, self.not_before),
         ] {
-            let value = MessageAttributeValue::builder()
-                .data_type("Number")
-                .string_value(number.to_string());
-            attributes.insert(name.to_owned(), value.build().map_err(incomplete)?);
+            let value = Attribute::new("Number", number.to_string());
+            attributes.insert(name.to_owned(), value);
         }
-        SendMessageBatchRequestEntry::builder()
-            .id(id.to_string())
-            .message_body(&self.body)
-            .set_message_attributes(Some(attributes))
-            .delay_seconds(whole_seconds(self.delay(now)))
-            .build()
-            .map_err(incomplete)
+        SendEntry {
+            id,
+            message_body: &self.body,
+            message_attributes: attributes,
+            delay_seconds: Some(whole_seconds(self.delay(now))),
+        }
     }
 }
 
@@ -91,16 +83,11 @@ impl BatchEntry for PutOff {
 
 impl BatchSender<PutOff> for Queue {
     async fn send_batch(&self, entries: &[&PutOff]) -> Result<Vec<EntryOutcome>, CallError> {
-        let mut call = self.calls.send_message_batch().queue_url(&self.url);
         let now = SystemTime::now();
-        for (index, entry) in entries.iter().enumerate() {
-            call = call.entries(entry.request(index, now)?);
-        }
-        let answer = call
-            .send()
-            .await
-            .map_err(|error| CallError::from_sdk(&error))?;
-        Ok(failures(entries.len(), answer.failed()))
+        let request = entries.iter().enumerate();
+        let request: Vec<_> = request.map(|(id, entry)| entry.request(id, now)).collect();
+        let failed = self.sqs.send(&self.url, &request).await?;
+        Ok(outcomes(entries.len(), failed))
     }
 }
 
@@ -148,9 +135,9 @@ mod tests {
     #[test]
     fn the_size_is_never_less_than_that_of_what_is_sent() {
         let until = put_off(at(u64::MAX / 2));
-        let request = until.request(0, at(0)).unwrap();
-        let attributes = request.message_attributes().unwrap();
+        let request = until.request(0, at(0));
+        let attributes = &request.message_attributes;
         assert_eq!(attributes.len(), 2);
-        assert!(until.size() >= request.message_body().len() + size_of(attributes));
+        assert!(until.size() >= request.message_body.len() + size_of(attributes));
     }
 }

@@ -1,15 +1,11 @@
 use std::time::Duration;
 
-use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{
-    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
-    DeleteMessageBatchRequestEntry, MessageAttributeValue, MessageSystemAttributeName,
-    SendMessageBatchRequestEntry,
-};
+use serde::{Serialize, Serializer};
 
 use super::age::{ReceivedAges, waits_since};
+use super::aws::{Attribute, DeleteEntry, Receive, SendEntry, Sqs, VisibilityEntry};
 use super::delivery::{Receipt, Received, take_apart};
-use super::entry::{incomplete, outcomes};
+use super::entry::outcomes;
 use super::{BatchSender, CallError, EntryOutcome, Outgoing};
 use crate::contract::names;
 use crate::outage::{Dependency, Outage};
@@ -27,8 +23,7 @@ const ATTRIBUTES: [&str; 5] = [
 /// An SQS queue. Cloning shares the connections.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    pub(super) calls: Client,
-    pub(super) receives: Client,
+    pub(super) sqs: Sqs,
     pub(super) url: String,
     /// What receives tell of its age (see `watch`).
     pub(super) received: ReceivedAges,
@@ -36,19 +31,13 @@ pub struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(calls: Client, receives: Client, url: String) -> Self {
+    pub(super) fn new(sqs: Sqs, url: String) -> Self {
         Self {
-            calls,
-            receives,
+            sqs,
             url,
             received: ReceivedAges::default(),
             outage: Outage::new("SQS"),
         }
-    }
-
-    /// Another queue, over the same connections.
-    pub(super) fn sibling(&self, url: String) -> Self {
-        Self::new(self.calls.clone(), self.receives.clone(), url)
     }
 
     /// The queue's name: the end of its URL.
@@ -60,26 +49,18 @@ impl Queue {
     /// one. They stay hidden for `visibility`.
     pub(super) async fn receive(
         &self,
-        most: i32,
+        most: usize,
         wait: Duration,
         visibility: Duration,
     ) -> Result<Vec<Received>, CallError> {
-        let received = self
-            .receives
-            .receive_message()
-            .queue_url(&self.url)
-            .max_number_of_messages(most)
-            .wait_time_seconds(whole_seconds(wait))
-            .visibility_timeout(whole_seconds(visibility))
-            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
-            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
-            .set_message_attribute_names(Some(ATTRIBUTES.map(str::to_owned).into()))
-            .send()
-            .await
-            .map_err(|error| CallError::from_sdk(&error))?;
-        let messages = received.messages.unwrap_or_default();
-        let ages = messages.iter().filter_map(waits_since);
-        self.received.note(ages);
+        let receive = Receive {
+            max_number_of_messages: most,
+            wait_time_seconds: whole_seconds(wait),
+            visibility_timeout: whole_seconds(visibility),
+            message_attribute_names: &ATTRIBUTES,
+        };
+        let messages = self.sqs.receive(&self.url, &receive).await?;
+        self.received.note(messages.iter().filter_map(waits_since));
         Ok(messages.into_iter().map(take_apart).collect())
     }
 
@@ -88,21 +69,15 @@ impl Queue {
         &self,
         receipts: &[&Receipt],
     ) -> Result<Vec<EntryOutcome>, CallError> {
-        let mut call = self.calls.delete_message_batch().queue_url(&self.url);
-        for (index, receipt) in receipts.iter().enumerate() {
-            call = call.entries(
-                DeleteMessageBatchRequestEntry::builder()
-                    .id(index.to_string())
-                    .receipt_handle(&receipt.handle)
-                    .build()
-                    .map_err(incomplete)?,
-            );
-        }
-        let answer = call
-            .send()
-            .await
-            .map_err(|error| CallError::from_sdk(&error))?;
-        Ok(failures(receipts.len(), answer.failed()))
+        let receipts = receipts.iter().enumerate();
+        let entries: Vec<_> = receipts
+            .map(|(id, receipt)| DeleteEntry {
+                id,
+                receipt_handle: &receipt.handle,
+            })
+            .collect();
+        let failed = self.sqs.delete(&self.url, &entries).await?;
+        Ok(outcomes(entries.len(), failed))
     }
 
     /// Sets for how long up to ten messages stay hidden from now on; an
@@ -111,25 +86,16 @@ impl Queue {
         &self,
         receipts: &[(&Receipt, Duration)],
     ) -> Result<Vec<EntryOutcome>, CallError> {
-        let mut call = self
-            .calls
-            .change_message_visibility_batch()
-            .queue_url(&self.url);
-        for (index, (receipt, hidden)) in receipts.iter().enumerate() {
-            call = call.entries(
-                ChangeMessageVisibilityBatchRequestEntry::builder()
-                    .id(index.to_string())
-                    .receipt_handle(&receipt.handle)
-                    .visibility_timeout(whole_seconds(*hidden))
-                    .build()
-                    .map_err(incomplete)?,
-            );
-        }
-        let answer = call
-            .send()
-            .await
-            .map_err(|error| CallError::from_sdk(&error))?;
-        Ok(failures(receipts.len(), answer.failed()))
+        let receipts = receipts.iter().enumerate();
+        let entries: Vec<_> = receipts
+            .map(|(id, (receipt, hidden))| VisibilityEntry {
+                id,
+                receipt_handle: &receipt.handle,
+                visibility_timeout: whole_seconds(*hidden),
+            })
+            .collect();
+        let failed = self.sqs.change_visibility(&self.url, &entries).await?;
+        Ok(outcomes(entries.len(), failed))
     }
 }
 
@@ -139,42 +105,33 @@ impl Dependency for Queue {
     }
 }
 
-impl BatchSender for Queue {
-    async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
-        let mut call = self.calls.send_message_batch().queue_url(&self.url);
-        for (index, entry) in entries.iter().enumerate() {
-            let mut request = SendMessageBatchRequestEntry::builder()
-                .id(index.to_string())
-                .message_body(&entry.body);
-            for (name, kind, value) in entry.attributes() {
-                let attribute = MessageAttributeValue::builder()
-                    .data_type(kind)
-                    .string_value(value)
-                    .build();
-                request = request.message_attributes(name, attribute.map_err(incomplete)?);
-            }
-            call = call.entries(request.build().map_err(incomplete)?);
-        }
-        let answer = call
-            .send()
-            .await
-            .map_err(|error| CallError::from_sdk(&error))?;
-        Ok(failures(entries.len(), answer.failed()))
+/// The attributes of a message, as SQS takes them.
+struct AttributesOf<'a>(&'a Outgoing);
+
+impl Serialize for AttributesOf<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let attributes = self.0.attributes();
+        serializer
+            .collect_map(attributes.map(|(name, kind, value)| (name, Attribute::new(kind, value))))
     }
 }
 
-pub(super) fn failures(entries: usize, failed: &[BatchResultErrorEntry]) -> Vec<EntryOutcome> {
-    outcomes(
-        entries,
-        failed.iter().map(|error| {
-            let message = error.message.as_deref();
-            let outcome = EntryOutcome::from_fault(error.sender_fault, &error.code, message);
-            (error.id.as_str(), outcome)
-        }),
-    )
+impl BatchSender for Queue {
+    async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
+        let request = entries.iter().enumerate().map(|(id, entry)| SendEntry {
+            id,
+            message_body: &entry.body,
+            message_attributes: AttributesOf(entry),
+            delay_seconds: None,
+        });
+        let request: Vec<_> = request.collect();
+        let failed = self.sqs.send(&self.url, &request).await?;
+        Ok(outcomes(entries.len(), failed))
+    }
 }
 
-pub(super) fn whole_seconds(time: Duration) -> i32 {
+/// Seconds as SQS takes them: a part of one counts as one.
+pub(super) fn whole_seconds(time: Duration) -> u32 {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-    i32::try_from(seconds).unwrap_or(i32::MAX)
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }

@@ -1,6 +1,7 @@
 use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
 
+use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -8,6 +9,7 @@ use super::consumer::{ConsumerMetrics, Verdict};
 use super::delivery::{Receipt, Received};
 use super::put_off::PutOff;
 use super::{Delivered, Delivery, EntryOutcome, Queue, send_all};
+use crate::contract::names::MAX_BATCH_ENTRIES;
 use crate::outage::{Backoff, Dependency, ride_out};
 
 /// First and longest wait of a message whose handling failed.
@@ -42,12 +44,12 @@ impl Settler {
 
     /// Extends the visibility timeout again and again.
     pub(super) async fn keep_hidden(&self, receipts: &[Receipt]) -> Infallible {
-        let hidden: Vec<_> = receipts
-            .iter()
-            .map(|receipt| (receipt, self.visibility_timeout))
-            .collect();
         loop {
             tokio::time::sleep(self.visibility_timeout / 3).await;
+            let hidden: Vec<_> = receipts
+                .iter()
+                .map(|receipt| (receipt, self.visibility_timeout))
+                .collect();
             self.hide(
                 &hidden,
                 "Visibility was not extended, messages may come again",
@@ -110,9 +112,7 @@ impl Settler {
     ) {
         let retried = failed.into_iter();
         back.extend(retried.map(|r| (r, retry_after(r.receive_count))));
-        if !done.is_empty() {
-            self.delete(done).await;
-        }
+        join_all(done.chunks(MAX_BATCH_ENTRIES).map(|done| self.delete(done))).await;
         if !back.is_empty() {
             self.hide(&back, NOT_GIVEN_BACK).await;
         }
@@ -148,19 +148,22 @@ impl Settler {
     /// Sets for how long messages stay hidden, and warns of those that are
     /// hidden for another time.
     async fn hide(&self, receipts: &[(&Receipt, Duration)], warning: &'static str) {
-        let failed = match self.queue.change_visibility(receipts).await {
-            Ok(outcomes) => first_failure(outcomes),
-            Err(error) => Some((receipts.len(), error.to_string())),
-        };
-        if let Some((messages, reason)) = failed {
-            warn!(messages, reason, "{warning}");
+        for receipts in receipts.chunks(MAX_BATCH_ENTRIES) {
+            let failed = match self.queue.change_visibility(receipts).await {
+                Ok(outcomes) => first_failure(outcomes),
+                Err(error) => Some((receipts.len(), error.to_string())),
+            };
+            if let Some((messages, reason)) = failed {
+                warn!(messages, reason, "{warning}");
+            }
         }
     }
 
-    /// Deletes, and again what SQS did not delete. What stays comes again and
-    /// finds its outcome recorded.
-    async fn delete(&self, mut done: Vec<&Receipt>) {
+    /// Deletes up to ten messages, and again what SQS did not delete. What
+    /// stays comes again and finds its outcome recorded.
+    async fn delete(&self, done: &[&Receipt]) {
         const TRIES: u32 = 3;
+        let mut done = done.to_vec();
         let mut reason = None;
         for _ in 0..TRIES {
             let outcomes = match ride_out(self.queue.outage(), &self.stop, || {

@@ -1,7 +1,5 @@
-use aws_sdk_sns::Client;
-use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
-
-use super::entry::{incomplete, outcomes};
+use super::aws::{SnsCalls, TopicEntry};
+use super::entry::outcomes;
 use super::{BatchSender, CallError, EntryOutcome, Outgoing};
 use crate::outage::{Dependency, Outage};
 use crate::service::ReadyProbe;
@@ -9,29 +7,23 @@ use crate::service::ReadyProbe;
 /// An SNS topic. Cloning shares the connections.
 #[derive(Clone, Debug)]
 pub struct Topic {
-    client: Client,
+    sns: SnsCalls,
     arn: String,
     outage: Outage,
 }
 
 impl Topic {
-    pub(super) fn new(client: Client, arn: String) -> Self {
+    pub(super) fn new(sns: SnsCalls, arn: String) -> Self {
         Self {
-            client,
+            sns,
             arn,
             outage: Outage::new("SNS"),
         }
     }
 
-    /// Whether the topic answers: asks for its attributes.
+    /// Whether the topic answers.
     pub async fn probe(&self) -> Result<(), CallError> {
-        self.client
-            .get_topic_attributes()
-            .topic_arn(&self.arn)
-            .send()
-            .await
-            .map_err(|error| CallError::from_sdk(&error))?;
-        Ok(())
+        self.sns.probe(&self.arn).await
     }
 
     /// Asks whether the topic answers.
@@ -51,31 +43,11 @@ impl Dependency for Topic {
 
 impl BatchSender for Topic {
     async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
-        let mut call = self.client.publish_batch().topic_arn(&self.arn);
-        for (index, entry) in entries.iter().enumerate() {
-            let mut request = PublishBatchRequestEntry::builder()
-                .id(index.to_string())
-                .message(&entry.body);
-            for (name, kind, value) in entry.attributes() {
-                let attribute = MessageAttributeValue::builder()
-                    .data_type(kind)
-                    .string_value(value)
-                    .build();
-                request = request.message_attributes(name, attribute.map_err(incomplete)?);
-            }
-            call = call.publish_batch_request_entries(request.build().map_err(incomplete)?);
-        }
-        let answer = call
-            .send()
-            .await
-            .map_err(|error| CallError::from_sdk(&error))?;
-        Ok(outcomes(
-            entries.len(),
-            answer.failed().iter().map(|error| {
-                let message = error.message.as_deref();
-                let outcome = EntryOutcome::from_fault(error.sender_fault, &error.code, message);
-                (error.id.as_str(), outcome)
-            }),
-        ))
+        let request = entries.iter().map(|entry| TopicEntry {
+            message: &entry.body,
+            attributes: entry.attributes(),
+        });
+        let failed = self.sns.publish(&self.arn, request).await?;
+        Ok(outcomes(entries.len(), failed))
     }
 }

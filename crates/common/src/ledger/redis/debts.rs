@@ -11,21 +11,24 @@ impl DebtLedger for RedisLedger {
             return Ok(Vec::new());
         }
         let processed: Vec<String> = debt_ids.iter().map(|id| keys::processed(id)).collect();
-        let (claims, notified): (Vec<Option<String>>, Vec<Option<String>>) = redis::pipe()
-            .mget(processed)
-            .mget(notification_keys(debt_ids))
+        let claims: Vec<Option<String>> = redis::cmd("MGET")
+            .arg(processed)
             .query_async(&mut self.connection.clone())
             .await?;
-        let states = claims
+        // Nearly always nobody has billed any of them.
+        let billed: Vec<&str> = debt_ids
             .iter()
-            .zip(notified)
-            .map(|(claim, notified)| match claim {
-                None => DebtState::Unbilled,
-                Some(stored) => DebtState::Billed {
-                    claim: Claim::from_stored(stored),
-                    notified: notified.is_some(),
-                },
-            });
+            .zip(&claims)
+            .filter_map(|(id, claim)| claim.is_some().then_some(*id))
+            .collect();
+        let mut notified = self.notified(&billed).await?.into_iter();
+        let states = claims.iter().map(|claim| match claim {
+            None => DebtState::Unbilled,
+            Some(stored) => DebtState::Billed {
+                claim: Claim::from_stored(stored),
+                notified: notified.next().unwrap_or(false),
+            },
+        });
         Ok(states.collect())
     }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use redis::{Script, Value};
+use redis::{ExistenceCheck, Script, SetExpiry, SetOptions, Value};
 use uuid::Uuid;
 
 use super::{RedisLedger, keys, reason};
@@ -102,6 +102,27 @@ fn claim(answer: &Value) -> MailClaim {
     }
 }
 
+impl RedisLedger {
+    /// Claims e-mails that somebody claimed before.
+    async fn claim_held_mails(
+        &self,
+        debt_ids: &[&str],
+        owner: Uuid,
+        milliseconds: u64,
+    ) -> Result<Vec<MailClaim>, LedgerError> {
+        if debt_ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut call = self.claim_mails.prepare_invoke();
+        for debt_id in debt_ids {
+            call.key(keys::mail(debt_id));
+        }
+        call.arg(sending(owner)).arg(milliseconds);
+        let claims: Vec<Value> = call.invoke_async(&mut self.connection.clone()).await?;
+        Ok(claims.iter().map(claim).collect())
+    }
+}
+
 impl MailLedger for RedisLedger {
     async fn claim_mails(
         &self,
@@ -112,14 +133,31 @@ impl MailLedger for RedisLedger {
         if debt_ids.is_empty() {
             return Ok(Vec::new());
         }
-        let mut call = self.claim_mails.prepare_invoke();
+        // Nearly always nobody has claimed any of them, which a command for
+        // each finds at half the cost of the script.
+        let milliseconds = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+        let options = SetOptions::default()
+            .conditional_set(ExistenceCheck::NX)
+            .get(true)
+            .with_expiration(SetExpiry::PX(milliseconds));
+        let mut pipe = redis::pipe();
         for debt_id in debt_ids {
-            call.key(keys::mail(debt_id));
+            pipe.set_options(keys::mail(debt_id), sending(owner), options.clone());
         }
-        call.arg(sending(owner));
-        call.arg(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX));
-        let claims: Vec<Value> = call.invoke_async(&mut self.connection.clone()).await?;
-        Ok(claims.iter().map(claim).collect())
+        let before: Vec<Option<String>> = pipe.query_async(&mut self.connection.clone()).await?;
+        let held = debt_ids.iter().zip(&before);
+        let held: Vec<&str> = held
+            .filter_map(|(debt_id, before)| before.is_some().then_some(*debt_id))
+            .collect();
+        let mut held = self
+            .claim_held_mails(&held, owner, milliseconds)
+            .await?
+            .into_iter();
+        let claims = before.iter().map(|before| match before {
+            None => MailClaim::Granted,
+            Some(_) => held.next().unwrap_or(MailClaim::Leased(Duration::ZERO)),
+        });
+        Ok(claims.collect())
     }
 
     async fn release_mails(&self, debt_ids: &[&str], owner: Uuid) -> Result<(), LedgerError> {

@@ -15,20 +15,15 @@ type Bytes = Vec<u8>;
 /// The number of every reason beyond those that a byte can tell apart.
 const OTHER: u8 = 255;
 
+/// Most rows of one call of the script, which holds them on Lua's stack.
+const ROWS_A_CALL: usize = 1_000;
+
 /// Sets the bit of each row in the first bitmap, unless the row has a bit in
 /// one of those after the reasons. Keeps the reason that comes with a new bit,
 /// unless the row has one. Gives 1 for each bit that is new.
 pub(super) fn marking_script() -> Script {
     Script::new(
         r"
-        local function has(row)
-            for other = 4, #KEYS do
-                if redis.call('GETBIT', KEYS[other], row) == 1 then
-                    return true
-                end
-            end
-            return redis.call('SETBIT', KEYS[1], row, 1) == 1
-        end
         local function number_of(reason)
             local number = redis.call('HGET', KEYS[3], reason)
             if not number then
@@ -39,16 +34,39 @@ pub(super) fn marking_script() -> Script {
             end
             return string.char(number)
         end
-        local fresh = {}
-        for index = 1, #ARGV / 2 do
-            local row, reason = ARGV[2 * index - 1], ARGV[2 * index]
-            if has(row) then
-                fresh[index] = 0
-            else
-                fresh[index] = 1
-                local before = reason ~= '' and redis.call('GETRANGE', KEYS[2], row, row)
-                if before == '' or before == '\0' then
-                    redis.call('SETRANGE', KEYS[2], row, number_of(reason))
+        local function keep(row, reason)
+            local before = redis.call('GETRANGE', KEYS[2], row, row)
+            if before == '' or before == '\0' then
+                redis.call('SETRANGE', KEYS[2], row, number_of(reason))
+            end
+        end
+
+        local count, get, taken = #ARGV / 2, {}, {}
+        for index = 1, count do
+            local at = 3 * index
+            get[at - 2], get[at - 1], get[at] = 'GET', 'u1', ARGV[2 * index - 1]
+        end
+        for other = 4, #KEYS do
+            for index, bit in ipairs(redis.call('BITFIELD', KEYS[other], unpack(get))) do
+                taken[index] = taken[index] or bit == 1
+            end
+        end
+
+        local set, places, fresh = {}, {}, {}
+        for index = 1, count do
+            fresh[index] = 0
+            if not taken[index] then
+                local at = 4 * #places
+                set[at + 1], set[at + 2], set[at + 3], set[at + 4] = 'SET', 'u1', ARGV[2 * index - 1], 1
+                places[#places + 1] = index
+            end
+        end
+        if #places > 0 then
+            for place, before in ipairs(redis.call('BITFIELD', KEYS[1], unpack(set))) do
+                local index = places[place]
+                fresh[index] = 1 - before
+                if before == 0 and ARGV[2 * index] ~= '' then
+                    keep(ARGV[2 * index - 1], ARGV[2 * index])
                 end
             end
         end
@@ -73,21 +91,23 @@ impl RedisLedger {
                 keys::reasons(import_id),
                 keys::reason_numbers(import_id),
             ];
-            let mut call = self.marking.prepare_invoke();
-            for key in &written {
-                call.key(key);
-            }
-            for other in others {
-                call.key(keys::bitmap(import_id, other));
-            }
-            for index in &indices {
-                let (row, why) = rows[*index];
-                call.arg(row.row);
-                call.arg(why.map(reason::stored).unwrap_or_default());
-            }
-            let bits: Vec<u8> = call.invoke_async(&mut self.connection.clone()).await?;
-            for (index, bit) in indices.iter().zip(bits) {
-                fresh[*index] = bit == 1;
+            for indices in indices.chunks(ROWS_A_CALL) {
+                let mut call = self.marking.prepare_invoke();
+                for key in &written {
+                    call.key(key);
+                }
+                for other in others {
+                    call.key(keys::bitmap(import_id, other));
+                }
+                for index in indices {
+                    let (row, why) = rows[*index];
+                    call.arg(row.row);
+                    call.arg(why.map(reason::stored).unwrap_or_default());
+                }
+                let bits: Vec<u8> = call.invoke_async(&mut self.connection.clone()).await?;
+                for (index, bit) in indices.iter().zip(bits) {
+                    fresh[*index] = bit == 1;
+                }
             }
             self.expire(written).await?;
         }

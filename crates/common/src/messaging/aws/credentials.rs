@@ -1,0 +1,150 @@
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials as Keys;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::identity::Identity;
+
+use crate::messaging::CallError;
+use crate::service::AwsKeys;
+
+/// Temporary credentials are asked for again that long before they end.
+const RENEWED_BEFORE_END: Duration = Duration::from_mins(5);
+
+/// Who signs. Cloning shares what was asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Credentials {
+    chain: Option<SharedCredentialsProvider>,
+    current: Arc<Mutex<Option<Current>>>,
+    /// Held by the one who asks the chain.
+    asking: Arc<tokio::sync::Mutex<()>>,
+}
+
+#[derive(Clone, Debug)]
+struct Current {
+    identity: Identity,
+    end: Option<SystemTime>,
+}
+
+impl Credentials {
+    /// Keys that never change.
+    pub(super) fn fixed(keys: AwsKeys) -> Self {
+        let keys = Keys::new(
+            keys.access_key_id,
+            keys.secret_access_key,
+            keys.session_token,
+            None,
+            "environment",
+        );
+        let credentials = Self::of_chain(None);
+        credentials.put(keys);
+        credentials
+    }
+
+    /// Whatever that chain finds; it is asked when it is needed.
+    pub(super) fn of_chain(chain: Option<SharedCredentialsProvider>) -> Self {
+        Self {
+            chain,
+            current: Arc::default(),
+            asking: Arc::default(),
+        }
+    }
+
+    /// Who signs now.
+    ///
+    /// # Errors
+    /// When the chain finds no credentials.
+    pub(super) async fn identity(&self) -> Result<Identity, CallError> {
+        if let Some(identity) = self.lasting() {
+            return Ok(identity);
+        }
+        let _asking = self.asking.lock().await;
+        if let Some(identity) = self.lasting() {
+            return Ok(identity);
+        }
+        let Some(chain) = &self.chain else {
+            return Err(CallError::new("there are no AWS credentials"));
+        };
+        let keys = chain.provide_credentials().await;
+        let keys = keys.map_err(|error| {
+            let error = with_sources(&error);
+            CallError::new(format!("no AWS credentials were found: {error}"))
+        })?;
+        Ok(self.put(keys))
+    }
+
+    fn lasting(&self) -> Option<Identity> {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = current.as_ref()?;
+        let lasts = current
+            .end
+            .is_none_or(|end| SystemTime::now() + RENEWED_BEFORE_END < end);
+        lasts.then(|| current.identity.clone())
+    }
+
+    fn put(&self, keys: Keys) -> Identity {
+        let end = keys.expiry();
+        let identity = Identity::from(keys);
+        let current = Current {
+            identity: identity.clone(),
+            end,
+        };
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(current);
+        identity
+    }
+}
+
+/// An error and what caused it, on one line.
+pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use aws_credential_types::provider::future;
+
+    use super::*;
+
+    /// Gives keys that last for that long, and counts how often it is asked.
+    #[derive(Debug)]
+    struct Chain(Duration, Arc<AtomicUsize>);
+
+    impl ProvideCredentials for Chain {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            let end = SystemTime::now() + self.0;
+            let keys = Keys::new("id", "secret", None, Some(end), "test");
+            future::ProvideCredentials::ready(Ok(keys))
+        }
+    }
+
+    #[tokio::test]
+    async fn the_chain_is_asked_again_before_its_credentials_end() {
+        for (lasts, asked) in [(Duration::from_hours(1), 1), (Duration::from_mins(4), 3)] {
+            let count = Arc::new(AtomicUsize::new(0));
+            let chain = SharedCredentialsProvider::new(Chain(lasts, Arc::clone(&count)));
+            let credentials = Credentials::of_chain(Some(chain));
+            for _ in 0..3 {
+                credentials.identity().await.unwrap();
+            }
+            assert_eq!(count.load(Ordering::Relaxed), asked);
+        }
+    }
+
+    #[tokio::test]
+    async fn without_credentials_the_error_says_so() {
+        let error = Credentials::of_chain(None).identity().await.unwrap_err();
+        assert!(error.to_string().contains("no AWS credentials"));
+    }
+}

@@ -1,0 +1,317 @@
+//! SQS over AWS JSON: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/>.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::client::{ATTEMPT_TIMEOUT, Answer, Call, Client};
+use crate::messaging::CallError;
+
+/// A receive may wait that much longer than its long poll.
+const RECEIVE_MARGIN: Duration = Duration::from_secs(10);
+
+/// Calls of SQS. Cloning shares the connections.
+#[derive(Clone, Debug)]
+pub(in crate::messaging) struct Sqs(Client);
+
+/// A message attribute. The value is text, also that of a number.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in crate::messaging) struct Attribute {
+    pub(in crate::messaging) data_type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::messaging) string_value: Option<String>,
+    /// In base 64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    binary_value: Option<String>,
+}
+
+impl Attribute {
+    /// A text or a number.
+    pub(in crate::messaging) fn new(data_type: &str, value: String) -> Self {
+        Self {
+            data_type: data_type.to_owned(),
+            string_value: Some(value),
+            binary_value: None,
+        }
+    }
+
+    /// Bytes that SQS counts: type and value.
+    pub(in crate::messaging) fn size(&self) -> usize {
+        let text = self.string_value.as_ref().map_or(0, String::len);
+        // Four letters of base 64 are three bytes; with padding one or two fewer.
+        let binary = self
+            .binary_value
+            .as_ref()
+            .map_or(0, |text| text.len() / 4 * 3);
+        self.data_type.len() + text + binary
+    }
+}
+
+/// Message attributes by their names.
+pub(in crate::messaging) type Attributes = BTreeMap<String, Attribute>;
+
+/// An entry of `SendMessageBatch`. Entries are known by their place.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in crate::messaging) struct SendEntry<'a, A> {
+    #[serde(serialize_with = "as_text")]
+    pub(in crate::messaging) id: usize,
+    pub(in crate::messaging) message_body: &'a str,
+    /// A map of [`Attribute`]s.
+    pub(in crate::messaging) message_attributes: A,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::messaging) delay_seconds: Option<u32>,
+}
+
+/// An entry of `DeleteMessageBatch`.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in crate::messaging) struct DeleteEntry<'a> {
+    #[serde(serialize_with = "as_text")]
+    pub(in crate::messaging) id: usize,
+    pub(in crate::messaging) receipt_handle: &'a str,
+}
+
+/// An entry of `ChangeMessageVisibilityBatch`.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in crate::messaging) struct VisibilityEntry<'a> {
+    #[serde(serialize_with = "as_text")]
+    pub(in crate::messaging) id: usize,
+    pub(in crate::messaging) receipt_handle: &'a str,
+    pub(in crate::messaging) visibility_timeout: u32,
+}
+
+/// What a receive asks for; both times in seconds.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in crate::messaging) struct Receive<'a> {
+    pub(in crate::messaging) max_number_of_messages: usize,
+    pub(in crate::messaging) wait_time_seconds: u32,
+    pub(in crate::messaging) visibility_timeout: u32,
+    /// Names of message attributes.
+    pub(in crate::messaging) message_attribute_names: &'a [&'a str],
+}
+
+/// A received message.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[derive(Default)]
+pub(in crate::messaging) struct Message {
+    pub(in crate::messaging) message_id: String,
+    pub(in crate::messaging) receipt_handle: String,
+    pub(in crate::messaging) body: String,
+    pub(in crate::messaging) attributes: SystemAttributes,
+    pub(in crate::messaging) message_attributes: Attributes,
+}
+
+/// What SQS itself says of a message, as text.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(in crate::messaging) struct SystemAttributes {
+    pub(in crate::messaging) approximate_receive_count: Option<String>,
+    /// Unix milliseconds.
+    pub(in crate::messaging) sent_timestamp: Option<String>,
+}
+
+/// An entry that a batch call did not take.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in crate::messaging) struct FailedEntry {
+    pub(in crate::messaging) id: String,
+    pub(in crate::messaging) code: String,
+    #[serde(default)]
+    pub(in crate::messaging) message: Option<String>,
+    #[serde(default)]
+    pub(in crate::messaging) sender_fault: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Batch<'a, E> {
+    queue_url: &'a str,
+    entries: &'a [E],
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct BatchAnswer {
+    #[serde(default)]
+    failed: Vec<FailedEntry>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ReceiveFrom<'a> {
+    queue_url: &'a str,
+    /// What [`SystemAttributes`] has.
+    message_system_attribute_names: [&'static str; 2],
+    #[serde(flatten)]
+    receive: &'a Receive<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ReceiveAnswer {
+    #[serde(default)]
+    messages: Vec<Message>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct GetQueueUrl<'a> {
+    queue_name: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct QueueUrlAnswer {
+    queue_url: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct GetQueueAttributes<'a> {
+    queue_url: &'a str,
+    attribute_names: &'a [&'a str],
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AttributesAnswer {
+    #[serde(default)]
+    attributes: HashMap<String, String>,
+}
+
+/// The body of a refusal.
+#[derive(Deserialize)]
+struct Refusal {
+    #[serde(rename = "__type")]
+    kind: String,
+    #[serde(alias = "Message", default)]
+    message: String,
+}
+
+impl Sqs {
+    pub(super) fn new(client: Client) -> Self {
+        Self(client)
+    }
+
+    /// `SendMessageBatch`: gives the entries that SQS did not take.
+    pub(in crate::messaging) async fn send<A: Serialize>(
+        &self,
+        queue_url: &str,
+        entries: &[SendEntry<'_, A>],
+    ) -> Result<Vec<FailedEntry>, CallError> {
+        let batch = Batch { queue_url, entries };
+        let answer: BatchAnswer = self.call("AmazonSQS.SendMessageBatch", &batch).await?;
+        Ok(answer.failed)
+    }
+
+    /// `DeleteMessageBatch`: gives the entries that were not deleted.
+    pub(in crate::messaging) async fn delete(
+        &self,
+        queue_url: &str,
+        entries: &[DeleteEntry<'_>],
+    ) -> Result<Vec<FailedEntry>, CallError> {
+        let batch = Batch { queue_url, entries };
+        let answer: BatchAnswer = self.call("AmazonSQS.DeleteMessageBatch", &batch).await?;
+        Ok(answer.failed)
+    }
+
+    /// `ChangeMessageVisibilityBatch`: gives the entries that were not changed.
+    pub(in crate::messaging) async fn change_visibility(
+        &self,
+        queue_url: &str,
+        entries: &[VisibilityEntry<'_>],
+    ) -> Result<Vec<FailedEntry>, CallError> {
+        let batch = Batch { queue_url, entries };
+        let target = "AmazonSQS.ChangeMessageVisibilityBatch";
+        let answer: BatchAnswer = self.call(target, &batch).await?;
+        Ok(answer.failed)
+    }
+
+    /// `ReceiveMessage`, with the receive count and the time of sending.
+    pub(in crate::messaging) async fn receive(
+        &self,
+        queue_url: &str,
+        receive: &Receive<'_>,
+    ) -> Result<Vec<Message>, CallError> {
+        let request = ReceiveFrom {
+            queue_url,
+            message_system_attribute_names: ["ApproximateReceiveCount", "SentTimestamp"],
+            receive,
+        };
+        let timeout = Duration::from_secs(receive.wait_time_seconds.into()) + RECEIVE_MARGIN;
+        let target = "AmazonSQS.ReceiveMessage";
+        let answer: ReceiveAnswer = self.call_within(target, &request, timeout).await?;
+        Ok(answer.messages)
+    }
+
+    /// `GetQueueUrl`, in the account of the credentials.
+    pub(in crate::messaging) async fn queue_url(&self, name: &str) -> Result<String, CallError> {
+        let request = GetQueueUrl { queue_name: name };
+        let answer: QueueUrlAnswer = self.call("AmazonSQS.GetQueueUrl", &request).await?;
+        Ok(answer.queue_url)
+    }
+
+    /// `GetQueueAttributes`: those of these that the queue has.
+    pub(in crate::messaging) async fn attributes(
+        &self,
+        queue_url: &str,
+        names: &[&str],
+    ) -> Result<HashMap<String, String>, CallError> {
+        let request = GetQueueAttributes {
+            queue_url,
+            attribute_names: names,
+        };
+        let target = "AmazonSQS.GetQueueAttributes";
+        let answer: AttributesAnswer = self.call(target, &request).await?;
+        Ok(answer.attributes)
+    }
+
+    async fn call<A: DeserializeOwned>(
+        &self,
+        target: &'static str,
+        request: &impl Serialize,
+    ) -> Result<A, CallError> {
+        self.call_within(target, request, ATTEMPT_TIMEOUT).await
+    }
+
+    async fn call_within<A: DeserializeOwned>(
+        &self,
+        target: &'static str,
+        request: &impl Serialize,
+        timeout: Duration,
+    ) -> Result<A, CallError> {
+        let body =
+            serde_json::to_vec(request).map_err(|error| CallError::new(error.to_string()))?;
+        let call = Call {
+            content_type: "application/x-amz-json-1.0",
+            target: Some(target),
+            body: body.into(),
+            timeout,
+        };
+        let answer = self.0.post(call).await?;
+        if answer.status.is_success() {
+            serde_json::from_slice(&answer.body)
+                .map_err(|error| CallError::new(format!("{target} answered: {error}")))
+        } else {
+            Err(refusal(&answer))
+        }
+    }
+}
+
+fn refusal(answer: &Answer) -> CallError {
+    match serde_json::from_slice::<Refusal>(&answer.body) {
+        Ok(Refusal { kind, message }) => CallError::with_code(kind, message),
+        Err(_) => CallError::new(format!("SQS answered {}", answer.status)),
+    }
+}
+
+fn as_text<S: Serializer>(id: &usize, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
+}
