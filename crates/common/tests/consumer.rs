@@ -34,10 +34,12 @@ fn message(body: &str) -> Outgoing {
 }
 
 /// Gives the verdict that a body names: `done`, `later`, `fail`, `panic`, and
-/// after a time `slow`; `stuck` waits until it is let go. Keeps what it saw.
+/// after a time `slow`; `stuck` waits until it is let go. Keeps what it saw,
+/// and of how many messages each batch was.
 #[derive(Clone, Default)]
 struct Handler {
     seen: Arc<Mutex<Vec<Delivery>>>,
+    batches: Arc<Mutex<Vec<usize>>>,
     let_go: CancellationToken,
 }
 
@@ -54,6 +56,7 @@ impl Handler {
 impl BatchHandler for Handler {
     async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
         self.seen.lock().unwrap().extend(deliveries.iter().cloned());
+        self.batches.lock().unwrap().push(deliveries.len());
         let mut verdicts = Vec::new();
         for delivery in deliveries {
             verdicts.push(match delivery.body.as_str() {
@@ -84,16 +87,21 @@ struct Running {
 }
 
 async fn run(stack: &Stack, visibility_timeout: Duration) -> Running {
-    run_in_batches(stack, visibility_timeout, 1).await
+    run_in_batches(stack, visibility_timeout, 1, 1).await
 }
 
-async fn run_in_batches(stack: &Stack, visibility_timeout: Duration, most: usize) -> Running {
+async fn run_in_batches(
+    stack: &Stack,
+    visibility_timeout: Duration,
+    most: usize,
+    batch: usize,
+) -> Running {
     let handler = Handler::default();
     let registry = AppRegistry::new("test").unwrap();
     let stop = CancellationToken::new();
     let options = ConsumerOptions {
         max_messages: most,
-        batch: 3 * most,
+        batch,
         long_poll: Duration::from_secs(1),
         concurrency: 3,
         visibility_timeout,
@@ -154,6 +162,30 @@ async fn each_message_is_settled_by_its_own_verdict() {
 }
 
 #[tokio::test]
+async fn full_receives_are_handled_together_and_settled_each() {
+    let stack = Stack::start().await;
+    let queue = queue(&stack).await;
+    let bodies: Vec<_> = (0..95).map(|number| message(&number.to_string())).collect();
+    for batch in bodies.chunks(10) {
+        let batch: Vec<_> = batch.iter().collect();
+        queue.send_batch(&batch).await.unwrap();
+    }
+    let running = run_in_batches(&stack, Duration::from_secs(30), 10, 35).await;
+    poll_until("all to be deleted", LONG, async || {
+        (counter(&running.registry, "sqs_consumer_messages_deleted_total") == 95).then_some(())
+    })
+    .await;
+    running.stop.cancel();
+    running.task.await.unwrap();
+
+    assert!(running.handler.receives().values().all(|times| *times == 1));
+    let batches = running.handler.batches.lock().unwrap();
+    assert_eq!(batches.iter().max(), Some(&30), "{batches:?}");
+    let depth = stack.depth(&stack.resources().data_process_url).await;
+    assert_eq!(depth.total(), 0);
+}
+
+#[tokio::test]
 async fn a_poison_message_fails_alone() {
     let stack = Stack::start().await;
     let url = &stack.resources().data_process_url;
@@ -166,7 +198,7 @@ async fn a_poison_message_fails_alone() {
         .await
         .unwrap();
 
-    let running = run_in_batches(&stack, Duration::from_secs(30), 10).await;
+    let running = run_in_batches(&stack, Duration::from_secs(30), 10, 30).await;
     poll_until("its neighbours to be deleted", LONG, async || {
         (counter(&running.registry, "sqs_consumer_messages_deleted_total") == 9).then_some(())
     })
@@ -195,7 +227,7 @@ async fn a_stop_leaves_nothing_hidden() {
         let sent = queue.send_batch(&batch.iter().collect::<Vec<_>>()).await;
         sent.unwrap();
     }
-    let running = run_in_batches(&stack, Duration::from_secs(30), 10).await;
+    let running = run_in_batches(&stack, Duration::from_secs(30), 10, 30).await;
     poll_until("some to be deleted", LONG, async || {
         (counter(&running.registry, "sqs_consumer_messages_deleted_total") > 0).then_some(())
     })
@@ -281,7 +313,7 @@ async fn the_row_travels_in_the_attributes() {
 async fn a_batch_that_waits_does_not_keep_the_others_waiting() {
     let stack = Stack::start().await;
     let queue = queue(&stack).await;
-    let running = run_in_batches(&stack, Duration::from_secs(30), 10).await;
+    let running = run_in_batches(&stack, Duration::from_secs(30), 10, 30).await;
     queue.send_batch(&[&message("stuck")]).await.unwrap();
     poll_until("the stuck message to be in hand", LONG, async || {
         running

@@ -205,3 +205,52 @@ impl Client {
 fn is_busy(status: StatusCode) -> bool {
     status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }
+
+#[cfg(test)]
+mod tests {
+    use rustack_auth::{StaticCredentialProvider, hash_payload, verify_sigv4};
+
+    use super::*;
+    use crate::service::AwsKeys;
+
+    /// Whether somebody who knows that secret takes the request.
+    async fn is_taken(endpoint: &str, session_token: Option<&str>, secret: &str) -> bool {
+        let keys = AwsKeys {
+            access_key_id: "AKIDEXAMPLE".into(),
+            secret_access_key: "secret".into(),
+            session_token: session_token.map(str::to_owned),
+        };
+        let credentials = Credentials::fixed(keys);
+        let identity = credentials.identity().await.unwrap();
+        let client = Client::new(
+            Http::default(),
+            credentials,
+            "sqs",
+            "sa-east-1",
+            endpoint.to_owned(),
+        );
+        let call = Call {
+            content_type: "application/x-amz-json-1.0",
+            target: Some("AmazonSQS.SendMessageBatch"),
+            body: Bytes::from_static("{\"MessageBody\":\"Zé & Cia\"}".as_bytes()),
+            timeout: ATTEMPT_TIMEOUT,
+        };
+        let (request, _) = client.signed(&call, &identity).unwrap().into_parts();
+        let known = [("AKIDEXAMPLE".to_owned(), secret.to_owned())];
+        let provider = StaticCredentialProvider::new(known);
+        verify_sigv4(&request, &hash_payload(&call.body), &provider).is_ok()
+    }
+
+    #[tokio::test]
+    async fn who_checks_signatures_takes_a_call() {
+        for endpoint in [
+            "https://sqs.sa-east-1.amazonaws.com",
+            "http://127.0.0.1:4566",
+            "http://127.0.0.1:4566/",
+        ] {
+            assert!(is_taken(endpoint, None, "secret").await, "{endpoint}");
+            assert!(is_taken(endpoint, Some("token"), "secret").await);
+            assert!(!is_taken(endpoint, None, "another").await);
+        }
+    }
+}
