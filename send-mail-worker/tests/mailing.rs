@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::contract::RowId;
 use common::ledger::{ImportLedger, MailClaim, MailLedger};
-use mailroom::{LONG, deleted, deliver_raw, publish, start};
+use mailroom::{LONG, deleted, deliver_in_envelope, deliver_raw, publish, start};
 use testkit::{Stack, new_import, poll_until};
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ async fn each_debt_gets_one_mail_whatever_the_form_and_however_often_it_comes() 
         .unwrap();
     let (first, second) = (RowId { import_id, row: 1 }, RowId { import_id, row: 2 });
     for _ in 0..3 {
-        publish(&stack, "debt-1", first).await;
+        deliver_in_envelope(&stack, "debt-1", first).await;
         deliver_raw(&stack, "debt-2", second).await;
     }
     let (service, mails) = start(&stack).await;

@@ -156,16 +156,12 @@ async fn the_notification_has_the_form_of_the_contract() {
         .unwrap();
     deleted(&service, 1).await;
     let stored = stack.take_all(&stack.resources().process_email_url).await;
-    let envelope: Value = serde_json::from_str(&stored[0].body).unwrap();
-    let message = envelope["Message"].as_str().unwrap();
+    let message = &stored[0].body;
     assert!(message.contains("\"debt_amount\":7811.50,"), "{message}");
     let message: Value = serde_json::from_str(message).unwrap();
     assert_eq!(message["debt_due_date"], "2027-03-15");
     assert_eq!(message["government_id"], "52998224725");
-    assert_eq!(
-        envelope["MessageAttributes"]["event_type"]["Value"],
-        "billing.issued"
-    );
+    assert_eq!(stored[0].attributes["event_type"], "billing.issued");
 }
 
 #[tokio::test]

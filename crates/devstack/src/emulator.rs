@@ -3,15 +3,20 @@
 //! The emulator is the load carrier of tests and benchmarks: no Docker, no second process, and each
 //! test can have its own. It keeps everything in memory, so nothing survives it.
 //!
+//! Queues and topics are rustack's; how a publish reaches the queues is our own (`topics.rs`).
+//!
 //! Where it is laxer than AWS, a test that passes here proves less: deleting with a made-up receipt
-//! handle succeeds, retention is stored but never applied, and a topic with a raw subscription
-//! refuses message attributes (so [`Emulator::create_pipeline`] subscribes without raw delivery).
+//! handle succeeds, retention is stored but never applied, and a publish answers after its delivery.
 
 mod bridge;
 mod messages;
 mod pipeline;
+mod publish_form;
+mod queue_api;
 mod router;
 mod server;
+mod topic_api;
+mod topics;
 
 use std::{
     io,
@@ -29,7 +34,10 @@ pub use messages::{Attribute, QueueDepth, StoredMessage};
 pub use pipeline::{PipelineNames, PipelineResources, PipelineSettings};
 
 use bridge::SqsBridge;
+use queue_api::QueueApi;
 use router::Router;
+use topic_api::TopicApi;
+use topics::Topics;
 
 /// The region of every queue and topic.
 pub const REGION: &str = "us-east-1";
@@ -91,6 +99,7 @@ pub struct Emulator {
     address: SocketAddr,
     sqs: Arc<RustackSqs>,
     sns: Arc<RustackSns>,
+    topics: Arc<Topics>,
     server: JoinHandle<()>,
 }
 
@@ -123,12 +132,23 @@ impl Emulator {
         let bridge = Arc::new(SqsBridge::new(Arc::clone(&sqs)));
         let sns = Arc::new(RustackSns::new(sns_config, bridge));
 
-        let router = Router::new(&sqs, &sns);
+        let topics = Arc::new(Topics::new(
+            Arc::clone(&sns),
+            Arc::clone(&sqs),
+            reachable_host(address),
+            address.port(),
+        ));
+
+        let router = Router::new(
+            QueueApi::new(Arc::clone(&sqs)),
+            TopicApi::new(Arc::clone(&topics), Arc::clone(&sns)),
+        );
         let server = tokio::spawn(server::serve(listener, router));
         Ok(Self {
             address,
             sqs,
             sns,
+            topics,
             server,
         })
     }

@@ -33,7 +33,9 @@ enum Command {
     Generate(GenerateCommand),
 }
 
-#[tokio::main]
+/// On one thread: the tasks of the emulator hand every message from one to the other, and between
+/// threads each of these would wake the other. It costs a seventh less CPU than two threads.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run(Arguments::parse().command).await {
         Ok(()) => ExitCode::SUCCESS,

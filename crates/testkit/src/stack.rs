@@ -261,6 +261,6 @@ mod tests {
 
         let delivered = stack.take_all(&stack.resources().process_email_url).await;
         assert_eq!(delivered.len(), 1);
-        assert!(delivered[0].body.contains("a notification"));
+        assert_eq!(delivered[0].body, "a notification");
     }
 }

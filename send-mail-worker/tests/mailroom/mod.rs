@@ -8,6 +8,7 @@ use common::contract::RowId;
 use send_mail_worker::Settings;
 use send_mail_worker::patience::Patience;
 use send_mail_worker::transport::MemoryTransport;
+use serde_json::json;
 use testkit::{Attribute, RunningService, Stack, poll_until};
 
 pub(crate) const LONG: Duration = Duration::from_secs(30);
@@ -48,7 +49,7 @@ pub(crate) fn attributes(row: RowId) -> [(&'static str, Attribute); 3] {
     ]
 }
 
-/// Through the topic: the queue gets it in an SNS envelope.
+/// Through the topic, which delivers raw: the queue gets the notification itself.
 pub(crate) async fn publish(stack: &Stack, debt_id: &str, row: RowId) {
     let topic = &stack.resources().topic_arn;
     let body = notification(debt_id);
@@ -56,12 +57,29 @@ pub(crate) async fn publish(stack: &Stack, debt_id: &str, row: RowId) {
     published.await.unwrap();
 }
 
-/// As raw delivery does: the notification itself.
+/// The same, straight into the queue.
 pub(crate) async fn deliver_raw(stack: &Stack, debt_id: &str, row: RowId) {
     let queue = &stack.resources().process_email_url;
     let sent = stack
         .emulator()
         .send(queue, notification(debt_id), attributes(row));
+    sent.await.unwrap();
+}
+
+/// As a subscription without raw delivery does: in the SNS envelope, attributes included.
+pub(crate) async fn deliver_in_envelope(stack: &Stack, debt_id: &str, row: RowId) {
+    let queue = &stack.resources().process_email_url;
+    let envelope = json!({
+        "Type": "Notification",
+        "TopicArn": stack.resources().topic_arn,
+        "Message": notification(debt_id),
+        "MessageAttributes": {
+            "event_type": {"Type": "String", "Value": "billing.issued"},
+            "import_id": {"Type": "String", "Value": row.import_id},
+            "row": {"Type": "Number", "Value": row.row.to_string()},
+        },
+    });
+    let sent = stack.emulator().send(queue, envelope.to_string(), []);
     sent.await.unwrap();
 }
 

@@ -1,8 +1,8 @@
 //! What a test or a demonstration does with messages, without an AWS client.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use rustack_sns_model::{input::PublishInput, types::MessageAttributeValue as TopicAttribute};
+use rustack_sns_model::types::MessageAttributeValue as TopicAttribute;
 use rustack_sqs_model::{
     error::SqsError,
     input::{
@@ -12,7 +12,7 @@ use rustack_sqs_model::{
     types::{Message, MessageAttributeValue as QueueAttribute},
 };
 
-use super::{Emulator, EmulatorError};
+use super::{Emulator, EmulatorError, topics::Publication};
 
 const VISIBLE: &str = "ApproximateNumberOfMessages";
 const IN_FLIGHT: &str = "ApproximateNumberOfMessagesNotVisible";
@@ -112,27 +112,22 @@ impl Emulator {
         message: impl Into<String>,
         attributes: impl IntoIterator<Item = (&str, Attribute)>,
     ) -> Result<(), EmulatorError> {
-        let message_attributes: HashMap<_, _> = attributes
-            .into_iter()
-            .map(|(name, attribute)| {
-                let (data_type, string_value) = attribute.into_parts();
-                let attribute = TopicAttribute {
-                    data_type,
-                    string_value,
-                    binary_value: None,
-                };
-                (name.to_owned(), attribute)
-            })
-            .collect();
-        let message = PublishInput {
-            topic_arn: Some(topic_arn.to_owned()),
+        let attributes = attributes.into_iter().map(|(name, attribute)| {
+            let (data_type, string_value) = attribute.into_parts();
+            let attribute = TopicAttribute {
+                data_type,
+                string_value,
+                binary_value: None,
+            };
+            (name.to_owned(), attribute)
+        });
+        let publication = Publication {
             message: message.into(),
-            message_attributes,
-            ..PublishInput::default()
+            attributes: attributes.collect(),
         };
-        self.sns
-            .publish(message)
-            .await
+        let published = self.topics.publish(topic_arn, [publication]).await;
+        published
+            .and_then(|ids| ids.into_iter().collect::<Result<Vec<_>, _>>())
             .map(|_| ())
             .map_err(|source| EmulatorError::Topic {
                 topic: topic_arn.to_owned(),

@@ -181,13 +181,12 @@ impl Emulator {
                 ..CreateTopicInput::default()
             })?
             .topic_arn;
-        // Without a redrive policy, which the emulator refuses and never needs, and without raw
-        // delivery: with a raw subscription it refuses attributes, and the envelope carries them.
+        // Without a redrive policy, which the emulator refuses and never needs.
         self.sns.subscribe(SubscribeInput {
             topic_arn: topic_arn.clone(),
             protocol: "sqs".to_owned(),
             endpoint: Some(queue_arn(REGION, ACCOUNT_ID, queue)),
-            attributes: HashMap::new(),
+            attributes: HashMap::from([("RawMessageDelivery".to_owned(), "true".to_owned())]),
             return_subscription_arn: true,
         })?;
         Ok(topic_arn)

@@ -1,88 +1,51 @@
 //! Tells SQS requests from SNS requests on the one port.
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
-use http::{Request, Response};
-use http_body_util::Either;
-use hyper::{body::Incoming, service::Service};
-use rustack_sns_core::{handler::RustackSnsHandler, provider::RustackSns};
-use rustack_sns_http::{
-    body::SnsResponseBody,
-    service::{SnsHttpConfig, SnsHttpService},
-};
-use rustack_sqs_core::{handler::RustackSqsHandler, provider::RustackSqs};
-use rustack_sqs_http::{
-    body::SqsResponseBody,
-    service::{SqsHttpConfig, SqsHttpService},
-};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Either};
+use hyper::body::Incoming;
+use rustack_sns_http::body::SnsResponseBody;
+use rustack_sqs_http::body::SqsResponseBody;
+
+use super::{queue_api::QueueApi, topic_api::TopicApi};
 
 /// SQS speaks AWS JSON, which names the operation in this header; SNS speaks AWS Query.
 const JSON_TARGET: &str = "x-amz-target";
 
-type SqsService = SqsHttpService<RustackSqsHandler>;
-type SnsService = SnsHttpService<RustackSnsHandler>;
+type Body = Either<SqsResponseBody, SnsResponseBody>;
 
-/// The HTTP service of one connection.
-#[derive(Clone)]
+/// Both services behind one port. Neither checks a signature: tests have made-up credentials.
+#[derive(Debug, Clone)]
 pub(super) struct Router {
-    sqs: SqsService,
-    sns: SnsService,
+    queues: Arc<QueueApi>,
+    topics: Arc<TopicApi>,
 }
 
 impl Router {
-    pub(super) fn new(sqs: &Arc<RustackSqs>, sns: &Arc<RustackSns>) -> Self {
-        // The defaults accept any signature: tests have made-up credentials.
+    pub(super) fn new(queues: QueueApi, topics: TopicApi) -> Self {
         Self {
-            sqs: SqsHttpService::new(
-                Arc::new(RustackSqsHandler::new(Arc::clone(sqs))),
-                SqsHttpConfig::default(),
-            ),
-            sns: SnsHttpService::new(
-                Arc::new(RustackSnsHandler::new(Arc::clone(sns))),
-                SnsHttpConfig::default(),
-            ),
+            queues: Arc::new(queues),
+            topics: Arc::new(topics),
         }
     }
-}
 
-impl Service<Request<Incoming>> for Router {
-    type Response = Response<Either<SqsResponseBody, SnsResponseBody>>;
-    type Error = Infallible;
-    type Future = Routed;
-
-    fn call(&self, request: Request<Incoming>) -> Routed {
-        if request.headers().contains_key(JSON_TARGET) {
-            Routed::Sqs(self.sqs.call(request))
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let Ok(body) = body.collect().await else {
+            // The client went away, or broke off; nobody reads this.
+            let mut response = Response::new(Either::Left(SqsResponseBody::empty()));
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            return response;
+        };
+        let body = body.to_bytes();
+        if head.headers.contains_key(JSON_TARGET) {
+            self.queues
+                .answer(&head.headers, body)
+                .await
+                .map(Either::Left)
         } else {
-            Routed::Sns(self.sns.call(request))
-        }
-    }
-}
-
-/// The answer under way; a type of its own spares one allocation a request.
-pub(super) enum Routed {
-    Sqs(<SqsService as Service<Request<Incoming>>>::Future),
-    Sns(<SnsService as Service<Request<Incoming>>>::Future),
-}
-
-impl Future for Routed {
-    type Output = Result<<Router as Service<Request<Incoming>>>::Response, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.get_mut() {
-            Self::Sqs(answer) => answer
-                .as_mut()
-                .poll(context)
-                .map_ok(|response| response.map(Either::Left)),
-            Self::Sns(answer) => answer
-                .as_mut()
-                .poll(context)
-                .map_ok(|response| response.map(Either::Right)),
+            self.topics.answer(body).await.map(Either::Right)
         }
     }
 }

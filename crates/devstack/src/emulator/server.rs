@@ -1,8 +1,8 @@
 //! Accepts connections and serves them.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
-use hyper::server::conn::http1;
+use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -37,8 +37,9 @@ async fn serve_connection(stream: TcpStream, router: Router) {
     // Small answers must not wait for the client's delayed ACK. A socket that refuses the option
     // is already closed, which serving it will show.
     let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| async { Ok::<_, Infallible>(router.answer(request).await) });
     // An error here is a client that went away; it sees that itself.
     let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), router)
+        .serve_connection(TokioIo::new(stream), service)
         .await;
 }

@@ -1,3 +1,5 @@
+mod publishing;
+
 use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
@@ -39,19 +41,6 @@ async fn sqs(endpoint: &str, operation: &str, input: Value) -> Value {
     } else {
         serde_json::from_str(&body).unwrap()
     }
-}
-
-async fn sns(endpoint: &str, form: &[(&str, &str)]) -> String {
-    let response = Client::new()
-        .post(endpoint)
-        .form(form)
-        .send()
-        .await
-        .unwrap();
-    let status = response.status();
-    let body = response.text().await.unwrap();
-    assert_eq!(status, StatusCode::OK, "{body}");
-    body
 }
 
 #[tokio::test]
@@ -243,63 +232,82 @@ async fn a_long_poll_wakes_for_a_message() {
     assert_eq!(received["Messages"][0]["Body"], "here");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_publish_over_http_reaches_the_queue_with_its_attributes_in_the_envelope() {
+/// One batch is one batch for who waits for it, and not its first message alone.
+#[tokio::test]
+async fn a_long_poll_takes_all_of_a_batch() {
     let (emulator, pipeline) = start().await;
-    let form = [
-        ("Action", "PublishBatch"),
-        ("Version", "2010-03-31"),
-        ("TopicArn", &pipeline.topic_arn),
-        ("PublishBatchRequestEntries.member.1.Id", "0"),
-        (
-            "PublishBatchRequestEntries.member.1.Message",
-            r#"{"debt_id":"8291"}"#,
-        ),
-        (
-            "PublishBatchRequestEntries.member.1.MessageAttributes.entry.1.Name",
-            "event_type",
-        ),
-        (
-            "PublishBatchRequestEntries.member.1.MessageAttributes.entry.1.Value.DataType",
-            "String",
-        ),
-        (
-            "PublishBatchRequestEntries.member.1.MessageAttributes.entry.1.Value.StringValue",
-            "billing.issued",
-        ),
-        (
-            "PublishBatchRequestEntries.member.1.MessageAttributes.entry.2.Name",
-            "row",
-        ),
-        (
-            "PublishBatchRequestEntries.member.1.MessageAttributes.entry.2.Value.DataType",
-            "Number",
-        ),
-        (
-            "PublishBatchRequestEntries.member.1.MessageAttributes.entry.2.Value.StringValue",
-            "12",
-        ),
-    ];
-    let answer = sns(&emulator.endpoint_url(), &form).await;
-    assert!(answer.contains("<Id>0</Id>"), "{answer}");
+    let endpoint = emulator.endpoint_url();
+    let url = &pipeline.data_process_url;
+    let receive = json!({"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 20});
+    let entries: Vec<_> = (0..10)
+        .map(|number| json!({"Id": number.to_string(), "MessageBody": format!("body {number}")}))
+        .collect();
 
-    let delivered = emulator
-        .take_all(&pipeline.process_email_url)
-        .await
-        .unwrap();
+    let waiting = tokio::spawn({
+        let endpoint = endpoint.clone();
+        async move { sqs(&endpoint, "ReceiveMessage", receive).await }
+    });
+    let send = json!({"QueueUrl": url, "Entries": entries});
+    sqs(&endpoint, "SendMessageBatch", send).await;
 
-    assert_eq!(delivered.len(), 1);
-    let envelope: Value = serde_json::from_str(&delivered[0].body).unwrap();
-    assert_eq!(envelope["Type"], "Notification");
-    assert_eq!(envelope["TopicArn"], pipeline.topic_arn);
-    assert_eq!(envelope["Message"], r#"{"debt_id":"8291"}"#);
-    assert_eq!(
-        envelope["MessageAttributes"],
-        json!({
-            "event_type": {"Type": "String", "Value": "billing.issued"},
-            "row": {"Type": "Number", "Value": "12"},
-        })
-    );
+    let received = timeout(PATIENCE, waiting).await.unwrap().unwrap();
+    let messages = received["Messages"].as_array().unwrap();
+    let bodies: Vec<_> = messages
+        .iter()
+        .map(|message| message["Body"].as_str().unwrap())
+        .collect();
+    let sent: Vec<_> = (0..10).map(|number| format!("body {number}")).collect();
+    assert_eq!(bodies, sent);
+}
+
+#[tokio::test]
+async fn a_batch_of_deletions_tells_of_each_entry() {
+    let (emulator, pipeline) = start().await;
+    let endpoint = emulator.endpoint_url();
+    let url = &pipeline.data_process_url;
+    for body in ["first", "second", "kept"] {
+        emulator.send(url, body, []).await.unwrap();
+    }
+    let receive = json!({"QueueUrl": url, "MaxNumberOfMessages": 10});
+    let received = sqs(&endpoint, "ReceiveMessage", receive).await;
+    let handle = |index: usize| &received["Messages"][index]["ReceiptHandle"];
+
+    let deleted = sqs(
+        &endpoint,
+        "DeleteMessageBatch",
+        json!({"QueueUrl": url, "Entries": [
+            {"Id": "a", "ReceiptHandle": handle(0)},
+            {"Id": "b", "ReceiptHandle": handle(1)},
+        ]}),
+    )
+    .await;
+
+    assert_eq!(deleted["Successful"], json!([{"Id": "a"}, {"Id": "b"}]));
+    assert_eq!(emulator.queue_depth(url).await.unwrap().in_flight, 1);
+}
+
+#[tokio::test]
+async fn a_batch_with_an_id_twice_or_without_entries_is_refused_as_a_whole() {
+    let (emulator, pipeline) = start().await;
+    let url = &pipeline.data_process_url;
+    let entry = json!({"Id": "0", "MessageBody": "a body"});
+    for (entries, code) in [
+        (json!([entry, entry]), "BatchEntryIdsNotDistinct"),
+        (json!([]), "EmptyBatchRequest"),
+        (json!(vec![entry; 11]), "TooManyEntriesInBatchRequest"),
+    ] {
+        let response = Client::new()
+            .post(emulator.endpoint_url())
+            .header("x-amz-target", "AmazonSQS.SendMessageBatch")
+            .body(json!({"QueueUrl": url, "Entries": entries}).to_string())
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+        let body = response.text().await.unwrap();
+        assert!(body.contains(code), "{body}");
+    }
+    assert!(emulator.queue_depth(url).await.unwrap().is_empty());
 }
 
 #[tokio::test]
