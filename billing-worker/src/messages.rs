@@ -110,10 +110,9 @@ mod tests {
 
     fn message(id: &str, records: &[&str], row: Option<u64>) -> Delivery {
         let mut body = records.first().copied().unwrap_or_default().to_owned();
-        records
-            .iter()
-            .skip(1)
-            .for_each(|record| push_record(&mut body, record));
+        for record in records.iter().skip(1) {
+            push_record(&mut body, record);
+        }
         let import_id = Uuid::from_u128(7);
         Delivery {
             id: id.to_owned(),
@@ -134,7 +133,7 @@ mod tests {
             row.value.row.map(|row| row.row),
             record
                 .map(|record| record.debt_id.clone())
-                .map_err(|reason| reason.code()),
+                .map_err(InvalidReason::code),
         )
     }
 
@@ -163,16 +162,16 @@ mod tests {
     #[test]
     fn a_message_of_too_many_records_is_one_invalid_row() {
         let unpacker = Unpacker::default();
-        let unpacked = |records: usize| {
+        let first_of = |records: usize| {
             let message = message("a", &vec![GOOD; records], Some(1));
             let Unpacked { rows, counts } = unpacker.unpack(vec![message]);
             assert_eq!(rows.len(), counts[0]);
             (counts[0], seen(&rows[0]))
         };
         let whole = ("message:a#1".into(), Some(1), Ok("17".to_owned()));
-        assert_eq!(unpacked(MAX_RECORDS), (MAX_RECORDS, whole));
+        assert_eq!(first_of(MAX_RECORDS), (MAX_RECORDS, whole));
         let cut = ("message:a".into(), Some(1), Err("too_many_records"));
-        assert_eq!(unpacked(MAX_RECORDS + 1), (1, cut));
+        assert_eq!(first_of(MAX_RECORDS + 1), (1, cut));
     }
 
     #[test]

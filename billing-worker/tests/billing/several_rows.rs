@@ -10,9 +10,9 @@ use super::{claim_of, deleted, notifications, registered, row, send_row, start};
 fn body(records: &[String]) -> String {
     let (first, others) = records.split_first().unwrap();
     let mut body = first.clone();
-    others
-        .iter()
-        .for_each(|record| push_record(&mut body, record));
+    for record in others {
+        push_record(&mut body, record);
+    }
     body
 }
 

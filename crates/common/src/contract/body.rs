@@ -307,9 +307,9 @@ mod tests {
     fn joined(records: &[String]) -> String {
         let (first, others) = records.split_first().unwrap();
         let mut body = first.clone();
-        others
-            .iter()
-            .for_each(|record| push_record(&mut body, record));
+        for record in others {
+            push_record(&mut body, record);
+        }
         body
     }
 
