@@ -4,12 +4,11 @@
 
 use boleto::Agreement;
 use common::ledger::Ledger;
-use common::messaging::Delivery;
 use tokio_util::sync::CancellationToken;
 
 use crate::BillingMetrics;
 use crate::publisher::Publisher;
-use crate::row::Step;
+use crate::row::{Incoming, Step};
 use crate::steps::{Check, Context, Process, Schedule};
 
 /// What may differ from one operator to the next.
@@ -38,7 +37,7 @@ pub fn billing_chain<L: Ledger>(
     publisher: Publisher,
     metrics: &BillingMetrics,
     stop: &CancellationToken,
-) -> impl Step<In = Delivery, Out = ()> + use<L> {
+) -> impl Step<In = Incoming, Out = ()> + use<L> {
     Context::new(ledger.clone(), rules.strict_documents, stop.clone())
         .then(Check::new(ledger.clone(), stop.clone()))
         .then(Process::new(ledger.clone(), rules.agreement, stop.clone()))

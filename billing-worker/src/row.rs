@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use common::contract::{InvalidReason, RowIdentity};
+use common::contract::{DebtRecord, InvalidReason, RowId, RowIdentity};
 use common::ledger::{Claim, LedgerError};
 use common::outage::GaveUp;
 
@@ -48,6 +48,16 @@ impl<T> Row<T> {
         };
         (row, self.value)
     }
+}
+
+/// A row as its message brings it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incoming {
+    /// The row of an import that it is, by its message's attributes; nobody
+    /// has looked whether there is such a row.
+    pub row: Option<RowId>,
+    /// What is asked for, or why that cannot be billed.
+    pub record: Result<DebtRecord, InvalidReason>,
 }
 
 /// A debt that is billed, by this row or by another one.

@@ -1,4 +1,4 @@
-//! A received batch → the chain → recorded outcomes → verdicts.
+//! A received batch → its rows → the chain → recorded outcomes → verdicts.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::BillingMetrics;
-use crate::row::{Ended, Row, RowEnd, Step, StepError};
+use crate::messages::{Unpacked, Unpacker, verdicts};
+use crate::row::{Ended, Incoming, RowEnd, Step, StepError};
 
 /// Handles a batch by a chain.
 #[derive(Debug)]
@@ -19,9 +20,10 @@ pub struct Worker<C, L> {
     ledger: L,
     metrics: BillingMetrics,
     stop: CancellationToken,
+    unpacker: Unpacker,
 }
 
-impl<C: Step<In = Delivery>, L: Ledger> Worker<C, L> {
+impl<C: Step<In = Incoming>, L: Ledger> Worker<C, L> {
     /// A worker with that chain.
     pub fn new(chain: C, ledger: L, metrics: BillingMetrics, stop: CancellationToken) -> Self {
         Self {
@@ -29,6 +31,7 @@ impl<C: Step<In = Delivery>, L: Ledger> Worker<C, L> {
             ledger,
             metrics,
             stop,
+            unpacker: Unpacker::default(),
         }
     }
 
@@ -60,7 +63,7 @@ impl<C: Step<In = Delivery>, L: Ledger> Worker<C, L> {
         Ok(())
     }
 
-    /// How many of them are new; a message without a bitmap always is.
+    /// How many of them are new; a row without a bitmap always is.
     async fn record_as(
         &self,
         outcome: Outcome,
@@ -83,33 +86,25 @@ impl<C: Step<In = Delivery>, L: Ledger> Worker<C, L> {
     }
 }
 
-impl<C: Step<In = Delivery> + 'static, L: Ledger> BatchHandler for Worker<C, L> {
+impl<C: Step<In = Incoming> + 'static, L: Ledger> BatchHandler for Worker<C, L> {
     async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
-        let count = deliveries.len();
-        let rows = deliveries
-            .into_iter()
-            .enumerate()
-            .map(|(index, delivery)| Row {
-                index,
-                identity: RowIdentity::Message(delivery.id.clone()),
-                receive_count: delivery.receive_count,
-                value: delivery,
-            });
-        let mut ended = Ended::new(count);
-        let applied = self.chain.apply(rows.collect(), &mut ended).await;
+        let Unpacked { rows, counts } = self.unpacker.unpack(deliveries);
+        let mut ended = Ended::new(rows.len());
+        let applied = self.chain.apply(rows, &mut ended).await;
         let ends = ended.into_ends();
         // Rows that ended before the chain gave up keep their end.
         let unfinished = applied.err().as_ref().map_or(Verdict::Failed, give_up);
         if let Err(error) = self.record(&ends).await {
-            return vec![give_up(&error); count];
+            return vec![give_up(&error); counts.len()];
         }
-        ends.iter()
-            .map(|end| end.as_ref().map_or(unfinished, |(_, end)| verdict(*end)))
-            .collect()
+        let rows = ends.iter();
+        let rows = rows.map(|end| end.as_ref().map_or(unfinished, |(_, end)| verdict(*end)));
+        verdicts(&counts, rows)
     }
 }
 
-/// The one place that says what a row's end means for its message.
+/// The one place that says what a row's end means for its message, where that
+/// has no other row.
 fn verdict(end: RowEnd) -> Verdict {
     match end {
         RowEnd::Scheduled | RowEnd::Skipped(_) | RowEnd::Invalid(_) => Verdict::Done,

@@ -1,9 +1,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use common::contract::MAX_RECORDS;
 use common::service::{BaseSettings, Environment, RedisSettings, SettingError};
 
 use crate::http::{ApiTokens, UploadSettings};
+use crate::import::BatchSize;
 
 /// Settings of importer-api; the variables are in the README.
 #[derive(Clone, Debug)]
@@ -26,8 +28,8 @@ pub struct Settings {
     pub retention: Duration,
     /// Batches in flight at a time, all imports together.
     pub concurrency: usize,
-    /// Most messages of a batch.
-    pub batch_size: usize,
+    /// Most messages of a batch, and most rows of a message.
+    pub batch_size: BatchSize,
 }
 
 impl Settings {
@@ -56,7 +58,10 @@ impl Settings {
                 1_000_000,
             )?),
             concurrency: env.number("MAX_CSV_PROCESS_CONCURRENT_TASKS", 250, 1, 10_000)?,
-            batch_size: env.number("MAX_SQS_SEND_MESSAGE_BATCH_SIZE", 10, 1, 10)?,
+            batch_size: BatchSize {
+                messages: env.number("MAX_SQS_SEND_MESSAGE_BATCH_SIZE", 10, 1, 10)?,
+                rows_per_message: env.number("ROWS_PER_MESSAGE", 1, 1, MAX_RECORDS)?,
+            },
         })
     }
 }

@@ -375,13 +375,18 @@ async fn a_stop_ends_the_events_of_an_import_that_goes_on() {
 #[tokio::test]
 async fn reconciling_sends_again_what_is_not_at_its_end_and_nothing_else() {
     let importer = Importer::new().await;
-    let service = importer.start().await;
+    let service = importer.start_with(&[("ROWS_PER_MESSAGE", "10")]).await;
     let ledger = importer.stack.ledger().await;
     let import_id = upload(&service, CsvFile::new().valid_rows(200).bytes()).await;
     in_state(&service, import_id, "processing").await;
     // The queue loses everything.
     let queue = &importer.stack.resources().data_process_url;
-    assert_eq!(importer.stack.take_all(queue).await.len(), 200);
+    let lost = importer.stack.take_all(queue).await;
+    assert_eq!(lost.len(), 20);
+    assert!(
+        lost.iter()
+            .all(|message| message.body.lines().count() == 10)
+    );
     settle(&ledger, &rows(import_id, 1..=150)).await;
     let unmailed = rows(import_id, 151..=153);
     ledger
@@ -413,10 +418,14 @@ async fn reconciling_sends_again_what_is_not_at_its_end_and_nothing_else() {
     assert_eq!(answer["without_outcome"], 46);
     assert_eq!(answer["not_notified"], 1);
     assert_eq!(answer["not_mailed"], 2);
-    let mut sent: Vec<u64> = importer
-        .stack
-        .take_all(queue)
-        .await
+    // Each row in a message of its own.
+    let messages = importer.stack.take_all(queue).await;
+    assert!(
+        messages
+            .iter()
+            .all(|message| message.body.lines().count() == 1)
+    );
+    let mut sent: Vec<u64> = messages
         .iter()
         .map(|message| message.attributes["row"].parse().unwrap())
         .collect();

@@ -5,17 +5,19 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::ledger::{ImportLedger, RedisLedger};
+use common::contract::split_records;
+use common::ledger::{ImportLedger, RedisLedger, RowLedger};
 use common::messaging::{BatchSender, CallError, EntryOutcome, Outgoing};
 use common::outage::{Dependency, Outage};
 use common::service::AppRegistry;
 use importer_api::ImporterMetrics;
 use importer_api::csv::Survey;
-use importer_api::import::Importer;
+use importer_api::import::{BatchSize, Importer};
 use importer_api::spool::{Manifest, Received, Spool};
 use tempfile::TempDir;
 use testkit::{CsvFile, CsvRow, Stack, poll_until, sample};
@@ -26,14 +28,16 @@ use uuid::Uuid;
 const LONG: Duration = Duration::from_secs(20);
 
 /// Every third call fails as a whole; of the others the entries of odd rows
-/// fail at their first try; `refused` is refused, and a call that holds
-/// `poison` is refused as a whole. After `limit` rows it is away for good, and
-/// for a call with the row `stuck` it always is.
+/// fail at their first try; one with a row `refused` is refused, and a call
+/// that holds `poison` is refused as a whole. After `limit` rows it is away for
+/// good, and for a call with the row `stuck` it always is.
 #[derive(Clone)]
 struct Queue {
     calls: Arc<AtomicUsize>,
     tries: Arc<Mutex<BTreeMap<u64, u32>>>,
     accepted: Arc<Mutex<BTreeMap<u64, u32>>>,
+    /// First row and number of rows of each message that was accepted.
+    messages: Arc<Mutex<Vec<(u64, usize)>>>,
     limit: usize,
     stuck: Option<u64>,
     outage: Outage,
@@ -51,6 +55,7 @@ impl Queue {
             calls: Arc::default(),
             tries: Arc::default(),
             accepted: Arc::default(),
+            messages: Arc::default(),
             limit,
             stuck: None,
             outage: Outage::new("SQS"),
@@ -59,6 +64,12 @@ impl Queue {
 
     fn accepted(&self) -> BTreeMap<u64, u32> {
         self.accepted.lock().unwrap().clone()
+    }
+
+    fn messages(&self) -> Vec<(u64, usize)> {
+        let mut messages = self.messages.lock().unwrap().clone();
+        messages.sort_unstable();
+        messages
     }
 }
 
@@ -90,7 +101,11 @@ impl BatchSender for Queue {
             } else if row % 2 == 1 && *tries == 1 {
                 EntryOutcome::Failed("busy".into())
             } else {
-                *accepted.entry(row).or_default() += 1;
+                let rows = split_records(&entry.body).len();
+                for row in (row..).take(rows) {
+                    *accepted.entry(row).or_default() += 1;
+                }
+                self.messages.lock().unwrap().push((row, rows));
                 EntryOutcome::Accepted
             }
         };
@@ -134,10 +149,12 @@ impl Setting {
         }
     }
 
+    /// With so many rows a message.
     fn importer(
         &self,
         queue: &Queue,
         stop: &CancellationToken,
+        rows_per_message: usize,
     ) -> (Arc<Importer<Queue, RedisLedger>>, AppRegistry) {
         let registry = AppRegistry::new("importer-api").unwrap();
         let importer = Importer::new(
@@ -145,16 +162,16 @@ impl Setting {
             self.ledger.clone(),
             queue.clone(),
             ImporterMetrics::new(&registry).unwrap(),
-            (8, 10),
+            (8, batches_of(10, rows_per_message)),
             stop.clone(),
         );
         (Arc::new(importer), registry)
     }
 
     /// Runs until the imports that are unfinished now are finished.
-    async fn finish(&self, queue: &Queue) -> AppRegistry {
+    async fn finish(&self, queue: &Queue, rows_per_message: usize) -> AppRegistry {
         let stop = CancellationToken::new();
-        let (importer, registry) = self.importer(queue, &stop);
+        let (importer, registry) = self.importer(queue, &stop, rows_per_message);
         let (_accepted, incoming) = mpsc::unbounded_channel();
         let run = tokio::spawn(importer.run(self.spool.unfinished().unwrap(), incoming));
         poll_until("the import to be finished", LONG, async || {
@@ -164,6 +181,13 @@ impl Setting {
         stop.cancel();
         run.await.unwrap();
         registry
+    }
+}
+
+fn batches_of(messages: usize, rows_per_message: usize) -> BatchSize {
+    BatchSize {
+        messages,
+        rows_per_message,
     }
 }
 
@@ -185,7 +209,7 @@ async fn every_row_is_accepted_or_recorded_as_invalid() {
         .bytes();
     let setting = Setting::with(file).await;
     let queue = Queue::new(usize::MAX);
-    let registry = setting.finish(&queue).await;
+    let registry = setting.finish(&queue, 1).await;
 
     let accepted = queue.accepted();
     let expected = (1..=102).filter(|row| ![51, 52].contains(row));
@@ -207,15 +231,91 @@ async fn every_row_is_accepted_or_recorded_as_invalid() {
 }
 
 #[tokio::test]
+async fn of_a_message_that_is_refused_only_the_culprit_is_invalid() {
+    let named = |name: &str| CsvRow {
+        name: name.into(),
+        ..CsvRow::valid(name)
+    };
+    let file = CsvFile::new()
+        .valid_rows(23)
+        .row(&named("refused"))
+        .valid_rows(20)
+        .line("a\0b,1,a@b.co,1,2027-03-15,7")
+        .row(&named("poison, \"with\"\na line break"))
+        .valid_rows(24)
+        .bytes();
+    let setting = Setting::with(file).await;
+    let queue = Queue::new(usize::MAX);
+    let registry = setting.finish(&queue, 10).await;
+
+    let invalid = [24, 45, 46];
+    let expected = (1..=70).filter(|row| !invalid.contains(row));
+    let accepted = queue.accepted();
+    assert_eq!(
+        accepted.keys().copied().collect::<Vec<_>>(),
+        expected.collect::<Vec<u64>>()
+    );
+    assert!(accepted.values().all(|times| *times == 1), "{accepted:?}");
+    // The neighbours of a culprit are sent one by one, the others ten by ten;
+    // the row that cannot be sent ends a message.
+    let alone = |rows: RangeInclusive<u64>| rows.map(|row| (row, 1));
+    let messages: Vec<(u64, usize)> = [(1, 10), (11, 10)]
+        .into_iter()
+        .chain(alone(21..=30).filter(|(row, _)| *row != 24))
+        .chain([(31, 10), (41, 4)])
+        .chain(alone(47..=55))
+        .chain([(56, 10), (66, 5)])
+        .collect();
+    assert_eq!(queue.messages(), messages);
+    let import_id = setting.manifest.import_id;
+    let facts = setting.ledger.row_facts(import_id, 1, 70).await.unwrap();
+    let reasons = facts.iter().filter_map(|row| {
+        let reason = row.reason.as_ref()?;
+        row.invalid
+            .then(|| (row.row, reason.code.clone().into_owned()))
+    });
+    let refused = "refused_by_queue".to_owned();
+    assert_eq!(
+        reasons.collect::<Vec<_>>(),
+        [
+            (24, refused.clone()),
+            (45, "characters".to_owned()),
+            (46, refused)
+        ]
+    );
+    let messages = messages.len() as u64;
+    for (name, value) in [
+        ("csv_processor_messages_sent_total", messages),
+        ("csv_processor_rows_invalid_total", 3),
+    ] {
+        assert_eq!(counter(&registry, name), value, "{name}");
+    }
+    let status = setting.ledger.import_status(import_id).await.unwrap();
+    assert_eq!(status.unwrap().sent, 70);
+}
+
+#[tokio::test]
 async fn after_a_stop_no_row_is_left_out_and_few_are_sent_again() {
+    resumes(1, 1).await;
+}
+
+#[tokio::test]
+async fn an_import_goes_on_with_other_numbers_of_rows_a_message() {
+    resumes(1, 10).await;
+    resumes(10, 3).await;
+}
+
+/// Stops an import that is sent with so many rows a message, and sends the
+/// rest with so many others.
+async fn resumes(before: usize, after: usize) {
     let setting = Setting::with(CsvFile::new().valid_rows(2_000).bytes()).await;
-    let away = Queue::new(1_000);
+    let away = Queue::new(1_500);
     let stop = CancellationToken::new();
-    let (importer, _) = setting.importer(&away, &stop);
+    let (importer, _) = setting.importer(&away, &stop, before);
     let (_accepted, incoming) = mpsc::unbounded_channel();
     let run = tokio::spawn(importer.run(setting.spool.unfinished().unwrap(), incoming));
-    poll_until("half of the rows", LONG, async || {
-        (away.accepted().len() >= 1_000).then_some(())
+    poll_until("three quarters of the rows", LONG, async || {
+        (away.accepted().len() >= 1_500).then_some(())
     })
     .await;
     stop.cancel();
@@ -225,7 +325,7 @@ async fn after_a_stop_no_row_is_left_out_and_few_are_sent_again() {
     assert!((1..=position.rows).all(|row| away.accepted().contains_key(&row)));
 
     let back = Queue::new(usize::MAX);
-    setting.finish(&back).await;
+    setting.finish(&back, after).await;
     let expected: Vec<u64> = (position.rows + 1..=2_000).collect();
     assert_eq!(back.accepted().into_keys().collect::<Vec<_>>(), expected);
 }
@@ -238,7 +338,7 @@ async fn a_checkpoint_is_never_behind_a_row_that_was_not_accepted() {
         ..Queue::new(usize::MAX)
     };
     let stop = CancellationToken::new();
-    let (importer, _) = setting.importer(&gapped, &stop);
+    let (importer, _) = setting.importer(&gapped, &stop, 1);
     let (_accepted, incoming) = mpsc::unbounded_channel();
     let run = tokio::spawn(importer.run(setting.spool.unfinished().unwrap(), incoming));
     poll_until("all rows but those of the stuck batch", LONG, async || {
@@ -253,7 +353,7 @@ async fn a_checkpoint_is_never_behind_a_row_that_was_not_accepted() {
     assert_eq!(position.rows, 490);
 
     let back = Queue::new(usize::MAX);
-    setting.finish(&back).await;
+    setting.finish(&back, 1).await;
     assert!((491..=2_000).all(|row| back.accepted().contains_key(&row)));
 }
 
@@ -296,7 +396,7 @@ async fn a_large_import_does_not_hold_up_a_small_one() {
         setting.ledger.clone(),
         queue.clone(),
         ImporterMetrics::new(&registry).unwrap(),
-        (4, 10),
+        (4, batches_of(10, 1)),
         stop.clone(),
     ));
     let (_accepted, incoming) = mpsc::unbounded_channel();

@@ -1,14 +1,13 @@
 use boleto::DocumentType;
-use common::contract::{DebtRecord, InvalidReason, RecordReader, RowIdentity};
+use common::contract::{DebtRecord, InvalidReason, RowId, RowIdentity};
 use common::ledger::{Ledger, RegisteredImports};
-use common::messaging::Delivery;
 use common::outage::{Dependency, ride_out};
 use tokio_util::sync::CancellationToken;
 
-use crate::row::{Ended, Row, RowEnd, Step, StepError};
+use crate::row::{Ended, Incoming, Row, RowEnd, Step, StepError};
 
-/// First step: who asks, and for what. Takes a message and gives a valid
-/// record; ends a row as INVALID, with the reason.
+/// First step: who asks, and for what. Takes a row as its message brings it
+/// and gives a valid record; ends a row as INVALID, with the reason.
 #[derive(Debug)]
 pub struct Context<L> {
     registered: RegisteredImports<L>,
@@ -37,35 +36,34 @@ impl<L: Ledger> Context<L> {
     }
 
     /// A row of a registered import goes by its number, any other one by its
-    /// message.
-    async fn identity(&self, message: &Delivery) -> Result<RowIdentity, StepError> {
-        if let Some(row) = message.row {
+    /// message, as it came.
+    async fn identify<T>(&self, row: &mut Row<T>, claimed: Option<RowId>) -> Result<(), StepError> {
+        if let Some(id) = claimed {
             let known = ride_out(self.registered.outage(), &self.stop, || {
-                self.registered.contain(row)
+                self.registered.contain(id)
             })
             .await?;
             if known {
-                return Ok(RowIdentity::Row(row));
+                row.identity = RowIdentity::Row(id);
             }
         }
-        Ok(RowIdentity::Message(message.id.clone()))
+        Ok(())
     }
 }
 
 impl<L: Ledger> Step for Context<L> {
-    type In = Delivery;
+    type In = Incoming;
     type Out = DebtRecord;
 
     async fn apply(
         &self,
-        rows: Vec<Row<Delivery>>,
+        rows: Vec<Row<Incoming>>,
         ended: &mut Ended,
     ) -> Result<Vec<Row<DebtRecord>>, StepError> {
-        let mut reader = RecordReader::default();
         let mut valid = Vec::with_capacity(rows.len());
-        for mut row in rows {
-            row.identity = self.identity(&row.value).await?;
-            let record = reader.read(&row.value.body);
+        for row in rows {
+            let (mut row, Incoming { row: id, record }) = row.take();
+            self.identify(&mut row, id).await?;
             match record.and_then(|record| self.admit(record)) {
                 Ok(record) => valid.push(row.with(record)),
                 Err(reason) => ended.end(&row, RowEnd::Invalid(reason)),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod boletos;
+mod several_rows;
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -178,7 +179,7 @@ async fn a_bad_row_is_invalid_and_the_others_go_on() {
         "five,fields,are,too,few".to_owned(),
         with_amount("100000000.00").line(),
         with_amount("1.000").line(),
-        String::from("not, \"a\" record\nat all"),
+        String::from("\r\n"),
         CsvRow::valid("good-2").line(),
     ];
     send(&stack, import_id, &bodies).await;

@@ -29,22 +29,30 @@ impl fmt::Display for Masked<'_> {
                 &told.email,
                 &told.government_id,
             )?;
-        } else if let Ok(record) = RecordReader::default().read(body) {
-            let debt_id = &record.debt_id;
-            write_debtor(
-                f,
-                debt_id,
-                &record.name,
-                &record.email,
-                &record.government_id,
-            )?;
         } else {
-            let bytes = body.len();
-            write!(
-                f,
-                "message {}: cannot be read, {bytes} bytes",
-                printable(id)
-            )?;
+            let mut reader = RecordReader::default();
+            let mut records = reader.records(body);
+            if let Some(Ok(record)) = records.next() {
+                write_debtor(
+                    f,
+                    &record.debt_id,
+                    &record.name,
+                    &record.email,
+                    &record.government_id,
+                )?;
+            } else {
+                let bytes = body.len();
+                write!(
+                    f,
+                    "message {}: cannot be read, {bytes} bytes",
+                    printable(id)
+                )?;
+            }
+            match records.count() {
+                0 => {}
+                1 => f.write_str(", and 1 row more")?,
+                more => write!(f, ", and {more} rows more")?,
+            }
         }
         match of {
             Some(row) => write!(f, ", import {} row {}", row.import_id, row.row)?,
@@ -109,6 +117,12 @@ mod tests {
         assert_eq!(shown(NOTIFICATION, row, 0), line);
         let put_off = format!("{line}, put off 12 times");
         assert_eq!(shown(NOTIFICATION, row, 12), put_off);
+        for (more, records) in [("1 row", 2), ("9 rows", 10)] {
+            let body = [RECORD].repeat(records).join("\n");
+            let line =
+                format!("{DEBTOR}, and {more} more, import {import_id} row 42, received 5 times");
+            assert_eq!(shown(&body, row, 0), line);
+        }
         let message = NOTIFICATION.replace('"', "\\\"");
         let envelope = format!(
             r#"{{"Type":"Notification","Message":"{message}","MessageAttributes":{{"import_id":{{"Type":"String","Value":"{import_id}"}},"row":{{"Type":"Number","Value":"42"}}}}}}"#

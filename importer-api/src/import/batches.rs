@@ -1,11 +1,12 @@
 use std::io::{self, BufReader, Seek, SeekFrom};
 
 use common::contract::names::MAX_BATCH_BYTES;
-use common::contract::{InvalidReason, RowId};
+use common::contract::{InvalidReason, RowId, push_record};
 use common::messaging::Outgoing;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
-use crate::csv::{Position, RowBody, Rows};
+use crate::csv::{Position, Row, RowBody, Rows};
 use crate::spool::{Manifest, Spool};
 
 /// Bytes read from the file at a time.
@@ -13,10 +14,33 @@ const READ_BYTES: usize = 256 * 1024;
 /// Batches read ahead of sending.
 const BATCHES_AHEAD: usize = 8;
 
-/// Consecutive rows of a file.
+/// How rows are put into messages, and messages into batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchSize {
+    /// Most messages of a batch, from 1 on.
+    pub messages: usize,
+    /// Most rows of a message, from 1 on.
+    pub rows_per_message: usize,
+}
+
+impl BatchSize {
+    /// Most rows of a batch.
+    fn rows(self) -> usize {
+        self.messages.saturating_mul(self.rows_per_message)
+    }
+
+    /// Most bytes of a message with more than one row: as many of them as a
+    /// batch may have fit into one call.
+    fn message_bytes(self) -> usize {
+        MAX_BATCH_BYTES / self.messages.max(1)
+    }
+}
+
+/// Consecutive rows of a file, in one call.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// What is to be sent.
+    /// What is to be sent. The rows of a message are consecutive, and its
+    /// attributes name the first of them.
     pub messages: Vec<Outgoing>,
     /// Rows that cannot be sent.
     pub invalid: Vec<(RowId, InvalidReason)>,
@@ -27,49 +51,125 @@ pub struct Batch {
 /// A batch, and the position behind it.
 pub type BatchAt = (Batch, Position);
 
-impl Batch {
-    fn push(&mut self, row: RowId, body: RowBody) {
-        let reason = match body {
-            RowBody::Invalid(reason) => reason,
-            RowBody::Message(body) => {
-                let message = Outgoing {
-                    body,
-                    row: Some(row),
-                    event_type: None,
-                };
-                let size = message.size();
-                if size <= MAX_BATCH_BYTES {
-                    self.bytes += size;
-                    self.messages.push(message);
-                    return;
-                }
-                InvalidReason::TooLarge
-            }
+/// A batch in the making.
+#[derive(Debug)]
+struct Filling {
+    import_id: Uuid,
+    size: BatchSize,
+    batch: Batch,
+    /// Rows in it, those that cannot be sent too.
+    rows: usize,
+    /// The last message, as long as the row behind it is the next.
+    open: Option<Open>,
+    /// The position behind the last row.
+    behind: Position,
+}
+
+/// What is in the message that takes further rows.
+#[derive(Debug)]
+struct Open {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Filling {
+    fn new(import_id: Uuid, size: BatchSize, from: Position) -> Self {
+        Self {
+            import_id,
+            size,
+            batch: Batch::default(),
+            rows: 0,
+            open: None,
+            behind: from,
+        }
+    }
+
+    /// Adds a row, with the position behind it. Gives the batch before, where
+    /// that has no room for it.
+    fn add(&mut self, row: Row, behind: Position) -> Option<BatchAt> {
+        let id = RowId {
+            import_id: self.import_id,
+            row: row.number,
         };
-        self.invalid.push((row, reason));
+        let mut full = (self.rows >= self.size.rows()).then(|| self.take());
+        match row.body {
+            RowBody::Invalid(reason) => self.refuse(id, reason),
+            RowBody::Message(record) => {
+                if !self.join(&record) {
+                    full = full.or(self.begin(id, record));
+                }
+            }
+        }
+        self.rows += 1;
+        self.behind = behind;
+        full
     }
 
-    fn is_full(&self, most: usize) -> bool {
-        self.messages.len() + self.invalid.len() >= most || self.bytes >= MAX_BATCH_BYTES
+    /// The batch so far; the next one is empty.
+    fn take(&mut self) -> BatchAt {
+        self.rows = 0;
+        self.open = None;
+        (std::mem::take(&mut self.batch), self.behind)
     }
 
-    fn is_empty(&self) -> bool {
-        self.messages.is_empty() && self.invalid.is_empty()
+    /// Adds a record to the last message, if that has room for it.
+    fn join(&mut self, record: &str) -> bool {
+        let (Some(open), Some(message)) = (&mut self.open, self.batch.messages.last_mut()) else {
+            return false;
+        };
+        let more = 1 + record.len();
+        let has_room = open.rows < self.size.rows_per_message
+            && open.bytes + more <= self.size.message_bytes()
+            && self.batch.bytes + more <= MAX_BATCH_BYTES;
+        if has_room {
+            push_record(&mut message.body, record);
+            open.rows += 1;
+            open.bytes += more;
+            self.batch.bytes += more;
+        }
+        has_room
+    }
+
+    /// Begins a message. Gives the batch before, where that has no room for it.
+    fn begin(&mut self, row: RowId, body: String) -> Option<BatchAt> {
+        let message = Outgoing {
+            body,
+            row: Some(row),
+            event_type: None,
+        };
+        let bytes = message.size();
+        if bytes > MAX_BATCH_BYTES {
+            self.refuse(row, InvalidReason::TooLarge);
+            return None;
+        }
+        let is_full = self.batch.messages.len() >= self.size.messages
+            || self.batch.bytes + bytes > MAX_BATCH_BYTES;
+        let full = (is_full && self.rows > 0).then(|| self.take());
+        self.batch.messages.push(message);
+        self.batch.bytes += bytes;
+        self.open = Some(Open { rows: 1, bytes });
+        full
+    }
+
+    /// A row that cannot be sent. The next one begins a message, as the rows
+    /// of a message are consecutive.
+    fn refuse(&mut self, row: RowId, reason: InvalidReason) {
+        self.batch.invalid.push((row, reason));
+        self.open = None;
     }
 }
 
-/// Reads a file on a thread of its own, from a position on, into batches of
-/// up to `most` rows; a few ahead of who takes them. It ends when they are
-/// not taken any more.
+/// Reads a file on a thread of its own, from a position on, into batches; a
+/// few ahead of who takes them. It ends when they are not taken any more.
 pub fn read_batches(
     spool: Spool,
     manifest: Manifest,
     from: Position,
-    most: usize,
+    size: BatchSize,
 ) -> mpsc::Receiver<io::Result<BatchAt>> {
     let (batches, taken) = mpsc::channel(BATCHES_AHEAD);
     tokio::task::spawn_blocking(move || {
-        if let Err(error) = read(&spool, &manifest, from, most, &batches) {
+        if let Err(error) = read(&spool, &manifest, from, size, &batches) {
             // Nobody is there to tell when they are not taken any more.
             let _ = batches.blocking_send(Err(error));
         }
@@ -81,29 +181,151 @@ fn read(
     spool: &Spool,
     manifest: &Manifest,
     from: Position,
-    most: usize,
+    size: BatchSize,
     batches: &mpsc::Sender<io::Result<BatchAt>>,
 ) -> io::Result<()> {
     let mut file = spool.open_csv(manifest.import_id)?;
     file.seek(SeekFrom::Start(from.offset))?;
     let file = BufReader::with_capacity(READ_BYTES, file);
     let mut rows = Rows::new(file, manifest.layout.clone(), from);
-    let mut batch = Batch::default();
+    let mut filling = Filling::new(manifest.import_id, size, from);
     while let Some(row) = rows.next_row()? {
-        let id = RowId {
-            import_id: manifest.import_id,
-            row: row.number,
-        };
-        batch.push(id, row.body);
-        if batch.is_full(most) {
-            let full = std::mem::take(&mut batch);
-            if batches.blocking_send(Ok((full, rows.position()))).is_err() {
-                return Ok(());
-            }
+        let full = filling.add(row, rows.position());
+        if let Some(full) = full
+            && batches.blocking_send(Ok(full)).is_err()
+        {
+            return Ok(());
         }
     }
-    if !batch.is_empty() {
-        let _ = batches.blocking_send(Ok((batch, rows.position())));
+    if filling.rows > 0 {
+        let _ = batches.blocking_send(Ok(filling.take()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use common::contract::{names::MAX_BATCH_ENTRIES, split_records};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const IMPORT: Uuid = Uuid::from_u128(7);
+    const START: Position = Position { offset: 0, rows: 0 };
+
+    /// All batches of a file with these records.
+    fn batches(bodies: Vec<RowBody>, size: BatchSize) -> Vec<BatchAt> {
+        let mut filling = Filling::new(IMPORT, size, START);
+        let mut batches = Vec::new();
+        for (number, body) in (1..).zip(bodies) {
+            let behind = Position {
+                offset: number * 10,
+                rows: number,
+            };
+            batches.extend(filling.add(Row { number, body }, behind));
+        }
+        if filling.rows > 0 {
+            batches.push(filling.take());
+        }
+        batches
+    }
+
+    fn record(text: &str) -> RowBody {
+        RowBody::Message(text.to_owned())
+    }
+
+    /// First row and number of rows of each message.
+    fn shape(batch: &Batch) -> Vec<(u64, usize)> {
+        let shape = |message: &Outgoing| {
+            let records = split_records(&message.body);
+            (message.row.unwrap().row, records.len())
+        };
+        batch.messages.iter().map(shape).collect()
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_sent_ends_its_message() {
+        let mut bodies = vec![record("a,b"); 12];
+        bodies[1] = RowBody::Invalid(InvalidReason::Characters);
+        bodies[5] = record(&"x".repeat(MAX_BATCH_BYTES));
+        let size = BatchSize {
+            messages: 10,
+            rows_per_message: 4,
+        };
+        let batches = batches(bodies, size);
+        let [(batch, behind)] = &batches[..] else {
+            panic!("{batches:?}");
+        };
+        assert_eq!(shape(batch), [(1, 1), (3, 3), (7, 4), (11, 2)]);
+        let invalid: Vec<_> = batch.invalid.iter().map(|(row, _)| row.row).collect();
+        assert_eq!(invalid, [2, 6]);
+        assert_eq!(behind.rows, 12);
+    }
+
+    #[test]
+    fn long_rows_make_messages_of_fewer_that_still_fit_into_one_call() {
+        let size = BatchSize {
+            messages: 10,
+            rows_per_message: 100,
+        };
+        let bodies = vec![record(&"x".repeat(5_000)); 60];
+        let batches = batches(bodies, size);
+        let shapes: Vec<_> = batches.iter().map(|(batch, _)| shape(batch)).collect();
+        assert_eq!(shapes.len(), 2);
+        assert!(shapes[0].iter().all(|(_, rows)| *rows == 5), "{shapes:?}");
+        assert_eq!((shapes[0].len(), shapes[1].len()), (10, 2));
+    }
+
+    fn body() -> impl Strategy<Value = RowBody> {
+        prop_oneof![
+            8 => "[a-z,]{1,40}".prop_map(RowBody::Message),
+            2 => (1..20_000_usize).prop_map(|bytes| record(&"x".repeat(bytes))),
+            1 => (1..3 * MAX_BATCH_BYTES / 2).prop_map(|bytes| record(&"x".repeat(bytes))),
+            1 => Just(RowBody::Invalid(InvalidReason::Characters)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn every_row_is_in_one_place_and_no_batch_is_too_large(
+            bodies in prop::collection::vec(body(), 0..80),
+            messages in 1..=MAX_BATCH_ENTRIES,
+            rows_per_message in 1..=7_usize,
+        ) {
+            let size = BatchSize { messages, rows_per_message };
+            let mut next = 1;
+            for (batch, behind) in batches(bodies.clone(), size) {
+                prop_assert!(batch.messages.len() <= messages);
+                prop_assert!(batch.messages.len() + batch.invalid.len() <= size.rows());
+                let bytes: usize = batch.messages.iter().map(Outgoing::size).sum();
+                prop_assert_eq!(bytes, batch.bytes);
+                prop_assert!(bytes <= MAX_BATCH_BYTES);
+                let mut found: Vec<(u64, Option<&str>)> = Vec::new();
+                found.extend(batch.invalid.iter().map(|(row, _)| (row.row, None)));
+                for message in &batch.messages {
+                    let records = split_records(&message.body);
+                    prop_assert!(records.len() <= rows_per_message);
+                    let first = message.row.unwrap().row;
+                    found.extend((first..).zip(records.into_iter().map(Some)));
+                }
+                found.sort_unstable();
+                for (row, text) in found {
+                    prop_assert_eq!(row, next);
+                    let index = usize::try_from(row - 1).unwrap();
+                    match (&bodies[index], text) {
+                        (RowBody::Message(body), Some(text)) => prop_assert_eq!(body, text),
+                        (RowBody::Message(body), None) => {
+                            prop_assert!(body.len() + 100 > MAX_BATCH_BYTES);
+                        }
+                        (RowBody::Invalid(_), text) => prop_assert_eq!(text, None),
+                    }
+                    next += 1;
+                }
+                prop_assert_eq!((behind.rows, behind.offset), (next - 1, (next - 1) * 10));
+            }
+            prop_assert_eq!(next, bodies.len() as u64 + 1);
+        }
+    }
 }

@@ -12,8 +12,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use super::Sender;
 use super::sending::{Sending, SendingError};
+use super::{BatchSize, Sender};
 use crate::ImporterMetrics;
 use crate::blocking::blocking;
 use crate::csv::Position;
@@ -32,7 +32,7 @@ pub struct Importer<S, L> {
     pub(super) sender: Sender<S, L>,
     pub(super) metrics: ImporterMetrics,
     pub(super) concurrency: usize,
-    pub(super) batch_size: usize,
+    pub(super) batch_size: BatchSize,
     pub(super) stop: CancellationToken,
 }
 
@@ -41,14 +41,14 @@ where
     S: BatchSender + 'static,
     L: ImportLedger + RowLedger + Clone + 'static,
 {
-    /// An importer that sends batches of up to `batch_size` rows, up to
-    /// `concurrency` of them at a time.
+    /// An importer that sends batches of that size, up to `concurrency` of
+    /// them at a time.
     pub fn new(
         spool: Spool,
         ledger: L,
         queue: S,
         metrics: ImporterMetrics,
-        (concurrency, batch_size): (usize, usize),
+        (concurrency, batch_size): (usize, BatchSize),
         stop: CancellationToken,
     ) -> Self {
         Self {

@@ -6,7 +6,7 @@ mod reconcile;
 mod sender;
 mod sending;
 
-pub use batches::{Batch, BatchAt, read_batches};
+pub use batches::{Batch, BatchAt, BatchSize, read_batches};
 pub use importer::Importer;
 pub use reconcile::{ReconcileError, Reconciled};
 pub use sender::{Room, SendError, Sender};

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 use uuid::Uuid;
 
-use super::{Batch, Importer, read_batches};
+use super::{Batch, BatchSize, Importer, read_batches};
 use crate::blocking::blocking;
 
 /// Rows whose facts are asked for in one call.
@@ -65,13 +65,15 @@ struct Unsettled<L> {
     ledger: L,
     status: ImportStatus,
     stop: CancellationToken,
+    reader: RecordReader,
     /// What is known of the rows from `first` on.
     first: u64,
     facts: Vec<RowFacts>,
 }
 
 impl<L: RowLedger + DebtLedger> Unsettled<L> {
-    /// The rows of a batch that are to be sent again. Where the queue behind
+    /// The rows of a batch, each in a message of its own, that are to be sent
+    /// again. Where the queue behind
     /// the topic lost a notification, its mark is taken back.
     async fn select(&mut self, mut batch: Batch) -> Result<(Batch, Reconciled), ReconcileError> {
         let mut found = Reconciled::default();
@@ -88,7 +90,7 @@ impl<L: RowLedger + DebtLedger> Unsettled<L> {
                 found.without_outcome += 1;
             } else if facts.notified {
                 found.not_mailed += 1;
-                unmailed.extend(RecordReader::default().read(&message.body).ok());
+                unmailed.extend(self.reader.read(&message.body).ok());
             } else {
                 found.not_notified += 1;
             }
@@ -148,11 +150,17 @@ where
         let manifest = blocking(move || spool.manifest_of(import_id)).await?;
         let manifest = manifest.ok_or(ReconcileError::NoFile)?;
         let start = manifest.start();
-        let batches = read_batches(self.spool.clone(), manifest, start, self.batch_size);
+        // What is left of a file is seldom consecutive.
+        let size = BatchSize {
+            rows_per_message: 1,
+            ..self.batch_size
+        };
+        let batches = read_batches(self.spool.clone(), manifest, start, size);
         let unsettled = Unsettled {
             ledger: self.ledger.clone(),
             status,
             stop: self.stop.clone(),
+            reader: RecordReader::default(),
             first: 0,
             facts: Vec::new(),
         };

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use common::contract::{InvalidReason, Reason, RowId};
+use common::contract::{InvalidReason, Reason, RowId, split_records};
 use common::ledger::{EndedRow, LedgerError, Outcome, RowLedger};
-use common::messaging::{BatchSender, Delivered, send_all};
+use common::messaging::{BatchSender, Delivered, Outgoing, send_all};
 use common::outage::{GaveUp, outage_backoff, ride_out, wait};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -26,8 +26,8 @@ pub struct Room {
     _bytes: Option<OwnedSemaphorePermit>,
 }
 
-/// Brings batches to their end: SQS has accepted each message, or its row is
-/// recorded as INVALID. Shared by all imports, whose batches take turns.
+/// Brings batches to their end: SQS has accepted each row, or it is recorded
+/// as INVALID. Shared by all imports, whose batches take turns.
 #[derive(Debug)]
 pub struct Sender<S, L> {
     queue: S,
@@ -63,7 +63,9 @@ impl<S: BatchSender, L: RowLedger> Sender<S, L> {
         }
     }
 
-    /// Sends a batch, again and again until every message has an end.
+    /// Sends a batch, again and again until every message has an end. Where
+    /// SQS refuses a message of several rows, each is sent in one of its own,
+    /// so that only the culprit is INVALID.
     ///
     /// # Errors
     /// When `stop` was cancelled meanwhile; the batch may have been sent in
@@ -83,20 +85,30 @@ impl<S: BatchSender, L: RowLedger> Sender<S, L> {
         loop {
             let delivered = send_all(&self.queue, &messages, stop).await?;
             let mut pending = Vec::new();
+            let mut is_busy = false;
             for (message, delivered) in messages.into_iter().zip(delivered) {
                 match delivered {
                     Delivered::Accepted => self.metrics.sent.inc(),
                     Delivered::Refused(reason) => {
                         self.metrics.failed.inc();
+                        let mut rows = row_by_row(&message);
                         warn!(
                             row = message.row.map(tracing::field::display),
-                            reason, "SQS refused a row"
+                            rows = rows.len(),
+                            reason,
+                            "SQS refused a message"
                         );
-                        invalid.extend(message.row.map(|row| (row, InvalidReason::RefusedByQueue)));
+                        if rows.len() > 1 {
+                            pending.append(&mut rows);
+                        } else {
+                            let reason = InvalidReason::RefusedByQueue;
+                            invalid.extend(message.row.map(|row| (row, reason)));
+                        }
                     }
                     Delivered::Failed(_) => {
                         self.metrics.failed.inc();
                         pending.push(message);
+                        is_busy = true;
                     }
                 }
             }
@@ -104,7 +116,9 @@ impl<S: BatchSender, L: RowLedger> Sender<S, L> {
             if messages.is_empty() {
                 break;
             }
-            wait(backoff.next_wait(), stop).await?;
+            if is_busy {
+                wait(backoff.next_wait(), stop).await?;
+            }
         }
         self.record_invalid(&invalid, stop).await
     }
@@ -136,4 +150,15 @@ impl<S: BatchSender, L: RowLedger> Sender<S, L> {
         }
         Ok(())
     }
+}
+
+/// The rows of a message, each in one of its own.
+fn row_by_row(message: &Outgoing) -> Vec<Outgoing> {
+    let records = split_records(&message.body).into_iter().enumerate();
+    let single = |(place, record): (usize, &str)| Outgoing {
+        body: record.to_owned(),
+        row: message.row.and_then(|row| row.behind(place)),
+        event_type: message.event_type,
+    };
+    records.map(single).collect()
 }

@@ -21,6 +21,13 @@ impl RowId {
         let row = row?.parse().ok().filter(|row| *row > 0)?;
         Some(Self { import_id, row })
     }
+
+    /// The row that many rows behind this one; `None` where no file has so
+    /// many.
+    pub fn behind(self, rows: usize) -> Option<Self> {
+        let row = self.row.checked_add(u64::try_from(rows).ok()?)?;
+        Some(Self { row, ..self })
+    }
 }
 
 impl fmt::Display for RowId {
@@ -35,12 +42,18 @@ impl fmt::Display for RowId {
 pub enum RowIdentity {
     /// A row of a registered import.
     Row(RowId),
-    /// A message without attributes, or whose attributes name no row of a
-    /// registered import: its SQS message id.
+    /// A row whose message has no attributes, or ones that name no row of a
+    /// registered import: the message's id in SQS, and where it holds several
+    /// rows `#` and the place among them, from 1. No id of SQS holds a `#`.
     Message(String),
 }
 
 impl RowIdentity {
+    /// The row at a place, from 1, in a message of several.
+    pub fn in_message(id: &str, place: usize) -> Self {
+        Self::Message(format!("{id}#{place}"))
+    }
+
     /// The row of an import, if it is one.
     pub fn row(&self) -> Option<RowId> {
         match self {
@@ -50,7 +63,7 @@ impl RowIdentity {
     }
 }
 
-/// `<import>/<row>`, or `message:<id>`.
+/// `<import>/<row>`, `message:<id>` or `message:<id>#<place>`.
 impl fmt::Display for RowIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -85,9 +98,31 @@ mod tests {
             import_id: Uuid::from_u128(7),
             row: 42,
         };
-        for identity in [RowIdentity::Row(row), RowIdentity::Message("a/1".into())] {
-            assert_eq!(identity.to_string().parse(), Ok(identity));
+        for (identity, text) in [
+            (
+                RowIdentity::Row(row),
+                "00000000-0000-0000-0000-000000000007/42",
+            ),
+            (RowIdentity::Message("a/1".into()), "message:a/1"),
+            (RowIdentity::in_message("a/1", 3), "message:a/1#3"),
+        ] {
+            assert_eq!(identity.to_string(), text);
+            assert_eq!(text.parse(), Ok(identity));
         }
+    }
+
+    #[test]
+    fn rows_are_counted_on_as_far_as_a_number_goes() {
+        let last = RowId {
+            import_id: Uuid::from_u128(7),
+            row: u64::MAX,
+        };
+        let before = RowId {
+            row: u64::MAX - 1,
+            ..last
+        };
+        assert_eq!(before.behind(1), Some(last));
+        assert_eq!(before.behind(2), None);
     }
 
     #[test]

@@ -26,9 +26,15 @@ impl From<InvalidReason> for Reason {
 /// programs; neither holds personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidReason {
-    /// The body is not exactly one CSV record.
-    #[error("the message is not exactly one CSV record")]
+    /// The body holds no CSV record.
+    #[error("the message holds no CSV record")]
     NotOneRecord,
+    /// The body holds more CSV records than are read of one.
+    #[error("the message holds more CSV records than {most}")]
+    TooManyRecords {
+        /// How many it may hold.
+        most: usize,
+    },
     /// The record does not have the fields that it should have.
     #[error("the record has {found} fields instead of {expected}")]
     FieldCount {
@@ -86,6 +92,7 @@ impl InvalidReason {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotOneRecord => "not_one_record",
+            Self::TooManyRecords { .. } => "too_many_records",
             Self::FieldCount { .. } => "field_count",
             Self::NameEmpty => "name_empty",
             Self::GovernmentIdEmpty => "government_id_empty",

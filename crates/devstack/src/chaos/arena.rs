@@ -64,6 +64,8 @@ pub(super) enum Mails {
 pub(super) enum Pace {
     /// As fast as it can: a file is in the queue in about a second.
     Full,
+    /// The same, with one row a message whatever `ROWS_PER_MESSAGE` says.
+    RowAMessage,
     /// Row by row, so that a file takes several of its checkpoints, and work lasts.
     RowByRow,
 }
@@ -164,11 +166,13 @@ impl Arena {
                     redis(&network.importer_to_redis),
                     ("SPOOL_DIR", spool),
                 ];
-                if pace == Pace::RowByRow {
-                    own.extend([
+                match pace {
+                    Pace::Full => {}
+                    Pace::RowAMessage => own.push(("ROWS_PER_MESSAGE", "1".to_owned())),
+                    Pace::RowByRow => own.extend([
                         ("MAX_CSV_PROCESS_CONCURRENT_TASKS", "1".to_owned()),
                         ("MAX_SQS_SEND_MESSAGE_BATCH_SIZE", "1".to_owned()),
-                    ]);
+                    ]),
                 }
                 own
             }

@@ -103,6 +103,8 @@ impl Scenario {
         };
         let importer = match self {
             Self::ImporterKilled | Self::ImporterSqsDown | Self::Everything => Pace::RowByRow,
+            // Messages are deleted by the row that they hold.
+            Self::MessagesLost => Pace::RowAMessage,
             _ => Pace::Full,
         };
         let mails = match self {
