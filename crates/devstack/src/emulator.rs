@@ -8,6 +8,7 @@
 //! refuses message attributes (so [`Emulator::create_pipeline`] subscribes without raw delivery).
 
 mod bridge;
+mod latency;
 mod messages;
 mod pipeline;
 mod router;
@@ -17,6 +18,7 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use rustack_sns_core::{config::SnsConfig, provider::RustackSns};
@@ -29,6 +31,7 @@ pub use messages::{Attribute, QueueDepth, StoredMessage};
 pub use pipeline::{PipelineNames, PipelineResources, PipelineSettings};
 
 use bridge::SqsBridge;
+use latency::Late;
 use router::Router;
 
 /// The region of every queue and topic.
@@ -99,6 +102,14 @@ impl Emulator {
     ///
     /// Must be called inside a Tokio runtime, of either flavour, with I/O and time enabled.
     pub async fn start(address: SocketAddr) -> Result<Self, EmulatorError> {
+        Self::start_with_latency(address, Duration::ZERO).await
+    }
+
+    /// The same, with answers that each come later than they could, as over a network.
+    pub async fn start_with_latency(
+        address: SocketAddr,
+        latency: Duration,
+    ) -> Result<Self, EmulatorError> {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| listen_error(address, source))?;
@@ -123,7 +134,7 @@ impl Emulator {
         let bridge = Arc::new(SqsBridge::new(Arc::clone(&sqs)));
         let sns = Arc::new(RustackSns::new(sns_config, bridge));
 
-        let router = Router::new(&sqs, &sns);
+        let router = Late::new(Router::new(&sqs, &sns), latency);
         let server = tokio::spawn(server::serve(listener, router));
         Ok(Self {
             address,

@@ -7,6 +7,8 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+#[cfg(target_os = "linux")]
+use devstack::bench::BenchCommand;
 use devstack::{
     chaos::ChaosCommand, demo::DemoCommand, generate::GenerateCommand, run::RunCommand,
 };
@@ -30,6 +32,8 @@ enum Command {
     Run(RunCommand),
     Demo(DemoCommand),
     Chaos(ChaosCommand),
+    #[cfg(target_os = "linux")]
+    Bench(BenchCommand),
     Generate(GenerateCommand),
 }
 
@@ -50,6 +54,8 @@ async fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Run(run) => run.run().await?,
         Command::Demo(demo) => demo.run().await?,
         Command::Chaos(chaos) => chaos.run().await?,
+        #[cfg(target_os = "linux")]
+        Command::Bench(bench) => bench.run().await?,
         Command::Generate(generate) => {
             let generated = generate.run()?;
             writeln!(

@@ -10,13 +10,13 @@ use tokio::{
     time,
 };
 
-use super::router::Router;
+use super::{latency::Late, router::Router};
 
 /// How long to let connections close when the process has no file descriptors left.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 /// Serves until the task is aborted, which ends the connections as well.
-pub(super) async fn serve(listener: TcpListener, router: Router) {
+pub(super) async fn serve(listener: TcpListener, router: Late<Router>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -33,7 +33,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
     }
 }
 
-async fn serve_connection(stream: TcpStream, router: Router) {
+async fn serve_connection(stream: TcpStream, router: Late<Router>) {
     // Small answers must not wait for the client's delayed ACK. A socket that refuses the option
     // is already closed, which serving it will show.
     let _ = stream.set_nodelay(true);
