@@ -4,6 +4,7 @@
 //! Only on Linux, whose `/proc` says what each process took.
 
 mod findings;
+mod guard;
 mod health;
 mod live;
 mod machine;
@@ -26,13 +27,14 @@ use crate::{
 };
 
 pub use findings::Findings;
+pub use guard::GuardCommand;
 pub use health::Health;
 pub use machine::Machine;
 pub use measurement::{Cost, Measurement, Settings, Times};
 pub use process::ProcessCost;
 pub use table::Table;
 
-pub(crate) use live::measure;
+use live::measure;
 
 /// Measures how fast the whole stack is and what each process takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -106,6 +108,11 @@ pub enum BenchError {
     /// The run is not as it must be.
     #[error("the run does not count: {}", .0.join("; "))]
     Off(Vec<String>),
+    /// A service takes too much.
+    #[error(
+        "{}; where that is meant, record it with `make bench/guard RECORD=1`", .0.join("; ")
+    )]
+    Risen(Vec<String>),
     /// Ctrl-C.
     #[error("stopped by a signal")]
     Stopped,

@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 #[cfg(target_os = "linux")]
-use devstack::bench::BenchCommand;
+use devstack::bench::{BenchCommand, GuardCommand};
 use devstack::{
     chaos::ChaosCommand, demo::DemoCommand, generate::GenerateCommand, run::RunCommand,
 };
@@ -34,6 +34,8 @@ enum Command {
     Chaos(ChaosCommand),
     #[cfg(target_os = "linux")]
     Bench(BenchCommand),
+    #[cfg(target_os = "linux")]
+    BenchGuard(GuardCommand),
     Generate(GenerateCommand),
 }
 
@@ -56,6 +58,8 @@ async fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Chaos(chaos) => chaos.run().await?,
         #[cfg(target_os = "linux")]
         Command::Bench(bench) => bench.run().await?,
+        #[cfg(target_os = "linux")]
+        Command::BenchGuard(guard) => guard.run().await?,
         Command::Generate(generate) => {
             let generated = generate.run()?;
             writeln!(

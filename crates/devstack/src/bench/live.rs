@@ -36,7 +36,7 @@ const SENT_DEADLINE: Duration = Duration::from_secs(10);
 /// Runs the stack with a generated file, and looks at what became of each row.
 ///
 /// The file, the logs and, while it runs, the data of Redis are in that directory.
-pub(crate) async fn measure(
+pub(super) async fn measure(
     settings: &Settings,
     directory: &Path,
 ) -> Result<Measurement, BenchError> {
