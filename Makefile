@@ -19,11 +19,11 @@ endif
 # importer-api, for `make reconcile`; API_TOKEN= where it asks for one
 IMPORTER_URL ?= http://127.0.0.1:$(or $(DEVSTACK_IMPORTER_PORT),8000)
 
-# Options of `make generate`
+# Options of `make generate`; SEED is that of `make bench` and `make test/chaos` as well
 SEED ?= 1
 DUPLICATES ?= 0.01
 INVALID ?= 0.005
-OUTPUT ?= data/input.csv
+GENERATED := $(or $(OUTPUT),data/input.csv)
 
 # Only what was given to make: shells set MAIL to the user's mailbox
 ifeq ($(origin MAIL),command line)
@@ -37,7 +37,7 @@ SLIP_CHECK := $(or $(CARGO_TARGET_DIR),target)/slip-check
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := csv_reader record_parser sns_envelope
 
-.PHONY: help setup build run demo generate dlq/redrive audit reconcile test test/chaos fuzz check check/slip format
+.PHONY: help setup build run demo bench bench/guard generate dlq/redrive audit reconcile test test/chaos fuzz check check/slip format
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z\/-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,10 +54,20 @@ run: setup build ## Start the whole stack and keep it up until Ctrl-C; MAIL=smtp
 demo: setup build ## Start the stack, upload a file (ROWS=100000 generates one), check what became of each row; MAIL=smtp
 	@$(DEVSTACK) demo $(if $(ROWS),--rows $(ROWS)) $(MAIL_OPTION)
 
+bench: setup build ## Measure upload to last e-mail and what each process takes: ROWS=, SEED=, BASELINE=, OUTPUT= (JSON), ROWS_PER_MESSAGE=, BILLING_WORKERS=, MAIL_WORKERS=, LATENCY_MS=
+	@$(DEVSTACK) bench --seed $(SEED) \
+		$(if $(ROWS),--rows $(ROWS)) $(if $(ROWS_PER_MESSAGE),--rows-per-message $(ROWS_PER_MESSAGE)) \
+		$(if $(BILLING_WORKERS),--billing-workers $(BILLING_WORKERS)) $(if $(MAIL_WORKERS),--mail-workers $(MAIL_WORKERS)) \
+		$(if $(LATENCY_MS),--latency-ms $(LATENCY_MS)) \
+		$(if $(OUTPUT),--output $(OUTPUT)) $(if $(BASELINE),--baseline $(BASELINE))
+
+bench/guard: setup build ## Check that no service takes a quarter more CPU a row than crates/devstack/guard.json says; RECORD=1 records
+	@$(DEVSTACK) bench-guard $(if $(RECORD),--record)
+
 generate: build ## Write an input file: ROWS=, SEED=, DUPLICATES=, INVALID= (shares), OUTPUT=
-	@mkdir -p $(dir $(OUTPUT))
+	@mkdir -p $(dir $(GENERATED))
 	@$(DEVSTACK) generate --rows $(or $(ROWS),2000) \
-		--seed $(SEED) --duplicates $(DUPLICATES) --invalid $(INVALID) --output $(OUTPUT)
+		--seed $(SEED) --duplicates $(DUPLICATES) --invalid $(INVALID) --output $(GENERATED)
 
 dlq/redrive: build ## Show the dead letters of QUEUE= (data-process, process-email) and move them back; YES=1 does not ask
 	$(if $(QUEUE),,$(error QUEUE= is missing: data-process or process-email))

@@ -17,14 +17,11 @@ mod verification;
 use std::{io, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
-use common::{
-    ledger::LedgerError,
-    service::{SettingError, StartError},
-};
+use common::ledger::LedgerError;
 
 use crate::{
-    demo::UploadError,
     emulator::EmulatorError,
+    import::{ConnectError, UploadError},
     redis_server::{AppendFsync, RedisError},
     run::told_to_stop,
     services::ServiceError,
@@ -80,12 +77,9 @@ pub enum ChaosError {
     /// The upload.
     #[error(transparent)]
     Upload(#[from] UploadError),
-    /// The ledger's settings.
-    #[error(transparent)]
-    Setting(#[from] SettingError),
     /// The ledger at start.
     #[error(transparent)]
-    Start(#[from] StartError),
+    Connect(#[from] ConnectError),
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

@@ -1,50 +1,35 @@
 //! The stack, an upload, and whether its figures add up.
 
-mod boletos;
-mod expected;
 mod report;
-mod upload;
 
 use std::{
     collections::BTreeSet,
-    fs,
     io::{self, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use common::{
-    ledger::{ImportLedger, LedgerError, OutcomeCounts, RedisLedger},
-    service::{Environment, RedisSettings, SettingError, StartError},
-};
-use indicatif::{ProgressBar, ProgressStyle};
-use tokio::time;
-use uuid::Uuid;
+use common::ledger::LedgerError;
 
 use crate::{
-    generate::{GenerateCommand, GenerateError},
+    generate::GenerateError,
+    import::{
+        Boletos, ConnectError, Expected, UploadError, WatchError, connect, sample, upload, watch,
+    },
     mail_log::MailLog,
     mails::{MailCatcher, MailOption},
     run::told_to_stop,
     services::Logs,
-    stack::{DevStack, Ports, StackError},
+    stack::{DevStack, Ports, StackError, StackOptions},
 };
 
-pub use boletos::Boletos;
-pub use expected::Expected;
 pub use report::Report;
-pub use upload::UploadError;
-pub(crate) use upload::upload;
 
 /// How often the ledger is asked how far the import is.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Without any progress for that long the import counts as stuck.
-const STUCK_AFTER: Duration = Duration::from_mins(1);
-
-/// Share of duplicates and of bad rows in a generated file.
-const DUPLICATES: f64 = 0.01;
-const INVALID: f64 = 0.005;
+/// Seed of a generated file.
+const SEED: u64 = 1;
 
 /// Starts the stack, uploads a file, and checks what became of each row.
 #[derive(Debug, Clone, clap::Args)]
@@ -76,12 +61,9 @@ pub enum DemoError {
     /// The upload.
     #[error(transparent)]
     Upload(#[from] UploadError),
-    /// The ledger's settings.
-    #[error(transparent)]
-    Setting(#[from] SettingError),
     /// The ledger at start.
     #[error(transparent)]
-    Start(#[from] StartError),
+    Connect(#[from] ConnectError),
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -93,11 +75,11 @@ pub enum DemoError {
         /// What the system answered.
         source: io::Error,
     },
-    /// Nothing moved any more.
-    #[error("no progress for {} s; {counts:?}; the logs are in `{}`", STUCK_AFTER.as_secs(), logs.display())]
-    Stuck {
-        /// How far it was.
-        counts: OutcomeCounts,
+    /// The import did not come to its end.
+    #[error("{source}; the logs are in `{}`", logs.display())]
+    Watch {
+        /// Why.
+        source: WatchError,
         /// Where the logs are.
         logs: PathBuf,
     },
@@ -119,8 +101,9 @@ impl DemoCommand {
         })?;
         let logs = Logs::Files(self.logs.clone());
         let mails = self.mail.mails(&self.logs.join("mails"));
+        let options = StackOptions::new(self.ports, mails.clone(), logs);
         let mut stack = tokio::select! {
-            stack = DevStack::start(self.ports, &mails, &logs) => stack?,
+            stack = DevStack::start(options) => stack?,
             _ = told_to_stop() => return Err(DemoError::Stopped),
         };
         let result = tokio::select! {
@@ -152,20 +135,7 @@ impl DemoCommand {
         let Some(rows) = self.rows else {
             return Ok(self.input.clone());
         };
-        fs::create_dir_all(&self.logs).map_err(|source| DemoError::Io {
-            context: format!("cannot create `{}`", self.logs.display()),
-            source,
-        })?;
-        let output = self.logs.join("input.csv");
-        let command = GenerateCommand {
-            rows,
-            seed: 1,
-            duplicates: DUPLICATES,
-            invalid: INVALID,
-            output: output.clone(),
-        };
-        command.run()?;
-        Ok(output)
+        Ok(sample(&self.logs, rows, SEED)?)
     }
 
     async fn import(
@@ -175,11 +145,16 @@ impl DemoCommand {
         expected: Expected,
         debts: &BTreeSet<String>,
     ) -> Result<Report, DemoError> {
-        let ledger = ledger(stack).await?;
+        let ledger = connect(stack.redis().port()).await?;
         let started = Instant::now();
         let import_id = upload(&stack.importer_url(), input).await?;
         let accepted = started.elapsed();
-        let counts = self.watch(stack, &ledger, import_id, expected.rows).await?;
+        let counts = watch(stack, &ledger, import_id, POLL_INTERVAL, |_| ())
+            .await
+            .map_err(|source| DemoError::Watch {
+                source,
+                logs: self.logs.clone(),
+            })?;
         let taken = started.elapsed();
         Ok(Report {
             expected,
@@ -192,54 +167,4 @@ impl DemoCommand {
             taken,
         })
     }
-
-    /// Shows how far the import is until it is complete.
-    async fn watch(
-        &self,
-        stack: &mut DevStack,
-        ledger: &RedisLedger,
-        import_id: Uuid,
-        rows: u64,
-    ) -> Result<OutcomeCounts, DemoError> {
-        let bar = ProgressBar::new(rows).with_style(style());
-        let mut last = OutcomeCounts::default();
-        let mut moved = Instant::now();
-        loop {
-            stack.check()?;
-            let counts = ledger.outcome_counts(import_id).await?;
-            bar.set_position(counts.mailed + counts.skipped + counts.invalid);
-            bar.set_message(format!(
-                "billed {}, mailed {}",
-                counts.billed, counts.mailed
-            ));
-            if counts.rows > 0 && counts.is_complete() {
-                bar.finish_and_clear();
-                return Ok(counts);
-            }
-            if counts != last {
-                (last, moved) = (counts, Instant::now());
-            } else if moved.elapsed() > STUCK_AFTER {
-                bar.abandon();
-                let logs = self.logs.clone();
-                return Err(DemoError::Stuck { counts, logs });
-            }
-            time::sleep(POLL_INTERVAL).await;
-        }
-    }
-}
-
-async fn ledger(stack: &DevStack) -> Result<RedisLedger, DemoError> {
-    let environment: Environment = [
-        ("REDIS_HOST".to_owned(), stack.redis().host().to_owned()),
-        ("REDIS_PORT".to_owned(), stack.redis().port().to_string()),
-    ]
-    .into_iter()
-    .collect();
-    let settings = RedisSettings::read(&environment)?;
-    Ok(RedisLedger::connect(&settings, None).await?)
-}
-
-fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{bar:40} {pos}/{len} rows  {elapsed}  {msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
 }

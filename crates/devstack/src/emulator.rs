@@ -22,6 +22,7 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use rustack_sns_core::{config::SnsConfig, provider::RustackSns};
@@ -108,6 +109,14 @@ impl Emulator {
     ///
     /// Must be called inside a Tokio runtime, of either flavour, with I/O and time enabled.
     pub async fn start(address: SocketAddr) -> Result<Self, EmulatorError> {
+        Self::start_with_latency(address, Duration::ZERO).await
+    }
+
+    /// The same, with answers that each come later than they could, as over a network.
+    pub async fn start_with_latency(
+        address: SocketAddr,
+        latency: Duration,
+    ) -> Result<Self, EmulatorError> {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| listen_error(address, source))?;
@@ -142,6 +151,7 @@ impl Emulator {
         let router = Router::new(
             QueueApi::new(Arc::clone(&sqs)),
             TopicApi::new(Arc::clone(&topics), Arc::clone(&sns)),
+            latency,
         );
         let server = tokio::spawn(server::serve(listener, router));
         Ok(Self {

@@ -8,10 +8,14 @@
 //! - [`stack`]: all of these together.
 //! - [`mails`]: where the e-mails of a stack go.
 //! - [`run`]: the stack until Ctrl-C.
+//! - [`import`]: a file of a stack, from its upload to its last e-mail.
 //! - [`demo`]: the stack, an upload, and whether its figures add up.
 //! - [`chaos`]: imports during which everything is killed or taken away, and what became of them.
+//! - `bench`: how fast all of it is and what it takes, on Linux.
 //! - [`generate`]: input files of any size, the same for the same seed, with known figures.
 
+#[cfg(target_os = "linux")]
+pub mod bench;
 pub mod chaos;
 mod child;
 pub mod demo;
@@ -19,6 +23,7 @@ pub mod emulator;
 pub mod fault_proxy;
 mod free_port;
 pub mod generate;
+pub mod import;
 mod mail_log;
 pub mod mails;
 pub mod redis_server;

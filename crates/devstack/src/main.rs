@@ -7,6 +7,8 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+#[cfg(target_os = "linux")]
+use devstack::bench::{BenchCommand, GuardCommand};
 use devstack::{
     chaos::ChaosCommand, demo::DemoCommand, generate::GenerateCommand, run::RunCommand,
 };
@@ -30,6 +32,10 @@ enum Command {
     Run(RunCommand),
     Demo(DemoCommand),
     Chaos(ChaosCommand),
+    #[cfg(target_os = "linux")]
+    Bench(BenchCommand),
+    #[cfg(target_os = "linux")]
+    BenchGuard(GuardCommand),
     Generate(GenerateCommand),
 }
 
@@ -52,6 +58,10 @@ async fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Run(run) => run.run().await?,
         Command::Demo(demo) => demo.run().await?,
         Command::Chaos(chaos) => chaos.run().await?,
+        #[cfg(target_os = "linux")]
+        Command::Bench(bench) => bench.run().await?,
+        #[cfg(target_os = "linux")]
+        Command::BenchGuard(guard) => guard.run().await?,
         Command::Generate(generate) => {
             let generated = generate.run()?;
             writeln!(

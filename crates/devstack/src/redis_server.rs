@@ -1,6 +1,7 @@
 //! A private Redis server process that ends with its owner.
 
 mod data_directory;
+mod facts;
 mod wire;
 
 use std::{
@@ -12,6 +13,8 @@ use std::{
 };
 
 use tokio::time::{self, Instant};
+
+pub use facts::RedisFacts;
 
 use data_directory::DataDirectory;
 
@@ -170,6 +173,11 @@ impl RedisServer {
     /// Where its data and its log (`redis.log`) are.
     pub fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// What it says of itself.
+    pub async fn facts(&self) -> io::Result<RedisFacts> {
+        RedisFacts::ask(self.port).await
     }
 
     /// Asks Redis to write what it holds and to end, and waits until it has.

@@ -13,7 +13,7 @@ use tokio::{
 use crate::{
     mails::{MailOption, Mails},
     services::Logs,
-    stack::{DevStack, Ports, StackError},
+    stack::{DevStack, Ports, StackError, StackOptions},
 };
 
 /// How often the services are looked at.
@@ -49,8 +49,9 @@ impl RunCommand {
     /// Runs until SIGINT or SIGTERM, or until a service ends.
     pub async fn run(self) -> Result<(), RunError> {
         let mails = self.mail.mails(MAIL_FOLDER.as_ref());
+        let options = StackOptions::new(self.ports, mails.clone(), Logs::Prefixed);
         let mut stack = tokio::select! {
-            stack = DevStack::start(self.ports, &mails, &Logs::Prefixed) => stack?,
+            stack = DevStack::start(options) => stack?,
             told = told_to_stop() => return Ok(told?),
         };
         write!(io::stdout(), "{}", addresses(&stack, &mails))?;

@@ -74,6 +74,19 @@ pub enum Logs {
     File(PathBuf),
 }
 
+impl Logs {
+    /// Where one of several processes of a service logs to: those after the first have a file of
+    /// their own.
+    pub(crate) fn of_process(&self, service: &str, number: usize) -> Self {
+        match self {
+            Self::Files(directory) if number > 1 => {
+                Self::File(directory.join(format!("{service}-{number}.log")))
+            }
+            logs => logs.clone(),
+        }
+    }
+}
+
 /// One service: its name, its port, and its own variables.
 #[derive(Debug, Clone)]
 pub struct ServiceSettings {
@@ -129,6 +142,11 @@ impl Service {
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The port on 127.0.0.1 at which it answers.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Where it answers.

@@ -1,43 +1,28 @@
 //! Emulator, Redis, mail server and the three services together.
 
+mod options;
+
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use tempfile::TempDir;
 
 use crate::{
     emulator::{Emulator, EmulatorError, PipelineNames, PipelineResources, REGION},
-    mails::{MailCatcher, Mails},
+    free_port::free_port,
+    mails::MailCatcher,
     redis_server::{RedisError, RedisServer},
-    services::{Logs, Service, ServiceError, ServiceSettings},
+    services::{Service, ServiceError, ServiceSettings},
     smtp_server::SmtpServerError,
 };
 
-/// Ports of the stack, all on 127.0.0.1.
-#[derive(Debug, Clone, Copy, clap::Args)]
-pub struct Ports {
-    /// importer-api
-    #[arg(long, env = "DEVSTACK_IMPORTER_PORT", default_value_t = 8000)]
-    pub importer_port: u16,
-    /// billing-worker
-    #[arg(long, env = "DEVSTACK_BILLING_PORT", default_value_t = 8001)]
-    pub billing_port: u16,
-    /// send-mail-worker
-    #[arg(long, env = "DEVSTACK_MAIL_PORT", default_value_t = 8002)]
-    pub mail_port: u16,
-    /// SQS and SNS
-    #[arg(long, env = "DEVSTACK_EMULATOR_PORT", default_value_t = 4566)]
-    pub emulator_port: u16,
-    /// Redis; not the usual 6379, where one may run already
-    #[arg(long, env = "DEVSTACK_REDIS_PORT", default_value_t = 6390)]
-    pub redis_port: u16,
-    /// The mail server, with `--mail smtp`
-    #[arg(long, env = "DEVSTACK_SMTP_PORT", default_value_t = 1025)]
-    pub smtp_port: u16,
-}
+pub use options::{Ports, StackOptions};
+
+/// The variable of a worker's port.
+const METRICS_PORT: &str = "METRICS_PORT";
 
 /// Why the stack does not start, or did not stay up.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +54,9 @@ pub enum StackError {
     /// No place for the files of this run.
     #[error("no temporary directory: {0}")]
     Files(#[source] io::Error),
+    /// No port for a further process of a service.
+    #[error("no free port on 127.0.0.1: {0}")]
+    NoFreePort(#[source] io::Error),
 }
 
 /// A running stack. Dropping it kills what runs; [`DevStack::stop`] is the orderly way. It keeps
@@ -86,12 +74,17 @@ pub struct DevStack {
 
 impl DevStack {
     /// Starts everything and returns when every service answers.
-    pub async fn start(ports: Ports, mails: &Mails, logs: &Logs) -> Result<Self, StackError> {
+    pub async fn start(options: StackOptions) -> Result<Self, StackError> {
+        let ports = options.ports;
         check_ports(ports)?;
-        let catcher = MailCatcher::start(mails, ports.smtp_port).await?;
-        let files = tempfile::tempdir().map_err(StackError::Files)?;
+        let catcher = MailCatcher::start(&options.mails, ports.smtp_port).await?;
+        let files = match &options.files {
+            Some(directory) => tempfile::tempdir_in(directory),
+            None => tempfile::tempdir(),
+        };
+        let files = files.map_err(StackError::Files)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.emulator_port));
-        let emulator = Emulator::start(address).await?;
+        let emulator = Emulator::start_with_latency(address, options.latency).await?;
         let resources = emulator.create_pipeline(&PipelineNames::default()).await?;
         let redis_files = files.path().join("redis");
         let redis = RedisServer::start(Some(ports.redis_port), Some(&redis_files)).await?;
@@ -103,13 +96,7 @@ impl DevStack {
             resources,
             files,
         };
-        for settings in stack.settings(ports) {
-            stack.services.push(Service::start(settings, logs).await?);
-        }
-        let http = reqwest::Client::new();
-        for service in &mut stack.services {
-            service.ready(&http).await?;
-        }
+        stack.start_services(&options).await?;
         Ok(stack)
     }
 
@@ -126,6 +113,11 @@ impl DevStack {
     /// The emulator.
     pub fn emulator(&self) -> &Emulator {
         &self.emulator
+    }
+
+    /// Where uploads and the data of Redis are.
+    pub fn files(&self) -> &Path {
+        self.files.path()
     }
 
     /// Redis.
@@ -169,7 +161,34 @@ impl DevStack {
         unclean
     }
 
-    fn settings(&self, ports: Ports) -> [ServiceSettings; 3] {
+    async fn start_services(&mut self, options: &StackOptions) -> Result<(), StackError> {
+        let [importer, billing, mail] = self.settings(options);
+        for (first, processes) in [
+            (importer, 1),
+            (billing, options.billing_workers),
+            (mail, options.mail_workers),
+        ] {
+            for number in 1..=processes {
+                let mut settings = first.clone();
+                if number > 1 {
+                    let port = free_port().map_err(StackError::NoFreePort)?;
+                    settings.port = port;
+                    settings.environment.push((METRICS_PORT, port.to_string()));
+                }
+                let logs = options.logs.of_process(first.name, number);
+                self.services.push(Service::start(settings, &logs).await?);
+            }
+        }
+        let http = reqwest::Client::new();
+        for service in &mut self.services {
+            service.ready(&http).await?;
+        }
+        Ok(())
+    }
+
+    /// Those of the first process of each service.
+    fn settings(&self, options: &StackOptions) -> [ServiceSettings; 3] {
+        let ports = options.ports;
         let spool = self.spool().to_string_lossy().into_owned();
         let queue = &self.resources.data_process_url;
         let mut settings = [
@@ -186,7 +205,7 @@ impl DevStack {
                 "billing-worker",
                 ports.billing_port,
                 [
-                    ("METRICS_PORT", ports.billing_port.to_string()),
+                    (METRICS_PORT, ports.billing_port.to_string()),
                     ("SQS_QUEUE_URL", queue.clone()),
                     ("SNS_TOPIC_ARN", self.resources.topic_arn.clone()),
                 ],
@@ -195,12 +214,14 @@ impl DevStack {
                 "send-mail-worker",
                 ports.mail_port,
                 [
-                    ("METRICS_PORT", ports.mail_port.to_string()),
+                    (METRICS_PORT, ports.mail_port.to_string()),
                     ("SQS_QUEUE_URL", self.resources.process_email_url.clone()),
                 ],
             ),
         ];
-        let [.., mail] = &mut settings;
+        let [importer, _, mail] = &mut settings;
+        let further = options.importer_environment.iter().cloned();
+        importer.environment.extend(further);
         mail.environment
             .extend(MailCatcher::variables(self.catcher.as_ref()));
         settings

@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use common::{
-    ledger::{ImportLedger, OutcomeCounts, RedisLedger},
-    service::{Environment, RedisSettings},
-};
+use common::ledger::{ImportLedger, OutcomeCounts, RedisLedger};
 use fastrand::Rng;
 use futures::future::try_join_all;
 use tokio::time::{self, Instant};
@@ -24,10 +21,10 @@ use super::{
     redis::Redis,
 };
 use crate::{
-    demo::upload,
     emulator::{Emulator, PipelineNames, PipelineResources},
     fault_proxy::FaultProxy,
     generate::{GenerateOptions, Generated, generate},
+    import::{DUPLICATES, INVALID, connect, upload},
     stack::shared_environment,
 };
 
@@ -36,10 +33,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Longest wait for the moment of a fault.
 const MOMENT_DEADLINE: Duration = Duration::from_mins(2);
-
-/// Shares of a generated file.
-const DUPLICATES: f64 = 0.01;
-const INVALID: f64 = 0.005;
 
 /// How many services there are beside the one importer-api, and how fast that sends.
 #[derive(Debug, Clone, Copy)]
@@ -125,7 +118,7 @@ impl Arena {
                 Mails::Log => None,
                 Mails::Smtp => Some(Post::open(&directory).await?),
             },
-            ledger: ledger(redis.port()).await?,
+            ledger: connect(redis.port()).await?,
             redis,
             emulator,
             resources,
@@ -297,15 +290,4 @@ fn cleared(directory: &Path) -> Result<PathBuf, ChaosError> {
         directory.canonicalize()
     };
     cleared().map_err(failed(format!("cannot use `{}`", directory.display())))
-}
-
-async fn ledger(port: u16) -> Result<RedisLedger, ChaosError> {
-    let environment: Environment = [
-        ("REDIS_HOST".to_owned(), "127.0.0.1".to_owned()),
-        ("REDIS_PORT".to_owned(), port.to_string()),
-    ]
-    .into_iter()
-    .collect();
-    let settings = RedisSettings::read(&environment)?;
-    Ok(RedisLedger::connect(&settings, None).await?)
 }

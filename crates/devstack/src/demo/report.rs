@@ -2,8 +2,10 @@ use std::{fmt, time::Duration};
 
 use common::ledger::OutcomeCounts;
 
-use super::{Boletos, Expected};
-use crate::smtp_server::Figures;
+use crate::{
+    import::{Boletos, Expected},
+    smtp_server::Figures,
+};
 
 /// What became of the rows of an upload.
 #[derive(Debug, Clone, Copy)]

@@ -1,12 +1,13 @@
 //! Tells SQS requests from SNS requests on the one port.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either};
 use hyper::body::Incoming;
 use rustack_sns_http::body::SnsResponseBody;
 use rustack_sqs_http::body::SqsResponseBody;
+use tokio::time;
 
 use super::{queue_api::QueueApi, topic_api::TopicApi};
 
@@ -20,13 +21,16 @@ type Body = Either<SqsResponseBody, SnsResponseBody>;
 pub(super) struct Router {
     queues: Arc<QueueApi>,
     topics: Arc<TopicApi>,
+    /// How much later each answer comes, as over a network.
+    latency: Duration,
 }
 
 impl Router {
-    pub(super) fn new(queues: QueueApi, topics: TopicApi) -> Self {
+    pub(super) fn new(queues: QueueApi, topics: TopicApi, latency: Duration) -> Self {
         Self {
             queues: Arc::new(queues),
             topics: Arc::new(topics),
+            latency,
         }
     }
 
@@ -39,13 +43,17 @@ impl Router {
             return response;
         };
         let body = body.to_bytes();
-        if head.headers.contains_key(JSON_TARGET) {
+        let response = if head.headers.contains_key(JSON_TARGET) {
             self.queues
                 .answer(&head.headers, body)
                 .await
                 .map(Either::Left)
         } else {
             self.topics.answer(body).await.map(Either::Right)
+        };
+        if !self.latency.is_zero() {
+            time::sleep(self.latency).await;
         }
+        response
     }
 }

@@ -419,3 +419,37 @@ async fn a_dropped_emulator_frees_its_port() {
     .await
     .unwrap();
 }
+
+#[tokio::test]
+async fn latency_holds_each_answer_up_and_not_the_others() {
+    let latency = Duration::from_millis(200);
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let emulator = Emulator::start_with_latency(address, latency)
+        .await
+        .unwrap();
+    let pipeline = emulator
+        .create_pipeline(&PipelineNames::default())
+        .await
+        .unwrap();
+    let endpoint = emulator.endpoint_url();
+    let requests = (0..20).map(|_| {
+        sqs(
+            &endpoint,
+            "GetQueueUrl",
+            json!({"QueueName": "data-process"}),
+        )
+    });
+
+    let started = std::time::Instant::now();
+    let answers = futures::future::join_all(requests).await;
+    let taken = started.elapsed();
+
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer["QueueUrl"] == pipeline.data_process_url.as_str())
+    );
+    // One after the other they would take 4 s.
+    assert!(taken >= latency, "{taken:?}");
+    assert!(taken < 10 * latency, "{taken:?}");
+}

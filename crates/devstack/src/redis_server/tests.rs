@@ -55,6 +55,12 @@ async fn a_started_server_answers_with_the_settings_the_services_need() {
         assert_eq!(answered[2], name);
         assert_eq!(answered[4], value, "{name}");
     }
+    let facts = server.facts().await.unwrap();
+    assert_eq!(
+        (facts.append_only.as_str(), facts.append_fsync.as_str()),
+        ("yes", "everysec")
+    );
+    assert!(facts.used_memory_bytes > 0, "{facts:?}");
 }
 
 #[tokio::test]

@@ -1,0 +1,190 @@
+//! One run of the whole stack with its clock.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+    process,
+    time::{Duration, Instant},
+};
+
+use common::ledger::{ImportLedger, RedisLedger};
+use jiff::Timestamp;
+use tokio::time;
+use uuid::Uuid;
+
+use super::{
+    BenchError, Cost, Findings, Machine, Measurement, Settings, Times, failed,
+    health::HealthProbe,
+    machine::{is_on_disk, load, revision},
+    measurement::as_f64,
+    process::Meter,
+};
+use crate::{
+    import::{connect, sample, upload, watch},
+    mails::Mails,
+    services::{Logs, Service},
+    stack::{DevStack, Ports, StackOptions},
+};
+
+/// How often the ledger is asked how far the import is. It counts bits over the whole import, so
+/// often would cost.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Longest wait for importer-api to record that all is sent, after the last e-mail.
+const SENT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Runs the stack with a generated file, and looks at what became of each row.
+///
+/// The file, the logs and, while it runs, the data of Redis are in that directory.
+pub(super) async fn measure(
+    settings: &Settings,
+    directory: &Path,
+) -> Result<Measurement, BenchError> {
+    let mut machine = Machine::now().map_err(failed("cannot tell what machine this is"))?;
+    let input = sample(directory, settings.rows, settings.seed)?;
+    // Or it would be written to disk while the clock runs.
+    let synced = File::open(&input).and_then(|file| file.sync_all());
+    synced.map_err(failed("cannot sync the file"))?;
+    let logs = directory.join("logs");
+    remove_old(&logs)?;
+    let mut stack = DevStack::start(StackOptions {
+        files: Some(directory.to_owned()),
+        latency: Duration::from_millis(settings.latency_ms),
+        billing_workers: settings.billing_workers,
+        mail_workers: settings.mail_workers,
+        importer_environment: vec![("ROWS_PER_MESSAGE", settings.rows_per_message.to_string())],
+        ..StackOptions::new(
+            Ports::free().map_err(failed("no free port"))?,
+            Mails::Log,
+            Logs::Files(logs.clone()),
+        )
+    })
+    .await?;
+    let ledger = connect(stack.redis().port()).await?;
+
+    let programs = Programs::of(&stack)?;
+    let health = start_probe(&stack)?;
+    let clock = Clock::start();
+    let import_id = upload(&stack.importer_url(), &input).await?;
+    let accepted = clock.elapsed();
+    let mut billed = None;
+    watch(&mut stack, &ledger, import_id, POLL_INTERVAL, |counts| {
+        if counts.rows > 0 && counts.pending() == 0 {
+            billed.get_or_insert_with(|| clock.elapsed());
+        }
+    })
+    .await
+    .map_err(|source| BenchError::Watch { source, logs })?;
+    let mailed = clock.elapsed();
+    let costs = programs.costs(settings.rows)?;
+    let health = health.finish().map_err(failed("cannot probe /health"))?;
+
+    machine.load_after = load().map_err(failed("cannot read the load"))?;
+    let sent = clock.until(sent_at(&ledger, import_id).await?);
+    let redis = stack.redis().facts().await.map_err(failed("Redis"))?;
+    let on_disk = is_on_disk(stack.files()).map_err(failed("cannot look at the disk"))?;
+    Ok(Measurement {
+        settings: settings.clone(),
+        revision: revision(),
+        release_build: !cfg!(debug_assertions),
+        machine,
+        redis,
+        on_disk,
+        times: Times {
+            accepted_seconds: accepted.as_secs_f64(),
+            sent_seconds: sent.as_secs_f64(),
+            billed_seconds: billed.unwrap_or(mailed).as_secs_f64(),
+            mailed_seconds: mailed.as_secs_f64(),
+        },
+        rows_per_second: as_f64(settings.rows) / mailed.as_secs_f64(),
+        costs,
+        health,
+        audit: Findings::of(stack, &ledger, import_id, &input).await?,
+    })
+}
+
+/// The start of the upload, by the clock of this process and by that of the ledger's times.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    started: Instant,
+    started_at: Timestamp,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self {
+            started: Instant::now(),
+            started_at: Timestamp::now(),
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn until(&self, moment: Timestamp) -> Duration {
+        let since = moment.duration_since(self.started_at);
+        since.try_into().unwrap_or_default()
+    }
+}
+
+/// A meter for each process of the run, by program.
+struct Programs(Vec<(&'static str, Vec<Meter>)>);
+
+impl Programs {
+    fn of(stack: &DevStack) -> Result<Self, BenchError> {
+        let no_meter = "cannot read the CPU time of a process";
+        let mut programs: Vec<(&'static str, Vec<Meter>)> = Vec::new();
+        for service in stack.services() {
+            let meter = Meter::of(service.pid()).map_err(failed(no_meter))?;
+            match programs.last_mut() {
+                Some((name, meters)) if *name == service.name() => meters.push(meter),
+                _ => programs.push((service.name(), vec![meter])),
+            }
+        }
+        let redis = Meter::of_family(stack.redis().pid()).map_err(failed(no_meter))?;
+        let emulator = Meter::of(process::id()).map_err(failed(no_meter))?;
+        programs.extend([("redis", vec![redis]), ("emulator", vec![emulator])]);
+        Ok(Self(programs))
+    }
+
+    fn costs(&self, rows: u64) -> Result<Vec<Cost>, BenchError> {
+        let costs = self.0.iter().map(|(program, meters)| {
+            let processes: Result<Vec<_>, _> = meters.iter().map(Meter::read).collect();
+            Ok(Cost::of(program, processes?, rows))
+        });
+        costs
+            .collect::<Result<_, _>>()
+            .map_err(failed("cannot read what a process took"))
+    }
+}
+
+fn start_probe(stack: &DevStack) -> Result<HealthProbe, BenchError> {
+    let importer = stack.services().first();
+    HealthProbe::start(importer.map_or(0, Service::port)).map_err(failed("cannot probe /health"))
+}
+
+/// When the last row was sent. importer-api records it once SQS has taken all, which may be after
+/// the last e-mail.
+async fn sent_at(ledger: &RedisLedger, import_id: Uuid) -> Result<Timestamp, BenchError> {
+    let deadline = Instant::now() + SENT_DEADLINE;
+    loop {
+        let status = ledger.import_status(import_id).await?;
+        if let Some(sent_at) = status.and_then(|status| status.sent_at) {
+            return Ok(sent_at);
+        }
+        if Instant::now() >= deadline {
+            return Err(BenchError::NotSent);
+        }
+        time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// Logs of an earlier run, which may have had more processes.
+fn remove_old(logs: &Path) -> Result<(), BenchError> {
+    if logs.is_dir() {
+        let context = format!("cannot remove `{}`", logs.display());
+        fs::remove_dir_all(logs).map_err(failed(context))?;
+    }
+    Ok(())
+}

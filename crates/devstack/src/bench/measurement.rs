@@ -1,0 +1,261 @@
+//! What a run measured, as its JSON has it.
+
+use std::{fs, io, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Findings, Health, Machine, ProcessCost};
+use crate::redis_server::RedisFacts;
+
+/// What is run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Data rows of the file.
+    pub rows: u64,
+    /// Seed of the file.
+    pub seed: u64,
+    /// Rows that importer-api puts into a message.
+    pub rows_per_message: u64,
+    /// Processes of billing-worker.
+    pub billing_workers: usize,
+    /// Processes of send-mail-worker.
+    pub mail_workers: usize,
+    /// How much later each answer of SQS and SNS comes.
+    pub latency_ms: u64,
+}
+
+/// When what was done, in seconds from the start of the upload.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Times {
+    /// The upload was answered.
+    pub accepted_seconds: f64,
+    /// The last row was sent, as importer-api recorded it.
+    pub sent_seconds: f64,
+    /// Every row was seen to have an outcome.
+    pub billed_seconds: f64,
+    /// Every bill was seen to have its e-mail.
+    pub mailed_seconds: f64,
+}
+
+/// What one program took from the start of the upload to the last e-mail, in all its processes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// The program.
+    pub program: String,
+    /// CPU seconds in the program.
+    pub user_seconds: f64,
+    /// CPU seconds in the kernel.
+    pub system_seconds: f64,
+    /// CPU seconds of both for 1,000,000 rows of the file.
+    pub seconds_per_million_rows: f64,
+    /// Most memory of any of the processes, from its start on.
+    pub peak_memory_bytes: u64,
+    /// Each process.
+    pub processes: Vec<ProcessCost>,
+}
+
+/// What a run measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// What was run.
+    pub settings: Settings,
+    /// The commit, if it is known.
+    pub revision: Option<String>,
+    /// Whether the programs were built for speed.
+    pub release_build: bool,
+    /// Where.
+    pub machine: Machine,
+    /// The Redis of the run, at its end.
+    pub redis: RedisFacts,
+    /// Whether the data of Redis was on a disk.
+    pub on_disk: bool,
+    /// When what was done.
+    pub times: Times,
+    /// Rows of the file by the time to the last e-mail.
+    pub rows_per_second: f64,
+    /// What each program took. Redis includes its children. The emulator is the process of the
+    /// bench itself: the upload and the probes are in it.
+    pub costs: Vec<Cost>,
+    /// `/health` of importer-api during the run.
+    pub health: Health,
+    /// What became of the rows.
+    pub audit: Findings,
+}
+
+impl Cost {
+    /// Adds up what the processes of a program took.
+    pub(super) fn of(program: &str, processes: Vec<ProcessCost>, rows: u64) -> Self {
+        let sum = |part: fn(&ProcessCost) -> f64| processes.iter().map(part).sum::<f64>();
+        let user_seconds = sum(|process| process.user_seconds);
+        let system_seconds = sum(|process| process.system_seconds);
+        let peaks = processes.iter().map(|process| process.peak_memory_bytes);
+        Self {
+            program: program.to_owned(),
+            user_seconds,
+            system_seconds,
+            seconds_per_million_rows: (user_seconds + system_seconds) * 1e6 / as_f64(rows),
+            peak_memory_bytes: peaks.max().unwrap_or_default(),
+            processes,
+        }
+    }
+}
+
+impl Measurement {
+    /// What is not as it must be, in words.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = self.audit.problems();
+        let RedisFacts {
+            append_only,
+            append_fsync,
+            ..
+        } = &self.redis;
+        if (append_only.as_str(), append_fsync.as_str()) != ("yes", "everysec") {
+            problems.push(format!(
+                "Redis is not as shipped: appendonly {append_only} and appendfsync {append_fsync} \
+                 instead of yes and everysec"
+            ));
+        }
+        if !self.on_disk {
+            problems.push("the data of Redis was in memory instead of on a disk".to_owned());
+        }
+        problems
+    }
+
+    /// What the program took.
+    pub fn cost(&self, program: &str) -> Option<&Cost> {
+        self.costs.iter().find(|cost| cost.program == program)
+    }
+
+    /// Reads one that was written before.
+    pub(super) fn read(path: &Path) -> io::Result<Self> {
+        serde_json::from_slice(&fs::read(path)?).map_err(io::Error::other)
+    }
+
+    /// Writes it for later runs to compare with.
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        let mut json = serde_json::to_vec_pretty(self)?;
+        json.push(b'\n');
+        fs::write(path, json)
+    }
+}
+
+/// Of a count of rows.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "exact up to 2^53, and rows are far fewer"
+)]
+pub(super) fn as_f64(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(crate) fn measurement() -> Measurement {
+        let process = |user_seconds, system_seconds, peak_memory_bytes| ProcessCost {
+            user_seconds,
+            system_seconds,
+            peak_memory_bytes,
+        };
+        let cost = |program, processes| Cost::of(program, processes, 200_000);
+        Measurement {
+            settings: Settings {
+                rows: 200_000,
+                seed: 7,
+                rows_per_message: 1,
+                billing_workers: 2,
+                mail_workers: 1,
+                latency_ms: 5,
+            },
+            revision: Some("abc1234".into()),
+            release_build: true,
+            machine: Machine {
+                cpu: "Some CPU".into(),
+                cores: 2,
+                memory_bytes: 24 << 30,
+                kernel: "6.1.0".into(),
+                load_before: [0.1, 0.2, 0.3],
+                load_after: [2.5, 1.0, 0.5],
+            },
+            redis: RedisFacts {
+                version: "7.0.15".into(),
+                append_only: "yes".into(),
+                append_fsync: "everysec".into(),
+                used_memory_bytes: 120_000_000,
+            },
+            on_disk: true,
+            times: Times {
+                accepted_seconds: 0.123,
+                sent_seconds: 2.0,
+                billed_seconds: 7.5,
+                mailed_seconds: 8.0,
+            },
+            rows_per_second: 25_000.0,
+            costs: vec![
+                cost("importer-api", vec![process(0.6, 0.4, 21_000_000)]),
+                cost(
+                    "billing-worker",
+                    vec![process(1.5, 0.5, 18_000_000), process(1.0, 0.5, 17_500_000)],
+                ),
+            ],
+            health: Health {
+                answered: 400,
+                failed: 0,
+                p50_ms: 0.41,
+                p99_ms: 3.2,
+                max_ms: 9.87,
+            },
+            audit: Findings {
+                rows: 200_000,
+                billed: 197_000,
+                skipped: 2_000,
+                invalid: 1_000,
+                mailed: 197_000,
+                ..Findings::default()
+            },
+        }
+    }
+
+    #[test]
+    fn the_processes_of_a_program_add_up_and_the_largest_is_its_peak() {
+        let measurement = measurement();
+        let billing = measurement.cost("billing-worker").unwrap();
+
+        assert!((billing.user_seconds - 2.5).abs() < 1e-9);
+        assert!((billing.system_seconds - 1.0).abs() < 1e-9);
+        assert!((billing.seconds_per_million_rows - 17.5).abs() < 1e-9);
+        assert_eq!(billing.peak_memory_bytes, 18_000_000);
+    }
+
+    #[test]
+    fn a_run_is_read_back_as_it_was_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new/result.json");
+
+        measurement().write(&path).unwrap();
+
+        assert_eq!(Measurement::read(&path).unwrap(), measurement());
+    }
+
+    #[test]
+    fn a_stack_that_keeps_nothing_is_a_problem() {
+        assert_eq!(measurement().problems(), Vec::<String>::new());
+        let off = [
+            ("no", "everysec", true),
+            ("yes", "no", true),
+            ("yes", "everysec", false),
+        ];
+        for (append_only, append_fsync, on_disk) in off {
+            let mut measurement = measurement();
+            measurement.redis.append_only = append_only.into();
+            measurement.redis.append_fsync = append_fsync.into();
+            measurement.on_disk = on_disk;
+
+            assert_eq!(measurement.problems().len(), 1, "{append_only} {on_disk}");
+        }
+    }
+}
