@@ -19,8 +19,8 @@ use costs::Costs;
 use super::{BenchError, Settings, failed, measure};
 use crate::run::told_to_stop;
 
-/// Runs before a rise counts, and before costs are recorded: of a single one a neighbour may be
-/// the cause.
+/// Runs before a rise counts, and before costs are recorded: the least of them is what neighbours
+/// disturbed least.
 const RUNS: usize = 3;
 
 /// Checks that no service takes a quarter more CPU a row than was recorded.
@@ -56,36 +56,29 @@ impl GuardCommand {
         let path = self.recorded.display();
         let context = format!("cannot read `{path}`, which `make bench/guard RECORD=1` writes");
         let recorded = Costs::read(&self.recorded).map_err(failed(context))?;
-        let mut least: Option<Costs> = None;
-        for run in 1..=RUNS {
-            let costs = self.costs(run).await?;
-            let costs = match least.take() {
-                Some(earlier) => earlier.least(costs),
-                None => costs,
-            };
-            let problems = costs.problems(&recorded);
-            if problems.is_empty() {
-                return print(&costs.table(&recorded));
+        let mut least = self.costs(1).await?;
+        for run in 2..=RUNS {
+            if least.problems(&recorded).is_empty() {
+                break;
             }
-            if run == RUNS {
-                print(&costs.table(&recorded))?;
-                return Err(BenchError::Risen(problems));
-            }
-            least = Some(costs);
+            least = least.least(self.costs(run).await?);
         }
-        Ok(())
+        print(&least.table(&recorded))?;
+        let problems = least.problems(&recorded);
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(BenchError::Risen(problems))
+        }
     }
 
     async fn record_costs(&self) -> Result<(), BenchError> {
-        let mut runs = Vec::with_capacity(RUNS);
-        for run in 1..=RUNS {
-            let costs = self.costs(run).await?;
-            runs.push(costs);
+        let mut least = self.costs(1).await?;
+        for run in 2..=RUNS {
+            least = least.least(self.costs(run).await?);
         }
         let context = format!("cannot write `{}`", self.recorded.display());
-        Costs::median(&runs)
-            .write(&self.recorded)
-            .map_err(failed(context))?;
+        least.write(&self.recorded).map_err(failed(context))?;
         print(&format!("recorded in `{}`\n", self.recorded.display()))
     }
 
