@@ -247,8 +247,8 @@ async fn a_long_poll_takes_all_of_a_batch() {
         let endpoint = endpoint.clone();
         async move { sqs(&endpoint, "ReceiveMessage", receive).await }
     });
-    let send = json!({"QueueUrl": url, "Entries": entries});
-    sqs(&endpoint, "SendMessageBatch", send).await;
+    let batch = json!({"QueueUrl": url, "Entries": entries});
+    sqs(&endpoint, "SendMessageBatch", batch).await;
 
     let received = timeout(PATIENCE, waiting).await.unwrap().unwrap();
     let messages = received["Messages"].as_array().unwrap();

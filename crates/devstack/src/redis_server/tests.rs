@@ -45,6 +45,7 @@ async fn a_started_server_answers_with_the_settings_the_services_need() {
     for (name, value) in [
         ("appendonly", "yes"),
         ("appendfsync", "everysec"),
+        ("auto-aof-rewrite-min-size", "2147483648"),
         ("save", ""),
         ("maxmemory-policy", "noeviction"),
     ] {
