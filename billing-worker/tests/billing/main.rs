@@ -71,8 +71,11 @@ async fn deleted(service: &RunningService, messages: u64) {
 /// What the subscribed queue got, and the row in the attributes.
 async fn notifications(stack: &Stack) -> Vec<ReceivedNotification> {
     let stored = stack.take_all(&stack.resources().process_email_url).await;
-    let read = |body: &str| ReceivedNotification::read(body, None).unwrap();
-    stored.iter().map(|message| read(&message.body)).collect()
+    let read = stored.iter().map(|message| {
+        let row = message.row();
+        ReceivedNotification::read(&message.body, row).unwrap()
+    });
+    read.collect()
 }
 
 fn row(import_id: Uuid, row: u64) -> RowId {

@@ -11,7 +11,6 @@ mod suite;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use common::contract::ReceivedNotification;
 use common::ledger::ImportLedger;
 use devstack::emulator::{Attribute, StoredMessage};
 use futures::future::join_all;
@@ -231,11 +230,8 @@ async fn mailed_and_delivered_again(suite: &mut Suite, import: Uuid) {
     let queue = suite.stack.resources().process_email_url.clone();
     let mut notifications = suite.stack.take_all(&queue).await;
     // Two workers on a row may both have published; their messages differ in all but this.
-    let row = |message: &StoredMessage| {
-        let received = ReceivedNotification::read(&message.body, None).unwrap();
-        received.row.unwrap()
-    };
-    let first_of_each: BTreeMap<_, _> = notifications.iter().map(|n| (row(n), n)).collect();
+    let rows = notifications.iter().map(|n| (n.row().unwrap(), n));
+    let first_of_each: BTreeMap<_, _> = rows.collect();
     let first_of_each: Vec<_> = first_of_each.into_values().cloned().collect();
     send_again(suite, &queue, &first_of_each).await;
     suite.start_mailing(&[]).await;

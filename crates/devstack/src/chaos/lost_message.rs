@@ -69,7 +69,7 @@ async fn delete_holders(arena: &Arena) -> Result<(), ChaosError> {
     let messages = arena.emulator.take_all(queue).await?;
     let holders = holders(arena, &messages).await?;
     for message in messages {
-        if row(&message).is_none_or(|row| !holders.contains(&row)) {
+        if message.row().is_none_or(|row| !holders.contains(&row)) {
             let attributes = message.attributes.iter().map(|(name, value)| {
                 let attribute = match value.parse() {
                     Ok(number) if name == names::ROW => Attribute::Number(number),
@@ -111,9 +111,4 @@ async fn holders(arena: &Arena, messages: &[StoredMessage]) -> Result<HashSet<Ro
         });
     }
     Ok(holders)
-}
-
-fn row(message: &StoredMessage) -> Option<RowId> {
-    let attribute = |name: &str| message.attributes.get(name).map(String::as_str);
-    RowId::from_attributes(attribute(names::IMPORT_ID), attribute(names::ROW))
 }

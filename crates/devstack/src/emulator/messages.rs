@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use common::contract::{RowId, names};
 use rustack_sns_model::types::MessageAttributeValue as TopicAttribute;
 use rustack_sqs_model::{
     error::SqsError,
@@ -70,6 +71,14 @@ pub struct StoredMessage {
     pub attributes: BTreeMap<String, String>,
     /// How often it was received from this queue, this time included.
     pub receive_count: u32,
+}
+
+impl StoredMessage {
+    /// The row that its attributes name.
+    pub fn row(&self) -> Option<RowId> {
+        let attribute = |name: &str| self.attributes.get(name).map(String::as_str);
+        RowId::from_attributes(attribute(names::IMPORT_ID), attribute(names::ROW))
+    }
 }
 
 impl Emulator {
