@@ -31,8 +31,8 @@ impl Claim {
     /// The text to store. The notification stands in it byte for byte.
     pub(super) fn to_stored(&self) -> String {
         let holder = Value::String(self.holder.to_string());
-        let notification = &self.notification;
-        format!(r#"{{"v":{VERSION},"holder":{holder},"notification":{notification}}}"#)
+        let head = format!(r#"{{"v":{VERSION},"holder":{holder},"notification":"#);
+        [&head, &self.notification, "}"].concat()
     }
 
     /// Reads a stored text. `None` if it is none of ours: a counterpart's

@@ -9,6 +9,9 @@ use crate::messaging::CallError;
 /// The version of the interface.
 const VERSION: &str = "2010-03-31";
 
+/// Bytes that most requests have room in.
+const TYPICAL_FORM: usize = 20 * 1024;
+
 /// Calls of SNS. Cloning shares the connections.
 #[derive(Clone, Debug)]
 pub(in crate::messaging) struct Sns(Client);
@@ -113,7 +116,11 @@ struct Form(String);
 
 impl Form {
     fn new(action: &str, topic_arn: &str) -> Self {
-        let mut form = Self(format!("Action={action}&Version={VERSION}"));
+        let mut form = Self(String::with_capacity(TYPICAL_FORM));
+        form.0.push_str("Action=");
+        form.0.push_str(action);
+        form.0.push_str("&Version=");
+        form.0.push_str(VERSION);
         form.add("TopicArn", topic_arn);
         form
     }

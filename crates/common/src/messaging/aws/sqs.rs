@@ -12,6 +12,9 @@ use crate::messaging::CallError;
 /// A receive may wait that much longer than its long poll.
 const RECEIVE_MARGIN: Duration = Duration::from_secs(10);
 
+/// Bytes that most requests have room in.
+const TYPICAL_BODY: usize = 4 * 1024;
+
 /// Calls of SQS. Cloning shares the connections.
 #[derive(Clone, Debug)]
 pub(in crate::messaging) struct Sqs(Client);
@@ -287,8 +290,9 @@ impl Sqs {
         request: &impl Serialize,
         timeout: Duration,
     ) -> Result<A, CallError> {
-        let body =
-            serde_json::to_vec(request).map_err(|error| CallError::new(error.to_string()))?;
+        let mut body = Vec::with_capacity(TYPICAL_BODY);
+        serde_json::to_writer(&mut body, request)
+            .map_err(|error| CallError::new(error.to_string()))?;
         let call = Call {
             content_type: "application/x-amz-json-1.0",
             target: Some(target),
