@@ -1,12 +1,13 @@
 //! The calls of SQS and SNS that the suite makes.
 //!
-//! They are signed by AWS's own crate, with the credentials of its own chain,
-//! and sent over pooled connections. The generated clients of the SDK are not
+//! They are signed with the credentials of AWS's own chain, and sent over
+//! pooled connections. The generated clients of the SDK are not
 //! used: they take more than twice the CPU a call, and calls are most of what
 //! a service does (`docs/PERFORMANCE.md`).
 
 mod client;
 mod credentials;
+mod signature;
 mod sns;
 mod sqs;
 

@@ -2,14 +2,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aws_sigv4::http_request::{
-    SignableBody, SignableRequest, SigningParams, SigningSettings, sign,
-};
-use aws_sigv4::sign::v4;
-use aws_smithy_runtime_api::client::identity::Identity;
+use aws_credential_types::Credentials as Keys;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as Pool;
@@ -17,6 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::credentials::{Credentials, with_sources};
+use super::signature::{Signer, TARGET};
 use crate::messaging::CallError;
 use crate::outage::outage_backoff;
 
@@ -30,9 +27,6 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 const ATTEMPTS: u32 = 3;
 
 const AGENT: &str = concat!("billing-suite/", env!("CARGO_PKG_VERSION"));
-
-/// Names the operation of a service that speaks AWS JSON.
-pub(super) const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
 /// Connections, over TLS where the URL says so. Cloning shares them.
 #[derive(Clone)]
@@ -80,8 +74,7 @@ fn tls() -> rustls::ClientConfig {
 pub(super) struct Client {
     http: Http,
     credentials: Credentials,
-    service: &'static str,
-    region: Arc<str>,
+    signer: Signer,
     endpoint: Arc<str>,
 }
 
@@ -112,8 +105,7 @@ impl Client {
         Self {
             http,
             credentials,
-            service,
-            region: region.into(),
+            signer: Signer::new(service, region),
             endpoint: endpoint.into(),
         }
     }
@@ -135,8 +127,8 @@ impl Client {
     }
 
     async fn attempt(&self, call: &Call) -> Result<Answer, CallError> {
-        let identity = self.credentials.identity().await?;
-        let request = self.signed(call, &identity)?;
+        let keys = self.credentials.keys().await?;
+        let request = self.signed(call, &keys)?;
         let answered = async {
             let answer = self.http.0.request(request).await;
             let answer = answer.map_err(|error| self.unanswered(&with_sources(&error)))?;
@@ -160,12 +152,13 @@ impl Client {
         CallError::new(format!("{}: {why}", self.endpoint))
     }
 
-    /// The request of a call, signed (AWS Signature Version 4).
-    fn signed(&self, call: &Call, identity: &Identity) -> Result<Request<Full<Bytes>>, CallError> {
+    /// The request of a call, signed.
+    fn signed(&self, call: &Call, keys: &Keys) -> Result<Request<Full<Bytes>>, CallError> {
         let unsigned = |error: &dyn std::error::Error| self.unanswered(&with_sources(error));
         let uri: Uri = self.endpoint.parse().map_err(|error| unsigned(&error))?;
         let host = uri.authority().map_or("", |authority| authority.as_str());
         let host = HeaderValue::from_str(host).map_err(|error| unsigned(&error))?;
+        let path = uri.path().to_owned();
 
         let mut request = Request::new(Full::new(call.body.clone()));
         *request.method_mut() = Method::POST;
@@ -173,84 +166,17 @@ impl Client {
         let headers = request.headers_mut();
         headers.insert(HOST, host);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(call.content_type));
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         if let Some(target) = call.target {
             headers.insert(TARGET, HeaderValue::from_static(target));
         }
-
-        let params: SigningParams<'_> = v4::SigningParams::builder()
-            .identity(identity)
-            .region(&self.region)
-            .name(self.service)
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| unsigned(&error))?
-            .into();
-        let headers = request.headers().iter();
-        let signable = SignableRequest::new(
-            Method::POST.as_str(),
-            &*self.endpoint,
-            headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))),
-            SignableBody::Bytes(&call.body),
-        );
-        let signed = signable.and_then(|signable| sign(signable, &params));
-        let (instructions, _) = signed.map_err(|error| unsigned(&error))?.into_parts();
-        instructions.apply_to_request_http1x(&mut request);
-        let agent = HeaderValue::from_static(AGENT);
-        request.headers_mut().insert(USER_AGENT, agent);
+        self.signer
+            .sign(&path, headers, &call.body, keys, SystemTime::now())
+            .map_err(|error| unsigned(&*error))?;
         Ok(request)
     }
 }
 
 fn is_busy(status: StatusCode) -> bool {
     status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
-}
-
-#[cfg(test)]
-mod tests {
-    use rustack_auth::{StaticCredentialProvider, hash_payload, verify_sigv4};
-
-    use super::*;
-    use crate::service::AwsKeys;
-
-    /// Whether somebody who knows that secret takes the request.
-    async fn is_taken(endpoint: &str, session_token: Option<&str>, secret: &str) -> bool {
-        let keys = AwsKeys {
-            access_key_id: "AKIDEXAMPLE".into(),
-            secret_access_key: "secret".into(),
-            session_token: session_token.map(str::to_owned),
-        };
-        let credentials = Credentials::fixed(keys);
-        let identity = credentials.identity().await.unwrap();
-        let client = Client::new(
-            Http::default(),
-            credentials,
-            "sqs",
-            "sa-east-1",
-            endpoint.to_owned(),
-        );
-        let call = Call {
-            content_type: "application/x-amz-json-1.0",
-            target: Some("AmazonSQS.SendMessageBatch"),
-            body: Bytes::from_static("{\"MessageBody\":\"Zé & Cia\"}".as_bytes()),
-            timeout: ATTEMPT_TIMEOUT,
-        };
-        let (request, _) = client.signed(&call, &identity).unwrap().into_parts();
-        let known = [("AKIDEXAMPLE".to_owned(), secret.to_owned())];
-        let provider = StaticCredentialProvider::new(known);
-        verify_sigv4(&request, &hash_payload(&call.body), &provider).is_ok()
-    }
-
-    #[tokio::test]
-    async fn who_checks_signatures_takes_a_call() {
-        for endpoint in [
-            "https://sqs.sa-east-1.amazonaws.com",
-            "http://127.0.0.1:4566",
-            "http://127.0.0.1:4566/",
-        ] {
-            assert!(is_taken(endpoint, None, "secret").await, "{endpoint}");
-            assert!(is_taken(endpoint, Some("token"), "secret").await);
-            assert!(!is_taken(endpoint, None, "another").await);
-        }
-    }
 }

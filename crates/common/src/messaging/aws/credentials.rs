@@ -3,7 +3,6 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials as Keys;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_smithy_runtime_api::client::identity::Identity;
 
 use crate::messaging::CallError;
 use crate::service::AwsKeys;
@@ -15,15 +14,9 @@ const RENEWED_BEFORE_END: Duration = Duration::from_mins(5);
 #[derive(Clone, Debug)]
 pub(super) struct Credentials {
     chain: Option<SharedCredentialsProvider>,
-    current: Arc<Mutex<Option<Current>>>,
+    current: Arc<Mutex<Option<Keys>>>,
     /// Held by the one who asks the chain.
     asking: Arc<tokio::sync::Mutex<()>>,
-}
-
-#[derive(Clone, Debug)]
-struct Current {
-    identity: Identity,
-    end: Option<SystemTime>,
 }
 
 impl Credentials {
@@ -50,47 +43,41 @@ impl Credentials {
         }
     }
 
-    /// Who signs now.
+    /// The keys to sign with now.
     ///
     /// # Errors
-    /// When the chain finds no credentials.
-    pub(super) async fn identity(&self) -> Result<Identity, CallError> {
-        if let Some(identity) = self.lasting() {
-            return Ok(identity);
+    /// When the chain finds none.
+    pub(super) async fn keys(&self) -> Result<Keys, CallError> {
+        if let Some(keys) = self.lasting() {
+            return Ok(keys);
         }
         let _asking = self.asking.lock().await;
-        if let Some(identity) = self.lasting() {
-            return Ok(identity);
+        if let Some(keys) = self.lasting() {
+            return Ok(keys);
         }
         let Some(chain) = &self.chain else {
             return Err(CallError::new("there are no AWS credentials"));
         };
-        let keys = chain.provide_credentials().await;
-        let keys = keys.map_err(|error| {
+        let keys = chain.provide_credentials().await.map_err(|error| {
             let error = with_sources(&error);
             CallError::new(format!("no AWS credentials were found: {error}"))
         })?;
-        Ok(self.put(keys))
+        self.put(keys.clone());
+        Ok(keys)
     }
 
-    fn lasting(&self) -> Option<Identity> {
+    fn lasting(&self) -> Option<Keys> {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = current.as_ref()?;
-        let lasts = current
-            .end
+        let keys = current.as_ref()?;
+        let lasts = keys
+            .expiry()
             .is_none_or(|end| SystemTime::now() + RENEWED_BEFORE_END < end);
-        lasts.then(|| current.identity.clone())
+        lasts.then(|| keys.clone())
     }
 
-    fn put(&self, keys: Keys) -> Identity {
-        let end = keys.expiry();
-        let identity = Identity::from(keys);
-        let current = Current {
-            identity: identity.clone(),
-            end,
-        };
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(current);
-        identity
+    fn put(&self, keys: Keys) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = Some(keys);
     }
 }
 
@@ -136,7 +123,7 @@ mod tests {
             let chain = SharedCredentialsProvider::new(Chain(lasts, Arc::clone(&count)));
             let credentials = Credentials::of_chain(Some(chain));
             for _ in 0..3 {
-                credentials.identity().await.unwrap();
+                credentials.keys().await.unwrap();
             }
             assert_eq!(count.load(Ordering::Relaxed), asked);
         }
@@ -144,7 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_credentials_the_error_says_so() {
-        let error = Credentials::of_chain(None).identity().await.unwrap_err();
+        let error = Credentials::of_chain(None).keys().await.unwrap_err();
         assert!(error.to_string().contains("no AWS credentials"));
     }
 }
