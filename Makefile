@@ -37,7 +37,7 @@ SLIP_CHECK := $(or $(CARGO_TARGET_DIR),target)/slip-check
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := csv_reader record_parser sns_envelope
 
-.PHONY: help setup build run demo bench bench/guard generate dlq/redrive audit reconcile test test/chaos fuzz check check/slip format
+.PHONY: help setup build run demo bench bench/guard bench/micro generate dlq/redrive audit reconcile test test/chaos fuzz check check/slip format
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z\/-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench: setup build ## Measure upload to last e-mail and what each process takes:
 
 bench/guard: setup build ## Check that no service takes a quarter more CPU a row than crates/devstack/guard.json says; RECORD=1 records
 	@$(DEVSTACK) bench-guard $(if $(RECORD),--record)
+
+bench/micro: ## Measure what a row costs in each part alone: reader, batching, chain, boleto, e-mail, …; FILTER= picks by name
+	$(CARGO) bench --workspace --bench '*' $(if $(FILTER),-- '$(FILTER)')
 
 generate: build ## Write an input file: ROWS=, SEED=, DUPLICATES=, INVALID= (shares), OUTPUT=
 	@mkdir -p $(dir $(GENERATED))

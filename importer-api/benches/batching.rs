@@ -1,0 +1,68 @@
+//! `cargo bench -p importer-api`: what a row costs from its file on disk to its batch.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a benchmark fails")]
+#![allow(missing_docs, reason = "criterion writes the entry point")]
+
+mod text;
+
+use std::hint::black_box;
+
+use common::contract::names::MAX_BATCH_ENTRIES;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use importer_api::csv::Survey;
+use importer_api::import::{BatchSize, read_batches};
+use importer_api::spool::{Manifest, Received, Spool};
+use tokio::runtime::Builder;
+
+// That of the service.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// An import that has been accepted.
+fn accepted(spool: &Spool) -> Manifest {
+    let text = text::generated();
+    let mut survey = Survey::default();
+    survey.look(&text).unwrap();
+    let mut upload = spool.begin().unwrap();
+    upload.write(&text).unwrap();
+    let received = Received {
+        file_name: None,
+        surveyed: survey.finish().unwrap(),
+    };
+    upload.commit(received).unwrap()
+}
+
+/// Reads all batches, and gives how many rows there are.
+async fn read(spool: Spool, manifest: Manifest, size: BatchSize) -> u64 {
+    let start = manifest.start();
+    let mut batches = read_batches(spool, manifest, start, size);
+    let mut behind = start;
+    while let Some(batch) = batches.recv().await {
+        (_, behind) = black_box(batch.unwrap());
+    }
+    behind.rows
+}
+
+fn benches(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(dir.path()).unwrap();
+    let manifest = accepted(&spool);
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let mut group = criterion.benchmark_group("batching");
+    group.throughput(Throughput::Elements(text::ROWS));
+    for rows_per_message in [1, 10] {
+        let size = BatchSize {
+            messages: MAX_BATCH_ENTRIES,
+            rows_per_message,
+        };
+        group.bench_function(format!("{rows_per_message} a message"), |bencher| {
+            bencher.iter(|| {
+                let rows = runtime.block_on(read(spool.clone(), manifest.clone(), size));
+                assert_eq!(rows, text::ROWS);
+            });
+        });
+    }
+}
+
+criterion_group!(batching, benches);
+criterion_main!(batching);
