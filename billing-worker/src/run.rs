@@ -16,6 +16,9 @@ use crate::{BillingMetrics, Settings};
 const CONCURRENCY: usize = 8;
 /// Messages that are handled together, so that the ledger is asked seldom.
 const BATCH: usize = 50;
+/// Ten messages of one row are about 1 KB; with several rows a message, ten
+/// messages are enough of a batch.
+const BATCH_BYTES: usize = 4 * 1024;
 
 /// Runs the service until `stop` is cancelled and what is in hand is settled.
 ///
@@ -73,6 +76,7 @@ async fn consume(
         max_messages: settings.max_messages,
         long_poll: settings.long_poll,
         batch: BATCH,
+        batch_bytes: BATCH_BYTES,
         concurrency: CONCURRENCY,
         visibility_timeout: VISIBILITY_TIMEOUT,
     };

@@ -16,6 +16,8 @@ use crate::{MailMetrics, MailTransport, Settings};
 /// Batches received at a time; how many e-mails are in hand is bounded by the
 /// worker.
 const CONCURRENCY: usize = 8;
+/// Ten notifications are about 12 KB.
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// Runs the service until `stop` is cancelled and what is in hand is settled,
 /// over the transport of its settings.
@@ -88,6 +90,7 @@ pub async fn run_over<T: Transport>(
             max_messages: settings.max_messages,
             long_poll: settings.long_poll,
             batch: T::BATCH,
+            batch_bytes: BATCH_BYTES,
             concurrency: CONCURRENCY,
             visibility_timeout: VISIBILITY_TIMEOUT,
         };

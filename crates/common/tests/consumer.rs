@@ -102,6 +102,7 @@ async fn run_in_batches(
     let options = ConsumerOptions {
         max_messages: most,
         batch,
+        batch_bytes: 1_000,
         long_poll: Duration::from_secs(1),
         concurrency: 3,
         visibility_timeout,
@@ -179,10 +180,32 @@ async fn full_receives_are_handled_together_and_settled_each() {
     running.task.await.unwrap();
 
     assert!(running.handler.receives().values().all(|times| *times == 1));
-    let batches = running.handler.batches.lock().unwrap();
+    let batches = running.handler.batches.lock().unwrap().clone();
     assert_eq!(batches.iter().max(), Some(&30), "{batches:?}");
     let depth = stack.depth(&stack.resources().data_process_url).await;
     assert_eq!(depth.total(), 0);
+}
+
+#[tokio::test]
+async fn a_batch_of_large_messages_is_not_filled_up() {
+    let stack = Stack::start().await;
+    let queue = queue(&stack).await;
+    let bodies: Vec<_> = (0..40)
+        .map(|number| message(&format!("{number:0100}")))
+        .collect();
+    for batch in bodies.chunks(10) {
+        let batch: Vec<_> = batch.iter().collect();
+        queue.send_batch(&batch).await.unwrap();
+    }
+    let running = run_in_batches(&stack, Duration::from_secs(30), 10, 30).await;
+    poll_until("all to be deleted", LONG, async || {
+        (counter(&running.registry, "sqs_consumer_messages_deleted_total") == 40).then_some(())
+    })
+    .await;
+    running.stop.cancel();
+    running.task.await.unwrap();
+    let batches = running.handler.batches.lock().unwrap().clone();
+    assert_eq!(batches.iter().max(), Some(&10), "{batches:?}");
 }
 
 #[tokio::test]

@@ -82,6 +82,7 @@ impl Running {
         let options = ConsumerOptions {
             max_messages: 10,
             batch: 10,
+            batch_bytes: usize::MAX,
             long_poll: Duration::from_secs(1),
             concurrency: 2,
             visibility_timeout: Duration::from_secs(30),

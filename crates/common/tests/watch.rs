@@ -87,6 +87,7 @@ async fn the_gauges_show_depth_and_age_and_use_up_no_receive() {
     let options = ConsumerOptions {
         max_messages: 10,
         batch: 10,
+        batch_bytes: usize::MAX,
         long_poll: Duration::from_secs(1),
         concurrency: 1,
         visibility_timeout: Duration::from_secs(30),

@@ -150,6 +150,7 @@ async fn let_fail(stack: &Stack, messages: u64) {
     let options = ConsumerOptions {
         max_messages: 10,
         batch: 10,
+        batch_bytes: usize::MAX,
         long_poll: wait,
         concurrency: 1,
         visibility_timeout: Duration::from_secs(30),

@@ -64,6 +64,9 @@ pub struct ConsumerOptions {
     /// full, further ones are made at once, as what a handler asks for a batch
     /// costs about the same for ten messages and for fifty.
     pub batch: usize,
+    /// Bytes of bodies from which on a batch is not filled up any more: a
+    /// message may hold many records.
+    pub batch_bytes: usize,
     /// Longest wait of one receive for its first message.
     pub long_poll: Duration,
     /// Batches in hand at a time. Nothing is received ahead, so that many
@@ -299,12 +302,13 @@ impl<H: BatchHandler> Consumer<H> {
     /// began it came back full.
     async fn gather(&self, mut batch: Vec<Received>) -> Vec<Received> {
         let most = self.options.max_messages;
-        if batch.len() < most {
+        let bytes: usize = batch.iter().map(|(delivery, _)| delivery.body.len()).sum();
+        if batch.len() < most || bytes >= self.options.batch_bytes {
             return batch;
         }
         let calls = self.options.batch.saturating_sub(batch.len()) / most;
-        let receives = (0..calls).map(|_| self.receive(Duration::ZERO));
-        let mut receives: FuturesUnordered<_> = receives.collect();
+        let calls = (0..calls).map(|_| self.receive(Duration::ZERO));
+        let mut calls: FuturesUnordered<_> = calls.collect();
         let mut stopped = pin!(async {
             self.stop.cancelled().await;
             tokio::time::sleep(LAST_ANSWER).await;
@@ -312,7 +316,7 @@ impl<H: BatchHandler> Consumer<H> {
         loop {
             tokio::select! {
                 biased;
-                received = receives.next() => match received {
+                answer = calls.next() => match answer {
                     Some(Ok(more)) => batch.extend(more),
                     // The next receive meets it as well, and waits.
                     Some(Err(error)) => debug!(%error, "A batch was not filled up"),

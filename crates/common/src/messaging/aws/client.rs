@@ -65,8 +65,10 @@ fn tls() -> rustls::ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map(|builder| builder.with_root_certificates(roots).with_no_client_auth())
-        .unwrap_or_else(|_| unreachable!("ring has the default protocol versions"))
+        .map_or_else(
+            |_| unreachable!("ring has the default protocol versions"),
+            |builder| builder.with_root_certificates(roots).with_no_client_auth(),
+        )
 }
 
 /// One service in one region. Cloning shares the connections.

@@ -215,13 +215,13 @@ mod tests {
         let uri = "https://sns.sa-east-1.amazonaws.com/";
         let body = whole::SignableBody::Bytes(BODY);
         let request = whole::SignableRequest::new("POST", uri, signable.into_iter(), body).unwrap();
-        let signed = whole::sign(request, &params).unwrap();
+        let theirs = whole::sign(request, &params).unwrap();
 
         let signer = Signer::new("sns", "sa-east-1");
         signer.sign("/", &mut headers, BODY, &own, now).unwrap();
         let authorization = headers[AUTHORIZATION].to_str().unwrap();
         assert!(
-            authorization.ends_with(signed.signature()),
+            authorization.ends_with(theirs.signature()),
             "{authorization}"
         );
     }

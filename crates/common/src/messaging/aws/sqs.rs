@@ -100,9 +100,9 @@ pub(in crate::messaging) struct Receive<'a> {
 }
 
 /// A received message.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-#[derive(Default)]
+#[expect(clippy::struct_field_names, reason = "they are those of SQS")]
 pub(in crate::messaging) struct Message {
     pub(in crate::messaging) message_id: String,
     pub(in crate::messaging) receipt_handle: String,
@@ -316,6 +316,10 @@ fn refusal(answer: &Answer) -> CallError {
     }
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form that serde calls"
+)]
 fn as_text<S: Serializer>(id: &usize, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(id)
 }
