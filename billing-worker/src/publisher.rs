@@ -9,8 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// Notifications that may wait to be collected; more than the batches in hand
-/// can hold.
+/// Notifications that may wait to be collected; who has more waits.
 const CAPACITY: usize = 1_024;
 
 /// Publishes notifications. Cloning shares the buffer.

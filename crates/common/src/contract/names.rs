@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// Queue from importer-api to billing-worker: one CSV record a message.
+/// Queue from importer-api to billing-worker: CSV records, one a message unless
+/// importer-api is told otherwise.
 pub const DATA_PROCESS: &str = "data-process";
 /// Dead letters of [`DATA_PROCESS`].
 pub const DATA_PROCESS_DLQ: &str = "data-process-dlq";
