@@ -1,9 +1,13 @@
+use std::collections::HashSet;
 use std::ops::Range;
 
-use redis::{SetExpiry, SetOptions};
+use redis::{Cmd, SetExpiry, SetOptions};
 
 use super::{RedisLedger, keys};
 use crate::ledger::{Claim, DebtLedger, DebtState, LedgerError};
+
+/// Room for a key, and for what a claim holds beside its notification.
+const BYTES_BESIDE_NOTIFICATION: usize = 192;
 
 impl DebtLedger for RedisLedger {
     async fn debts(&self, debt_ids: &[&str]) -> Result<Vec<DebtState>, LedgerError> {
@@ -35,6 +39,9 @@ impl DebtLedger for RedisLedger {
     async fn claim(&self, claims: &[(String, Claim)]) -> Result<Vec<Option<Claim>>, LedgerError> {
         if claims.is_empty() {
             return Ok(Vec::new());
+        }
+        if self.claim_together(claims).await? {
+            return Ok(claims.iter().map(|(_, own)| Some(own.clone())).collect());
         }
         let options = SetOptions::default()
             .conditional_set(redis::ExistenceCheck::NX)
@@ -70,10 +77,18 @@ impl DebtLedger for RedisLedger {
         if debt_ids.is_empty() {
             return Ok(());
         }
-        let options = self.with_expiration(SetOptions::default());
         let mut pipe = redis::pipe();
-        for key in notification_keys(debt_ids) {
-            pipe.set_options(key, 1, options.clone()).ignore();
+        if self.expiration.is_none() {
+            let marks: Vec<_> = debt_ids
+                .iter()
+                .map(|id| (keys::notification(id), 1))
+                .collect();
+            pipe.mset(&marks);
+        } else {
+            let options = self.with_expiration(SetOptions::default());
+            for key in notification_keys(debt_ids) {
+                pipe.set_options(key, 1, options.clone());
+            }
         }
         Ok(pipe.exec_async(&mut self.connection.clone()).await?)
     }
@@ -98,6 +113,26 @@ impl DebtLedger for RedisLedger {
 }
 
 impl RedisLedger {
+    /// Claims all of the debts or none of them, and says which. One command
+    /// for many keys costs Redis half of what one for each does, and nearly
+    /// always nobody has claimed any.
+    async fn claim_together(&self, claims: &[(String, Claim)]) -> Result<bool, LedgerError> {
+        // The command knows no expiration, and of two claims for a debt it
+        // would let the second win.
+        let distinct: HashSet<&str> = claims.iter().map(|(debt_id, _)| &**debt_id).collect();
+        if self.expiration.is_some() || distinct.len() < claims.len() {
+            return Ok(false);
+        }
+        let bytes = claims.iter().map(|(_, claim)| claim.notification.len());
+        let bytes = bytes.sum::<usize>() + BYTES_BESIDE_NOTIFICATION * claims.len();
+        let mut call = Cmd::with_capacity(1 + 2 * claims.len(), bytes);
+        call.arg("MSETNX");
+        for (debt_id, claim) in claims {
+            call.arg(keys::processed(debt_id)).arg(claim.to_stored());
+        }
+        Ok(call.query_async(&mut self.connection.clone()).await?)
+    }
+
     fn with_expiration(&self, options: SetOptions) -> SetOptions {
         match self.expiration {
             None => options,

@@ -10,6 +10,9 @@ pub(super) const IMPORTS: &str = "imports";
 /// Set of the imports that nobody has seen at their end.
 pub(super) const OPEN_IMPORTS: &str = "imports:open";
 
+/// What the keys of leases begin with.
+pub(super) const MAIL_LEASE: &str = "mail-lease:";
+
 /// The debt is billed; the value is its claim.
 pub(super) fn processed(debt_id: &str) -> String {
     format!("processed:{debt_id}")
@@ -23,6 +26,12 @@ pub(super) fn notification(debt_id: &str) -> String {
 /// The debt's e-mail: being sent, sent, or undeliverable.
 pub(super) fn mail(debt_id: &str) -> String {
     format!("mail:{debt_id}")
+}
+
+/// Stands for as long as the attempt `owner` may send the e-mails that it has
+/// claimed.
+pub(super) fn mail_lease(owner: Uuid) -> String {
+    format!("{MAIL_LEASE}{owner}")
 }
 
 /// Hash: the file of an import, and how far it is.

@@ -18,9 +18,16 @@ const OTHER: u8 = 255;
 /// Most rows of one call of the script, which holds them on Lua's stack.
 const ROWS_A_CALL: usize = 1_000;
 
+/// The rows of one call are of the same so many, as it reads the bitmaps from
+/// the first to the last of them.
+const REACH: u64 = 65_536;
+
 /// Sets the bit of each row in the first bitmap, unless the row has a bit in
 /// one of those after the reasons. Keeps the reason that comes with a new bit,
 /// unless the row has one. Gives 1 for each bit that is new.
+///
+/// The arguments are the number of rows, the rows in their order, and the
+/// reason of each, or none at all.
 pub(super) fn marking_script() -> Script {
     Script::new(
         r"
@@ -41,14 +48,15 @@ pub(super) fn marking_script() -> Script {
             end
         end
 
-        local count, get, taken = #ARGV / 2, {}, {}
-        for index = 1, count do
-            local at = 3 * index
-            get[at - 2], get[at - 1], get[at] = 'GET', 'u1', ARGV[2 * index - 1]
-        end
+        -- One read of each other bitmap, as far as the rows reach
+        local count, taken = tonumber(ARGV[1]), {}
+        local first, last = math.floor(ARGV[2] / 8), math.floor(ARGV[1 + count] / 8)
         for other = 4, #KEYS do
-            for index, bit in ipairs(redis.call('BITFIELD', KEYS[other], unpack(get))) do
-                taken[index] = taken[index] or bit == 1
+            local bytes = redis.call('GETRANGE', KEYS[other], first, last)
+            for index = 1, bytes ~= '' and count or 0 do
+                local row = tonumber(ARGV[1 + index])
+                local byte = string.byte(bytes, math.floor(row / 8) - first + 1) or 0
+                taken[index] = taken[index] or bit.band(byte, bit.rshift(128, row % 8)) ~= 0
             end
         end
 
@@ -57,16 +65,17 @@ pub(super) fn marking_script() -> Script {
             fresh[index] = 0
             if not taken[index] then
                 local at = 4 * #places
-                set[at + 1], set[at + 2], set[at + 3], set[at + 4] = 'SET', 'u1', ARGV[2 * index - 1], 1
+                set[at + 1], set[at + 2], set[at + 3], set[at + 4] = 'SET', 'u1', ARGV[1 + index], '1'
                 places[#places + 1] = index
             end
         end
         if #places > 0 then
             for place, before in ipairs(redis.call('BITFIELD', KEYS[1], unpack(set))) do
                 local index = places[place]
+                local reason = ARGV[1 + count + index]
                 fresh[index] = 1 - before
-                if before == 0 and ARGV[2 * index] ~= '' then
-                    keep(ARGV[2 * index - 1], ARGV[2 * index])
+                if before == 0 and reason and reason ~= '' then
+                    keep(ARGV[1 + index], reason)
                 end
             end
         end
@@ -85,24 +94,31 @@ impl RedisLedger {
         rows: &[(RowId, Option<&Reason>)],
     ) -> Result<Vec<bool>, LedgerError> {
         let mut fresh = vec![false; rows.len()];
-        for (import_id, indices) in by_import(rows.iter().map(|(row, _)| *row)) {
+        let row_of = |index: &usize| rows[*index].0.row;
+        for (import_id, mut indices) in by_import(rows.iter().map(|(row, _)| *row)) {
             let written = [
                 keys::bitmap(import_id, name),
                 keys::reasons(import_id),
                 keys::reason_numbers(import_id),
             ];
-            for indices in indices.chunks(ROWS_A_CALL) {
+            let others = others.iter().map(|other| keys::bitmap(import_id, other));
+            let keys: Vec<String> = written.iter().cloned().chain(others).collect();
+            indices.sort_by_key(row_of);
+            let near = |one: &usize, next: &usize| row_of(one) / REACH == row_of(next) / REACH;
+            let calls = indices.chunk_by(near);
+            for indices in calls.flat_map(|indices| indices.chunks(ROWS_A_CALL)) {
                 let mut call = self.marking.prepare_invoke();
-                for key in &written {
+                for key in &keys {
                     call.key(key);
                 }
-                for other in others {
-                    call.key(keys::bitmap(import_id, other));
-                }
+                call.arg(indices.len());
                 for index in indices {
-                    let (row, why) = rows[*index];
-                    call.arg(row.row);
-                    call.arg(why.map(reason::stored).unwrap_or_default());
+                    call.arg(row_of(index));
+                }
+                if indices.iter().any(|index| rows[*index].1.is_some()) {
+                    for index in indices {
+                        call.arg(rows[*index].1.map(reason::stored).unwrap_or_default());
+                    }
                 }
                 let bits: Vec<u8> = call.invoke_async(&mut self.connection.clone()).await?;
                 for (index, bit) in indices.iter().zip(bits) {
