@@ -1,6 +1,8 @@
 use std::fmt;
 use std::future::Future;
 
+use uuid::fmt::Hyphenated;
+
 use super::aws::FailedEntry;
 use crate::contract::{RowId, names};
 use crate::outage::{Dependency, Transient};
@@ -20,10 +22,19 @@ impl Outgoing {
     /// Bytes that SQS and SNS count: the body, and the name, type and value
     /// of each attribute.
     pub fn size(&self) -> usize {
-        let attributes = self
-            .attributes()
-            .map(|(name, kind, value)| name.len() + kind.len() + value.len());
-        self.body.len() + attributes.sum::<usize>()
+        let row = self.row.map_or(0, |row| {
+            let digits = 1 + row.row.checked_ilog10().unwrap_or(0) as usize;
+            names::IMPORT_ID.len()
+                + "String".len()
+                + Hyphenated::LENGTH
+                + names::ROW.len()
+                + "Number".len()
+                + digits
+        });
+        let event_type = self.event_type.map_or(0, |event_type| {
+            names::EVENT_TYPE.len() + "String".len() + event_type.len()
+        });
+        self.body.len() + row + event_type
     }
 
     /// Name, type and value of each message attribute.
@@ -94,6 +105,17 @@ impl CallError {
             code: None,
             message: message.into(),
         }
+    }
+
+    /// An error that another one led to, told on one line with its causes.
+    pub(super) fn caused_by(what: &str, error: &dyn std::error::Error) -> Self {
+        let mut text = format!("{what}: {error}");
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        Self::new(text)
     }
 
     /// An error that the service names by a code.

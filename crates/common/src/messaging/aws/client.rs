@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials as Keys;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use http::uri::InvalidUri;
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::HttpsConnector;
@@ -12,7 +13,7 @@ use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::credentials::{Credentials, with_sources};
+use super::credentials::Credentials;
 use super::signature::{Signer, TARGET};
 use crate::messaging::CallError;
 use crate::outage::outage_backoff;
@@ -77,7 +78,27 @@ pub(super) struct Client {
     http: Http,
     credentials: Credentials,
     signer: Signer,
-    endpoint: Arc<str>,
+    endpoint: Arc<Endpoint>,
+}
+
+/// Where a service is.
+#[derive(Debug)]
+struct Endpoint {
+    text: String,
+    /// The address and its host, or why the text is none.
+    address: Result<(Uri, HeaderValue), String>,
+}
+
+impl Endpoint {
+    fn new(text: String) -> Self {
+        let address = text.parse().map_err(|error: InvalidUri| error.to_string());
+        let address = address.and_then(|uri: Uri| {
+            let host = uri.authority().map_or("", |authority| authority.as_str());
+            let host = HeaderValue::from_str(host).map_err(|error| error.to_string())?;
+            Ok((uri, host))
+        });
+        Self { text, address }
+    }
 }
 
 /// A call: the headers that name its form, and its body.
@@ -108,7 +129,7 @@ impl Client {
             http,
             credentials,
             signer: Signer::new(service, region),
-            endpoint: endpoint.into(),
+            endpoint: Arc::new(Endpoint::new(endpoint)),
         }
     }
 
@@ -133,10 +154,11 @@ impl Client {
         let request = self.signed(call, &keys)?;
         let answered = async {
             let answer = self.http.0.request(request).await;
-            let answer = answer.map_err(|error| self.unanswered(&with_sources(&error)))?;
+            let answer =
+                answer.map_err(|error| CallError::caused_by(&self.endpoint.text, &error))?;
             let status = answer.status();
             let body = answer.into_body().collect().await;
-            let body = body.map_err(|error| self.unanswered(&with_sources(&error)))?;
+            let body = body.map_err(|error| CallError::caused_by(&self.endpoint.text, &error))?;
             Ok(Answer {
                 status,
                 body: body.to_bytes(),
@@ -151,30 +173,27 @@ impl Client {
     }
 
     fn unanswered(&self, why: &str) -> CallError {
-        CallError::new(format!("{}: {why}", self.endpoint))
+        CallError::new(format!("{}: {why}", self.endpoint.text))
     }
 
     /// The request of a call, signed.
     fn signed(&self, call: &Call, keys: &Keys) -> Result<Request<Full<Bytes>>, CallError> {
-        let unsigned = |error: &dyn std::error::Error| self.unanswered(&with_sources(error));
-        let uri: Uri = self.endpoint.parse().map_err(|error| unsigned(&error))?;
-        let host = uri.authority().map_or("", |authority| authority.as_str());
-        let host = HeaderValue::from_str(host).map_err(|error| unsigned(&error))?;
-        let path = uri.path().to_owned();
+        let address = self.endpoint.address.as_ref();
+        let (uri, host) = address.map_err(|why| self.unanswered(why))?;
 
         let mut request = Request::new(Full::new(call.body.clone()));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri;
+        *request.uri_mut() = uri.clone();
         let headers = request.headers_mut();
-        headers.insert(HOST, host);
+        headers.insert(HOST, host.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(call.content_type));
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         if let Some(target) = call.target {
             headers.insert(TARGET, HeaderValue::from_static(target));
         }
         self.signer
-            .sign(&path, headers, &call.body, keys, SystemTime::now())
-            .map_err(|error| unsigned(&*error))?;
+            .sign(uri.path(), headers, &call.body, keys, SystemTime::now())
+            .map_err(|error| CallError::caused_by(&self.endpoint.text, &*error))?;
         Ok(request)
     }
 }

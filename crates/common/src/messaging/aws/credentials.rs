@@ -58,10 +58,10 @@ impl Credentials {
         let Some(chain) = &self.chain else {
             return Err(CallError::new("there are no AWS credentials"));
         };
-        let keys = chain.provide_credentials().await.map_err(|error| {
-            let error = with_sources(&error);
-            CallError::new(format!("no AWS credentials were found: {error}"))
-        })?;
+        let keys = chain
+            .provide_credentials()
+            .await
+            .map_err(|error| CallError::caused_by("no AWS credentials were found", &error))?;
         self.put(keys.clone());
         Ok(keys)
     }
@@ -79,17 +79,6 @@ impl Credentials {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         *current = Some(keys);
     }
-}
-
-/// An error and what caused it, on one line.
-pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]
