@@ -98,7 +98,7 @@ fn benches(criterion: &mut Criterion) {
             |((worker, metrics), batches)| {
                 runtime.block_on(async {
                     for batch in batches {
-                        worker.handle(batch).await;
+                        worker.handle(&batch).await;
                     }
                 });
                 assert_eq!(metrics.notifications_sent.get(), ROWS);

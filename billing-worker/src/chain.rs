@@ -4,6 +4,7 @@
 
 use boleto::Agreement;
 use common::ledger::Ledger;
+use common::messaging::BatchSender;
 use tokio_util::sync::CancellationToken;
 
 use crate::BillingMetrics;
@@ -31,13 +32,13 @@ impl Default for BillingRules {
 }
 
 /// The chain of billing-worker: context → check → process → schedule.
-pub fn billing_chain<L: Ledger>(
+pub fn billing_chain<L: Ledger, S: BatchSender + Clone + 'static>(
     ledger: &L,
     rules: BillingRules,
-    publisher: Publisher,
+    publisher: Publisher<S>,
     metrics: &BillingMetrics,
     stop: &CancellationToken,
-) -> impl Step<In = Incoming, Out = ()> + use<L> {
+) -> impl Step<In = Incoming, Out = ()> + use<L, S> {
     Context::new(ledger.clone(), rules.strict_documents, stop.clone())
         .then(Check::new(ledger.clone(), stop.clone()))
         .then(Process::new(ledger.clone(), rules.agreement, stop.clone()))

@@ -25,7 +25,7 @@ pub struct Unpacker {
 impl Unpacker {
     /// Reads the records of each message. A message that holds none, or more
     /// than [`MAX_RECORDS`], is one row that is INVALID.
-    pub fn unpack(&self, deliveries: Vec<Delivery>) -> Unpacked {
+    pub fn unpack(&self, deliveries: &[Delivery]) -> Unpacked {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let reader = idle().pop();
         let mut reader = reader.unwrap_or_default();
@@ -41,7 +41,7 @@ impl Unpacker {
     }
 }
 
-fn unpack_one(delivery: Delivery, reader: &mut RecordReader, rows: &mut Vec<Row<Incoming>>) {
+fn unpack_one(delivery: &Delivery, reader: &mut RecordReader, rows: &mut Vec<Row<Incoming>>) {
     let first = rows.len();
     let row_at = |place: usize, record| Row {
         index: first + place,
@@ -69,7 +69,7 @@ fn unpack_one(delivery: Delivery, reader: &mut RecordReader, rows: &mut Vec<Row<
         rows.push(row_at(0, Err(reason)));
     }
     match &mut rows[first..] {
-        [only] => only.identity = RowIdentity::Message(delivery.id),
+        [only] => only.identity = RowIdentity::Message(delivery.id.clone()),
         several => {
             for (row, place) in several.iter_mut().zip(1..) {
                 row.identity = RowIdentity::in_message(&delivery.id, place);
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn each_record_is_a_row_with_a_number_and_an_identity_of_its_own() {
         let unpacker = Unpacker::default();
-        let Unpacked { rows, counts } = unpacker.unpack(vec![
+        let Unpacked { rows, counts } = unpacker.unpack(&[
             message("a", &[GOOD], Some(4)),
             message("b", &[GOOD, "bad", GOOD], Some(u64::MAX - 1)),
             message("c", &[], None),
@@ -164,7 +164,7 @@ mod tests {
         let unpacker = Unpacker::default();
         let first_of = |records: usize| {
             let message = message("a", &vec![GOOD; records], Some(1));
-            let Unpacked { rows, counts } = unpacker.unpack(vec![message]);
+            let Unpacked { rows, counts } = unpacker.unpack(&[message]);
             assert_eq!(rows.len(), counts[0]);
             (counts[0], seen(&rows[0]))
         };

@@ -1,10 +1,12 @@
-//! Notifications of several batches in one SNS call: a batch that is not full
-//! waits a moment for others.
+//! Notifications of a batch in as few SNS calls as there can be: full calls at
+//! once, and what is left over waits a moment for that of other batches.
 
 use std::time::Duration;
 
 use common::messaging::{BatchSender, Delivered, Outgoing, send_all};
 use common::outage::Interrupted;
+use futures::StreamExt;
+use futures::stream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -12,9 +14,15 @@ use tokio_util::sync::CancellationToken;
 /// Notifications that may wait to be collected; who has more waits.
 const CAPACITY: usize = 1_024;
 
+/// Most calls in flight for one batch.
+const CALLS: usize = 16;
+
 /// Publishes notifications. Cloning shares the buffer.
 #[derive(Clone, Debug)]
-pub struct Publisher {
+pub struct Publisher<S> {
+    sender: S,
+    full: usize,
+    stop: CancellationToken,
     pending: mpsc::Sender<Pending>,
 }
 
@@ -24,21 +32,25 @@ struct Pending {
     reply: oneshot::Sender<Delivered>,
 }
 
-impl Publisher {
-    /// Starts the task that collects up to `full` notifications a call. The
-    /// first of them waits for the others no longer than `interval`.
-    pub fn spawn<S>(sender: S, full: usize, interval: Duration, stop: CancellationToken) -> Self
-    where
-        S: BatchSender + Clone + 'static,
-    {
+impl<S: BatchSender + Clone + 'static> Publisher<S> {
+    /// Publishes up to `full` notifications a call, at least one. Starts the
+    /// task that collects what does not fill a call: the first of them waits
+    /// for the others no longer than `interval`.
+    pub fn spawn(sender: S, full: usize, interval: Duration, stop: CancellationToken) -> Self {
         let (pending, mut collected) = mpsc::channel(CAPACITY);
+        let publisher = Self {
+            sender: sender.clone(),
+            full: full.max(1),
+            stop: stop.clone(),
+            pending,
+        };
         tokio::spawn(async move {
             while let Some(batch) = next_batch(&mut collected, full, interval).await {
                 let (sender, stop) = (sender.clone(), stop.clone());
                 tokio::spawn(async move { publish(&sender, batch, &stop).await });
             }
         });
-        Self { pending }
+        publisher
     }
 
     /// Publishes and gives the outcome of each message, in their order.
@@ -47,6 +59,26 @@ impl Publisher {
     /// When the process was told to stop while SNS was away; any of the
     /// messages may have been published.
     pub async fn publish(&self, messages: Vec<Outgoing>) -> Result<Vec<Delivered>, Interrupted> {
+        let mut full = messages;
+        let rest = full.split_off(full.len() - full.len() % self.full);
+        let calls = full.chunks(self.full);
+        let calls: Vec<_> = calls
+            .map(|call| send_all(&self.sender, call, &self.stop))
+            .collect();
+        let calls = stream::iter(calls).buffered(CALLS).collect::<Vec<_>>();
+        let (calls, rest) = tokio::join!(calls, self.publish_with_others(rest));
+        let mut delivered = Vec::with_capacity(full.len() + self.full);
+        for call in calls {
+            delivered.extend(call?);
+        }
+        delivered.extend(rest?);
+        Ok(delivered)
+    }
+
+    async fn publish_with_others(
+        &self,
+        messages: Vec<Outgoing>,
+    ) -> Result<Vec<Delivered>, Interrupted> {
         let mut replies = Vec::with_capacity(messages.len());
         for message in messages {
             let (reply, answer) = oneshot::channel();
@@ -129,21 +161,43 @@ mod tests {
         bodies.iter().map(message).collect()
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn batches_are_filled_across_callers_and_each_gets_its_own_outcomes() {
+    async fn published(first: &[&str], second: &[&str]) -> (Vec<usize>, [Vec<Delivered>; 2]) {
         let calls = Calls(Arc::default(), Outage::new("fake"));
         let interval = Duration::from_millis(20);
         let publisher = Publisher::spawn(calls.clone(), 10, interval, CancellationToken::new());
         let (first, second) = tokio::join!(
-            publisher.publish(messages(&["a", "b", "c", "d", "e", "bad"])),
-            publisher.publish(messages(&["a", "bad", "c", "d", "e", "f"])),
+            publisher.publish(messages(first)),
+            publisher.publish(messages(second)),
         );
-        let refused = |delivered: &[Delivered]| {
-            let is_refused = |d: &Delivered| matches!(d, Delivered::Refused(_));
-            delivered.iter().position(is_refused)
-        };
-        assert_eq!(refused(&first.unwrap()), Some(5));
-        assert_eq!(refused(&second.unwrap()), Some(1));
-        assert_eq!(*calls.0.lock().unwrap(), [10, 2]);
+        let calls = calls.0.lock().unwrap().clone();
+        (calls, [first.unwrap(), second.unwrap()])
+    }
+
+    fn refused(delivered: &[Delivered]) -> Vec<usize> {
+        let delivered = delivered.iter().enumerate();
+        let refused = delivered.filter(|(_, one)| matches!(one, Delivered::Refused(_)));
+        refused.map(|(place, _)| place).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fills_no_call_goes_with_that_of_others_and_each_gets_its_own_outcomes() {
+        let (calls, [first, second]) = published(
+            &["a", "b", "c", "d", "e", "bad"],
+            &["a", "bad", "c", "d", "e", "f"],
+        )
+        .await;
+        assert_eq!((refused(&first), refused(&second)), (vec![5], vec![1]));
+        assert_eq!(calls, [10, 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn full_calls_wait_for_nobody() {
+        let mut first = ["a"; 23];
+        (first[9], first[10], first[21]) = ("bad", "bad", "bad");
+        let (calls, [first, second]) = published(&first, &["bad"; 17]).await;
+        assert_eq!(first.len(), 23);
+        assert_eq!(refused(&first), [9, 10, 21]);
+        assert_eq!(refused(&second), (0..17).collect::<Vec<_>>());
+        assert_eq!(calls, [10, 10, 10, 10]);
     }
 }

@@ -87,7 +87,7 @@ impl<C: Step<In = Incoming>, L: Ledger> Worker<C, L> {
 }
 
 impl<C: Step<In = Incoming> + 'static, L: Ledger> BatchHandler for Worker<C, L> {
-    async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
+    async fn handle(&self, deliveries: &[Delivery]) -> Vec<Verdict> {
         let Unpacked { rows, counts } = self.unpacker.unpack(deliveries);
         let mut ended = Ended::new(rows.len());
         let applied = self.chain.apply(rows, &mut ended).await;

@@ -315,10 +315,10 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
 }
 
 impl<T: Transport, L: Ledger> BatchHandler for Worker<T, L> {
-    async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
+    async fn handle(&self, deliveries: &[Delivery]) -> Vec<Verdict> {
         // What is not readable fails until it is a dead letter.
         let mut verdicts = vec![Verdict::Failed; deliveries.len()];
-        let mut mails = read(&deliveries);
+        let mut mails = read(deliveries);
         let of_mails = self.verdicts(&mut mails).await;
         for (mail, verdict) in mails.iter().zip(of_mails) {
             for index in &mail.messages {

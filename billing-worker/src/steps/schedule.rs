@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use common::contract::names;
 use common::ledger::{EndedRow, Ledger, Outcome, Progress};
-use common::messaging::{Delivered, Outgoing};
+use common::messaging::{BatchSender, Delivered, Outgoing};
 use common::outage::ride_out;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -23,20 +23,23 @@ const WAIT_FOR_HOLDER: Duration = Duration::from_secs(2);
 /// it once; when its message comes again it tells in the other's name. So a
 /// debt is notified even if its holder's message is gone.
 #[derive(Debug)]
-pub struct Schedule<L> {
+pub struct Schedule<L, S> {
     ledger: L,
-    publisher: Publisher,
+    publisher: Publisher<S>,
     metrics: BillingMetrics,
     stop: CancellationToken,
 }
 
 type BilledRow = Row<BilledDebt>;
 
-impl<L: Ledger> Schedule<L> {
+/// By debt, whether SNS has accepted its notification.
+type Told<'a> = HashMap<&'a str, bool>;
+
+impl<L: Ledger, S: BatchSender + Clone + 'static> Schedule<L, S> {
     /// The step; it publishes through that publisher.
     pub fn new(
         ledger: L,
-        publisher: Publisher,
+        publisher: Publisher<S>,
         metrics: BillingMetrics,
         stop: CancellationToken,
     ) -> Self {
@@ -70,12 +73,12 @@ impl<L: Ledger> Schedule<L> {
 
     /// Publishes the notification of each debt once, and tells by debt whether
     /// SNS has accepted it, now or before.
-    async fn notify(&self, rows: &[BilledRow]) -> Result<HashMap<String, bool>, StepError> {
-        let mut told: HashMap<String, bool> = HashMap::with_capacity(rows.len());
+    async fn notify<'a>(&self, rows: &'a [BilledRow]) -> Result<Told<'a>, StepError> {
+        let mut told = Told::with_capacity(rows.len());
         let mut debts = Vec::with_capacity(rows.len());
         for row in rows {
             let debt = &row.value;
-            if told.insert(debt.debt_id.clone(), debt.notified).is_none() && !debt.notified {
+            if told.insert(&debt.debt_id, debt.notified).is_none() && !debt.notified {
                 debts.push(debt);
             }
         }
@@ -86,7 +89,7 @@ impl<L: Ledger> Schedule<L> {
             match delivered {
                 Delivered::Accepted => {
                     accepted += 1;
-                    told.insert(debt.debt_id.clone(), true);
+                    told.insert(&debt.debt_id, true);
                 }
                 Delivered::Refused(reason) | Delivered::Failed(reason) => {
                     warn!(
@@ -105,14 +108,10 @@ impl<L: Ledger> Schedule<L> {
     /// Sets the notified bit of each holder whose debt was told of, and marks
     /// the debt. The mark comes last: once it is there, other rows of the debt
     /// no longer help, and nobody would set the bit.
-    async fn record_notified(
-        &self,
-        rows: &[BilledRow],
-        told: &HashMap<String, bool>,
-    ) -> Result<(), StepError> {
+    async fn record_notified(&self, rows: &[BilledRow], told: &Told<'_>) -> Result<(), StepError> {
         let holders: Vec<_> = rows
             .iter()
-            .filter(|row| told.get(&row.value.debt_id) == Some(&true))
+            .filter(|row| told.get(&*row.value.debt_id) == Some(&true))
             .filter_map(|row| row.value.claim.holder.row())
             .collect();
         ride_out(self.ledger.outage(), &self.stop, || {
@@ -121,7 +120,7 @@ impl<L: Ledger> Schedule<L> {
         .await?;
         let marked: Vec<&str> = rows
             .iter()
-            .filter(|row| !row.value.notified && told.get(&row.value.debt_id) == Some(&true))
+            .filter(|row| !row.value.notified && told.get(&*row.value.debt_id) == Some(&true))
             .map(|row| &*row.value.debt_id)
             .collect();
         ride_out(self.ledger.outage(), &self.stop, || {
@@ -151,7 +150,7 @@ impl<L: Ledger> Schedule<L> {
     }
 }
 
-impl<L: Ledger> Step for Schedule<L> {
+impl<L: Ledger, S: BatchSender + Clone + 'static> Step for Schedule<L, S> {
     type In = BilledDebt;
     type Out = ();
 
@@ -167,7 +166,7 @@ impl<L: Ledger> Step for Schedule<L> {
         let told = self.notify(&finishing).await?;
         self.record_notified(&finishing, &told).await?;
         for row in &finishing {
-            let end = match (told.get(&row.value.debt_id), is_own(row)) {
+            let end = match (told.get(&*row.value.debt_id), is_own(row)) {
                 (Some(true), true) => RowEnd::Scheduled,
                 (Some(true), false) => RowEnd::Skipped(row.value.conflict),
                 _ => RowEnd::Failed,

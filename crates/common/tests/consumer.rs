@@ -54,7 +54,7 @@ impl Handler {
 }
 
 impl BatchHandler for Handler {
-    async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
+    async fn handle(&self, deliveries: &[Delivery]) -> Vec<Verdict> {
         self.seen.lock().unwrap().extend(deliveries.iter().cloned());
         self.batches.lock().unwrap().push(deliveries.len());
         let mut verdicts = Vec::new();

@@ -48,7 +48,7 @@ impl PutsOff {
 }
 
 impl BatchHandler for PutsOff {
-    async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
+    async fn handle(&self, deliveries: &[Delivery]) -> Vec<Verdict> {
         let now = Instant::now();
         let seen = deliveries.iter().cloned().map(|delivery| (delivery, now));
         self.seen.lock().unwrap().extend(seen);

@@ -21,7 +21,7 @@ const LONG: Duration = Duration::from_secs(20);
 struct NotYet;
 
 impl BatchHandler for NotYet {
-    async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
+    async fn handle(&self, deliveries: &[Delivery]) -> Vec<Verdict> {
         vec![Verdict::Later(Duration::from_mins(1)); deliveries.len()]
     }
 }

@@ -136,7 +136,7 @@ fn text(bytes: &[u8]) -> String {
 struct Fails;
 
 impl BatchHandler for Fails {
-    async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
+    async fn handle(&self, deliveries: &[Delivery]) -> Vec<Verdict> {
         vec![Verdict::Failed; deliveries.len()]
     }
 }

@@ -129,7 +129,7 @@ async fn poll<H: BatchHandler>(
         let is_dropped = ends == Ends::AtOnce && random.u8(0..DROPPED) == 0;
         let polls = random.usize(0..LAST_POLL);
         let polls = if is_dropped { polls } else { usize::MAX };
-        let handling = handler.handle(in_hand.deliveries.clone());
+        let handling = handler.handle(&in_hand.deliveries);
         if let Some(verdicts) = polled(polls, handling).await {
             in_hand.crashed = None;
             queue.settle(&in_hand.deliveries, &verdicts);

@@ -52,7 +52,7 @@ pub enum Verdict {
 pub trait BatchHandler: Send + Sync + 'static {
     /// A verdict for each delivery, in their order. Must be safe to repeat:
     /// a message may come again after any of its steps.
-    fn handle(&self, deliveries: Vec<Delivery>) -> impl Future<Output = Vec<Verdict>> + Send;
+    fn handle(&self, deliveries: &[Delivery]) -> impl Future<Output = Vec<Verdict>> + Send;
 }
 
 /// How a consumer receives.

@@ -49,8 +49,7 @@ pub(super) async fn verdicts<H: BatchHandler>(
 async fn attempt<H: BatchHandler>(handler: &H, deliveries: &[Delivery]) -> Option<Vec<Verdict>> {
     let count = deliveries.len();
     // The call itself may panic, before there is a future.
-    let handling =
-        AssertUnwindSafe(async { handler.handle(deliveries.to_vec()).await }).catch_unwind();
+    let handling = AssertUnwindSafe(async { handler.handle(deliveries).await }).catch_unwind();
     match handling.await {
         Ok(verdicts) if verdicts.len() >= count => Some(verdicts),
         Ok(verdicts) => {
@@ -82,7 +81,7 @@ mod tests {
     }
 
     impl BatchHandler for Poisoned {
-        async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
+        async fn handle(&self, deliveries: &[Delivery]) -> Vec<Verdict> {
             self.calls.lock().unwrap().push(deliveries.len());
             if deliveries.iter().any(|delivery| delivery.body == "poison") {
                 let mut verdicts = (self.answer)();
