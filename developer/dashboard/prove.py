@@ -130,7 +130,7 @@ class Stack:
 
     def upload(self):
         """Uploads the sample and waits for its end."""
-        form = b"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"input.csv\"\r\n\r\n%s\r\n--x--\r\n"
+        form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="input.csv"\r\n\r\n%s\r\n--x--\r\n'
         importer = f"http://127.0.0.1:{self.ports['IMPORTER']}/v1"
         kind = {"Content-Type": "multipart/form-data; boundary=x"}
         accepted = call(f"{importer}/upload", form % SAMPLE.read_bytes(), kind)
@@ -140,7 +140,10 @@ class Stack:
     def lose_a_message(self):
         """Puts one among the dead letters."""
         endpoint = f"http://127.0.0.1:{self.ports['EMULATOR']}"
-        body = {"QueueUrl": f"{endpoint}/000000000000/process-email-dlq", "MessageBody": "unreadable"}
+        body = {
+            "QueueUrl": f"{endpoint}/000000000000/process-email-dlq",
+            "MessageBody": "unreadable",
+        }
         headers = {
             "Content-Type": "application/x-amz-json-1.0",
             "X-Amz-Target": "AmazonSQS.SendMessage",
@@ -184,11 +187,15 @@ def faults_of_panels(stack, started):
                 what = "has data after all" if has_data(answer) else "has no data"
                 yield f"{panel['title']} {what}: {expression}"
     for variable in dashboard["templating"]["list"]:
-        selector, label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"]).groups()
+        selector, label = re.fullmatch(
+            r"label_values\((.+), (\w+)\)", variable["query"]["query"]
+        ).groups()
         values = {one[label] for one in stack.get("series", **{"match[]": filled_in(selector)})}
         if len(values) < 3:
             yield f"the variable {variable['name']} has the values {values}"
-    print(f"{asked} queries of {len(dashboard['panels'])} rows and panels asked, {len(EMPTY)} may be empty")
+    print(
+        f"{asked} queries of {len(dashboard['panels'])} rows and panels asked, {len(EMPTY)} may be empty"
+    )
 
 
 def faults_of_rules(stack):
@@ -222,7 +229,9 @@ def main():
         print(f"import {found['state']}: {found['rows']}")
         stack.lose_a_message()
         # The queues are looked at every ten seconds.
-        wait_for("the alert of the dead letter", lambda: stack.ask('ALERTS{alertname="DeadLetters"}'))
+        wait_for(
+            "the alert of the dead letter", lambda: stack.ask('ALERTS{alertname="DeadLetters"}')
+        )
         faults = [*faults_of_panels(stack, started), *faults_of_rules(stack)]
     finally:
         stack.stop()
