@@ -9,13 +9,16 @@ def query(expression, legend):
     return {"expr": " ".join(expression.split()), "legendFormat": legend}
 
 
-def thresholds(*steps):
-    """Green, and from each value on its colour: ("orange", 60), ("red", 300)."""
+def thresholds(*steps, first="green"):
+    """A colour, and from each value on another: ("orange", 60), ("red", 300)."""
     above = [{"color": color, "value": value} for color, value in steps]
-    return [{"color": "green", "value": None}, *above]
+    return [{"color": first, "value": None}, *above]
 
 
-def stat(title, description, expression, unit="none", steps=thresholds(), decimals=0):
+GREEN = thresholds()
+
+
+def stat(title, description, expression, unit="none", steps=GREEN, decimals=0):
     """One figure, coloured by its thresholds."""
     return {
         "title": title,
@@ -40,14 +43,14 @@ def stat(title, description, expression, unit="none", steps=thresholds(), decima
     }
 
 
-def names(title, description, target, steps=thresholds()):
+def names(title, description, target, steps=GREEN):
     """A figure for each series, with its name."""
     panel = stat(title, description, "", steps=steps)
     panel["options"]["textMode"] = "value_and_name"
     return {**panel, "targets": [target], "width": 8, "height": 8}
 
 
-def graph(title, description, targets, unit="short", steps=thresholds(), stack=False):
+def graph(title, description, targets, unit="short", steps=GREEN, stack=False):
     """Lines over time; a line across where a threshold is."""
     return {
         "title": title,

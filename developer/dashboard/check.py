@@ -57,7 +57,7 @@ def faults_of_alerts():
     if links != [name.lower() for name in names]:
         yield "an alert has no runbook_url, or that of another"
     for runbook in RUNBOOKS:
-        headings = re.findall(r"^### (\w+)$", runbook.read_text(encoding="utf-8"), re.M)
+        headings = re.findall(r"^### (\w+)$", runbook.read_text(encoding="utf-8"), re.MULTILINE)
         for name in sorted(set(names) ^ set(headings)):
             yield f"{name} is not both an alert and a heading of {runbook.name}"
 
