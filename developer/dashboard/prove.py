@@ -38,11 +38,13 @@ FILLED_IN = {"$app": ".+", "$instance": ".+", "$__rate_interval": "20s"}
 LONG = 120  # seconds until what must come has come
 
 
-def free_port():
-    """A port of 127.0.0.1 on which nobody listens now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+def free_ports(count):
+    """Ports of 127.0.0.1 on which nobody listens now."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
 
 
 def call(url, data=None, headers=None):
@@ -72,13 +74,29 @@ class Stack:
     def __init__(self, devstack, prometheus, directory):
         self.directory = directory
         self.processes = []
-        names = ["IMPORTER", "BILLING", "MAIL", "EMULATOR", "REDIS"]
-        self.ports = {name: free_port() for name in names}
+        names = ["IMPORTER", "BILLING", "MAIL", "EMULATOR", "REDIS", "PROMETHEUS"]
+        self.ports = dict(zip(names, free_ports(len(names))))
+        self.devstack = devstack
+        self.program = prometheus
+
+    def __enter__(self):
+        try:
+            self.start_all()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def start_all(self):
+        """Starts the services, then Prometheus; returns when it scrapes all of them."""
         variables = {f"DEVSTACK_{name}_PORT": str(port) for name, port in self.ports.items()}
-        self.start("devstack", [devstack, "run"], {**os.environ, **variables})
+        self.start("devstack", [self.devstack, "run"], {**os.environ, **variables})
         for name in ["IMPORTER", "BILLING", "MAIL"]:
             wait_for(f"the service {name}", lambda name=name: self.is_ready(name))
-        self.start_prometheus(prometheus)
+        self.start_prometheus()
 
     def start(self, name, command, environment=None):
         """Starts a process that ends with this one."""
@@ -90,7 +108,7 @@ class Stack:
         """Whether a service answers that it is."""
         return call(f"http://127.0.0.1:{self.ports[name]}/ready")["status"] == "ready"
 
-    def start_prometheus(self, program):
+    def start_prometheus(self):
         """With the jobs and the rules of the project; only the addresses are those of this run."""
         jobs = re.findall(r"job_name: (\S+)", CONFIG.read_text(encoding="utf-8"))
         ports = [self.ports[name] for name in ["IMPORTER", "BILLING", "MAIL"]]
@@ -106,14 +124,14 @@ class Stack:
         }
         file = self.directory / "prometheus.yml"
         file.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
-        port = free_port()
+        port = self.ports["PROMETHEUS"]
         self.prometheus = f"http://127.0.0.1:{port}/api/v1"
         options = [
             f"--config.file={file}",
             f"--storage.tsdb.path={self.directory / 'data'}",
             f"--web.listen-address=127.0.0.1:{port}",
         ]
-        self.start("prometheus", [program, *options])
+        self.start("prometheus", [self.program, *options])
         wait_for("all targets", lambda: len(self.ask("up == 1")) == len(jobs))
 
     def ask(self, expression):
@@ -222,8 +240,7 @@ def main():
     directory = Path(directory).absolute()
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    stack = Stack(Path(devstack).absolute(), prometheus, directory)
-    try:
+    with Stack(Path(devstack).absolute(), prometheus, directory) as stack:
         started = time.time()
         found = stack.upload()
         print(f"import {found['state']}: {found['rows']}")
@@ -233,8 +250,6 @@ def main():
             "the alert of the dead letter", lambda: stack.ask('ALERTS{alertname="DeadLetters"}')
         )
         faults = [*faults_of_panels(stack, started), *faults_of_rules(stack)]
-    finally:
-        stack.stop()
     sys.exit("\n".join(faults) or 0)
 
 
