@@ -221,7 +221,7 @@ def faults_of_rules(stack):
     groups = stack.get("rules")["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     written = re.findall(r"- (?:alert|record): (\S+)", RULES.read_text(encoding="utf-8"))
-    if [rule["name"] for rule in rules] != written:
+    if sorted(rule["name"] for rule in rules) != sorted(written):
         yield "Prometheus has other rules than alerts.yml"
     for rule in rules:
         answer = stack.ask(rule["query"])
