@@ -183,6 +183,13 @@ def filled_in(expression):
     return expression
 
 
+def metrics_of(expression):
+    """The names of the metrics in it: what is no function, no keyword and no label."""
+    bare = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]|\b(by|on)\s*\([^)]*\)', " ", expression)
+    words = re.findall(r"\b[a-z_][\w:]*\b(?!\s*\()", bare)
+    return set(words) - {"and", "or", "by", "on"}
+
+
 def has_data(series):
     """Whether one of them has a value that can be drawn."""
     return any(not math.isnan(float(value)) for one in series for _, value in one["values"])
@@ -223,7 +230,10 @@ def faults_of_rules(stack):
     written = re.findall(r"- (?:alert|record): (\S+)", RULES.read_text(encoding="utf-8"))
     if sorted(rule["name"] for rule in rules) != sorted(written):
         yield "Prometheus has other rules than alerts.yml"
+    known = set(stack.get("label/__name__/values"))
     for rule in rules:
+        for name in sorted(metrics_of(rule["query"]) - known):
+            yield f"{rule['name']} names {name}, which nothing exposes"
         answer = stack.ask(rule["query"])
         if rule["health"] != "ok":
             yield f"{rule['name']}: {rule.get('lastError', rule['health'])}"
