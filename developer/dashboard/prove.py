@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -132,6 +133,8 @@ class Stack:
             f"--web.listen-address=127.0.0.1:{port}",
         ]
         self.start("prometheus", [self.program, *options])
+        ready = f"http://127.0.0.1:{port}/-/ready"
+        wait_for("Prometheus", lambda: urllib.request.urlopen(ready, timeout=5))
         wait_for("all targets", lambda: len(self.ask("up == 1")) == len(jobs))
 
     def ask(self, expression):
