@@ -101,6 +101,11 @@ impl ReceivedNotification {
     /// envelope around it. `row` is what the message's own attributes say,
     /// which raw delivery uses; an envelope carries them inside.
     pub fn read(body: &str, row: Option<RowId>) -> Result<Self, MalformedNotification> {
+        // Nearly every body is a notification itself, so that is tried first.
+        let no_notification = match serde_json::from_str(body) {
+            Ok(notification) => return Ok(Self { notification, row }),
+            Err(error) => error,
+        };
         match serde_json::from_str::<Envelope>(body) {
             Ok(envelope) if envelope.kind == "Notification" => Ok(Self {
                 notification: serde_json::from_str(&envelope.message)?,
@@ -109,10 +114,7 @@ impl ReceivedNotification {
                     envelope.attributes.row.as_ref().map(|a| &*a.value),
                 ),
             }),
-            _ => Ok(Self {
-                notification: serde_json::from_str(body)?,
-                row,
-            }),
+            _ => Err(no_notification.into()),
         }
     }
 }

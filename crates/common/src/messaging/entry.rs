@@ -1,7 +1,7 @@
 use std::fmt;
 use std::future::Future;
 
-use uuid::fmt::Hyphenated;
+use compact_str::{CompactString, ToCompactString};
 
 use super::aws::FailedEntry;
 use crate::contract::{RowId, names};
@@ -22,34 +22,33 @@ impl Outgoing {
     /// Bytes that SQS and SNS count: the body, and the name, type and value
     /// of each attribute.
     pub fn size(&self) -> usize {
-        let row = self.row.map_or(0, |row| {
-            let digits = 1 + row.row.checked_ilog10().unwrap_or(0) as usize;
-            names::IMPORT_ID.len()
-                + "String".len()
-                + Hyphenated::LENGTH
-                + names::ROW.len()
-                + "Number".len()
-                + digits
-        });
-        let event_type = self.event_type.map_or(0, |event_type| {
-            names::EVENT_TYPE.len() + "String".len() + event_type.len()
-        });
-        self.body.len() + row + event_type
+        let attributes = self
+            .attributes()
+            .map(|(name, kind, value)| name.len() + kind.len() + value.len());
+        self.body.len() + attributes.sum::<usize>()
     }
 
     /// Name, type and value of each message attribute.
     pub(super) fn attributes(
         &self,
-    ) -> impl Iterator<Item = (&'static str, &'static str, String)> + use<> {
-        let import_id = self
-            .row
-            .map(|row| (names::IMPORT_ID, "String", row.import_id.to_string()));
+    ) -> impl Iterator<Item = (&'static str, &'static str, CompactString)> + use<> {
+        let import_id = self.row.map(|row| {
+            (
+                names::IMPORT_ID,
+                "String",
+                row.import_id.to_compact_string(),
+            )
+        });
         let row = self
             .row
-            .map(|row| (names::ROW, "Number", row.row.to_string()));
-        let event_type = self
-            .event_type
-            .map(|event_type| (names::EVENT_TYPE, "String", event_type.to_owned()));
+            .map(|row| (names::ROW, "Number", row.row.to_compact_string()));
+        let event_type = self.event_type.map(|event_type| {
+            (
+                names::EVENT_TYPE,
+                "String",
+                CompactString::const_new(event_type),
+            )
+        });
         import_id.into_iter().chain(row).chain(event_type)
     }
 }

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use compact_str::{CompactString, ToCompactString};
+
 use super::aws::{Attribute, Attributes, SendEntry};
 use super::delivery::{Receipt, not_before, size_of};
 use super::entry::outcomes;
@@ -61,8 +63,8 @@ impl PutOff {
             (names::PUT_OFF, u64::from(self.times)),
             (names::NOT_BEFORE, self.not_before),
         ] {
-            let value = Attribute::new("Number", number.to_string());
-            attributes.insert(name.to_owned(), value);
+            let value = Attribute::new("Number", number.to_compact_string());
+            attributes.insert(CompactString::const_new(name), value);
         }
         SendEntry {
             id,

@@ -134,9 +134,10 @@ impl RedisLedger {
         lease: Duration,
     ) -> Result<bool, LedgerError> {
         let milliseconds = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+        let sending = sending(owner);
         let claims: Vec<_> = debt_ids
             .iter()
-            .map(|debt_id| (keys::mail(debt_id), sending(owner)))
+            .map(|debt_id| (keys::mail(debt_id), &sending))
             .collect();
         let (claimed,) = redis::pipe()
             .pset_ex(keys::mail_lease(owner), 1, milliseconds)

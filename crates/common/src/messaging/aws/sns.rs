@@ -1,5 +1,8 @@
 //! SNS over AWS Query: <https://docs.aws.amazon.com/sns/latest/api/>.
 
+use std::fmt::{Display, Write};
+
+use compact_str::CompactString;
 use serde::Deserialize;
 
 use super::client::{ATTEMPT_TIMEOUT, Answer, Call, Client};
@@ -72,18 +75,18 @@ impl Sns {
         entries: impl IntoIterator<Item = TopicEntry<'a, A>>,
     ) -> Result<Vec<FailedEntry>, CallError>
     where
-        A: IntoIterator<Item = (&'static str, &'static str, String)>,
+        A: IntoIterator<Item = (&'static str, &'static str, CompactString)>,
     {
         let mut form = Form::new(PUBLISH, topic_arn);
         for (index, entry) in entries.into_iter().enumerate() {
             let at = format!("PublishBatchRequestEntries.member.{}", index + 1);
-            form.add(&format!("{at}.Id"), &index.to_string());
-            form.add(&format!("{at}.Message"), entry.message);
+            form.add(format_args!("{at}.Id"), &index.to_string());
+            form.add(format_args!("{at}.Message"), entry.message);
             for (number, (name, kind, value)) in (1..).zip(entry.attributes) {
                 let at = format!("{at}.MessageAttributes.entry.{number}");
-                form.add(&format!("{at}.Name"), name);
-                form.add(&format!("{at}.Value.DataType"), kind);
-                form.add(&format!("{at}.Value.StringValue"), &value);
+                form.add(format_args!("{at}.Name"), name);
+                form.add(format_args!("{at}.Value.DataType"), kind);
+                form.add(format_args!("{at}.Value.StringValue"), &value);
             }
         }
         let body = self.call(form).await?;
@@ -135,10 +138,9 @@ impl Form {
     }
 
     /// `name` holds nothing that must be encoded.
-    fn add(&mut self, name: &str, value: &str) {
-        self.text.push('&');
-        self.text.push_str(name);
-        self.text.push('=');
+    fn add(&mut self, name: impl Display, value: &str) {
+        // Writing to a text never fails.
+        let _ = write!(self.text, "&{name}=");
         self.text
             .extend(form_urlencoded::byte_serialize(value.as_bytes()));
     }

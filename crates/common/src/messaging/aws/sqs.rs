@@ -1,8 +1,11 @@
 //! SQS over AWS JSON: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/>.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::fmt::Display;
 use std::time::Duration;
 
+use compact_str::CompactString;
+use litemap::LiteMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -36,9 +39,9 @@ pub(in crate::messaging) struct Sqs(Client);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(in crate::messaging) struct Attribute {
-    pub(in crate::messaging) data_type: String,
+    pub(in crate::messaging) data_type: CompactString,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(in crate::messaging) string_value: Option<String>,
+    pub(in crate::messaging) string_value: Option<CompactString>,
     /// In base 64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     binary_value: Option<String>,
@@ -46,9 +49,9 @@ pub(in crate::messaging) struct Attribute {
 
 impl Attribute {
     /// A text or a number.
-    pub(in crate::messaging) fn new(data_type: &str, value: String) -> Self {
+    pub(in crate::messaging) fn new(data_type: &'static str, value: CompactString) -> Self {
         Self {
-            data_type: data_type.to_owned(),
+            data_type: CompactString::const_new(data_type),
             string_value: Some(value),
             binary_value: None,
         }
@@ -56,7 +59,7 @@ impl Attribute {
 
     /// Bytes that SQS counts: type and value.
     pub(in crate::messaging) fn size(&self) -> usize {
-        let text = self.string_value.as_ref().map_or(0, String::len);
+        let text = self.string_value.as_ref().map_or(0, |text| text.len());
         // Four letters of base 64 are three bytes; with padding one or two fewer.
         let binary = self
             .binary_value
@@ -66,8 +69,9 @@ impl Attribute {
     }
 }
 
-/// Message attributes by their names.
-pub(in crate::messaging) type Attributes = BTreeMap<String, Attribute>;
+/// Message attributes by their names: a handful of short texts, so they are in
+/// one piece of memory.
+pub(in crate::messaging) type Attributes = LiteMap<CompactString, Attribute>;
 
 /// An entry of `SendMessageBatch`. Entries are known by their place.
 #[derive(Serialize)]
@@ -314,12 +318,13 @@ impl Sqs {
             timeout,
         };
         let answer = self.0.post(call).await?;
-        if answer.status.is_success() {
-            serde_json::from_slice(&answer.body)
-                .map_err(|error| CallError::new(format!("{target} answered: {error}")))
-        } else {
-            Err(refusal(&answer))
+        if !answer.status.is_success() {
+            return Err(refusal(&answer));
         }
+        let unread = |error: &dyn Display| CallError::new(format!("{target} answered: {error}"));
+        // Checked once as a whole, and not each of its texts.
+        let text = str::from_utf8(&answer.body).map_err(|error| unread(&error))?;
+        serde_json::from_str(text).map_err(|error| unread(&error))
     }
 }
 
