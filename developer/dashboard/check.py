@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 DASHBOARD = ROOT / "grafana/dashboards/pipeline.json"
 ALERTS = ROOT / "prometheus/alerts.yml"
 RUNBOOKS = [ROOT / "docs/RUNBOOK.md", ROOT / "docs/RUNBOOK.pt-BR.md"]
-DATASOURCE = ROOT / "grafana/provisioning/datasources/prometheus.yml"
+DATASOURCE = ROOT / "grafana/provisioning/datasources/datasource.yml"
 
 
 def faults_of_panels(panels):
