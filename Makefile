@@ -30,6 +30,10 @@ ifeq ($(origin MAIL),command line)
 MAIL_OPTION := --mail $(MAIL)
 endif
 
+# Where `make check/dashboard` and `make test/dashboard` keep Grafana's types, Prometheus and its data
+DASHBOARD := $(or $(CARGO_TARGET_DIR),target)/dashboard
+PROMTOOL = $(or $(wildcard $(DASHBOARD)/promtool),$(shell command -v promtool))
+
 # Where `make check/slip` keeps its decoders and writes its slips
 SLIP_CHECK := $(or $(CARGO_TARGET_DIR),target)/slip-check
 
@@ -38,6 +42,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := csv_reader record_parser sns_envelope
 
 .PHONY: help setup build run demo bench bench/guard bench/micro generate dlq/redrive audit reconcile test test/chaos fuzz check check/slip format
+.PHONY: dashboard test/dashboard check/dashboard check/alerts
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z\/-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +102,10 @@ test/chaos: setup build ## Kill and take away everything during imports, and sho
 	@$(DEVSTACK) chaos --seed $(SEED) \
 		$(if $(ROWS),--rows $(ROWS)) $(foreach fault,$(ONLY),--only $(fault))
 
+test/dashboard: setup build ## Ask every query of the dashboard and of the alerts of a live Prometheus, after a demo
+	@developer/setup_prometheus.sh $(DASHBOARD)
+	@python3 developer/dashboard/prove.py $(DEVSTACK) $(DASHBOARD)/prometheus $(DASHBOARD)/run
+
 fuzz: ## Feed the readers with random input for FUZZ_SECONDS=60 each
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || { \
 		echo "cargo-fuzz is not installed: cargo install cargo-fuzz" >&2; exit 1; }
@@ -104,12 +113,37 @@ fuzz: ## Feed the readers with random input for FUZZ_SECONDS=60 each
 		$(CARGO) fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1; \
 	done
 
-check: ## Check format, lints and documentation; licences where cargo-deny is installed
+check: check/alerts ## Check format, lints, documentation and alerts; licences where cargo-deny is installed
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 	$(CARGO) clippy --manifest-path fuzz/Cargo.toml --target-dir $(or $(CARGO_TARGET_DIR),target) -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check; else echo "cargo-deny is not installed: licences are not checked"; fi
+
+check/alerts: ## Check the configuration of Prometheus, its rules and their tests, where promtool is installed
+	@if [ -n "$(PROMTOOL)" ]; then \
+		$(PROMTOOL) check config prometheus/prometheus.yml && $(PROMTOOL) test rules prometheus/alerts_test.yml; \
+	else \
+		echo "promtool is not installed: the alerts are not checked; developer/setup_prometheus.sh $(DASHBOARD) fetches it"; \
+	fi
+
+check/dashboard: $(DASHBOARD)/ready ## Check the dashboard against Grafana's own types, and that each alert is in the runbook
+	@python3 developer/dashboard/pipeline.py --check
+	@cp developer/dashboard/schema.ts $(DASHBOARD)/
+	@python3 developer/dashboard/check.py $(DASHBOARD)/dashboard.ts
+	@cd $(DASHBOARD) && node_modules/.bin/tsc --noEmit --strict --skipLibCheck --target es2022 \
+		--module nodenext --moduleResolution nodenext dashboard.ts
+	@echo "The dashboard is as Grafana's types ask"
+
+$(DASHBOARD)/ready: developer/dashboard/package.json
+	@developer/setup.sh npm
+	@mkdir -p $(DASHBOARD)
+	@cp $< $(DASHBOARD)/
+	cd $(DASHBOARD) && npm install --silent --no-audit --no-fund --no-package-lock
+	@touch $@
+
+dashboard: ## Write grafana/dashboards/pipeline.json by developer/dashboard/pipeline.py
+	@python3 developer/dashboard/pipeline.py
 
 check/slip: $(SLIP_CHECK)/ready ## Read slips of every kind back with other programs; needs python3-venv
 	@rm -rf $(SLIP_CHECK)/slips

@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
 # Installs what `make run`, `make demo` and `make test` need beside Rust, make
 # and a C compiler: redis-server 7.0 or later. With the argument `slip` it
-# installs python3-venv instead, which `make check/slip` needs.
+# installs python3-venv instead, which `make check/slip` needs, and with the
+# argument `npm` that, which `make check/dashboard` needs.
 set -euo pipefail
 
 if [ "${1:-}" = slip ]; then
     package=python3-venv
     # Debian's python3 alone makes no virtual environment.
     if python3 -c 'import ensurepip' 2>/dev/null; then
+        exit 0
+    fi
+elif [ "${1:-}" = npm ]; then
+    package=npm
+    if command -v npm >/dev/null; then
         exit 0
     fi
 else
@@ -25,6 +31,8 @@ redis-server is not in PATH. Install Redis 7.0 or later, then try again:
   Fedora   sudo dnf install redis
   Arch     sudo pacman -S redis
 TEXT
+    elif [ "$package" = npm ]; then
+        echo "npm is not in PATH: install Node.js 20 or later, then try again" >&2
     else
         echo "python3 cannot make a virtual environment: install its module venv, then try again" >&2
     fi

@@ -39,13 +39,14 @@ pub fn billing_chain<L: Ledger, S: BatchSender + Clone + 'static>(
     metrics: &BillingMetrics,
     stop: &CancellationToken,
 ) -> impl Step<In = Incoming, Out = ()> + use<L, S> {
-    Context::new(ledger.clone(), rules.strict_documents, stop.clone())
-        .then(Check::new(ledger.clone(), stop.clone()))
-        .then(Process::new(ledger.clone(), rules.agreement, stop.clone()))
-        .then(Schedule::new(
-            ledger.clone(),
-            publisher,
-            metrics.clone(),
-            stop.clone(),
-        ))
+    let time = |step| metrics.step_duration.with_label_values(&[step]);
+    let context = Context::new(ledger.clone(), rules.strict_documents, stop.clone());
+    let check = Check::new(ledger.clone(), stop.clone());
+    let process = Process::new(ledger.clone(), rules.agreement, stop.clone());
+    let schedule = Schedule::new(ledger.clone(), publisher, metrics.clone(), stop.clone());
+    context
+        .timed(time("context"))
+        .then(check.timed(time("check")))
+        .then(process.timed(time("process")))
+        .then(schedule.timed(time("schedule")))
 }

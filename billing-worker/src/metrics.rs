@@ -1,6 +1,11 @@
 use common::messaging::ConsumerMetrics;
 use common::service::{AppRegistry, MetricsError};
-use prometheus::IntCounter;
+use prometheus::{HistogramVec, IntCounter};
+
+/// Upper bounds of the time that a step takes, in seconds.
+const STEP_SECONDS: [f64; 14] = [
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
+];
 
 /// The metrics of billing-worker.
 #[derive(Clone, Debug)]
@@ -17,6 +22,8 @@ pub struct BillingMetrics {
     pub notifications_sent: IntCounter,
     /// Notifications that SNS did not accept.
     pub notification_errors: IntCounter,
+    /// How long each step takes over a batch, by `step`.
+    pub step_duration: HistogramVec,
 }
 
 impl BillingMetrics {
@@ -43,6 +50,12 @@ impl BillingMetrics {
             notification_errors: registry.counter(
                 "notification_sent_errors_total",
                 "Notifications that SNS did not accept after several tries; they are tried again later.",
+            )?,
+            step_duration: registry.labelled_histogram(
+                "billing_step_duration_seconds",
+                "Time that a step of the chain takes over a batch, waits for what is away included.",
+                &["step"],
+                &STEP_SECONDS,
             )?,
         })
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use common::contract::{DebtRecord, InvalidReason, RowId, RowIdentity};
 use common::ledger::{Claim, LedgerError};
 use common::outage::GaveUp;
+use prometheus::Histogram;
 
 use crate::conflict::Conflict;
 
@@ -140,6 +141,38 @@ pub trait Step: Send + Sync {
         Self: Sized,
     {
         Then { first: self, next }
+    }
+
+    /// The same step; how long it takes over each batch is observed.
+    fn timed(self, duration: Histogram) -> Timed<Self>
+    where
+        Self: Sized,
+    {
+        Timed {
+            step: self,
+            duration,
+        }
+    }
+}
+
+/// A step whose time is observed, one observation a batch.
+#[derive(Clone, Debug)]
+pub struct Timed<S> {
+    step: S,
+    duration: Histogram,
+}
+
+impl<S: Step> Step for Timed<S> {
+    type In = S::In;
+    type Out = S::Out;
+
+    async fn apply(
+        &self,
+        rows: Vec<Row<Self::In>>,
+        ended: &mut Ended,
+    ) -> Result<Vec<Row<Self::Out>>, StepError> {
+        let _taken = self.duration.start_timer();
+        self.step.apply(rows, ended).await
     }
 }
 

@@ -1,8 +1,12 @@
 use common::contract::names::VISIBILITY_TIMEOUT;
-use common::ledger::{LedgerSlot, RedisLedger};
-use common::messaging::{Aws, Consumer, ConsumerOptions, Queue, QueueGauges, QueueWatch, Topic};
+use common::ledger::{LedgerSlot, RedisLedger, RedisMetrics};
+use common::messaging::{
+    Aws, AwsMetrics, Consumer, ConsumerOptions, Queue, QueueGauges, QueueWatch, Topic,
+};
 use common::outage::Dependency;
-use common::service::{AppRegistry, Readiness, StartError, ops_routes, serve_during};
+use common::service::{
+    AppRegistry, DependencyGauges, Readiness, StartError, ops_routes, serve_during,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +36,9 @@ pub async fn run(
     let registry = AppRegistry::new("billing-worker")?;
     let metrics = BillingMetrics::new(&registry)?;
     let gauges = QueueGauges::new(&registry)?;
+    let redis_metrics = RedisMetrics::new(&registry)?;
     let aws = Aws::new(&settings.base).await;
+    let aws = aws.observed(AwsMetrics::new(&registry)?);
     let queue = aws.queue(settings.queue_url.clone());
     let topic = aws.topic(settings.topic_arn.clone(), settings.sns_endpoint.clone());
     let connected = LedgerSlot::default();
@@ -40,10 +46,12 @@ pub async fn run(
         ("Redis", connected.ready_probe()),
         ("SQS", queue.ready_probe()),
         ("SNS", topic.ready_probe()),
-    ]);
+    ])
+    .shown(DependencyGauges::new(&registry)?);
+    let asking = readiness.clone().watch();
     let work = async {
         let ledger = tokio::select! {
-            ledger = RedisLedger::connect(&settings.redis, settings.expiration) => ledger?,
+            ledger = RedisLedger::connect(&settings.redis, settings.expiration) => ledger?.observed(redis_metrics),
             () = stop.cancelled() => return Ok(()),
         };
         connected.put(&ledger);
@@ -53,7 +61,10 @@ pub async fn run(
         }
     };
     let routes = ops_routes(registry, readiness);
-    serve_during(listener, routes, stop.clone(), Box::pin(work)).await
+    tokio::select! {
+        ended = serve_during(listener, routes, stop.clone(), Box::pin(work)) => ended,
+        never = asking => match never {},
+    }
 }
 
 async fn consume(

@@ -11,6 +11,7 @@
 //! | [`import`] | the records of a file → batches → SQS, from the checkpoint on |
 //! | [`progress`] | when each import last moved, and when it came to its end |
 //! | [`rejections`] | rows that somebody should look at, with reason and record |
+//! | [`responses`] | answers of the API are counted |
 //! | [`retention`] | old files are removed |
 
 pub mod acceptance;
@@ -22,6 +23,7 @@ pub mod intake;
 mod metrics;
 pub mod progress;
 pub mod rejections;
+pub mod responses;
 pub mod retention;
 mod run;
 mod settings;

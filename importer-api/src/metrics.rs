@@ -1,5 +1,9 @@
+use common::ledger::ImportState;
 use common::service::{AppRegistry, MetricsError};
-use prometheus::{Histogram, IntCounter, IntGauge};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+
+use crate::progress::ROW_STATES;
+use crate::responses::CLASSES;
 
 /// Upper bounds of the import duration, in seconds.
 const DURATION_BUCKETS: [f64; 12] = [
@@ -11,6 +15,8 @@ const DURATION_BUCKETS: [f64; 12] = [
 pub struct ImporterMetrics {
     /// Messages that SQS accepted.
     pub sent: IntCounter,
+    /// Rows that are sent, or recorded as INVALID.
+    pub rows: IntCounter,
     /// Messages that SQS did not accept.
     pub failed: IntCounter,
     /// Rows that cannot be sent.
@@ -19,6 +25,14 @@ pub struct ImporterMetrics {
     pub open: IntGauge,
     /// Those of them that make no progress.
     pub stalled: IntGauge,
+    /// Rows of the imports that are open, by how far they are: `state`.
+    pub open_rows: IntGaugeVec,
+    /// When the one of them last moved that has been still for longest.
+    pub last_progress: IntGauge,
+    /// Imports that came to their end, by `state`.
+    pub ended: IntCounterVec,
+    /// Answers of the API, by `class` of their status.
+    pub responses: IntCounterVec,
     /// From the answer to an upload to its last row accepted by SQS.
     pub duration: Histogram,
 }
@@ -26,10 +40,14 @@ pub struct ImporterMetrics {
 impl ImporterMetrics {
     /// Registers the metrics.
     pub fn new(registry: &AppRegistry) -> Result<Self, MetricsError> {
-        Ok(Self {
+        let metrics = Self {
             sent: registry.counter(
                 "csv_processor_messages_sent_total",
                 "Messages that SQS accepted.",
+            )?,
+            rows: registry.counter(
+                "csv_processor_rows_total",
+                "Rows that the importer is done with: sent, or recorded as INVALID.",
             )?,
             failed: registry.counter(
                 "csv_processor_messages_failed_total",
@@ -47,11 +65,45 @@ impl ImporterMetrics {
                 "imports_stalled",
                 "Imports that have made no progress for ten minutes, of all replicas together.",
             )?,
+            open_rows: registry.labelled_gauge(
+                "imports_open_rows",
+                "Rows of the imports that are not at their end, by how far they are; a row may be in several states.",
+                &["state"],
+            )?,
+            last_progress: registry.gauge(
+                "imports_last_progress_timestamp_seconds",
+                "When the open import that has been still for longest last moved; the time of the look where none is open.",
+            )?,
+            ended: registry.labelled_counter(
+                "imports_ended_total",
+                "Imports that this process saw come to their end, by the state in which they are.",
+                &["state"],
+            )?,
+            responses: registry.labelled_counter(
+                "http_responses_total",
+                "Answers of the API and its pages, by the class of their status.",
+                &["class"],
+            )?,
             duration: registry.histogram(
                 "csv_processor_duration_seconds",
                 "Time from the acceptance of a file to its last row accepted by SQS, one observation a file.",
                 &DURATION_BUCKETS,
             )?,
-        })
+        };
+        metrics.show_labels();
+        Ok(metrics)
+    }
+
+    /// Shows every value of a label before its first time.
+    fn show_labels(&self) {
+        for state in ROW_STATES {
+            self.open_rows.with_label_values(&[state]);
+        }
+        for state in ImportState::LAST {
+            self.ended.with_label_values(&[state.name()]);
+        }
+        for class in CLASSES {
+            self.responses.with_label_values(&[class]);
+        }
     }
 }

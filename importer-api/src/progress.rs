@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use common::ledger::{ImportLedger, ImportState, LedgerError};
+use common::ledger::{ImportLedger, ImportState, ImportStatus, LedgerError};
 use common::outage::wait;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -28,8 +28,80 @@ pub async fn watch_progress<L: ImportLedger>(
     }
 }
 
+/// What a look found of the imports that are open.
+struct Found {
+    open: i64,
+    stalled: i64,
+    /// When the one of them last moved that has been still for longest.
+    last_progress: Timestamp,
+    /// Rows in each of [`ROW_STATES`].
+    rows: [u64; ROW_STATES.len()],
+}
+
+impl Found {
+    fn at(now: Timestamp) -> Self {
+        Self {
+            open: 0,
+            stalled: 0,
+            last_progress: now,
+            rows: [0; ROW_STATES.len()],
+        }
+    }
+
+    fn add(&mut self, status: &ImportStatus, state: ImportState) {
+        self.open += 1;
+        if state == ImportState::Stalled {
+            self.stalled += 1;
+        }
+        if !matches!(state, ImportState::Cancelled | ImportState::Failed) {
+            self.last_progress = self.last_progress.min(status.progressed_at);
+        }
+        for (sum, rows) in self.rows.iter_mut().zip(rows_by_state(status)) {
+            *sum += rows;
+        }
+    }
+
+    fn show(&self, metrics: &ImporterMetrics) {
+        metrics.open.set(self.open);
+        metrics.stalled.set(self.stalled);
+        metrics.last_progress.set(self.last_progress.as_second());
+        for (state, rows) in ROW_STATES.into_iter().zip(self.rows) {
+            let gauge = metrics.open_rows.with_label_values(&[state]);
+            gauge.set(i64::try_from(rows).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+/// How far a row may be, in the order of [`rows_by_state`].
+pub(crate) const ROW_STATES: [&str; 9] = [
+    "accepted",
+    "sent",
+    "billed",
+    "skipped",
+    "invalid",
+    "not_sent",
+    "notified",
+    "mailed",
+    "undeliverable",
+];
+
+fn rows_by_state(status: &ImportStatus) -> [u64; ROW_STATES.len()] {
+    let counts = &status.counts;
+    [
+        counts.rows,
+        status.sent,
+        counts.billed,
+        counts.skipped,
+        counts.invalid,
+        counts.not_sent,
+        counts.notified,
+        counts.mailed,
+        counts.undeliverable,
+    ]
+}
+
 async fn look<L: ImportLedger>(ledger: &L, metrics: &ImporterMetrics) -> Result<(), LedgerError> {
-    let (mut open, mut stalled) = (0, 0);
+    let mut found = Found::at(Timestamp::now());
     for import_id in ledger.open_imports().await? {
         let now = Timestamp::now();
         let Some(status) = ledger.observe_import(import_id, now).await? else {
@@ -37,18 +109,17 @@ async fn look<L: ImportLedger>(ledger: &L, metrics: &ImporterMetrics) -> Result<
         };
         let state = status.state(now);
         if status.is_over() {
+            let ended = metrics.ended.with_label_values(&[state.name()]);
+            ended.inc();
             info!(%import_id, state = state.name(), counts = ?status.counts, "Import is at its end");
             continue;
         }
-        open += 1;
-        if state == ImportState::Stalled {
-            stalled += 1;
-        }
+        found.add(&status, state);
     }
-    if stalled > metrics.stalled.get() {
+    if found.stalled > metrics.stalled.get() {
+        let stalled = found.stalled;
         warn!(stalled, "Imports make no progress; reconcile them");
     }
-    metrics.open.set(open);
-    metrics.stalled.set(stalled);
+    found.show(metrics);
     Ok(())
 }

@@ -2,9 +2,12 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use common::ledger::{LedgerSlot, RedisLedger};
-use common::messaging::Aws;
-use common::service::{AppRegistry, Readiness, StartError, ops_routes, serve_during};
+use axum::middleware::from_fn_with_state;
+use common::ledger::{LedgerSlot, RedisLedger, RedisMetrics};
+use common::messaging::{Aws, AwsMetrics};
+use common::service::{
+    AppRegistry, DependencyGauges, Readiness, StartError, ops_routes, serve_during,
+};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -14,6 +17,7 @@ use tracing::warn;
 use crate::http::{Shared, UploadLimits, routes};
 use crate::import::Importer;
 use crate::progress::watch_progress;
+use crate::responses::count;
 use crate::retention::remove_finished;
 use crate::spool::{Spool, SpoolError};
 use crate::{ImporterMetrics, Settings};
@@ -41,13 +45,16 @@ pub async fn run(
         context: format!("SPOOL_DIR {} cannot be read", settings.spool_dir.display()),
         source,
     })?;
+    let redis_metrics = RedisMetrics::new(&registry)?;
     let aws = Aws::new(&settings.base).await;
+    let aws = aws.observed(AwsMetrics::new(&registry)?);
     let queue = aws.queue(settings.queue_url.clone());
     let connected = LedgerSlot::default();
     let readiness = Readiness::of([
         ("Redis", connected.ready_probe()),
         ("SQS", queue.ready_probe()),
-    ]);
+    ])
+    .shown(DependencyGauges::new(&registry)?);
     let (accepted, incoming) = mpsc::unbounded_channel();
     if settings.tokens.is_open() && !settings.base.bind_address.is_loopback() {
         warn!(
@@ -63,10 +70,12 @@ pub async fn run(
         limits: UploadLimits::new(settings.uploads),
         stop: stop.clone(),
     };
-    let routes = routes(shared, settings.tokens).merge(ops_routes(registry, readiness));
+    let api = routes(shared, settings.tokens);
+    let api = api.layer(from_fn_with_state(metrics.clone(), count));
+    let asking = readiness.clone().watch();
     let work = async {
         let ledger = tokio::select! {
-            ledger = RedisLedger::connect(&settings.redis, settings.expiration) => ledger?,
+            ledger = RedisLedger::connect(&settings.redis, settings.expiration) => ledger?.observed(redis_metrics),
             () = stop.cancelled() => return Ok(()),
         };
         connected.put(&ledger);
@@ -84,7 +93,11 @@ pub async fn run(
         tokio::join!(importer.run(unfinished, incoming), watching, cleaning);
         Ok(())
     };
-    serve_during(listener, routes, stop.clone(), Box::pin(work)).await
+    let routes = api.merge(ops_routes(registry, readiness));
+    tokio::select! {
+        ended = serve_during(listener, routes, stop.clone(), Box::pin(work)) => ended,
+        never = asking => match never {},
+    }
 }
 
 async fn open_spool(folder: &Path) -> Result<Spool, SpoolError> {

@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
-use common::ledger::{LedgerSlot, RedisLedger};
-use common::messaging::{Aws, Consumer, ConsumerOptions, QueueGauges, QueueWatch};
+use common::ledger::{LedgerSlot, RedisLedger, RedisMetrics};
+use common::messaging::{Aws, AwsMetrics, Consumer, ConsumerOptions, QueueGauges, QueueWatch};
 use common::outage::Dependency;
-use common::service::{AppRegistry, Readiness, ReadyProbe, StartError, ops_routes, serve_during};
+use common::service::{
+    AppRegistry, DependencyGauges, Readiness, ReadyProbe, StartError, ops_routes, serve_during,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -63,7 +65,9 @@ pub async fn run_over<T: Transport>(
     let metrics = MailMetrics::new(&registry)?;
     let transport = Arc::new(transport(&metrics)?);
     let gauges = QueueGauges::new(&registry)?;
+    let redis_metrics = RedisMetrics::new(&registry)?;
     let aws = Aws::new(&settings.base).await;
+    let aws = aws.observed(AwsMetrics::new(&registry)?);
     let queue = aws.queue(settings.queue_url.clone());
     let connected = LedgerSlot::default();
     let readiness = Readiness::of([
@@ -75,10 +79,12 @@ pub async fn run_over<T: Transport>(
                 transport.ready().await.is_ok()
             }),
         ),
-    ]);
+    ])
+    .shown(DependencyGauges::new(&registry)?);
+    let asking = readiness.clone().watch();
     let work = async {
         let ledger = tokio::select! {
-            ledger = RedisLedger::connect(&settings.redis, None) => ledger?,
+            ledger = RedisLedger::connect(&settings.redis, None) => ledger?.observed(redis_metrics),
             () = stop.cancelled() => return Ok(()),
         };
         connected.put(&ledger);
@@ -103,5 +109,8 @@ pub async fn run_over<T: Transport>(
         }
     };
     let routes = ops_routes(registry, readiness);
-    serve_during(listener, routes, stop.clone(), Box::pin(work)).await
+    tokio::select! {
+        ended = serve_during(listener, routes, stop.clone(), Box::pin(work)) => ended,
+        never = asking => match never {},
+    }
 }

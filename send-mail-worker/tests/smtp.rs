@@ -252,6 +252,23 @@ async fn a_connection_that_was_idle_for_long_is_asked_whether_it_is_there() {
 }
 
 #[tokio::test]
+async fn who_asks_often_whether_it_is_ready_learns_that_the_server_is_gone() {
+    let server = SmtpServer::start().await.unwrap();
+    let client = Client::of(&server);
+    client.smtp.ready().await.unwrap();
+    server.close_connections().await;
+    server.misbehave(Fault::new(Stage::Greeting, Act::Answer("421 full")));
+    let mut found = Ok(());
+    for _ in 0..4 {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(10)).await;
+        tokio::time::resume();
+        found = client.smtp.ready().await;
+    }
+    assert!(found.unwrap_err().to_string().contains("421"));
+}
+
+#[tokio::test]
 async fn it_says_goodbye_when_it_goes() {
     let server = SmtpServer::start().await.unwrap();
     let client = Client::of(&server);

@@ -137,7 +137,10 @@ where
             tokio::select! {
                 result = in_order.next() => match result {
                     None => break,
-                    Some(Ok(behind)) if failure.is_none() => *position = behind,
+                    Some(Ok(behind)) if failure.is_none() => {
+                        importer.metrics.rows.inc_by(behind.rows.saturating_sub(position.rows));
+                        *position = behind;
+                    }
                     // Behind a batch that was not sent: sent again later.
                     Some(Ok(_)) => {}
                     Some(Err(error)) => {

@@ -11,7 +11,7 @@ use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Noop, Quit, Rcpt, Rset};
 use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::{Response, Severity};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::failure::Failure;
 
@@ -53,6 +53,8 @@ pub(super) struct Connection {
     /// Every command so far was answered, so that the next answer belongs to
     /// the next command.
     in_step: bool,
+    /// When the server answered last.
+    heard: Instant,
 }
 
 impl Connection {
@@ -61,7 +63,13 @@ impl Connection {
             smtp,
             timeout,
             in_step: true,
+            heard: Instant::now(),
         }
+    }
+
+    /// For how long the server has said nothing.
+    pub(super) fn silence(&self) -> Duration {
+        self.heard.elapsed()
     }
 
     /// Whether it can be used for another message.
@@ -151,6 +159,7 @@ impl Connection {
     }
 
     fn completed(&mut self, answer: &Response) -> Result<(), Failure> {
+        self.heard = Instant::now();
         self.in_step = answer.code().severity == Severity::PositiveCompletion;
         self.in_step.then_some(()).ok_or_else(out_of_step)
     }

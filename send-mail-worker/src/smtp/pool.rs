@@ -5,26 +5,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::Instant;
 
 use super::connection::Connection;
 
-/// A connection that was idle for longer is asked whether it is still there:
-/// servers and routers drop idle ones without a word.
+/// A connection over which the server said nothing for longer is asked whether
+/// it is still there: servers and routers drop idle ones without a word.
 const FRESH: Duration = Duration::from_secs(30);
 
 /// Connections are opened only by who has room and finds none idle, hence
 /// there are never more than there is room for.
 #[derive(Debug)]
 pub(super) struct Pool {
-    idle: Mutex<Vec<Idle>>,
+    idle: Mutex<Vec<Connection>>,
     room: Semaphore,
-}
-
-#[derive(Debug)]
-struct Idle {
-    connection: Connection,
-    since: Instant,
 }
 
 /// The right to use one connection.
@@ -53,11 +46,8 @@ impl Pool {
     /// A connection that is there as far as anybody knows.
     pub(super) async fn idle(&self) -> Option<Connection> {
         loop {
-            let Idle {
-                mut connection,
-                since,
-            } = self.kept().pop()?;
-            if since.elapsed() > FRESH {
+            let mut connection = self.kept().pop()?;
+            if connection.silence() > FRESH {
                 connection.check().await;
             }
             if connection.is_usable() {
@@ -66,7 +56,7 @@ impl Pool {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<Idle>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -75,10 +65,7 @@ impl Room<'_> {
     /// Gives a connection back, if it is still good for anything.
     pub(super) fn put_back(self, connection: Connection) {
         if connection.is_usable() {
-            self.pool.kept().push(Idle {
-                connection,
-                since: Instant::now(),
-            });
+            self.pool.kept().push(connection);
         }
     }
 }

@@ -90,6 +90,14 @@ pub enum ImportState {
 }
 
 impl ImportState {
+    /// Those that an import may have at its end.
+    pub const LAST: [Self; 4] = [
+        Self::Completed,
+        Self::CompletedWithErrors,
+        Self::Cancelled,
+        Self::Failed,
+    ];
+
     /// Name in answers.
     pub fn name(self) -> &'static str {
         match self {

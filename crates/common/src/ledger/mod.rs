@@ -29,7 +29,7 @@ pub use imports::{
     ImportLedger, ImportState, ImportStatus, KeyedUpload, NewImport, OutcomeCounts, STALLED_AFTER,
 };
 pub use mails::{MailClaim, MailEnd, MailLedger};
-pub use redis::RedisLedger;
+pub use redis::{RedisLedger, RedisMetrics};
 pub use registered::RegisteredImports;
 pub use rows::{EndedRow, Outcome, Progress, RowFacts, RowLedger};
 pub use slot::LedgerSlot;

@@ -7,6 +7,7 @@
 
 mod client;
 mod credentials;
+mod metrics;
 mod signature;
 mod sns;
 mod sqs;
@@ -20,6 +21,7 @@ use client::{Client, Http};
 use credentials::Credentials;
 use sns::Sns;
 
+pub use metrics::AwsMetrics;
 pub(super) use sns::{Sns as SnsCalls, TopicEntry};
 pub(super) use sqs::{
     Attribute, Attributes, DeleteEntry, FailedEntry, Message, Receive, SendEntry, Sqs,
@@ -33,6 +35,7 @@ pub struct Aws {
     credentials: Credentials,
     region: String,
     sqs_endpoint: Option<String>,
+    metrics: Option<AwsMetrics>,
 }
 
 impl Aws {
@@ -63,7 +66,15 @@ impl Aws {
             credentials,
             region: settings.region.clone(),
             sqs_endpoint: settings.sqs_endpoint.clone(),
+            metrics: None,
         }
+    }
+
+    /// The same; the calls of what it makes from now on are observed.
+    #[must_use]
+    pub fn observed(mut self, metrics: AwsMetrics) -> Self {
+        self.metrics = Some(metrics);
+        self
     }
 
     /// The queue at that URL.
@@ -86,13 +97,15 @@ impl Aws {
         let region = arn.split(':').nth(3).filter(|region| !region.is_empty());
         let region = region.unwrap_or(&self.region);
         let endpoint = endpoint.unwrap_or_else(|| endpoint_of("sns", region));
-        let sns = Sns::new(self.client("sns", region, endpoint));
-        Topic::new(sns, arn)
+        let client = self.client("sns", region, endpoint);
+        let client = client.observed(self.metrics.as_ref(), &sns::OPERATIONS);
+        Topic::new(Sns::new(client), arn)
     }
 
     fn sqs(&self, endpoint: Option<String>) -> Sqs {
         let endpoint = endpoint.unwrap_or_else(|| endpoint_of("sqs", &self.region));
-        Sqs::new(self.client("sqs", &self.region, endpoint))
+        let client = self.client("sqs", &self.region, endpoint);
+        Sqs::new(client.observed(self.metrics.as_ref(), &sqs::OPERATIONS))
     }
 
     fn client(&self, service: &'static str, region: &str, endpoint: String) -> Client {

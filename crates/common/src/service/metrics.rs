@@ -2,10 +2,13 @@ use std::collections::HashMap;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use thiserror::Error;
+
+#[cfg(target_os = "linux")]
+use super::process_metrics::ProcessMetrics;
 
 /// A metric could not be registered or written: two metrics of one name, or
 /// a name that Prometheus does not take. A fault of the program.
@@ -19,10 +22,22 @@ pub struct MetricsError(#[from] prometheus::Error);
 pub struct AppRegistry(Registry);
 
 impl AppRegistry {
-    /// An empty registry for that service.
+    /// A registry for that service. It has what every process shows: its
+    /// version and, on Linux, what it takes of the machine.
     pub fn new(app: &str) -> Result<Self, MetricsError> {
         let labels = HashMap::from([("app".to_owned(), app.to_owned())]);
-        Ok(Self(Registry::new_custom(None, Some(labels))?))
+        let registry = Self(Registry::new_custom(None, Some(labels))?);
+        let version = registry.labelled_gauge(
+            "build_info",
+            "Always 1; the label is the version that runs.",
+            &["version"],
+        )?;
+        version
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
+        #[cfg(target_os = "linux")]
+        registry.0.register(Box::new(ProcessMetrics::new()?))?;
+        Ok(registry)
     }
 
     /// A new counter at 0.
@@ -41,6 +56,17 @@ impl AppRegistry {
         let counters = IntCounterVec::new(Opts::new(name, help), &[label])?;
         let counters = self.register(counters)?;
         Ok(values.map(|value| counters.with_label_values(&[value])))
+    }
+
+    /// A new counter for each set of values of those labels, which must be
+    /// bounded.
+    pub fn labelled_counter(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntCounterVec, MetricsError> {
+        self.register(IntCounterVec::new(Opts::new(name, help), labels)?)
     }
 
     /// A new gauge at 0.
@@ -68,6 +94,19 @@ impl AppRegistry {
     ) -> Result<Histogram, MetricsError> {
         let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
         self.register(Histogram::with_opts(options)?)
+    }
+
+    /// A new histogram for each set of values of those labels, which must be
+    /// bounded.
+    pub fn labelled_histogram(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        buckets: &[f64],
+    ) -> Result<HistogramVec, MetricsError> {
+        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        self.register(HistogramVec::new(options, labels)?)
     }
 
     /// All metrics in the Prometheus text format.
@@ -101,6 +140,14 @@ mod tests {
         ] {
             assert!(text.contains(line), "{text}");
         }
+    }
+
+    #[test]
+    fn the_version_that_runs_is_told() {
+        let text = AppRegistry::new("a").unwrap().render().unwrap();
+        let version = env!("CARGO_PKG_VERSION");
+        let line = format!("build_info{{version=\"{version}\",app=\"a\"}} 1");
+        assert!(text.contains(&line), "{text}");
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! Running a process: settings, telemetry, metrics, ops routes, shutdown.
 
+mod dependencies;
 mod metrics;
 mod ops;
 mod process;
+#[cfg(target_os = "linux")]
+mod process_metrics;
 mod readiness;
 mod server;
 mod settings;
 mod telemetry;
 
+pub use dependencies::DependencyGauges;
 pub use metrics::{AppRegistry, MetricsError};
 pub use ops::ops_routes;
 pub use process::{StartError, service_main};

@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -10,12 +11,16 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use serde_json::json;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::DependencyGauges;
 
 /// Longest time that a dependency may take to answer a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an answer is used again, so that who asks often is no load.
 const REUSED_FOR: Duration = Duration::from_secs(1);
+/// Time between two looks for the gauges.
+const WATCH_INTERVAL: Duration = Duration::from_secs(10);
 /// When to ask again, in seconds.
 const RETRY_AFTER: &str = "5";
 
@@ -27,6 +32,7 @@ type Probe = Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 pub struct Readiness {
     probes: Arc<Vec<(&'static str, Probe)>>,
     found: Arc<Mutex<Option<Found>>>,
+    gauges: Option<DependencyGauges>,
 }
 
 struct Found {
@@ -50,7 +56,19 @@ impl Readiness {
         Self {
             probes: Arc::new(probes.into_iter().map(|(name, p)| (name, p.0)).collect()),
             found: Arc::default(),
+            gauges: None,
         }
+    }
+
+    /// The same; what is found is shown in these gauges, which are 0 until
+    /// somebody asked.
+    #[must_use]
+    pub fn shown(mut self, gauges: DependencyGauges) -> Self {
+        for (name, _) in self.probes.iter() {
+            gauges.set(name, false);
+        }
+        self.gauges = Some(gauges);
+        self
     }
 
     /// Names of what does not answer, at most a second old. Probes run side by
@@ -67,11 +85,27 @@ impl Readiness {
             (!answers.unwrap_or(false)).then_some(*name)
         }));
         let away: Vec<_> = answers.await.into_iter().flatten().collect();
+        if let Some(gauges) = &self.gauges {
+            for (name, _) in self.probes.iter() {
+                gauges.set(name, !away.contains(name));
+            }
+        }
         *found = Some(Found {
             at: Instant::now(),
             away: away.clone(),
         });
         away
+    }
+
+    /// Asks every ten seconds, so that the gauges are right where nobody else
+    /// asks.
+    pub async fn watch(self) -> Infallible {
+        let mut looks = tokio::time::interval(WATCH_INTERVAL);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            self.away().await;
+        }
     }
 
     /// The answer to `GET /ready`.
@@ -109,9 +143,10 @@ impl ReadyProbe {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
+    use crate::service::AppRegistry;
 
     fn probe(asked: &Arc<AtomicUsize>, answer: bool) -> ReadyProbe {
         ReadyProbe::new(asked, move |asked| async move {
@@ -154,5 +189,35 @@ mod tests {
         tokio::time::advance(REUSED_FOR).await;
         readiness.away().await;
         assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_gauges_follow_what_answers() {
+        let up = Arc::new(AtomicBool::new(false));
+        let flaky = ReadyProbe::new(&up, |up| async move { up.load(Ordering::Relaxed) });
+        let asked = Arc::new(AtomicUsize::new(0));
+        let registry = AppRegistry::new("a").unwrap();
+        let gauges = DependencyGauges::new(&registry).unwrap();
+        let readiness =
+            Readiness::of([("flaky", flaky), ("up", probe(&asked, true))]).shown(gauges);
+        let shown = |name: &str, value: u8| {
+            let line = format!("dependency_up{{dependency=\"{name}\",app=\"a\"}} {value}");
+            registry.render().unwrap().contains(&line)
+        };
+        assert!(shown("flaky", 0) && shown("up", 0));
+        let follows = async {
+            tokio::time::sleep(WATCH_INTERVAL / 2).await;
+            assert!(shown("flaky", 0) && shown("up", 1));
+            up.store(true, Ordering::Relaxed);
+            tokio::time::sleep(WATCH_INTERVAL).await;
+            assert!(shown("flaky", 1) && shown("up", 1));
+            up.store(false, Ordering::Relaxed);
+            tokio::time::sleep(WATCH_INTERVAL).await;
+            assert!(shown("flaky", 0) && shown("up", 1));
+        };
+        tokio::select! {
+            never = readiness.watch() => match never {},
+            () = follows => {}
+        }
     }
 }

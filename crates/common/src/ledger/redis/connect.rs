@@ -6,6 +6,7 @@ use redis::io::tcp::TcpSettings;
 use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError, Script};
 use tracing::{info, warn};
 
+use super::connection::{Connection, RedisMetrics};
 use super::mails::{claim_script, end_script, release_script};
 use super::rows::marking_script;
 use crate::outage::Outage;
@@ -18,7 +19,7 @@ const OLDEST_MAJOR: u32 = 7;
 /// most the operation timeout.
 #[derive(Clone)]
 pub struct RedisLedger {
-    pub(super) connection: ConnectionManager,
+    pub(super) connection: Connection,
     pub(super) outage: Outage,
     /// How long claims and imports are kept; `None`: for ever.
     pub(super) expiration: Option<Duration>,
@@ -67,7 +68,10 @@ impl RedisLedger {
             );
         }
         Ok(Self {
-            connection: manager,
+            connection: Connection {
+                manager,
+                metrics: None,
+            },
             outage: Outage::new("Redis"),
             expiration,
             marking: Arc::new(marking_script()),
@@ -75,6 +79,14 @@ impl RedisLedger {
             release_mails: Arc::new(release_script()),
             end_mails: Arc::new(end_script()),
         })
+    }
+
+    /// The same ledger; its calls, and those of its clones from now on, are
+    /// observed.
+    #[must_use]
+    pub fn observed(mut self, metrics: RedisMetrics) -> Self {
+        self.connection.metrics = Some(metrics);
+        self
     }
 
     fn manager(settings: &RedisSettings) -> Result<ConnectionManager, RedisError> {

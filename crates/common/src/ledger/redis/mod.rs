@@ -2,6 +2,7 @@
 
 mod agreements;
 mod connect;
+mod connection;
 mod debts;
 mod error;
 mod imports;
@@ -11,6 +12,7 @@ mod reason;
 mod rows;
 
 pub use connect::RedisLedger;
+pub use connection::RedisMetrics;
 
 use super::{Ledger, LedgerError};
 use crate::outage::{Dependency, Outage};

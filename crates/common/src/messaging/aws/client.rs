@@ -13,6 +13,7 @@ use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use super::AwsMetrics;
 use super::credentials::Credentials;
 use super::signature::{Signer, TARGET};
 use crate::messaging::CallError;
@@ -79,6 +80,8 @@ pub(super) struct Client {
     credentials: Credentials,
     signer: Signer,
     endpoint: Arc<Endpoint>,
+    service: &'static str,
+    metrics: Option<AwsMetrics>,
 }
 
 /// Where a service is.
@@ -103,8 +106,9 @@ impl Endpoint {
 
 /// A call: the headers that name its form, and its body.
 pub(super) struct Call {
+    pub(super) operation: &'static str,
     pub(super) content_type: &'static str,
-    /// The operation, where the body does not name it.
+    /// The operation as a header, where the body does not name it.
     pub(super) target: Option<&'static str>,
     pub(super) body: Bytes,
     /// Longest wait for the answer to one attempt.
@@ -130,7 +134,18 @@ impl Client {
             credentials,
             signer: Signer::new(service, region),
             endpoint: Arc::new(Endpoint::new(endpoint)),
+            service,
+            metrics: None,
         }
+    }
+
+    /// The same client; its calls, of which these are expected, are observed.
+    pub(super) fn observed(mut self, metrics: Option<&AwsMetrics>, operations: &[&str]) -> Self {
+        if let Some(metrics) = metrics {
+            metrics.expect(self.service, operations);
+        }
+        self.metrics = metrics.cloned();
+        self
     }
 
     /// Makes a call, with a few attempts where the connection breaks or the
@@ -139,14 +154,22 @@ impl Client {
     /// # Errors
     /// When no attempt was answered, or there are no credentials.
     pub(super) async fn post(&self, call: Call) -> Result<Answer, CallError> {
+        let posting = self.attempts(&call);
+        match &self.metrics {
+            Some(metrics) => metrics.observe(self.service, call.operation, posting).await,
+            None => posting.await,
+        }
+    }
+
+    async fn attempts(&self, call: &Call) -> Result<Answer, CallError> {
         let mut backoff = outage_backoff();
         for _ in 1..ATTEMPTS {
-            match self.attempt(&call).await {
+            match self.attempt(call).await {
                 Ok(answer) if !is_busy(answer.status) => return Ok(answer),
                 _ => tokio::time::sleep(backoff.next_wait()).await,
             }
         }
-        self.attempt(&call).await
+        self.attempt(call).await
     }
 
     async fn attempt(&self, call: &Call) -> Result<Answer, CallError> {

@@ -12,6 +12,11 @@ use crate::messaging::CallError;
 /// The version of the interface.
 const VERSION: &str = "2010-03-31";
 
+/// The operations that a service calls.
+pub(super) const OPERATIONS: [&str; 2] = [PUBLISH, PROBE];
+const PUBLISH: &str = "PublishBatch";
+const PROBE: &str = "GetTopicAttributes";
+
 /// Bytes that most requests have room in.
 const TYPICAL_FORM: usize = 20 * 1024;
 
@@ -72,7 +77,7 @@ impl Sns {
     where
         A: IntoIterator<Item = (&'static str, &'static str, CompactString)>,
     {
-        let mut form = Form::new("PublishBatch", topic_arn);
+        let mut form = Form::new(PUBLISH, topic_arn);
         for (index, entry) in entries.into_iter().enumerate() {
             let at = format!("PublishBatchRequestEntries.member.{}", index + 1);
             form.add(format_args!("{at}.Id"), &index.to_string());
@@ -93,16 +98,16 @@ impl Sns {
     /// `GetTopicAttributes`, whose answer is not looked at: whether the topic
     /// answers.
     pub(in crate::messaging) async fn probe(&self, topic_arn: &str) -> Result<(), CallError> {
-        self.call(Form::new("GetTopicAttributes", topic_arn))
-            .await?;
+        self.call(Form::new(PROBE, topic_arn)).await?;
         Ok(())
     }
 
     async fn call(&self, form: Form) -> Result<String, CallError> {
         let call = Call {
+            operation: form.action,
             content_type: "application/x-www-form-urlencoded",
             target: None,
-            body: form.0.into_bytes().into(),
+            body: form.text.into_bytes().into(),
             timeout: ATTEMPT_TIMEOUT,
         };
         let answer = self.0.post(call).await?;
@@ -115,15 +120,19 @@ impl Sns {
 }
 
 /// The parameters of a call.
-struct Form(String);
+struct Form {
+    action: &'static str,
+    text: String,
+}
 
 impl Form {
-    fn new(action: &str, topic_arn: &str) -> Self {
-        let mut form = Self(String::with_capacity(TYPICAL_FORM));
-        form.0.push_str("Action=");
-        form.0.push_str(action);
-        form.0.push_str("&Version=");
-        form.0.push_str(VERSION);
+    fn new(action: &'static str, topic_arn: &str) -> Self {
+        let text = String::with_capacity(TYPICAL_FORM);
+        let mut form = Self { action, text };
+        form.text.push_str("Action=");
+        form.text.push_str(action);
+        form.text.push_str("&Version=");
+        form.text.push_str(VERSION);
         form.add("TopicArn", topic_arn);
         form
     }
@@ -131,8 +140,8 @@ impl Form {
     /// `name` holds nothing that must be encoded.
     fn add(&mut self, name: impl Display, value: &str) {
         // Writing to a text never fails.
-        let _ = write!(self.0, "&{name}=");
-        self.0
+        let _ = write!(self.text, "&{name}=");
+        self.text
             .extend(form_urlencoded::byte_serialize(value.as_bytes()));
     }
 }
@@ -198,7 +207,7 @@ mod tests {
         let mut form = Form::new("PublishBatch", "arn:aws:sns:a:b:c");
         form.add("Message", "{\"name\":\"Zé & Cia\"}");
         assert_eq!(
-            form.0,
+            form.text,
             "Action=PublishBatch&Version=2010-03-31&TopicArn=arn%3Aaws%3Asns%3Aa%3Ab%3Ac\
              &Message=%7B%22name%22%3A%22Z%C3%A9+%26+Cia%22%7D"
         );

@@ -15,6 +15,19 @@ use crate::messaging::CallError;
 /// A receive may wait that much longer than its long poll.
 const RECEIVE_MARGIN: Duration = Duration::from_secs(10);
 
+/// The interface, as the header of a call names it before the operation.
+const INTERFACE: &str = "AmazonSQS.";
+
+/// The operations that a service calls.
+pub(super) const OPERATIONS: [&str; 6] = [
+    "SendMessageBatch",
+    "DeleteMessageBatch",
+    "ChangeMessageVisibilityBatch",
+    "ReceiveMessage",
+    "GetQueueUrl",
+    "GetQueueAttributes",
+];
+
 /// Bytes that most requests have room in.
 const TYPICAL_BODY: usize = 4 * 1024;
 
@@ -298,6 +311,7 @@ impl Sqs {
         serde_json::to_writer(&mut body, request)
             .map_err(|error| CallError::new(error.to_string()))?;
         let call = Call {
+            operation: target.strip_prefix(INTERFACE).unwrap_or(target),
             content_type: "application/x-amz-json-1.0",
             target: Some(target),
             body: body.into(),

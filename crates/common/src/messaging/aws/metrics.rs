@@ -1,0 +1,64 @@
+use http::StatusCode;
+use prometheus::{HistogramVec, IntCounterVec};
+
+use super::client::Answer;
+use crate::messaging::CallError;
+use crate::service::{AppRegistry, MetricsError};
+
+/// Upper bounds of the time that a call takes, in seconds. The longest are
+/// those of a long poll and of three attempts without an answer.
+const SECONDS: [f64; 14] = [
+    0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// How long calls of SQS and SNS take, and how many fail.
+#[derive(Clone, Debug)]
+pub struct AwsMetrics {
+    duration: HistogramVec,
+    errors: IntCounterVec,
+}
+
+impl AwsMetrics {
+    /// Registers the metrics.
+    pub fn new(registry: &AppRegistry) -> Result<Self, MetricsError> {
+        const LABELS: [&str; 2] = ["service", "operation"];
+        Ok(Self {
+            duration: registry.labelled_histogram(
+                "aws_call_duration_seconds",
+                "Time of a call of SQS or SNS with all its attempts; a receive waits for messages.",
+                &LABELS,
+                &SECONDS,
+            )?,
+            errors: registry.labelled_counter(
+                "aws_call_errors_total",
+                "Calls of SQS or SNS that had no answer, or were refused as a whole.",
+                &LABELS,
+            )?,
+        })
+    }
+
+    /// Shows the operations of a service before the first call.
+    pub(super) fn expect(&self, service: &str, operations: &[&str]) {
+        for operation in operations {
+            self.duration.with_label_values(&[service, operation]);
+            self.errors.with_label_values(&[service, operation]);
+        }
+    }
+
+    /// Observes a call.
+    pub(super) async fn observe(
+        &self,
+        service: &str,
+        operation: &str,
+        call: impl Future<Output = Result<Answer, CallError>>,
+    ) -> Result<Answer, CallError> {
+        let labels = [service, operation];
+        let timer = self.duration.with_label_values(&labels).start_timer();
+        let answer = call.await;
+        timer.observe_duration();
+        if !matches!(&answer, Ok(answer) if answer.status == StatusCode::OK) {
+            self.errors.with_label_values(&labels).inc();
+        }
+        answer
+    }
+}

@@ -1,0 +1,52 @@
+"""What the processes take of the machine, and what they need."""
+
+from build import graph, names, query, thresholds, timeline
+from queries import CHOSEN, SPAN
+
+PROCESSES = [
+    graph(
+        "CPU",
+        "By process; 100 % is one core. A service runs on one thread.",
+        [query(f"rate(process_cpu_seconds_total{{{CHOSEN}}}{SPAN})", "{{app}} {{instance}}")],
+        "percentunit",
+        thresholds(("red", 0.95)),
+    ),
+    graph(
+        "Memory",
+        "In RAM, by process. It does not grow with the size of a file.",
+        [query(f"process_resident_memory_bytes{{{CHOSEN}}}", "{{app}} {{instance}}")],
+        "bytes",
+        thresholds(("red", 400_000_000)),
+    ),
+    graph(
+        "File descriptors",
+        "Share of those that a process may have open, connections among them.",
+        [
+            query(
+                f"process_open_fds{{{CHOSEN}}} / process_max_fds{{{CHOSEN}}}",
+                "{{app}} {{instance}}",
+            )
+        ],
+        "percentunit",
+        thresholds(("red", 0.8)),
+    ),
+    graph(
+        "Restarts",
+        "In the last hour, by process. A new deployment is one.",
+        [query(f"changes(process_start_time_seconds{{{CHOSEN}}}[1h])", "{{app}} {{instance}}")],
+        "short",
+        thresholds(("orange", 1), ("red", 3)),
+    ),
+    timeline(
+        "Dependencies",
+        "Whether each answers a service, as GET /ready says. One replica that has no answer is enough for away.",
+        query(f"min by (app, dependency) (dependency_up{{{CHOSEN}}})", "{{app}} → {{dependency}}"),
+        ["away", "there"],
+        thresholds(("green", 1), first="red"),
+    ),
+    names(
+        "Replicas by version",
+        "Those that answer. More than one version of a service is a deployment under way.",
+        query(f"count by (app, version) (build_info{{{CHOSEN}}})", "{{app}} {{version}}"),
+    ),
+]

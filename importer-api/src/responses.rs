@@ -1,0 +1,24 @@
+//! Counts the answers of the API by the class of their status.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::ImporterMetrics;
+
+/// The classes of a status.
+pub(crate) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// Middleware that counts an answer once its status is known.
+pub async fn count(
+    State(metrics): State<ImporterMetrics>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = next.run(request).await;
+    let class = usize::from(response.status().as_u16() / 100);
+    if let Some(class) = CLASSES.get(class.wrapping_sub(1)) {
+        metrics.responses.with_label_values(&[class]).inc();
+    }
+    response
+}
