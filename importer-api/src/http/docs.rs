@@ -1,5 +1,43 @@
+use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+/// What a browser may do for the documentation: load its own files and ask its
+/// own service. Swagger UI writes styles into its elements, and its signs are
+/// `data:` addresses.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The OpenAPI document, and the page that shows it.
+pub(super) fn docs_routes(api: utoipa::openapi::OpenApi) -> Router {
+    let config = Config::default()
+        // Without this, where the host is not localhost, the page shows the
+        // document to a validator on the internet.
+        .validator_url("none")
+        .persist_authorization(false)
+        .try_it_out_enabled(true)
+        .display_request_duration(true);
+    Router::from(
+        SwaggerUi::new("/docs")
+            .url("/openapi.json", api)
+            .config(config),
+    )
+    .layer(map_response(guarded))
+}
+
+async fn guarded(mut response: Response) -> Response {
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    response.headers_mut().extend(headers);
+    response
+}
 
 /// The OpenAPI document; the routes add themselves.
 #[derive(OpenApi)]

@@ -25,6 +25,10 @@ pub struct Problem {
     /// What is wrong with this request, and what to do.
     #[schema(example = "the header lacks the columns email; it has name, debtId")]
     detail: String,
+    /// Columns that the file's header lacks, or has more than once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["email"]))]
+    columns: Vec<&'static str>,
 }
 
 impl Problem {
@@ -34,6 +38,7 @@ impl Problem {
             title: title.to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
+            columns: Vec::new(),
         }
     }
 
@@ -245,12 +250,16 @@ impl Problem {
                 "The file's columns are not as they should be",
             ),
         };
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            kind,
-            title,
-            error.to_string(),
-        )
+        let columns = match error {
+            SurveyError::Layout(LayoutError::Missing { missing, .. }) => missing.clone(),
+            SurveyError::Layout(LayoutError::Repeated(column)) => vec![*column],
+            _ => Vec::new(),
+        };
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self {
+            columns,
+            ..Self::new(status, kind, title, error.to_string())
+        }
     }
 
     /// The disk is full.

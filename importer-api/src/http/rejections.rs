@@ -1,16 +1,16 @@
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use common::ledger::ImportStatus;
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::warn;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::imports::find;
@@ -22,6 +22,15 @@ const GROUPS_AHEAD: usize = 2;
 /// Tells spreadsheets that the text is UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 const COLUMNS: [&str; 5] = ["line", "row", "code", "reason", "record"];
+
+/// How many of the rejections.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Most {
+    /// Most rows of the answer, the first of the file; all unless it is given.
+    #[param(minimum = 1)]
+    limit: Option<u64>,
+}
 
 /// The rejections of an import.
 #[derive(Serialize, ToSchema)]
@@ -77,9 +86,10 @@ impl<'a> From<&'a Rejection> for RejectionView<'a> {
     path = "/v1/imports/{import_id}/rejections",
     tag = "imports",
     security((), ("bearer" = [])),
-    params(("import_id" = Uuid, Path, description = "The import")),
+    params(("import_id" = Uuid, Path, description = "The import"), Most),
     responses(
         (status = 200, description = "The rows", content((String = "text/csv"), (RejectionsView = "application/json"))),
+        (status = 400, description = "The query is not as it should be", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json"),
     )
@@ -87,11 +97,16 @@ impl<'a> From<&'a Rejection> for RejectionView<'a> {
 pub(super) async fn rejections(
     State(shared): State<Shared>,
     import_id: Result<Path<Uuid>, PathRejection>,
+    most: Result<Query<Most>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let Query(most) = most.map_err(|error| Problem::bad_query(error.body_text()))?;
+    if most.limit == Some(0) {
+        return Err(Problem::bad_query("limit takes 1 or more"));
+    }
     let status = find(&shared, import_id, Timestamp::now()).await?;
     let name = status.import.import_id;
-    let groups = groups(&shared, &status)?;
+    let groups = groups(&shared, &status, most.limit)?;
     let (content_type, body) = if wants_json(&headers) {
         let mut first = true;
         let rows = groups.map(move |group| json(&group, &mut first));
@@ -134,6 +149,7 @@ fn wants_json(headers: &HeaderMap) -> bool {
 fn groups(
     shared: &Shared,
     status: &ImportStatus,
+    limit: Option<u64>,
 ) -> Result<impl Stream<Item = Result<Vec<Rejection>, Cut>> + use<>, Problem> {
     let ledger = shared.ledger()?.clone();
     let spool = shared.spool.clone();
@@ -150,7 +166,26 @@ fn groups(
             Err(_) => Err(Cut),
         }
     });
-    Ok(ReceiverStream::new(taken).map(Ok).chain(end))
+    Ok(first_of(limit, ReceiverStream::new(taken))
+        .map(Ok)
+        .chain(end))
+}
+
+/// The groups as far as they hold no more rejections than that. The reader
+/// stops once nothing more is taken from it.
+fn first_of(
+    limit: Option<u64>,
+    groups: impl Stream<Item = Vec<Rejection>>,
+) -> impl Stream<Item = Vec<Rejection>> {
+    let left = limit.map_or(usize::MAX, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    });
+    groups.scan(left, |left, mut group| {
+        let is_wanted = *left > 0;
+        group.truncate(*left);
+        *left -= group.len();
+        std::future::ready(is_wanted.then_some(group))
+    })
 }
 
 /// The answer ends before its end.
