@@ -28,12 +28,13 @@ export function importCard(onImport) {
     state.dataset.state = seen.state;
     byId('import-times').textContent = times(seen);
     byId('import-advice').textContent = text(`advice_${seen.state}`);
-    const bar = byId('import-progress');
-    bar.max = Math.max(shown.total - shown.not_sent, 1);
-    bar.value = done;
+    gauge('import-progress', done, shown.total - shown.not_sent, seen.over);
     byId('import-figures').textContent = text(seen.rows_per_second > 0 ? 'import_figures_rate' : 'import_figures', {
-      done: number(done), total: number(shown.total), rate: rate(seen.rows_per_second),
+      done: number(done), total: number(shown.total - shown.not_sent), rate: rate(seen.rows_per_second),
     });
+    const settled = shown.mailed + shown.undeliverable;
+    gauge('mail-progress', settled, shown.billed, seen.over);
+    byId('mail-figures').textContent = text('import_figures', { done: number(settled), total: number(shown.billed) });
     byId('import-counts').replaceChildren(...counts(shown));
     const rejected = shown.invalid + shown.undeliverable;
     // Conflicts are among the skipped rows, and not counted.
@@ -66,9 +67,10 @@ export function importCard(onImport) {
     failure.hidden = true;
     byId('import-done').hidden = true;
     byId('import-counts').replaceChildren();
-    for (const id of ['import-times', 'import-advice', 'import-figures', 'import-state']) byId(id).textContent = '';
+    for (const id of ['import-times', 'import-advice', 'import-figures', 'mail-figures', 'import-state']) byId(id).textContent = '';
     for (const id of ['rejections-download', 'import-cancel', 'import-reconcile']) byId(id).hidden = true;
-    byId('import-progress').value = 0;
+    gauge('import-progress', 0, 0, false);
+    gauge('mail-progress', 0, 0, false);
     preview.clear();
     byId('rejections-download').href = `/v1/imports/${importId}/rejections`;
     title.textContent = text('import_loading');
@@ -121,6 +123,13 @@ export function importCard(onImport) {
   fetchWithToken(byId('rejections-download'), () => `rejections-${open.importId}.csv`, fail);
 
   return { open: start, close };
+}
+
+/** At the end, nothing of nothing is all: skipped rows have no e-mail to be sent. */
+function gauge(id, done, of, isOver) {
+  const bar = byId(id);
+  bar.max = Math.max(of, 1);
+  bar.value = isOver ? bar.max : done;
 }
 
 function times(seen) {

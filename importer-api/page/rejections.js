@@ -4,7 +4,7 @@ import { json } from './api.js';
 import { byId, element, show } from './elements.js';
 import { has, number, text } from './texts.js';
 
-const SHOWN = 10;
+const SHOWN = 5;
 
 export function rejections() {
   const list = byId('rejections-list');

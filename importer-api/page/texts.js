@@ -7,7 +7,7 @@ const language = texts.lang.split('-')[0];
 const locale = navigator.languages.find((tag) => tag.split('-')[0] === language) ?? texts.lang;
 
 const plurals = new Intl.PluralRules(locale);
-const count = new Intl.NumberFormat(locale);
+const count = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
 const oneDecimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
 const percentage = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 0 });
 const reais = new Intl.NumberFormat(locale, { style: 'currency', currency: 'BRL' });

@@ -42,6 +42,11 @@ impl Problem {
         }
     }
 
+    /// The HTTP status.
+    pub(super) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// There is no such route.
     pub fn not_found() -> Self {
         Self::new(
@@ -285,7 +290,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
         let further = further_header(status).map(|header| [header]);
         (status, content_type, further, Json(self)).into_response()
