@@ -34,6 +34,8 @@ class Stack:
 
     def __init__(self, **environment: str):
         self._environment = environment
+        # Sent with each request, where the stack asks for one.
+        self.token: str | None = None
 
     def __enter__(self) -> "Stack":
         ports = _free_ports(len(PORTS))
@@ -72,6 +74,8 @@ class Stack:
     def ask(self, path: str, body: bytes | None = None, headers: dict | None = None):
         """The JSON of an answer."""
         request = urllib.request.Request(self.url + path, data=body, headers=headers or {})
+        if self.token:
+            request.add_header("Authorization", f"Bearer {self.token}")
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 

@@ -99,6 +99,12 @@ struct BeneficiaryView {
     carteira: String,
 }
 
+/// A slip.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "describes the file in the API documentation")]
+struct Slip(Vec<u8>);
+
 /// A debt that was billed, with all that prints its boleto.
 struct Billed {
     holder: RowIdentity,
@@ -158,7 +164,7 @@ pub(super) async fn boleto(
     security((), ("bearer" = [])),
     params(("debt_id" = String, Path, description = "The debt, percent-encoded where it must be", example = "sample-0001")),
     responses(
-        (status = 200, description = "One page A4", body = Vec<u8>, content_type = "application/pdf"),
+        (status = 200, description = "One page A4", body = Slip, content_type = "application/pdf"),
         (status = 404, description = "No boleto is known for the debt", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_boleto())),
         (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )

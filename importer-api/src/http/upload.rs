@@ -64,7 +64,7 @@ pub(super) struct UploadForm {
     post,
     path = "/v1/upload",
     tag = "imports",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The client's name for the upload: 1 to 255 visible ASCII characters")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The client's name for the upload: 1 to 255 visible ASCII characters", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     request_body(content = inline(UploadForm), content_type = "multipart/form-data", encoding(("file" = (content_type = "text/csv")))),
     security((), ("bearer" = [])),
     responses(
