@@ -69,9 +69,8 @@ def browser():
 class Visitor:
     """Opens pages, and remembers what they should not have done."""
 
-    def __init__(self, browser: Browser, downloads: Path):
+    def __init__(self, browser: Browser):
         self._browser = browser
-        self._downloads = downloads
         self._contexts = []
         self.left: list[str] = []
         self.errors: list[str] = []
@@ -112,9 +111,9 @@ def _is_own(url: str) -> bool:
 
 
 @pytest.fixture
-def visitor(browser, tmp_path):
+def visitor(browser):
     """At the end of a test no request has left, and no script has failed."""
-    visitor = Visitor(browser, tmp_path)
+    visitor = Visitor(browser)
     yield visitor
     visitor.close()
     assert visitor.left == []

@@ -120,7 +120,7 @@ def test_all_can_be_done_with_the_keyboard(stack, visitor, tmp_path):
     page = visitor.open(stack.url)
 
     def tab_to(selector: str):
-        target = page.locator(selector)
+        target = page.locator(selector).first
         for _ in range(60):
             page.keyboard.press("Tab")
             if target.evaluate("it => it === document.activeElement"):

@@ -48,7 +48,7 @@ export function importCard(onImport) {
 
   const tell = (seen, done) => {
     const quarter = Math.floor((done / Math.max(seen.rows.total, 1)) * 4);
-    if (seen.state !== open.state && open.state) announce(text(`state_${seen.state}`));
+    if (seen.state !== open.state && (open.state || seen.over)) announce(text(`state_${seen.state}`));
     else if (quarter > open.quarter && !seen.over) announce(text('import_announcement', { percent: percent(quarter / 4) }));
     open.state = seen.state;
     open.quarter = quarter;

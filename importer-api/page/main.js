@@ -21,6 +21,16 @@ function openFromAddress() {
 }
 
 addEventListener('hashchange', openFromAddress);
+document.addEventListener('click', (event) => {
+  const link = event.target.closest('a[href^="#"]');
+  if (link?.matches('.skip')) {
+    // The address stays that of the import.
+    event.preventDefault();
+    byId('main').focus();
+  } else if (link && link.hash === location.hash) {
+    openFromAddress();
+  }
+});
 uploadForm(({ import_id: importId }) => {
   if (location.hash === `#${importId}`) openFromAddress();
   else location.hash = importId;

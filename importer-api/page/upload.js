@@ -46,6 +46,7 @@ export function uploadForm(onAccepted) {
     } catch (error) {
       if (error instanceof ApiError) {
         step('chosen');
+        byId('upload-start').focus();
         showError(failure, error);
       } else {
         reset();

@@ -30,7 +30,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str, &[u8]); 13] = files![
+const FILES: [(&str, &str, &[u8]); 12] = files![
     ("/page/page.css", "text/css; charset=utf-8", "page.css"),
     ("/page/icon.svg", "image/svg+xml", "icon.svg"),
     ("/page/main.js", SCRIPT, "main.js"),
@@ -43,13 +43,23 @@ const FILES: [(&str, &str, &[u8]); 13] = files![
     ("/page/rejections.js", SCRIPT, "rejections.js"),
     ("/page/texts.js", SCRIPT, "texts.js"),
     ("/page/upload.js", SCRIPT, "upload.js"),
-    ("/sample.csv", "text/csv; charset=utf-8", "sample.csv"),
 ];
 
-/// The routes of the page and its files.
+const SAMPLE: &[u8] = include_bytes!("../../page/sample.csv");
+
+/// The routes of the page and its files, and the sample of a file.
 pub(super) fn page_routes() -> Router {
     let pages = Arc::new(Language::ALL.map(Document::of_page));
-    let page = Router::new().route("/", get(page)).with_state(pages);
+    let sample = Document::new("text/csv; charset=utf-8", SAMPLE.to_vec());
+    let attachment = [(
+        header::CONTENT_DISPOSITION,
+        "attachment; filename=\"sample.csv\"",
+    )];
+    let sample = async move |headers: HeaderMap| (attachment, sample.answer(&headers));
+    let page = Router::new()
+        .route("/", get(page))
+        .with_state(pages)
+        .route("/sample.csv", get(sample));
     FILES
         .into_iter()
         .fold(page, |router, (address, content_type, bytes)| {
