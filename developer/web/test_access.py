@@ -62,6 +62,10 @@ def test_an_audit_finds_nothing(full, stack, visitor, tmp_path, theme, language)
     assert violations(phone) == []
 
 
+def answer_with(body: dict):
+    return lambda route: route.fulfill(json=body)
+
+
 @pytest.mark.parametrize("theme", THEMES)
 def test_an_audit_of_what_is_rare_finds_nothing(token_stack, stack, visitor, import_id, theme):
     page = visitor.open(token_stack.url, color_scheme=theme)
@@ -74,7 +78,7 @@ def test_an_audit_of_what_is_rare_finds_nothing(token_stack, stack, visitor, imp
         page = visitor.page(color_scheme=theme)
         changed = seen | {"state": state, "over": True}
         page.route(f"**/v1/imports/{import_id}/events", lambda route: route.abort())
-        page.route(f"**/v1/imports/{import_id}", lambda route, changed=changed: route.fulfill(json=changed))
+        page.route(f"**/v1/imports/{import_id}", answer_with(changed))
         page.goto(f"{stack.url}/#{import_id}")
         expect(page.locator("#import-state")).to_have_attribute("data-state", state)
         assert violations(page) == [], state
@@ -135,7 +139,7 @@ def test_all_can_be_done_with_the_keyboard(stack, visitor, tmp_path):
     page.keyboard.press("Enter")
     tab_to("#file")
     with page.expect_file_chooser() as choosing:
-        page.keyboard.press("Enter")
+        page.keyboard.press("Space")
     choosing.value.set_files(file)
     expect(page.locator("#upload-start")).to_be_focused()
     page.keyboard.press("Enter")

@@ -108,11 +108,11 @@ def test_the_upload_and_the_import_are_seen_to_move(stack, visitor, generated):
     page = visitor.open(stack.url)
     slow = page.context.new_cdp_session(page)
     slow.send("Network.enable")
-    limits = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 1_000_000}
+    limits = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 300_000}
     slow.send("Network.emulateNetworkConditions", limits)
     page.evaluate(WATCH, "upload-progress")
-    start_import(page, generated(30_000))
-    expect(page.locator("#upload-figures")).to_contain_text("MB")
+    start_import(page, generated(10_000))
+    expect(page.locator("#upload-figures")).to_contain_text("kB")
     page.evaluate("window.uploaded = window.seen")
     expect(page.locator("#import")).to_be_visible()
     uploaded = page.evaluate("window.uploaded")
@@ -130,9 +130,9 @@ def test_an_upload_can_be_stopped(stack, visitor, generated):
     page = visitor.open(stack.url)
     slow = page.context.new_cdp_session(page)
     slow.send("Network.enable")
-    limits = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000}
+    limits = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 50_000}
     slow.send("Network.emulateNetworkConditions", limits)
-    start_import(page, generated(30_000))
+    start_import(page, generated(10_000))
     page.get_by_role("button", name="Stop the upload").click()
     expect(page.locator("#upload-choose")).to_be_visible()
     expect(page.get_by_role("status").first).to_have_text("Upload stopped. Nothing was kept.")
