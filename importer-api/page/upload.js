@@ -58,12 +58,13 @@ export function uploadForm(onAccepted) {
 
   const reset = () => {
     chosen = null;
-    input.value = '';
     step('choose');
   };
 
   input.addEventListener('change', () => {
     if (input.files.length) choose(input.files[0]);
+    // Otherwise the same file, once corrected, would be no change.
+    input.value = '';
   });
   byId('upload-form').addEventListener('submit', (event) => {
     event.preventDefault();

@@ -1,4 +1,4 @@
-//! Routes, problem documents, API documentation.
+//! Routes, problem documents, API documentation, the page for people.
 
 mod auth;
 mod boletos;
