@@ -15,7 +15,6 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 from stack import REPOSITORY, Stack
 
-DEBT = "7afa83a6-e74f-4975-8a69-b566ed448fb3"
 COLOURS = 128
 
 
@@ -29,7 +28,8 @@ def main(directory: Path) -> None:
 
         def shot(name: str, path: str, ready: str, size: tuple[int, int], **options) -> None:
             width, height = size
-            page = browser.new_page(viewport={"width": width, "height": height}, **options)
+            options |= {"viewport": {"width": width, "height": height}, "reduced_motion": "reduce"}
+            page = browser.new_page(**options)
             page.goto(stack.url + path)
             expect(page.locator(ready).first).to_be_visible()
             page.evaluate("scrollTo(0, 0)")

@@ -21,7 +21,8 @@ pub(super) fn docs_routes(mut api: utoipa::openapi::OpenApi) -> Router {
         // Without this, where the host is not localhost, the page shows the
         // document to a validator on the internet.
         .validator_url("none")
-        .persist_authorization(false)
+        // Without the bar that takes the address of another document.
+        .use_base_layout()
         .try_it_out_enabled(true)
         .display_request_duration(true);
     Router::from(
