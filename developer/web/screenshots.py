@@ -46,7 +46,7 @@ def main(directory: Path) -> None:
         shot("page-pt", imported, ready, (1000, 1000), locale="pt-BR")
         shot("page-dark", imported, ready, (1000, 1000), locale="en-US", color_scheme="dark")
         shot("page-phone", imported, ready, (390, 844), locale="pt-BR", device_scale_factor=2)
-        shot("docs", "/docs/", ".opblock", (1000, 1000), locale="en-US")
+        shot("docs", "/docs/", ".opblock", (1000, 1500), locale="en-US")
         browser.close()
 
 
