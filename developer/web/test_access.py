@@ -137,6 +137,7 @@ def test_all_can_be_done_with_the_keyboard(stack, visitor, tmp_path):
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
     page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
     tab_to("#file")
     with page.expect_file_chooser() as choosing:
         page.keyboard.press("Space")

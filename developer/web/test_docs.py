@@ -53,7 +53,7 @@ def test_try_it_out_uploads_a_file(stack, visitor, sample):
 
 @pytest.mark.parametrize("route", ["/docs/", "/"])
 def test_nothing_leaves_the_machine_by_whatever_name_it_is_reached(stack, visitor, route):
-    # On a host that is not localhost Swagger UI would ask a validator.
+    # A page may behave otherwise where its host is not localhost.
     port = stack.url.rsplit(":", 1)[1]
     page = visitor.page()
     page.goto(f"http://billing.test:{port}{route}", wait_until="networkidle")

@@ -18,8 +18,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 pub(super) fn docs_routes(mut api: utoipa::openapi::OpenApi) -> Router {
     add_common_problems(&mut api);
     let config = Config::default()
-        // Without this, where the host is not localhost, the page shows the
-        // document to a validator on the internet.
+        // Never one on the internet.
         .validator_url("none")
         // Without the bar that takes the address of another document.
         .use_base_layout()
