@@ -98,6 +98,19 @@ def test_nothing_is_beyond_the_edge_of_a_phone(full, tmp_path, language):
     assert [html for html in inside if "<code" not in html] == []
 
 
+@pytest.mark.parametrize("width", [360, 1100])
+def test_the_figures_of_a_large_file_stay_in_their_place(stack, visitor, import_id, width):
+    seen = stack.ask(f"/v1/imports/{import_id}")
+    large = seen | {"rows": {name: 11_000_000 for name in seen["rows"]}, "over": True}
+    page = visitor.page(viewport={"width": width, "height": 900})
+    page.route(f"**/v1/imports/{import_id}/events", lambda route: route.abort())
+    page.route(f"**/v1/imports/{import_id}", answer_with(large))
+    page.goto(f"{stack.url}/#{import_id}")
+    expect(page.locator('[data-count="total"] .value')).to_have_text("11,000,000")
+    wide = "all => all.filter(it => it.scrollWidth > it.clientWidth).map(it => it.textContent)"
+    assert page.locator("#import-counts *").evaluate_all(wide) == []
+
+
 def test_the_language_is_that_of_the_browser(full):
     page = full(locale="pt-BR")
     assert page.evaluate("document.documentElement.lang") == "pt-BR"
