@@ -37,12 +37,15 @@ PROMTOOL = $(or $(wildcard $(DASHBOARD)/promtool),$(shell command -v promtool))
 # Where `make check/slip` keeps its decoders and writes its slips
 SLIP_CHECK := $(or $(CARGO_TARGET_DIR),target)/slip-check
 
+# Where `make test/browser` and `make test/api` keep what they need
+WEB := $(or $(CARGO_TARGET_DIR),target)/web
+
 # Seconds of `make fuzz` for each target
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := csv_reader record_parser sns_envelope
 
 .PHONY: help setup build run demo bench bench/guard bench/micro generate dlq/redrive audit reconcile test test/chaos fuzz check check/slip format
-.PHONY: dashboard test/dashboard check/dashboard check/alerts
+.PHONY: dashboard test/dashboard check/dashboard check/alerts test/browser test/api screenshots
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z\/-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +108,23 @@ test/chaos: setup build ## Kill and take away everything during imports, and sho
 test/dashboard: setup build ## Ask every query of the dashboard and of the alerts of a live Prometheus, after a demo
 	@developer/setup_prometheus.sh $(DASHBOARD)
 	@python3 developer/dashboard/prove.py $(DEVSTACK) $(DASHBOARD)/prometheus $(DASHBOARD)/run
+
+test/browser: setup build $(WEB)/ready ## Drive the page and the API documentation in a real Chromium; ONLY= picks tests by name
+	@developer/setup.sh chromium
+	@DEVSTACK=$(DEVSTACK) $(WEB)/venv/bin/pytest -q -p no:cacheprovider developer/web $(if $(ONLY),-k '$(ONLY)')
+
+test/api: setup build $(WEB)/ready ## Hold the API of a running stack against its OpenAPI document, with schemathesis
+	@DEVSTACK=$(DEVSTACK) $(WEB)/venv/bin/python developer/web/check_api.py
+
+screenshots: setup build $(WEB)/ready ## Make the pictures of the page and the API documentation in docs/images anew
+	@developer/setup.sh chromium
+	@DEVSTACK=$(DEVSTACK) $(WEB)/venv/bin/python developer/web/screenshots.py docs/images
+
+$(WEB)/ready: developer/web/requirements.txt
+	@developer/setup.sh slip
+	python3 -m venv --clear $(WEB)/venv
+	$(WEB)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 fuzz: ## Feed the readers with random input for FUZZ_SECONDS=60 each
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || { \

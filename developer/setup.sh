@@ -1,47 +1,57 @@
 #!/usr/bin/env bash
-# Installs what `make run`, `make demo` and `make test` need beside Rust, make
-# and a C compiler: redis-server 7.0 or later. With the argument `slip` it
-# installs python3-venv instead, which `make check/slip` needs, and with the
-# argument `npm` that, which `make check/dashboard` needs.
+# Installs a package that a target needs beside Rust, make and a C compiler, where
+# it is missing. Without an argument that is redis-server 7.0 or later, which
+# `make run`, `make demo` and `make test` need. Others are named:
+#   slip      python3-venv, for `make check/slip`, `make test/api` and `make test/browser`
+#   npm       for `make check/dashboard`
+#   chromium  for `make test/browser` and `make screenshots`
 set -euo pipefail
 
-if [ "${1:-}" = slip ]; then
-    package=python3-venv
-    # Debian's python3 alone makes no virtual environment.
-    if python3 -c 'import ensurepip' 2>/dev/null; then
-        exit 0
-    fi
-elif [ "${1:-}" = npm ]; then
-    package=npm
-    if command -v npm >/dev/null; then
-        exit 0
-    fi
-else
-    package=redis-server
-    if command -v redis-server >/dev/null; then
-        exit 0
-    fi
-fi
+has() {
+    command -v "$1" >/dev/null
+}
 
-if ! command -v apt-get >/dev/null; then
-    if [ "$package" = redis-server ]; then
-        cat >&2 <<'TEXT'
-redis-server is not in PATH. Install Redis 7.0 or later, then try again:
+case "${1:-redis}" in
+redis)
+    package=redis-server
+    has redis-server && exit 0
+    else_install='redis-server is not in PATH. Install Redis 7.0 or later, then try again:
   macOS    brew install redis
   Fedora   sudo dnf install redis
-  Arch     sudo pacman -S redis
-TEXT
-    elif [ "$package" = npm ]; then
-        echo "npm is not in PATH: install Node.js 20 or later, then try again" >&2
-    else
-        echo "python3 cannot make a virtual environment: install its module venv, then try again" >&2
+  Arch     sudo pacman -S redis'
+    ;;
+slip)
+    package=python3-venv
+    # Debian's python3 alone makes no virtual environment.
+    python3 -c 'import ensurepip' 2>/dev/null && exit 0
+    else_install='python3 cannot make a virtual environment: install its module venv, then try again'
+    ;;
+npm)
+    package=npm
+    has npm && exit 0
+    else_install='npm is not in PATH: install Node.js 20 or later, then try again'
+    ;;
+chromium)
+    package=chromium
+    if has chromium || has google-chrome; then
+        exit 0
     fi
+    else_install='chromium is not in PATH: install Chromium or Chrome, or name it in CHROMIUM, then try again'
+    ;;
+*)
+    echo "$0: knows redis, slip, npm and chromium, not $1" >&2
+    exit 64
+    ;;
+esac
+
+if ! has apt-get; then
+    echo "$else_install" >&2
     exit 1
 fi
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
-    if ! command -v sudo >/dev/null; then
+    if ! has sudo; then
         echo "$package is missing, and there is no sudo to install it: run 'apt-get install $package' as root" >&2
         exit 1
     fi

@@ -3,7 +3,7 @@
 //!
 //! | module | what it does |
 //! | --- | --- |
-//! | [`http`] | routes, problem documents, API documentation |
+//! | [`http`] | routes, problem documents, API documentation, the page for people |
 //! | [`intake`] | an upload → surveyed, on disk, synced |
 //! | [`acceptance`] | a stored upload → an import; idempotency keys |
 //! | [`spool`] | the files of the imports, and how far each is sent |

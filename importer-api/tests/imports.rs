@@ -312,6 +312,24 @@ async fn rejections_name_line_reason_and_record_and_are_no_formulas() {
     assert_eq!(json["rejections"][1]["code"], "field_count");
     assert_eq!(json["rejections"][1]["record"], "@SUM(1),too,few");
 
+    // The first of them, for those who need no more.
+    let first = Client::new()
+        .get(format!("{rejections}?limit=2"))
+        .header("accept", "application/json");
+    let first: Value = first.send().await.unwrap().json().await.unwrap();
+    assert_eq!(
+        first["rejections"].as_array().unwrap(),
+        &json["rejections"].as_array().unwrap()[..2]
+    );
+    let first = reqwest::get(format!("{rejections}?limit=1")).await.unwrap();
+    assert_eq!(first.text().await.unwrap().lines().count(), 2);
+    for bad in ["0", "1000001", "-1", "x", ""] {
+        let (status, problem) =
+            get(&service, &format!("/{import_id}/rejections?limit={bad}")).await;
+        assert_eq!(status, 400, "{bad}");
+        assert_eq!(problem["type"], "urn:problem:bad-query");
+    }
+
     // Once the file is gone, the reasons are still there.
     std::fs::remove_file(importer.spool.path().join(format!("{import_id}.csv"))).unwrap();
     let json = Client::new()

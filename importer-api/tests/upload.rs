@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use common::ledger::ImportLedger;
 use importer::{Importer, LONG};
 use reqwest::multipart::{Form, Part};
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::{CsvFile, CsvRow, Emulator, PipelineNames, RunningService, poll_until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -207,6 +207,9 @@ async fn what_cannot_be_imported_is_refused_with_the_reason_and_leaves_nothing()
                 .starts_with("urn:problem:")
         );
         assert!(problem["title"].is_string());
+        // For those who say it in another language.
+        let columns = detail.starts_with("lacks").then_some(["email"]);
+        assert_eq!(problem.get("columns"), columns.map(|c| json!(c)).as_ref());
     }
     let url = format!("{}/v1/upload", service.url());
     let answer = reqwest::Client::new()

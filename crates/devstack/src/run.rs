@@ -107,6 +107,7 @@ fn addresses(stack: &DevStack, mails: &Mails) -> String {
     let importer = stack.importer_url();
     format!(
         "\nThe stack is up; Ctrl-C stops it.\n\n{}\n\n  \
+         Page: {importer}/\n  \
          API documentation: {importer}/docs\n  \
          Upload: curl --form 'file=@\"developer/input.csv\"' {importer}/v1/upload\n  E-mails: {mails}\n\n",
         lines.join("\n"),

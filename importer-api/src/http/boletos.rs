@@ -99,6 +99,12 @@ struct BeneficiaryView {
     carteira: String,
 }
 
+/// A slip.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "describes the file in the API documentation")]
+struct Slip(Vec<u8>);
+
 /// A debt that was billed, with all that prints its boleto.
 struct Billed {
     holder: RowIdentity,
@@ -112,16 +118,20 @@ struct Billed {
 ///
 /// With `.pdf` behind the debt's id it is the slip. A debt whose own id ends
 /// in `.pdf` is found where there is none without it.
+///
+/// ```sh
+/// curl http://localhost:8000/v1/boletos/sample-0001
+/// ```
 #[utoipa::path(
     get,
     path = "/v1/boletos/{debt_id}",
     tag = "boletos",
     security((), ("bearer" = [])),
-    params(("debt_id" = String, Path, description = "The debt, percent-encoded where it must be")),
+    params(("debt_id" = String, Path, description = "The debt, percent-encoded where it must be", example = "sample-0001")),
     responses(
         (status = 200, description = "What it was billed with", body = BoletoView),
-        (status = 404, description = "No boleto is known for the debt", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No boleto is known for the debt", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_boleto())),
+        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 pub(super) async fn boleto(
@@ -143,16 +153,20 @@ pub(super) async fn boleto(
 /// The slip of a debt's boleto.
 ///
 /// The same bytes whenever it is asked for.
+///
+/// ```sh
+/// curl --remote-name http://localhost:8000/v1/boletos/sample-0001.pdf
+/// ```
 #[utoipa::path(
     get,
     path = "/v1/boletos/{debt_id}.pdf",
     tag = "boletos",
     security((), ("bearer" = [])),
-    params(("debt_id" = String, Path, description = "The debt, percent-encoded where it must be")),
+    params(("debt_id" = String, Path, description = "The debt, percent-encoded where it must be", example = "sample-0001")),
     responses(
-        (status = 200, description = "One page A4", body = Vec<u8>, content_type = "application/pdf"),
-        (status = 404, description = "No boleto is known for the debt", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "One page A4", body = Slip, content_type = "application/pdf"),
+        (status = 404, description = "No boleto is known for the debt", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_boleto())),
+        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 #[expect(dead_code, reason = "the router has one route for both")]

@@ -1,12 +1,54 @@
+use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::Problem;
+
+/// What a browser may do for the documentation: load its own files and ask its
+/// own service. Swagger UI writes styles into its elements, and its signs are
+/// `data:` addresses.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The OpenAPI document, and the page that shows it.
+pub(super) fn docs_routes(mut api: utoipa::openapi::OpenApi) -> Router {
+    add_common_problems(&mut api);
+    let config = Config::default()
+        // Never one on the internet.
+        .validator_url("none")
+        // Without the bar that takes the address of another document.
+        .use_base_layout()
+        .try_it_out_enabled(true)
+        .display_request_duration(true);
+    Router::from(
+        SwaggerUi::new("/docs")
+            .url("/openapi.json", api)
+            .config(config),
+    )
+    .layer(map_response(guarded))
+}
+
+async fn guarded(mut response: Response) -> Response {
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    response.headers_mut().extend(headers);
+    response
+}
 
 /// The OpenAPI document; the routes add themselves.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "importer-api",
-        description = "Upload a CSV of debts: each debt becomes exactly one boleto and one e-mail.",
+        description = include_str!("docs/introduction.md"),
         license(name = "MIT", identifier = "MIT")
     ),
     paths(super::boletos::pdf, health, ready, metrics),
@@ -19,6 +61,42 @@ use utoipa::{Modify, OpenApi};
 )]
 #[derive(Debug)]
 pub struct ApiDoc;
+
+/// What every route that may ask for a token answers besides its own: that
+/// there was none, and that the service has a fault.
+fn add_common_problems(api: &mut utoipa::openapi::OpenApi) {
+    let operations = api
+        .paths
+        .paths
+        .values_mut()
+        .flat_map(|path| [path.get.as_mut(), path.post.as_mut()]);
+    for operation in operations.flatten().filter(|it| it.security.is_some()) {
+        for (description, problem) in [
+            (
+                "The service has tokens, and the request none of them",
+                Problem::unauthorized(),
+            ),
+            (
+                "The service has a fault; its log has the rest",
+                Problem::internal(),
+            ),
+        ] {
+            let content = ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name("Problem")))
+                .example(serde_json::to_value(&problem).ok())
+                .build();
+            let response = ResponseBuilder::new()
+                .description(description)
+                .content("application/problem+json", content)
+                .build();
+            let status = problem.status().as_str().to_owned();
+            operation
+                .responses
+                .responses
+                .insert(status, response.into());
+        }
+    }
+}
 
 /// The security scheme that the routes below `/v1` name `bearer`.
 struct BearerTokens;

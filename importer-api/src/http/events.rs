@@ -9,9 +9,10 @@ use axum::response::{IntoResponse, Response};
 use common::ledger::{ImportLedger, ImportStatus};
 use futures::{Stream, stream};
 use jiff::Timestamp;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::import_view::ImportView;
+use super::import_view::{IMPORT_ID, ImportView};
 use super::imports::find;
 use super::{Problem, Shared};
 
@@ -20,22 +21,42 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// Id of the last event. A client that comes back with it is told to stop.
 const LAST_ID: &str = "end";
 
+/// An event of an import.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the events in the API documentation")]
+struct ImportEvent {
+    /// `import`, or `end` for the last one.
+    #[schema(example = "import")]
+    event: String,
+    /// The import as JSON, on one line.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+    /// `end` for the last one; a client that comes back with it gets a 204.
+    id: Option<String>,
+}
+
 /// Follow an import until its end.
 ///
 /// Server-sent events: `import` with the same JSON as `GET
 /// /v1/imports/{import_id}`, at once and whenever it has changed; `end` with
-/// the same once nothing more is going to happen.
+/// the same once nothing more is going to happen. A comment every 15 seconds
+/// keeps the connection alive. A browser's `EventSource` sends no token: read
+/// the stream with `fetch` where the API asks for one.
+///
+/// ```sh
+/// curl --no-buffer http://localhost:8000/v1/imports/01a20d97-6b57-75d8-bf76-a150c081d411/events
+/// ```
 #[utoipa::path(
     get,
     path = "/v1/imports/{import_id}/events",
     tag = "imports",
     security((), ("bearer" = [])),
-    params(("import_id" = Uuid, Path, description = "The import")),
+    params(("import_id" = Uuid, Path, description = "The import, as the upload answered", example = json!(IMPORT_ID))),
     responses(
-        (status = 200, description = "The events", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "The events; the schema is that of one", body = ImportEvent, content_type = "text/event-stream"),
         (status = 204, description = "The header Last-Event-ID says that the client has seen the end"),
-        (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
+        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 pub(super) async fn events(

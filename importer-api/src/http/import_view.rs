@@ -4,8 +4,29 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+/// The import of the examples in the API documentation.
+pub(super) const IMPORT_ID: &str = "01a20d97-6b57-75d8-bf76-a150c081d411";
+
 /// An import as a client sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(example = json!({
+    "import_id": IMPORT_ID,
+    "state": "completed_with_errors",
+    "over": true,
+    "file_name": "input.csv",
+    "size": 239_687,
+    "sha256": "58c859efbfd745594aa0b4dd27df08eb2b77aa182b028d749c35f8501f2c0c84",
+    "rows": {
+        "total": 2000, "sent": 2000, "billed": 1897, "skipped": 68, "invalid": 35,
+        "pending": 0, "not_sent": 0, "notified": 1897, "mailed": 1897, "undeliverable": 0
+    },
+    "accepted_at": "2026-11-24T12:41:48.317Z",
+    "sent_at": "2026-11-24T12:41:48.384Z",
+    "progressed_at": "2026-11-24T12:41:48.872Z",
+    "cancelled_at": null,
+    "finished_at": "2026-11-24T12:41:48.872Z",
+    "rows_per_second": 3603.6
+}))]
 pub(super) struct ImportView {
     /// The import.
     import_id: Uuid,

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::import_view::ImportView;
+use super::import_view::{IMPORT_ID, ImportView};
 use super::{Problem, Shared};
 use crate::import::ReconcileError;
 
@@ -43,6 +43,7 @@ pub(super) struct ImportPage {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ReconciledView {
     /// Rows without an outcome.
+    #[schema(example = 7732)]
     without_outcome: u64,
     /// Billed rows whose notification was never accepted.
     not_notified: u64,
@@ -51,6 +52,12 @@ pub(super) struct ReconciledView {
 }
 
 /// List the imports, newest first.
+///
+/// `next` is the address of the next page, until there is none.
+///
+/// ```sh
+/// curl 'http://localhost:8000/v1/imports?limit=20'
+/// ```
 #[utoipa::path(
     get,
     path = "/v1/imports",
@@ -59,8 +66,8 @@ pub(super) struct ReconciledView {
     params(Page),
     responses(
         (status = 200, description = "A page of the imports", body = ImportPage),
-        (status = 400, description = "The query is not as it should be", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The query is not as it should be", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_query("limit takes 1 to 100"))),
+        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 pub(super) async fn list(
@@ -93,16 +100,20 @@ pub(super) async fn list(
 }
 
 /// What has become of an import.
+///
+/// ```sh
+/// curl http://localhost:8000/v1/imports/01a20d97-6b57-75d8-bf76-a150c081d411
+/// ```
 #[utoipa::path(
     get,
     path = "/v1/imports/{import_id}",
     tag = "imports",
     security((), ("bearer" = [])),
-    params(("import_id" = Uuid, Path, description = "The import, as the upload answered")),
+    params(("import_id" = Uuid, Path, description = "The import, as the upload answered", example = json!(IMPORT_ID))),
     responses(
         (status = 200, description = "The import", body = ImportView),
-        (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
+        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 pub(super) async fn get(
@@ -119,17 +130,21 @@ pub(super) async fn get(
 /// Its rows are no longer sent, from a second or so later on, whichever
 /// replica is asked. Rows that were sent before are billed and mailed; the
 /// rest is counted as `not_sent`.
+///
+/// ```sh
+/// curl --request POST http://localhost:8000/v1/imports/01a20d97-6b57-75d8-bf76-a150c081d411/cancel
+/// ```
 #[utoipa::path(
     post,
     path = "/v1/imports/{import_id}/cancel",
     tag = "imports",
     security((), ("bearer" = [])),
-    params(("import_id" = Uuid, Path, description = "The import")),
+    params(("import_id" = Uuid, Path, description = "The import, as the upload answered", example = json!(IMPORT_ID))),
     responses(
         (status = 200, description = "It is cancelled", body = ImportView),
-        (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "All its rows are sent", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
+        (status = 409, description = "All its rows are sent", body = Problem, content_type = "application/problem+json", example = json!(Problem::nothing_to_cancel())),
+        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 pub(super) async fn cancel(
@@ -157,17 +172,21 @@ pub(super) async fn cancel(
 /// Sends every row again that is not at its end. Nothing is billed or mailed
 /// twice by it, so it may be asked for at any time. The file must be in the
 /// spool of the replica that is asked.
+///
+/// ```sh
+/// curl --request POST http://localhost:8000/v1/imports/01a20d97-6b57-75d8-bf76-a150c081d411/reconcile
+/// ```
 #[utoipa::path(
     post,
     path = "/v1/imports/{import_id}/reconcile",
     tag = "imports",
     security((), ("bearer" = [])),
-    params(("import_id" = Uuid, Path, description = "The import")),
+    params(("import_id" = Uuid, Path, description = "The import, as the upload answered", example = json!(IMPORT_ID))),
     responses(
         (status = 200, description = "The rows that were sent again", body = ReconciledView),
-        (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is still being sent, or its file is not here", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The ledger is away, or the service stops", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
+        (status = 409, description = "It is still being sent, or its file is not here", body = Problem, content_type = "application/problem+json", example = json!(Problem::still_sending())),
+        (status = 503, description = "The ledger is away, or the service stops", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 pub(super) async fn reconcile(

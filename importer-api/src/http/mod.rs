@@ -1,4 +1,4 @@
-//! Routes, problem documents, API documentation.
+//! Routes, problem documents, API documentation, the page for people.
 
 mod auth;
 mod boletos;
@@ -10,6 +10,7 @@ mod import_view;
 mod imports;
 mod limits;
 mod linger;
+mod page;
 mod problem;
 mod rejections;
 mod upload;
@@ -25,7 +26,6 @@ use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use utoipa_swagger_ui::SwaggerUi;
 
 pub use auth::{ApiTokens, UnfitToken};
 pub use docs::ApiDoc;
@@ -33,7 +33,9 @@ pub use limits::{UploadLimits, UploadSettings};
 pub use problem::Problem;
 
 use self::auth::authenticate;
+use self::docs::docs_routes;
 use self::linger::linger;
+use self::page::page_routes;
 use crate::acceptance::Acceptance;
 use crate::import::Importer;
 use crate::spool::{Manifest, Spool};
@@ -76,8 +78,8 @@ impl Shared {
     }
 }
 
-/// The routes of the API and its documentation. The routes below `/v1` take
-/// requests with one of the tokens, the documentation takes all.
+/// The routes of the API, its documentation, and the page for people. The
+/// routes below `/v1` take requests with one of the tokens, the others take all.
 pub fn routes(shared: Shared, tokens: ApiTokens) -> Router {
     let (v1, api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(upload::upload))
@@ -91,7 +93,8 @@ pub fn routes(shared: Shared, tokens: ApiTokens) -> Router {
         .split_for_parts();
     v1.layer(from_fn_with_state(tokens, authenticate))
         .with_state(shared)
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", api))
+        .merge(docs_routes(api))
+        .merge(page_routes())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(from_fn(linger))

@@ -25,6 +25,10 @@ pub struct Problem {
     /// What is wrong with this request, and what to do.
     #[schema(example = "the header lacks the columns email; it has name, debtId")]
     detail: String,
+    /// Columns that the file's header lacks, or has more than once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["email"]))]
+    columns: Vec<&'static str>,
 }
 
 impl Problem {
@@ -34,7 +38,13 @@ impl Problem {
             title: title.to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
+            columns: Vec::new(),
         }
+    }
+
+    /// The HTTP status.
+    pub(super) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// There is no such route.
@@ -245,12 +255,16 @@ impl Problem {
                 "The file's columns are not as they should be",
             ),
         };
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            kind,
-            title,
-            error.to_string(),
-        )
+        let columns = match error {
+            SurveyError::Layout(LayoutError::Missing { missing, .. }) => missing.clone(),
+            SurveyError::Layout(LayoutError::Repeated(column)) => vec![*column],
+            _ => Vec::new(),
+        };
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self {
+            columns,
+            ..Self::new(status, kind, title, error.to_string())
+        }
     }
 
     /// The disk is full.
@@ -276,7 +290,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
         let further = further_header(status).map(|header| [header]);
         (status, content_type, further, Json(self)).into_response()

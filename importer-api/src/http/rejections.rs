@@ -1,18 +1,21 @@
+use std::ops::RangeInclusive;
+
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use common::ledger::ImportStatus;
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::warn;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::import_view::IMPORT_ID;
 use super::imports::find;
 use super::{Problem, Shared};
 use crate::rejections::{Rejection, read_rejections};
@@ -21,7 +24,18 @@ use crate::rejections::{Rejection, read_rejections};
 const GROUPS_AHEAD: usize = 2;
 /// Tells spreadsheets that the text is UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
+/// What `limit` takes.
+const LIMITS: RangeInclusive<usize> = 1..=1_000_000;
 const COLUMNS: [&str; 5] = ["line", "row", "code", "reason", "record"];
+
+/// How many of the rejections.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Most {
+    /// Most rows of the answer, the first of the file; all unless it is given.
+    #[param(minimum = 1, maximum = 1_000_000, example = 10)]
+    limit: Option<usize>,
+}
 
 /// The rejections of an import.
 #[derive(Serialize, ToSchema)]
@@ -72,26 +86,37 @@ impl<'a> From<&'a Rejection> for RejectionView<'a> {
 /// JSON where the header Accept asks for `application/json`. The records are
 /// read from the spool of the replica that is asked, for as long as it has
 /// the file.
+///
+/// ```sh
+/// curl --remote-name --remote-header-name http://localhost:8000/v1/imports/01a20d97-6b57-75d8-bf76-a150c081d411/rejections
+/// curl --header 'Accept: application/json' 'http://localhost:8000/v1/imports/01a20d97-6b57-75d8-bf76-a150c081d411/rejections?limit=10'
+/// ```
 #[utoipa::path(
     get,
     path = "/v1/imports/{import_id}/rejections",
     tag = "imports",
     security((), ("bearer" = [])),
-    params(("import_id" = Uuid, Path, description = "The import")),
+    params(("import_id" = Uuid, Path, description = "The import, as the upload answered", example = json!(IMPORT_ID)), Most),
     responses(
-        (status = 200, description = "The rows", content((String = "text/csv"), (RejectionsView = "application/json"))),
-        (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The rows", content((String = "text/csv", example = "line,row,code,reason,record\r\n42,41,\"email_invalid\",\"the e-mail address is not valid\",\"Ana Souza,52998224725,ana.souza,150.00,2030-01-15,7\"\r\n"), (RejectionsView = "application/json"))),
+        (status = 400, description = "The query is not as it should be", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_query("limit takes 1 to 1000000"))),
+        (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
+        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 pub(super) async fn rejections(
     State(shared): State<Shared>,
     import_id: Result<Path<Uuid>, PathRejection>,
+    most: Result<Query<Most>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let Query(most) = most.map_err(|error| Problem::bad_query(error.body_text()))?;
+    if most.limit.is_some_and(|limit| !LIMITS.contains(&limit)) {
+        return Err(Problem::bad_query("limit takes 1 to 1000000"));
+    }
     let status = find(&shared, import_id, Timestamp::now()).await?;
     let name = status.import.import_id;
-    let groups = groups(&shared, &status)?;
+    let groups = groups(&shared, &status, most.limit)?;
     let (content_type, body) = if wants_json(&headers) {
         let mut first = true;
         let rows = groups.map(move |group| json(&group, &mut first));
@@ -134,6 +159,7 @@ fn wants_json(headers: &HeaderMap) -> bool {
 fn groups(
     shared: &Shared,
     status: &ImportStatus,
+    limit: Option<usize>,
 ) -> Result<impl Stream<Item = Result<Vec<Rejection>, Cut>> + use<>, Problem> {
     let ledger = shared.ledger()?.clone();
     let spool = shared.spool.clone();
@@ -150,7 +176,23 @@ fn groups(
             Err(_) => Err(Cut),
         }
     });
-    Ok(ReceiverStream::new(taken).map(Ok).chain(end))
+    Ok(first_of(limit, ReceiverStream::new(taken))
+        .map(Ok)
+        .chain(end))
+}
+
+/// The groups as far as they hold no more rejections than that. The reader
+/// stops once nothing more is taken from it.
+fn first_of(
+    limit: Option<usize>,
+    groups: impl Stream<Item = Vec<Rejection>>,
+) -> impl Stream<Item = Vec<Rejection>> {
+    groups.scan(limit.unwrap_or(usize::MAX), |left, mut group| {
+        let is_wanted = *left > 0;
+        group.truncate(*left);
+        *left -= group.len();
+        std::future::ready(is_wanted.then_some(group))
+    })
 }
 
 /// The answer ends before its end.

@@ -11,8 +11,10 @@ use uuid::Uuid;
 
 use super::file_name::shown_file_name;
 use super::form::{Form, FormError, FormField};
+use super::import_view::IMPORT_ID;
 use super::{Problem, Shared};
 use crate::acceptance::{AcceptedImport, IdempotencyKey};
+use crate::csv::LayoutError;
 use crate::intake::{Intake, IntakeError};
 
 /// Name of the form's field with the file.
@@ -27,6 +29,7 @@ pub(super) struct Accepted {
     #[schema(example = "File accepted, its rows are being processed")]
     message: &'static str,
     /// The import.
+    #[schema(value_type = Uuid, example = json!(IMPORT_ID))]
     import_id: Uuid,
     /// Data records of the file.
     #[schema(example = 2053)]
@@ -52,25 +55,28 @@ pub(super) struct UploadForm {
 /// UTF-8 or Windows-1252. A bad row does not stop the others. The same content
 /// with the same `Idempotency-Key` within 24 hours is the same import; without
 /// a key it is another import, whose rows are all skipped.
+///
+/// ```sh
+/// curl --form 'file=@"sample.csv"' http://localhost:8000/v1/upload
+/// curl --header 'Idempotency-Key: invoices-2027-01' --form 'file=@"sample.csv"' http://localhost:8000/v1/upload
+/// ```
 #[utoipa::path(
     post,
     path = "/v1/upload",
     tag = "imports",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The client's name for the upload: 1 to 255 visible ASCII characters")),
-    request_body(content = inline(UploadForm), content_type = "multipart/form-data"),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The client's name for the upload: 1 to 255 visible ASCII characters", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    request_body(content = inline(UploadForm), content_type = "multipart/form-data", encoding(("file" = (content_type = "text/csv")))),
     security((), ("bearer" = [])),
     responses(
         (status = 202, description = "The file is on disk and will be processed", body = Accepted),
-        (status = 400, description = "The form is malformed or has no file", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "The service has tokens, and the request none of them", body = Problem, content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "`Bearer`"))),
-        (status = 408, description = "The client sent nothing for too long; nothing was kept", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The request is too large; at once where its length says so", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The request is compressed", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The file has no data, or lacks columns, or the idempotency key stands for another file", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many uploads at a time", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait"))),
-        (status = 500, description = "The service has a fault; its log has the rest", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The upload has an idempotency key, and the ledger is away", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait"))),
-        (status = 507, description = "The disk is full; nothing was kept", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The form is malformed or has no file", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_file())),
+        (status = 408, description = "The client sent nothing for too long; nothing was kept", body = Problem, content_type = "application/problem+json", example = json!(Problem::idle(std::time::Duration::from_secs(30)))),
+        (status = 413, description = "The request is too large; at once where its length says so", body = Problem, content_type = "application/problem+json", example = json!(Problem::too_large(1 << 30))),
+        (status = 415, description = "The request is compressed", body = Problem, content_type = "application/problem+json", example = json!(Problem::encoded())),
+        (status = 422, description = "The file has no data, or lacks columns, or the idempotency key stands for another file", body = Problem, content_type = "application/problem+json", example = json!(Problem::file(&LayoutError::Missing { missing: vec!["email"], found: vec!["name".to_owned(), "debtId".to_owned()] }.into()))),
+        (status = 429, description = "Too many uploads at a time", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::too_many_uploads())),
+        (status = 503, description = "The upload has an idempotency key, and the ledger is away", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
+        (status = 507, description = "The disk is full; nothing was kept", body = Problem, content_type = "application/problem+json", example = json!(Problem::disk_full())),
     )
 )]
 pub(super) async fn upload(

@@ -59,7 +59,7 @@ impl Attribute {
 
     /// Bytes that SQS counts: type and value.
     pub(in crate::messaging) fn size(&self) -> usize {
-        let text = self.string_value.as_ref().map_or(0, |text| text.len());
+        let text = self.string_value.as_ref().map_or(0, CompactString::len);
         // Four letters of base 64 are three bytes; with padding one or two fewer.
         let binary = self
             .binary_value

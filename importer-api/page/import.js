@@ -1,0 +1,155 @@
+// One import: how far it is, and what may be done about it.
+
+import { ApiError, fetchWithToken, json } from './api.js';
+import { announce, byId, element, show, showError } from './elements.js';
+import { follow } from './events.js';
+import { rejections } from './rejections.js';
+import { duration, moment, number, percent, rate, rows, size, text } from './texts.js';
+
+const ALWAYS = ['total', 'billed', 'skipped', 'invalid', 'pending', 'mailed'];
+const WHERE_ANY = ['not_sent', 'undeliverable'];
+
+/** `onImport` is told of each change of the import that is open. */
+export function importCard(onImport) {
+  const card = byId('import');
+  const failure = byId('import-error');
+  const title = byId('import-name');
+  const preview = rejections();
+  let open = null;
+
+  const fail = (error) => showError(failure, error instanceof ApiError ? error : new ApiError('other', 0));
+
+  const render = (seen) => {
+    const shown = seen.rows;
+    const done = shown.billed + shown.skipped + shown.invalid;
+    title.textContent = seen.file_name ?? text('import_unnamed');
+    const state = byId('import-state');
+    state.textContent = text(`state_${seen.state}`);
+    state.dataset.state = seen.state;
+    byId('import-times').textContent = times(seen);
+    byId('import-advice').textContent = text(`advice_${seen.state}`);
+    gauge('import-progress', done, shown.total - shown.not_sent, seen.over);
+    byId('import-figures').textContent = text(seen.rows_per_second > 0 ? 'import_figures_rate' : 'import_figures', {
+      done: number(done), total: number(shown.total - shown.not_sent), rate: rate(seen.rows_per_second),
+    });
+    const settled = shown.mailed + shown.undeliverable;
+    gauge('mail-progress', settled, shown.billed, seen.over);
+    byId('mail-figures').textContent = text('import_figures', { done: number(settled), total: number(shown.billed) });
+    byId('import-counts').replaceChildren(...counts(shown));
+    const rejected = shown.invalid + shown.undeliverable;
+    // Conflicts are among the skipped rows, and not counted.
+    byId('rejections-download').hidden = rejected + shown.skipped === 0;
+    byId('import-cancel').hidden = seen.over || Boolean(seen.sent_at ?? seen.cancelled_at ?? seen.failure);
+    byId('import-reconcile').hidden = !(seen.state === 'stalled' && seen.sent_at);
+    tell(seen, done);
+    if (seen.over && rejected + shown.skipped > 0) preview.load(seen.import_id);
+    onImport(seen);
+  };
+
+  const tell = (seen, done) => {
+    const quarter = Math.floor((done / Math.max(seen.rows.total, 1)) * 4);
+    if (seen.state !== open.state && (open.state || seen.over)) announce(text(`state_${seen.state}`));
+    else if (quarter > open.quarter && !seen.over) announce(text('import_announcement', { percent: percent(quarter / 4) }));
+    open.state = seen.state;
+    open.quarter = quarter;
+  };
+
+  const close = () => {
+    open?.following.abort();
+    open = null;
+    card.hidden = true;
+  };
+
+  const start = async (importId) => {
+    close();
+    const following = new AbortController();
+    open = { importId, following, state: null, quarter: 0 };
+    failure.hidden = true;
+    byId('import-done').hidden = true;
+    byId('import-counts').replaceChildren();
+    for (const id of ['import-times', 'import-advice', 'import-figures', 'mail-figures', 'import-state']) byId(id).textContent = '';
+    for (const id of ['rejections-download', 'import-cancel', 'import-reconcile']) byId(id).hidden = true;
+    gauge('import-progress', 0, 0, false);
+    gauge('mail-progress', 0, 0, false);
+    preview.clear();
+    byId('rejections-download').href = `/v1/imports/${importId}/rejections`;
+    title.textContent = text('import_loading');
+    card.hidden = false;
+    title.focus();
+    title.scrollIntoView({ block: 'nearest' });
+    try {
+      await follow(importId, {
+        signal: following.signal,
+        onImport: (seen) => {
+          if (!following.signal.aborted) render(seen);
+        },
+        onConnection: (is) => show(byId('import-connection'), is ? null : text('import_reconnecting')),
+      });
+    } catch (error) {
+      if (!following.signal.aborted) fail(error);
+    }
+  };
+
+  const post = async (action, button) => {
+    button.disabled = true;
+    failure.hidden = true;
+    try {
+      return await json(`/v1/imports/${open.importId}/${action}`, { method: 'POST' });
+    } catch (error) {
+      fail(error);
+      return null;
+    } finally {
+      button.disabled = false;
+    }
+  };
+
+  const confirm = byId('confirm');
+  byId('import-cancel').addEventListener('click', () => confirm.showModal());
+  confirm.addEventListener('close', async () => {
+    if (confirm.returnValue !== 'yes') return;
+    confirm.returnValue = '';
+    const cancelled = await post('cancel', byId('import-cancel'));
+    if (!cancelled) return;
+    render(cancelled);
+    show(byId('import-done'), text('cancelled'));
+    title.focus();
+  });
+  byId('import-reconcile').addEventListener('click', async (event) => {
+    const sent = await post('reconcile', event.target);
+    if (!sent) return;
+    const again = sent.without_outcome + sent.not_notified + sent.not_mailed;
+    show(byId('import-done'), again ? text('reconciled', { rows: rows(again) }) : text('reconciled_none'));
+  });
+  fetchWithToken(byId('rejections-download'), () => `rejections-${open.importId}.csv`, fail);
+
+  return { open: start, close };
+}
+
+/** At the end, nothing of nothing is all: skipped rows have no e-mail to be sent. */
+function gauge(id, done, of, isOver) {
+  const bar = byId(id);
+  bar.max = Math.max(of, 1);
+  bar.value = isOver ? bar.max : done;
+}
+
+function times(seen) {
+  const gaps = { size: size(seen.size), accepted: moment(seen.accepted_at) };
+  return seen.finished_at
+    ? text('import_times_over', { ...gaps, duration: duration(seen.accepted_at, seen.finished_at) })
+    : text('import_times_going', gaps);
+}
+
+function counts(shown) {
+  const names = [...ALWAYS, ...WHERE_ANY.filter((name) => shown[name] > 0)];
+  return names.map((name) => {
+    const about = name === 'total' ? [] : [element('dd', { className: 'about', textContent: text(`about_${name}`) })];
+    const cell = element(
+      'div', {},
+      element('dt', { textContent: text(`count_${name}`) }),
+      element('dd', { className: 'value', textContent: number(shown[name]) }),
+      ...about,
+    );
+    cell.dataset.count = name;
+    return cell;
+  });
+}
