@@ -1,5 +1,6 @@
 //! Running a process: settings, telemetry, metrics, ops routes, shutdown.
 
+mod health;
 mod metrics;
 mod ops;
 mod process;
