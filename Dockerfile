@@ -30,7 +30,7 @@ RUN cargo build --release --locked --bins \
         --package importer-api --package billing-worker --package send-mail-worker --package operator
 COPY . .
 # Cargo goes by the times of files, and those of the sources are older than those of the empty ones.
-RUN find . -name '*.rs' -exec touch {} + \
+RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
     && cargo build --release --locked --bins \
         --package importer-api --package billing-worker --package send-mail-worker --package operator
 

@@ -15,7 +15,8 @@ FILESYSTEM_ROOT="$folder/files" GATEWAY_LISTEN="127.0.0.1:$port" SERVICES=sqs,sn
     SKIP_SSL_CERT_DOWNLOAD=1 DISABLE_EVENTS=1 \
     python -m localstack.runtime.main >"$folder/localstack.log" 2>&1 &
 localstack=$!
-trap 'kill "$localstack" 2>/dev/null || true; wait "$localstack" 2>/dev/null || true' EXIT
+# It keeps nothing, and takes long over an orderly end
+trap 'kill -9 "$localstack" 2>/dev/null || true; wait "$localstack" 2>/dev/null || true' EXIT
 
 for _ in $(seq 120); do
     if curl --silent --fail --output /dev/null "$endpoint/_localstack/health"; then
