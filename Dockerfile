@@ -7,7 +7,7 @@ FROM debian:bookworm-slim AS port
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends socat \
-    && rm -rf /var/lib/apt/lists/*
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 USER 10001:10001
 ENTRYPOINT ["/usr/bin/socat"]
 
