@@ -19,6 +19,15 @@ endif
 # importer-api, for `make reconcile`; API_TOKEN= where it asks for one
 IMPORTER_URL ?= http://127.0.0.1:$(or $(DEVSTACK_IMPORTER_PORT),8000)
 
+# What `make test` tests; operator has no library whose documentation could be tested
+TESTED := $(if $(CONTEXT),--package $(CONTEXT),--workspace)
+
+# The stack of docker-compose.yml; BILLING_WORKERS= and MAIL_WORKERS= are how many processes of each
+COMPOSE ?= docker compose
+SCALE := $(if $(BILLING_WORKERS),--scale billing-worker=$(BILLING_WORKERS)) \
+	$(if $(MAIL_WORKERS),--scale send-mail-worker=$(MAIL_WORKERS))
+SERVICES := importer-api billing-worker send-mail-worker
+
 # Options of `make generate`; SEED is that of `make bench` and `make test/chaos` as well
 SEED ?= 1
 DUPLICATES ?= 0.01
@@ -40,15 +49,28 @@ SLIP_CHECK := $(or $(CARGO_TARGET_DIR),target)/slip-check
 # Where `make test/browser` and `make test/api` keep what they need
 WEB := $(or $(CARGO_TARGET_DIR),target)/web
 
+# Where `make test/localstack` keeps LocalStack
+LOCALSTACK := target/localstack
+
 # Seconds of `make fuzz` for each target
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := csv_reader record_parser sns_envelope
 
-.PHONY: help setup build run demo bench bench/guard bench/micro generate dlq/redrive audit reconcile test test/chaos fuzz check check/slip format
-.PHONY: dashboard test/dashboard check/dashboard check/alerts test/browser test/api screenshots
+.PHONY: help setup build run demo bench bench/guard bench/micro generate dlq/redrive audit reconcile \
+	app/setup app/up app/up/build app/logs app/down app/down-volumes app/smoke docker/build \
+	test test/chaos test/dashboard test/browser test/api test/localstack fuzz \
+	check check/alerts check/dashboard check/slip dashboard screenshots format
+
+# Beside a target `…/ready`, the packages that its first prerequisite lists
+define python_environment
+@developer/setup.sh slip
+python3 -m venv --clear $(@D)/venv
+$(@D)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+@touch $@
+endef
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z\/-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z\/-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what the other targets need and is missing: redis-server
 	@developer/setup.sh
@@ -94,11 +116,39 @@ reconcile: ## Send again every row of IMPORT= that a queue lost; nothing is done
 		$(if $(API_TOKEN),--header 'Authorization: Bearer $(API_TOKEN)') \
 		$(IMPORTER_URL)/v1/imports/$(IMPORT)/reconcile && echo
 
-test: setup ## Run all tests, with cargo-nextest where it is installed
+app/setup: ## Make the .env of each service from its .env.example; one that is there stays
+	@for service in $(SERVICES); do \
+		[ -e $$service/.env ] || { cp $$service/.env.example $$service/.env && echo "made $$service/.env"; }; \
+	done
+
+app/up: app/setup ## Start the stack of docker-compose.yml and wait until it is healthy: BILLING_WORKERS=, MAIL_WORKERS=
+	@$(COMPOSE) up --detach --wait $(SCALE)
+
+app/up/build: app/setup ## The same with images that are built anew
+	@$(COMPOSE) up --build --detach --wait $(SCALE)
+
+app/logs: ## Follow the logs of the three services
+	@$(COMPOSE) logs --follow --tail 100 $(SERVICES)
+
+app/down: ## Stop the stack; what Redis, spool and Prometheus hold is kept
+	@$(COMPOSE) down
+
+app/down-volumes: ## Stop the stack and remove all that it holds
+	@$(COMPOSE) down --volumes
+
+app/smoke: build ## Upload the sample through the ports of the stack, check the counts and that everything answers: BILLING_WORKERS=, MAIL_WORKERS=, API_TOKEN=
+	@$(if $(API_TOKEN),API_TOKEN='$(API_TOKEN)') $(DEVSTACK) smoke \
+		$(if $(BILLING_WORKERS),--billing-workers $(BILLING_WORKERS)) $(if $(MAIL_WORKERS),--mail-workers $(MAIL_WORKERS))
+
+docker/build: ## Build the image IMAGE_NAME= of CONTEXT= (importer-api, billing-worker, send-mail-worker)
+	$(if $(filter $(CONTEXT),$(SERVICES)),,$(error CONTEXT= is missing: $(SERVICES)))
+	docker build --target $(CONTEXT) --tag $(or $(IMAGE_NAME),billing-suite/$(CONTEXT)) .
+
+test: setup ## Run all tests, or those of CONTEXT= (billing-worker, common, …), with cargo-nextest where it is installed
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		$(CARGO) nextest run --workspace && $(CARGO) test --quiet --workspace --doc; \
+		$(CARGO) nextest run $(TESTED) $(if $(filter operator,$(CONTEXT)),,&& $(CARGO) test --quiet $(TESTED) --doc); \
 	else \
-		$(CARGO) test --workspace; \
+		$(CARGO) test $(TESTED); \
 	fi
 
 test/chaos: setup build ## Kill and take away everything during imports, and show that nothing is lost: ONLY=, ROWS=, SEED=
@@ -121,10 +171,13 @@ screenshots: setup build $(WEB)/ready ## Make the pictures of the page and the A
 	@DEVSTACK=$(DEVSTACK) $(WEB)/venv/bin/python developer/web/screenshots.py docs/images
 
 $(WEB)/ready: developer/web/requirements.txt
-	@developer/setup.sh slip
-	python3 -m venv --clear $(WEB)/venv
-	$(WEB)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
-	@touch $@
+	$(python_environment)
+
+test/localstack: setup $(LOCALSTACK)/ready ## Run the tests of queues and topic against LocalStack from PyPI; needs python3-venv and curl
+	@developer/localstack.sh
+
+$(LOCALSTACK)/ready: developer/localstack.txt
+	$(python_environment)
 
 fuzz: ## Feed the readers with random input for FUZZ_SECONDS=60 each
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || { \
@@ -171,9 +224,7 @@ check/slip: $(SLIP_CHECK)/ready ## Read slips of every kind back with other prog
 	@$(SLIP_CHECK)/venv/bin/python developer/check_slip.py $(SLIP_CHECK)/slips
 
 $(SLIP_CHECK)/ready: developer/check_slip.txt
-	python3 -m venv --clear $(SLIP_CHECK)/venv
-	$(SLIP_CHECK)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
-	@touch $@
+	$(python_environment)
 
 format: ## Format the code
 	$(CARGO) fmt --all

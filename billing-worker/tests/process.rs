@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use testkit::{Stack, assert_ends_at_sigterm, assert_refuses};
+use testkit::{Stack, assert_ends_at_sigterm, assert_refuses, assert_tells_its_health};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_billing-worker");
 
@@ -33,4 +33,10 @@ async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
         ("STRICT_GOVERNMENT_ID", "perhaps"),
     ];
     assert_refuses(BINARY, "METRICS_PORT", &variables(&stack), &wrong).await;
+}
+
+#[tokio::test]
+async fn it_tells_whether_it_is_alive() {
+    let stack = Stack::start().await;
+    assert_tells_its_health(BINARY, "METRICS_PORT", &variables(&stack)).await;
 }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use testkit::{ServiceProcess, Stack, assert_ends_at_sigterm, assert_refuses};
+use testkit::{
+    ServiceProcess, Stack, assert_ends_at_sigterm, assert_refuses, assert_tells_its_health,
+};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_importer-api");
 
@@ -76,4 +78,11 @@ async fn an_open_api_that_others_can_reach_is_warned_of() {
         let (_, output, _) = process.ended().await;
         assert_eq!(output.contains("set API_TOKENS"), is_warned_of, "{output}");
     }
+}
+
+#[tokio::test]
+async fn it_tells_whether_it_is_alive() {
+    let (stack, spool) = (Stack::start().await, tempfile::tempdir().unwrap());
+    let spool = spool.path().to_str().unwrap();
+    assert_tells_its_health(BINARY, "PORT", &variables(&stack, spool)).await;
 }

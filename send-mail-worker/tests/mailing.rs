@@ -131,7 +131,7 @@ async fn what_cannot_be_read_stays_in_the_queue_and_holds_up_nothing() {
     let (service, mails) = start(&stack).await;
     let queue = &stack.resources().process_email_url;
     stack
-        .emulator()
+        .queues()
         .send(queue, "no notification", [])
         .await
         .unwrap();

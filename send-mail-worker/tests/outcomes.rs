@@ -143,7 +143,7 @@ async fn a_permanent_refusal_is_recorded_and_never_retried() {
     let letters = &stack.resources().process_email_dlq_url;
     let body = mailroom::notification("debt-1");
     let dead = stack
-        .emulator()
+        .queues()
         .send(letters, body, mailroom::attributes(row));
     dead.await.unwrap();
     let settings = settings(&stack);

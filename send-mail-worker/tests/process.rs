@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use testkit::{ServiceProcess, Stack, assert_refuses, poll_until};
+use testkit::{ServiceProcess, Stack, assert_refuses, assert_tells_its_health, poll_until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_send-mail-worker");
 
@@ -22,7 +22,7 @@ async fn it_logs_each_mail_whatever_the_log_level_and_sigterm_ends_it_with_0() {
     process.healthy().await;
     let queue = &stack.resources().process_email_url;
     let body = r#"{"name":"n","government_id":"1","email":"joao@example.com","debt_amount":1.00,"debt_due_date":"2027-03-15","debt_id":"debt-1"}"#;
-    stack.emulator().send(queue, body, []).await.unwrap();
+    stack.queues().send(queue, body, []).await.unwrap();
     poll_until("the mail", Duration::from_secs(20), async || {
         stack.depth(queue).await.is_empty().then_some(())
     })
@@ -53,4 +53,10 @@ async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
         ("MAIL_MAX_PER_SECOND", "-1"),
     ];
     assert_refuses(BINARY, "METRICS_PORT", &variables(&stack), &wrong).await;
+}
+
+#[tokio::test]
+async fn it_tells_whether_it_is_alive() {
+    let stack = Stack::start().await;
+    assert_tells_its_health(BINARY, "METRICS_PORT", &variables(&stack)).await;
 }

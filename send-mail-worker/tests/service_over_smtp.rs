@@ -85,7 +85,7 @@ impl Office {
             row,
         };
         let topic = &self.stack.resources().topic_arn;
-        let published = self.stack.emulator().publish(topic, &body, attributes(row));
+        let published = self.stack.queues().publish(topic, &body, attributes(row));
         published.await.unwrap();
     }
 

@@ -44,11 +44,7 @@ async fn send_row(stack: &Stack, import_id: Uuid, row: u64, body: &str) {
         ("row", Attribute::Number(row)),
     ];
     let queue = &stack.resources().data_process_url;
-    stack
-        .emulator()
-        .send(queue, body, attributes)
-        .await
-        .unwrap();
+    stack.queues().send(queue, body, attributes).await.unwrap();
 }
 
 async fn registered(ledger: &RedisLedger, rows: u64) -> Uuid {
@@ -154,7 +150,7 @@ async fn the_notification_has_the_form_of_the_contract() {
     let service = start(&stack).await;
     let queue = &stack.resources().data_process_url;
     stack
-        .emulator()
+        .queues()
         .send(queue, CsvRow::valid("debt-1").line(), [])
         .await
         .unwrap();
@@ -221,7 +217,7 @@ async fn twins_without_attributes_are_counted_as_one_bill() {
     let queue = &stack.resources().data_process_url;
     for _ in 0..8 {
         let body = CsvRow::valid("debt-1").line();
-        stack.emulator().send(queue, body, []).await.unwrap();
+        stack.queues().send(queue, body, []).await.unwrap();
     }
     let service = start(&stack).await;
     deleted(&service, 8).await;
@@ -313,7 +309,7 @@ async fn a_message_without_attributes_or_with_forged_ones_goes_by_its_id() {
     let service = start(&stack).await;
     let queue = &stack.resources().data_process_url;
     stack
-        .emulator()
+        .queues()
         .send(queue, CsvRow::valid("debt-1").line(), [])
         .await
         .unwrap();
@@ -411,14 +407,14 @@ async fn a_stop_while_redis_is_away_gives_the_rows_back() {
     let service = start(&stack).await;
     let queue = stack.resources().data_process_url.clone();
     stack
-        .emulator()
+        .queues()
         .send(&queue, CsvRow::valid("debt-0").line(), [])
         .await
         .unwrap();
     deleted(&service, 1).await;
     stack.kill_redis();
     stack
-        .emulator()
+        .queues()
         .send(&queue, CsvRow::valid("debt-1").line(), [])
         .await
         .unwrap();

@@ -163,9 +163,9 @@ async fn rows_beyond_an_import_or_of_none_go_by_message_and_place() {
     send_row(&stack, Uuid::now_v7(), 1, &body(&records("forged"))).await;
     let queue = &stack.resources().data_process_url;
     let bare = [valid("bare"), valid("bare"), valid("bare-2")];
-    stack.emulator().send(queue, body(&bare), []).await.unwrap();
+    stack.queues().send(queue, body(&bare), []).await.unwrap();
     stack
-        .emulator()
+        .queues()
         .send(queue, valid("single"), [])
         .await
         .unwrap();

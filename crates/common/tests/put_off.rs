@@ -12,7 +12,7 @@ use common::messaging::{
 };
 use common::outage::Dependency;
 use common::service::{AppRegistry, BaseSettings};
-use rustack_sqs_model::input::SetQueueAttributesInput;
+use serde_json::json;
 use testkit::{Attribute, FaultMode, Stack, poll_until, sample};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -152,7 +152,7 @@ async fn a_message_that_is_put_off_uses_up_no_receive() {
     let stack = Stack::start().await;
     let resources = stack.resources().clone();
     let queue = &resources.data_process_url;
-    let sent = stack.emulator().send(queue, BODY, attributes());
+    let sent = stack.queues().send(queue, BODY, attributes());
     sent.await.unwrap();
     let handler = PutsOff::new(TIMES, Duration::ZERO);
     let running = Running::start(&stack, &handler, &stack.endpoint_url()).await;
@@ -178,9 +178,9 @@ async fn a_message_that_is_put_off_uses_up_no_receive() {
 async fn its_copy_waits_in_the_queue_and_keeps_body_and_attributes() {
     let stack = Stack::start().await;
     let queue = stack.resources().data_process_url.clone();
-    let sent = stack.emulator().send(&queue, BODY, attributes());
+    let sent = stack.queues().send(&queue, BODY, attributes());
     sent.await.unwrap();
-    stack.emulator().send(&queue, "bare", []).await.unwrap();
+    stack.queues().send(&queue, "bare", []).await.unwrap();
     let handler = PutsOff::new(1, Duration::from_secs(2));
     let before = unix_seconds();
     let running = Running::start(&stack, &handler, &stack.endpoint_url()).await;
@@ -224,7 +224,7 @@ async fn a_copy_that_comes_before_its_time_goes_on_waiting_unseen() {
         attributes.push(("put_off", Attribute::Number(4)));
         let not_before = Attribute::Number(not_before - 3 + more);
         attributes.push(("not_before", not_before));
-        let sent = stack.emulator().send(queue, body, attributes);
+        let sent = stack.queues().send(queue, body, attributes);
         sent.await.unwrap();
     }
     let handler = PutsOff::new(0, Duration::ZERO);
@@ -252,14 +252,10 @@ async fn a_message_whose_copy_is_refused_is_not_deleted() {
     let queue = stack.resources().data_process_url.clone();
     let large = "x".repeat(2_000);
     for body in [&*large, "small"] {
-        stack.emulator().send(&queue, body, []).await.unwrap();
+        stack.queues().send(&queue, body, []).await.unwrap();
     }
-    let smaller = SetQueueAttributesInput {
-        queue_url: queue.clone(),
-        attributes: [("MaximumMessageSize".to_owned(), "1024".to_owned())].into(),
-    };
-    let set = stack.emulator().sqs().set_queue_attributes(smaller);
-    set.await.unwrap();
+    let smaller = json!({"QueueUrl": queue, "Attributes": {"MaximumMessageSize": "1024"}});
+    stack.queues().sqs("SetQueueAttributes", smaller).await;
     let handler = PutsOff::new(1, Duration::ZERO);
     let running = Running::start(&stack, &handler, &stack.endpoint_url()).await;
     running.counts(DELETED, 2).await;
@@ -279,7 +275,7 @@ async fn a_message_whose_copy_is_refused_is_not_deleted() {
 async fn an_outage_of_the_queue_is_waited_for() {
     let stack = Stack::start().await;
     let queue = &stack.resources().data_process_url;
-    stack.emulator().send(queue, BODY, []).await.unwrap();
+    stack.queues().send(queue, BODY, []).await.unwrap();
     let proxy = stack.proxy_to_emulator().await;
     let mut handler = PutsOff::new(1, Duration::ZERO);
     handler.gate = Arc::new(Semaphore::new(0));

@@ -10,7 +10,7 @@ use common::messaging::{
     QueueWatch, Verdict,
 };
 use common::service::{AppRegistry, BaseSettings};
-use rustack_sqs_model::input::SendMessageInput;
+use serde_json::json;
 use testkit::{Stack, poll_until};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -59,7 +59,7 @@ async fn the_gauges_show_depth_and_age_and_use_up_no_receive() {
     let work = resources.data_process_url.clone();
     let letters = resources.data_process_dlq_url.clone();
     for url in [&work, &work, &letters] {
-        stack.emulator().send(url, "a message", []).await.unwrap();
+        stack.queues().send(url, "a message", []).await.unwrap();
     }
     let settings = BaseSettings::read(&stack.service_environment(&work, &[]), "PORT", 0).unwrap();
     let queue = Aws::new(&settings).await.queue(work.clone());
@@ -107,8 +107,8 @@ async fn the_gauges_show_depth_and_age_and_use_up_no_receive() {
     stop.cancel();
     consuming.await.unwrap().unwrap();
 
-    stack.emulator().purge(&work).await.unwrap();
-    stack.emulator().purge(&letters).await.unwrap();
+    stack.queues().purge(&work).await.unwrap();
+    stack.queues().purge(&letters).await.unwrap();
     poll_until("nothing to be left", LONG, async || {
         let left = [
             messages("data-process", "in_flight"),
@@ -128,13 +128,8 @@ async fn the_gauges_show_depth_and_age_and_use_up_no_receive() {
 async fn what_is_put_off_has_a_state_of_its_own_and_is_not_late() {
     let stack = Stack::start().await;
     let work = stack.resources().data_process_url.clone();
-    let delayed = SendMessageInput {
-        queue_url: work.clone(),
-        message_body: "a message".to_owned(),
-        delay_seconds: Some(2),
-        ..SendMessageInput::default()
-    };
-    stack.emulator().sqs().send_message(delayed).await.unwrap();
+    let delayed = json!({"QueueUrl": work, "MessageBody": "a message", "DelaySeconds": 2});
+    stack.queues().sqs("SendMessage", delayed).await;
     let (registry, watching) = watched(&stack, &work).await;
     let of = |sample: String| gauge(&registry, &sample);
     let mut late = 0;
@@ -160,7 +155,7 @@ async fn what_is_put_off_has_a_state_of_its_own_and_is_not_late() {
 async fn a_look_leaves_the_receive_counts_of_the_work_queue_alone() {
     let stack = Stack::start().await;
     let work = stack.resources().data_process_url.clone();
-    stack.emulator().send(&work, "a message", []).await.unwrap();
+    stack.queues().send(&work, "a message", []).await.unwrap();
     let (registry, watching) = watched(&stack, &work).await;
     poll_until("an age without a receive", LONG, async || {
         (gauge(&registry, &age("data-process"))? >= 1).then_some(())

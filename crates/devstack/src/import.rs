@@ -15,5 +15,5 @@ pub use watch::WatchError;
 
 pub(crate) use ledger::connect;
 pub(crate) use sample::{DUPLICATES, INVALID, sample};
-pub(crate) use upload::upload;
+pub(crate) use upload::{Uploader, upload};
 pub(crate) use watch::watch;

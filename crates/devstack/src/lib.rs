@@ -10,6 +10,7 @@
 //! - [`run`]: the stack until Ctrl-C.
 //! - [`import`]: a file of a stack, from its upload to its last e-mail.
 //! - [`demo`]: the stack, an upload, and whether its figures add up.
+//! - [`smoke`]: whether a stack that runs elsewhere works, such as that of docker-compose.yml.
 //! - [`chaos`]: imports during which everything is killed or taken away, and what became of them.
 //! - `bench`: how fast all of it is and what it takes, on Linux.
 //! - [`generate`]: input files of any size, the same for the same seed, with known figures.
@@ -29,5 +30,6 @@ pub mod mails;
 pub mod redis_server;
 pub mod run;
 pub mod services;
+pub mod smoke;
 pub mod smtp_server;
 pub mod stack;

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use devstack::bench::{BenchCommand, GuardCommand};
 use devstack::{
     chaos::ChaosCommand, demo::DemoCommand, generate::GenerateCommand, run::RunCommand,
+    smoke::SmokeCommand,
 };
 use mimalloc::MiMalloc;
 
@@ -30,6 +31,7 @@ struct Arguments {
 enum Command {
     Run(RunCommand),
     Demo(DemoCommand),
+    Smoke(SmokeCommand),
     Chaos(ChaosCommand),
     #[cfg(target_os = "linux")]
     Bench(BenchCommand),
@@ -56,6 +58,7 @@ async fn run(command: Command) -> Result<(), Box<dyn Error>> {
     match command {
         Command::Run(run) => run.run().await?,
         Command::Demo(demo) => demo.run().await?,
+        Command::Smoke(smoke) => smoke.run().await?,
         Command::Chaos(chaos) => chaos.run().await?,
         #[cfg(target_os = "linux")]
         Command::Bench(bench) => bench.run().await?,

@@ -206,10 +206,7 @@ async fn send_again(suite: &Suite, queue: &str, messages: &[StoredMessage]) {
                 .map_or_else(|_| Attribute::Text(value.clone()), Attribute::Number);
             (name.as_str(), value)
         });
-        let sent = suite
-            .stack
-            .emulator()
-            .send(queue, &message.body, attributes);
+        let sent = suite.stack.queues().send(queue, &message.body, attributes);
         sent.await.unwrap();
     }
 }

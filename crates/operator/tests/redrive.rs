@@ -15,8 +15,7 @@ use common::messaging::{
     Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Delivery, Verdict,
 };
 use common::service::{AppRegistry, BaseSettings};
-use rustack_sqs_model::input::{ReceiveMessageInput, SendMessageInput};
-use rustack_sqs_model::types::MessageAttributeValue;
+use serde_json::{Map, Value, json};
 use testkit::{PipelineSettings, Stack, poll_until};
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -25,8 +24,8 @@ use uuid::Uuid;
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// A message by its attributes: type and value of each.
-type Attributes = BTreeMap<String, (String, Option<String>, Option<Vec<u8>>)>;
+/// A message by its attributes: type and value of each, a binary one in Base64.
+type Attributes = BTreeMap<String, (String, String)>;
 
 async fn stack() -> Stack {
     let settings = PipelineSettings {
@@ -38,9 +37,9 @@ async fn stack() -> Stack {
 
 /// One of each type of attribute.
 fn attributes(row: usize) -> Attributes {
-    let text = |kind: &str, value: String| (kind.to_owned(), Some(value), None);
+    let text = |kind: &str, value: String| (kind.to_owned(), value);
     let import_id = Uuid::from_u128(7).to_string();
-    let binary = ("Binary".to_owned(), None, Some(vec![0, 159, 146, 150]));
+    let binary = text("Binary", "AJ+Slg==".to_owned());
     BTreeMap::from([
         ("import_id".to_owned(), text("String", import_id)),
         ("row".to_owned(), text("Number", row.to_string())),
@@ -59,50 +58,55 @@ fn body(row: usize) -> String {
 }
 
 async fn send(stack: &Stack, url: &str, row: usize) {
-    let message_attributes = attributes(row)
+    let attributes: Map<String, Value> = attributes(row)
         .into_iter()
-        .map(|(name, (data_type, string_value, binary_value))| {
-            let value = MessageAttributeValue {
-                data_type,
-                string_value,
-                binary_value,
-            };
-            (name, value)
+        .map(|(name, (kind, value))| {
+            let key = value_key(&kind);
+            (name, json!({"DataType": kind, key: value}))
         })
         .collect();
-    let message = SendMessageInput {
-        queue_url: url.to_owned(),
-        message_body: body(row),
-        message_attributes,
-        ..SendMessageInput::default()
-    };
-    stack.emulator().sqs().send_message(message).await.unwrap();
+    let message = json!({
+        "QueueUrl": url,
+        "MessageBody": body(row),
+        "MessageAttributes": attributes,
+    });
+    stack.queues().sqs("SendMessage", message).await;
+}
+
+/// Where SQS has the value of an attribute of that type.
+fn value_key(kind: &str) -> &'static str {
+    if kind == "Binary" {
+        "BinaryValue"
+    } else {
+        "StringValue"
+    }
 }
 
 /// Bodies and attributes of all that is visible, sorted by body.
 async fn received(stack: &Stack, url: &str) -> Vec<(String, Attributes)> {
     let mut all = Vec::new();
     loop {
-        let receive = ReceiveMessageInput {
-            queue_url: url.to_owned(),
-            max_number_of_messages: Some(10),
-            wait_time_seconds: Some(0),
-            message_attribute_names: vec!["All".to_owned()],
-            ..ReceiveMessageInput::default()
-        };
-        let answer = stack.emulator().sqs().receive_message(receive).await;
-        let messages = answer.unwrap().messages;
+        let receive = json!({
+            "QueueUrl": url,
+            "MaxNumberOfMessages": 10,
+            "WaitTimeSeconds": 0,
+            "MessageAttributeNames": ["All"],
+        });
+        let answer = stack.queues().sqs("ReceiveMessage", receive).await;
+        let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
         if messages.is_empty() {
             all.sort();
             return all;
         }
         for message in messages {
-            let attributes = message
-                .message_attributes
-                .into_iter()
-                .map(|(name, v)| (name, (v.data_type, v.string_value, v.binary_value)))
-                .collect();
-            all.push((message.body.unwrap(), attributes));
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let attributes = message["MessageAttributes"].as_object().unwrap();
+            let attributes = attributes.iter().map(|(name, value)| {
+                let kind = text(&value["DataType"]);
+                let held = text(&value[value_key(&kind)]);
+                (name.clone(), (kind, held))
+            });
+            all.push((text(&message["Body"]), attributes.collect()));
         }
     }
 }

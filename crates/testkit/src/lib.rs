@@ -29,6 +29,7 @@
 )]
 
 mod csv_file;
+mod external;
 mod fake_queue;
 mod import;
 pub mod ledger_conformance;
@@ -37,6 +38,7 @@ mod metrics;
 mod notification;
 mod poll;
 mod process;
+mod queues;
 mod seeds;
 mod service;
 pub mod simulation;
@@ -56,7 +58,10 @@ pub use memory_ledger::{FaultPlan, MemoryLedger};
 pub use metrics::sample;
 pub use notification::billed;
 pub use poll::poll_until;
-pub use process::{ServiceProcess, assert_ends_at_sigterm, assert_refuses};
+pub use process::{
+    ServiceProcess, assert_ends_at_sigterm, assert_refuses, assert_tells_its_health,
+};
+pub use queues::Queues;
 pub use seeds::for_each_seed;
 pub use service::RunningService;
 pub use stack::Stack;

@@ -2,7 +2,7 @@
 
 use std::{
     net::TcpListener,
-    process::{ExitStatus, Stdio},
+    process::{ExitStatus, Output, Stdio},
     time::Duration,
 };
 
@@ -105,6 +105,39 @@ pub async fn assert_ends_at_sigterm(
     process.terminate();
     let (status, _, errors) = process.ended().await;
     assert_eq!(status.code(), Some(0), "{errors}");
+}
+
+/// Holds the health check of a binary, its argument `health`, to exit code 0 while a process with the
+/// same variables is alive, and to exit code 1 and one line once it is not.
+pub async fn assert_tells_its_health(
+    binary: &str,
+    port_variable: &str,
+    variables: &[(&'static str, String)],
+) {
+    let process = ServiceProcess::start(binary, port_variable, variables.iter().cloned());
+    process.healthy().await;
+    let port = process.url.rsplit(':').next().expect("a port").to_owned();
+    let health = async || -> Output {
+        let check = Command::new(binary)
+            .arg("health")
+            .env_clear()
+            .env(port_variable, &port)
+            .envs(variables.iter().cloned())
+            .kill_on_drop(true)
+            .output();
+        let output = time::timeout(DEADLINE, check).await.expect("it ends");
+        output.expect("it can be run")
+    };
+    let alive = health().await;
+    assert_eq!(alive.status.code(), Some(0), "{alive:?}");
+    assert!(alive.stdout.is_empty() && alive.stderr.is_empty());
+    process.terminate();
+    process.ended().await;
+    let gone = health().await;
+    assert_eq!(gone.status.code(), Some(1), "{gone:?}");
+    let errors = String::from_utf8(gone.stderr).expect("a text");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(errors.contains(&format!(":{port}/health")), "{errors}");
 }
 
 /// Starts a binary with each of these wrong settings in turn, over variables that are right, and

@@ -10,21 +10,20 @@ use common::{
     service::{Environment, RedisSettings},
 };
 use devstack::{
-    emulator::{
-        Emulator, PipelineNames, PipelineResources, PipelineSettings, QueueDepth, StoredMessage,
-    },
+    emulator::{PipelineResources, PipelineSettings, QueueDepth, StoredMessage},
     fault_proxy::FaultProxy,
     redis_server::RedisServer,
-    stack::shared_environment,
 };
 use tempfile::TempDir;
 
-/// An emulator on a port of its own, with the pipeline of the contract, and a private Redis.
+use crate::Queues;
+
+/// Queues and a topic of its own, with the pipeline of the contract, and a private Redis.
 ///
 /// Tests that have a stack each cannot see one another. Both ends stop when it is dropped.
 #[derive(Debug)]
 pub struct Stack {
-    emulator: Emulator,
+    queues: Queues,
     resources: PipelineResources,
     // Before the directory: the server must be gone when its files are removed.
     redis: Option<RedisServer>,
@@ -41,18 +40,14 @@ impl Stack {
     /// Starts with other settings, such as a visibility timeout of a second.
     pub async fn start_with(settings: PipelineSettings) -> Self {
         let redis_directory = tempfile::tempdir().expect("a temporary directory for Redis");
-        let (emulator, redis) = tokio::join!(
-            Emulator::start_on_free_port(),
+        let (queues, redis) = tokio::join!(
+            Queues::start(),
             RedisServer::start(None, Some(redis_directory.path())),
         );
-        let emulator = emulator.unwrap_or_else(|error| panic!("{error}"));
         let redis = redis.unwrap_or_else(|error| panic!("{error}"));
-        let resources = emulator
-            .create_pipeline_with(&PipelineNames::default(), settings)
-            .await
-            .unwrap_or_else(|error| panic!("{error}"));
+        let resources = queues.create_pipeline(settings).await;
         Self {
-            emulator,
+            queues,
             resources,
             redis_port: redis.port(),
             redis: Some(redis),
@@ -61,8 +56,8 @@ impl Stack {
     }
 
     /// SQS and SNS.
-    pub fn emulator(&self) -> &Emulator {
-        &self.emulator
+    pub fn queues(&self) -> &Queues {
+        &self.queues
     }
 
     /// The URLs of the queues and the ARN of the topic.
@@ -72,7 +67,7 @@ impl Stack {
 
     /// The endpoint of SQS and of SNS.
     pub fn endpoint_url(&self) -> String {
-        self.emulator.endpoint_url()
+        self.queues.endpoint_url()
     }
 
     /// The host of Redis.
@@ -95,7 +90,8 @@ impl Stack {
     /// `SQS_QUEUE_URL` is missing: it is another queue for send-mail-worker than for the others.
     pub fn environment(&self) -> BTreeMap<&'static str, String> {
         let topic = ("SNS_TOPIC_ARN", self.resources.topic_arn.clone());
-        shared_environment(&self.emulator, self.redis_port)
+        self.queues
+            .environment(self.redis_port)
             .into_iter()
             .chain([topic])
             .collect()
@@ -124,7 +120,7 @@ impl Stack {
     /// A proxy before SQS or before SNS, for services that get its [`FaultProxy::url`] as
     /// `SQS_ENDPOINT_URL` or `SNS_ENDPOINT_URL`.
     pub async fn proxy_to_emulator(&self) -> FaultProxy {
-        proxy_to(self.emulator.port()).await
+        proxy_to(self.queues.port()).await
     }
 
     /// A proxy before Redis, for services that get the port of its [`FaultProxy::address`] as
@@ -143,7 +139,7 @@ impl Stack {
 
     /// How many messages a queue holds.
     pub async fn depth(&self, queue_url: &str) -> QueueDepth {
-        self.emulator
+        self.queues
             .queue_depth(queue_url)
             .await
             .unwrap_or_else(|error| panic!("{error}"))
@@ -151,7 +147,7 @@ impl Stack {
 
     /// Takes every visible message out of a queue.
     pub async fn take_all(&self, queue_url: &str) -> Vec<StoredMessage> {
-        self.emulator
+        self.queues
             .take_all(queue_url)
             .await
             .unwrap_or_else(|error| panic!("{error}"))
@@ -211,7 +207,7 @@ mod tests {
         let (first, second) = tokio::join!(Stack::start(), Stack::start());
         let url = &first.resources().data_process_url;
 
-        first.emulator().send(url, "a record", []).await.unwrap();
+        first.queues().send(url, "a record", []).await.unwrap();
         redis(&first, "SET key here").await.unwrap();
 
         assert_eq!(first.depth(url).await.visible, 1);
@@ -254,7 +250,7 @@ mod tests {
         let stack = Stack::start().await;
 
         stack
-            .emulator()
+            .queues()
             .publish(&stack.resources().topic_arn, "a notification", [])
             .await
             .unwrap();

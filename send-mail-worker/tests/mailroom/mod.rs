@@ -53,7 +53,7 @@ pub(crate) fn attributes(row: RowId) -> [(&'static str, Attribute); 3] {
 pub(crate) async fn publish(stack: &Stack, debt_id: &str, row: RowId) {
     let topic = &stack.resources().topic_arn;
     let body = notification(debt_id);
-    let published = stack.emulator().publish(topic, &body, attributes(row));
+    let published = stack.queues().publish(topic, &body, attributes(row));
     published.await.unwrap();
 }
 
@@ -61,7 +61,7 @@ pub(crate) async fn publish(stack: &Stack, debt_id: &str, row: RowId) {
 pub(crate) async fn deliver_raw(stack: &Stack, debt_id: &str, row: RowId) {
     let queue = &stack.resources().process_email_url;
     let sent = stack
-        .emulator()
+        .queues()
         .send(queue, notification(debt_id), attributes(row));
     sent.await.unwrap();
 }
@@ -79,7 +79,7 @@ pub(crate) async fn deliver_in_envelope(stack: &Stack, debt_id: &str, row: RowId
             "row": {"Type": "Number", "Value": row.row.to_string()},
         },
     });
-    let sent = stack.emulator().send(queue, envelope.to_string(), []);
+    let sent = stack.queues().send(queue, envelope.to_string(), []);
     sent.await.unwrap();
 }
 

@@ -1,6 +1,7 @@
 //! Running a process: settings, telemetry, metrics, ops routes, shutdown.
 
 mod dependencies;
+mod health;
 mod metrics;
 mod ops;
 mod process;

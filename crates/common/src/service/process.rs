@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use super::health::ask_health;
 use super::server::bind;
 use super::telemetry::init_telemetry;
 use super::{BaseSettings, Environment, MetricsError, SettingError};
@@ -22,6 +24,11 @@ pub enum StartError {
     /// A variable is missing or wrong.
     #[error(transparent)]
     Setting(#[from] SettingError),
+    /// An argument that a service does not take.
+    #[error(
+        "the argument {0:?} is unknown: a service takes none, or `health`, which asks the one that runs here whether it is alive"
+    )]
+    Argument(OsString),
     /// A dependency is not what the service needs; a setting must change.
     #[error("{0}")]
     Unsuitable(String),
@@ -55,7 +62,9 @@ pub enum StartError {
 impl StartError {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Setting(_) | Self::Unsuitable(_) => ExitCode::from(EXIT_USAGE),
+            Self::Setting(_) | Self::Argument(_) | Self::Unsuitable(_) => {
+                ExitCode::from(EXIT_USAGE)
+            }
             _ => ExitCode::FAILURE,
         }
     }
@@ -66,6 +75,9 @@ impl StartError {
 ///
 /// The runtime has one thread, which costs the least CPU a call. The exit code
 /// is 0 after an orderly stop, 64 after a wrong setting, 1 otherwise.
+///
+/// With the argument `health` it asks the process that runs with the same
+/// settings for its `/health` instead: 0 where that is alive, 1 where not.
 #[expect(clippy::print_stderr, reason = "the one line that says why it stopped")]
 pub fn service_main<S, R>(
     read: impl FnOnce(&Environment) -> Result<S, SettingError>,
@@ -79,6 +91,9 @@ where
         .map_err(StartError::from)
         .and_then(|settings| {
             let base = base(&settings);
+            if asks_health(std::env::args_os().skip(1))? {
+                return ask_health(base);
+            }
             init_telemetry(&base.log_filter);
             let (address, port) = (base.bind_address, base.port);
             on_runtime(async {
@@ -94,6 +109,16 @@ where
             eprintln!("{error}");
             error.exit_code()
         }
+    }
+}
+
+/// Whether the arguments ask for the health check.
+fn asks_health(arguments: impl IntoIterator<Item = OsString>) -> Result<bool, StartError> {
+    let mut arguments = arguments.into_iter();
+    match (arguments.next(), arguments.next()) {
+        (None, _) => Ok(false),
+        (Some(only), None) if only == "health" => Ok(true),
+        (Some(unknown), None) | (Some(_), Some(unknown)) => Err(StartError::Argument(unknown)),
     }
 }
 
@@ -134,4 +159,19 @@ fn shutdown_on_signals() -> Result<CancellationToken, StartError> {
         token.cancel();
     });
     Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_takes_no_argument_but_health() {
+        let asks = |arguments: &[&str]| asks_health(arguments.iter().map(OsString::from));
+        assert!(!asks(&[]).unwrap());
+        assert!(asks(&["health"]).unwrap());
+        for unknown in [&["--help"][..], &["health", "now"], &[""]] {
+            assert!(matches!(asks(unknown), Err(StartError::Argument(_))));
+        }
+    }
 }

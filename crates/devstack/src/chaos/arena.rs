@@ -187,7 +187,7 @@ impl Arena {
             }
         };
         // The later value of a variable counts.
-        shared_environment(&self.emulator, self.redis.port())
+        shared_environment(&self.emulator.endpoint_url(), self.redis.port())
             .into_iter()
             .chain(own)
             .collect()

@@ -1,0 +1,134 @@
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    time::{Duration, Instant},
+};
+
+use serde::Deserialize;
+use tokio::time;
+
+use super::POLL_INTERVAL;
+
+/// Where Prometheus tells what it scrapes.
+const TARGETS: &str = "http://127.0.0.1:9090/api/v1/targets?state=active";
+
+/// Longest wait for all to be found and scraped.
+const DEADLINE: Duration = Duration::from_mins(2);
+
+/// Prometheus does not see every process.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetsError {
+    /// Its answer.
+    #[error("cannot ask Prometheus for its targets: {0}")]
+    Http(#[from] reqwest::Error),
+    /// Some are missing, or do not answer it.
+    #[error("Prometheus does not see every process after {} s:{_0}", DEADLINE.as_secs())]
+    NotUp(String),
+}
+
+/// How many processes of each worker there must be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Workers {
+    pub(super) billing: usize,
+    pub(super) mail: usize,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    data: Data,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Data {
+    active_targets: Vec<Target>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Target {
+    labels: BTreeMap<String, String>,
+    scrape_url: String,
+    health: String,
+    last_error: String,
+}
+
+/// Waits until all are up, and gives how many they are.
+pub(super) async fn all_up(
+    http: &reqwest::Client,
+    workers: Workers,
+) -> Result<usize, TargetsError> {
+    let started = Instant::now();
+    loop {
+        let answer = http.get(TARGETS).send().await?.error_for_status()?;
+        let targets = answer.json::<Answer>().await?.data.active_targets;
+        let wrong = wrong(&targets, workers);
+        if wrong.is_empty() {
+            return Ok(targets.len());
+        }
+        if started.elapsed() > DEADLINE {
+            return Err(TargetsError::NotUp(wrong));
+        }
+        time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// What is wrong with them, a line each.
+fn wrong(targets: &[Target], workers: Workers) -> String {
+    let mut wrong = String::new();
+    for (job, expected) in [
+        ("importer-api", 1),
+        ("billing-worker", workers.billing),
+        ("send-mail-worker", workers.mail),
+    ] {
+        let of_job = |target: &&Target| target.labels.get("job").is_some_and(|name| name == job);
+        let found = targets.iter().filter(of_job).count();
+        if found != expected {
+            let _ = write!(wrong, "\n  {job}: {found} found, {expected} expected");
+        }
+    }
+    for target in targets.iter().filter(|target| target.health != "up") {
+        let Target {
+            scrape_url,
+            health,
+            last_error,
+            ..
+        } = target;
+        let _ = write!(wrong, "\n  {scrape_url} is {health} {last_error}");
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(job: &str, health: &str) -> Target {
+        Target {
+            labels: BTreeMap::from([("job".to_owned(), job.to_owned())]),
+            scrape_url: format!("http://{job}/metrics"),
+            health: health.to_owned(),
+            last_error: "refused".to_owned(),
+        }
+    }
+
+    #[test]
+    fn all_must_be_there_and_up() {
+        let workers = Workers {
+            billing: 2,
+            mail: 1,
+        };
+        let mut targets = vec![
+            target("importer-api", "up"),
+            target("billing-worker", "up"),
+            target("send-mail-worker", "up"),
+        ];
+        let one_missing = "\n  billing-worker: 1 found, 2 expected";
+        assert_eq!(wrong(&targets, workers), one_missing);
+        targets.push(target("billing-worker", "up"));
+        assert_eq!(wrong(&targets, workers), "");
+        targets.push(target("prometheus", "down"));
+        let one_down = "\n  http://prometheus/metrics is down refused";
+        assert_eq!(wrong(&targets, workers), one_down);
+    }
+}

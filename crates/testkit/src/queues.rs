@@ -1,0 +1,153 @@
+//! SQS and SNS for one test.
+
+use devstack::{
+    emulator::{
+        Attribute, Emulator, EmulatorError, PipelineNames, PipelineResources, PipelineSettings,
+        QueueDepth, StoredMessage,
+    },
+    stack::shared_environment,
+};
+use reqwest::header::CONTENT_TYPE;
+use serde_json::Value;
+
+use crate::external::External;
+
+/// An emulator inside this process, or what `TESTKIT_AWS_ENDPOINT_URL` names: then in an account of
+/// its own there. No test sees the messages of another in either.
+#[derive(Debug)]
+pub struct Queues(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Embedded(Emulator),
+    External(External),
+}
+
+impl Queues {
+    pub(crate) async fn start() -> Self {
+        if let Some(external) = External::of_environment() {
+            return Self(Kind::External(external));
+        }
+        let emulator = Emulator::start_on_free_port().await;
+        Self(Kind::Embedded(
+            emulator.unwrap_or_else(|error| panic!("{error}")),
+        ))
+    }
+
+    pub(crate) async fn create_pipeline(&self, settings: PipelineSettings) -> PipelineResources {
+        match &self.0 {
+            Kind::Embedded(emulator) => emulator
+                .create_pipeline_with(&PipelineNames::default(), settings)
+                .await
+                .unwrap_or_else(|error| panic!("{error}")),
+            Kind::External(external) => external.create_pipeline(settings).await,
+        }
+    }
+
+    /// The variables that services share, with a Redis of that port.
+    pub(crate) fn environment(&self, redis_port: u16) -> Vec<(&'static str, String)> {
+        let mut variables = shared_environment(&self.endpoint_url(), redis_port).to_vec();
+        if let Kind::External(external) = &self.0 {
+            let account = external.access_key_id().to_owned();
+            variables.push(("AWS_ACCESS_KEY_ID", account));
+        }
+        variables
+    }
+
+    /// The URL that clients of SQS and of SNS take as their endpoint.
+    pub fn endpoint_url(&self) -> String {
+        match &self.0 {
+            Kind::Embedded(emulator) => emulator.endpoint_url(),
+            Kind::External(external) => external.endpoint_url(),
+        }
+    }
+
+    /// Its port on this machine.
+    pub fn port(&self) -> u16 {
+        match &self.0 {
+            Kind::Embedded(emulator) => emulator.port(),
+            Kind::External(external) => external.port(),
+        }
+    }
+
+    /// Puts one message in a queue.
+    pub async fn send(
+        &self,
+        queue_url: &str,
+        body: impl Into<String>,
+        attributes: impl IntoIterator<Item = (&str, Attribute)>,
+    ) -> Result<(), EmulatorError> {
+        match &self.0 {
+            Kind::Embedded(emulator) => emulator.send(queue_url, body, attributes).await,
+            Kind::External(external) => {
+                let attributes = attributes.into_iter().collect();
+                external.send(queue_url, body.into(), attributes).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Publishes one message to a topic.
+    pub async fn publish(
+        &self,
+        topic_arn: &str,
+        message: impl Into<String>,
+        attributes: impl IntoIterator<Item = (&str, Attribute)>,
+    ) -> Result<(), EmulatorError> {
+        match &self.0 {
+            Kind::Embedded(emulator) => emulator.publish(topic_arn, message, attributes).await,
+            Kind::External(external) => {
+                let attributes = attributes.into_iter().collect();
+                external
+                    .publish(topic_arn, message.into(), attributes)
+                    .await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes every visible message out of a queue, without waiting for more.
+    pub async fn take_all(&self, queue_url: &str) -> Result<Vec<StoredMessage>, EmulatorError> {
+        match &self.0 {
+            Kind::Embedded(emulator) => emulator.take_all(queue_url).await,
+            Kind::External(external) => Ok(external.take_all(queue_url).await),
+        }
+    }
+
+    /// How many messages a queue holds.
+    pub async fn queue_depth(&self, queue_url: &str) -> Result<QueueDepth, EmulatorError> {
+        match &self.0 {
+            Kind::Embedded(emulator) => emulator.queue_depth(queue_url).await,
+            Kind::External(external) => Ok(external.queue_depth(queue_url).await),
+        }
+    }
+
+    /// Deletes every message of a queue.
+    pub async fn purge(&self, queue_url: &str) -> Result<(), EmulatorError> {
+        match &self.0 {
+            Kind::Embedded(emulator) => emulator.purge(queue_url).await,
+            Kind::External(external) => {
+                external.purge(queue_url).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Any call of SQS, in its JSON protocol.
+    pub async fn sqs(&self, operation: &str, input: Value) -> Value {
+        match &self.0 {
+            Kind::Embedded(emulator) => {
+                let request = reqwest::Client::new()
+                    .post(emulator.endpoint_url())
+                    .header(CONTENT_TYPE, "application/x-amz-json-1.0")
+                    .header("x-amz-target", format!("AmazonSQS.{operation}"))
+                    .body(input.to_string());
+                let answer = request.send().await.expect("an answer");
+                assert!(answer.status().is_success(), "{operation}: {answer:?}");
+                let text = answer.text().await.expect("a text");
+                serde_json::from_str(&text).unwrap_or(Value::Null)
+            }
+            Kind::External(external) => external.sqs(operation, input).await,
+        }
+    }
+}
