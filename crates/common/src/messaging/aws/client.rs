@@ -1,6 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_credential_types::Credentials as Keys;
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::AwsMetrics;
 use super::credentials::Credentials;
+use super::metrics::OperationMetrics;
 use super::signature::{Signer, TARGET};
 use crate::messaging::CallError;
 use crate::outage::outage_backoff;
@@ -81,7 +82,8 @@ pub(super) struct Client {
     signer: Signer,
     endpoint: Arc<Endpoint>,
     service: &'static str,
-    metrics: Option<AwsMetrics>,
+    /// Of the operations whose calls are observed.
+    metrics: Arc<[OperationMetrics]>,
 }
 
 /// Where a service is.
@@ -135,16 +137,19 @@ impl Client {
             signer: Signer::new(service, region),
             endpoint: Arc::new(Endpoint::new(endpoint)),
             service,
-            metrics: None,
+            metrics: Arc::default(),
         }
     }
 
     /// The same client; its calls, of which these are expected, are observed.
-    pub(super) fn observed(mut self, metrics: Option<&AwsMetrics>, operations: &[&str]) -> Self {
+    pub(super) fn observed(
+        mut self,
+        metrics: Option<&AwsMetrics>,
+        operations: &[&'static str],
+    ) -> Self {
         if let Some(metrics) = metrics {
-            metrics.expect(self.service, operations);
+            self.metrics = metrics.of(self.service, operations);
         }
-        self.metrics = metrics.cloned();
         self
     }
 
@@ -154,11 +159,13 @@ impl Client {
     /// # Errors
     /// When no attempt was answered, or there are no credentials.
     pub(super) async fn post(&self, call: Call) -> Result<Answer, CallError> {
-        let posting = self.attempts(&call);
-        match &self.metrics {
-            Some(metrics) => metrics.observe(self.service, call.operation, posting).await,
-            None => posting.await,
+        let begun = Instant::now();
+        let answer = self.attempts(&call).await;
+        let mut metrics = self.metrics.iter();
+        if let Some(metrics) = metrics.find(|metrics| metrics.operation == call.operation) {
+            metrics.observe(begun.elapsed(), &answer);
         }
+        answer
     }
 
     async fn attempts(&self, call: &Call) -> Result<Answer, CallError> {

@@ -1,5 +1,8 @@
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::StatusCode;
-use prometheus::{HistogramVec, IntCounterVec};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
 
 use super::client::Answer;
 use crate::messaging::CallError;
@@ -37,28 +40,32 @@ impl AwsMetrics {
         })
     }
 
-    /// Shows the operations of a service before the first call.
-    pub(super) fn expect(&self, service: &str, operations: &[&str]) {
-        for operation in operations {
-            self.duration.with_label_values(&[service, operation]);
-            self.errors.with_label_values(&[service, operation]);
-        }
+    /// Those of the operations of a service, which are shown before the first
+    /// call.
+    pub(super) fn of(&self, service: &str, operations: &[&'static str]) -> Arc<[OperationMetrics]> {
+        let metrics = operations.iter().map(|operation| OperationMetrics {
+            operation,
+            duration: self.duration.with_label_values(&[service, operation]),
+            errors: self.errors.with_label_values(&[service, operation]),
+        });
+        metrics.collect()
     }
+}
 
-    /// Observes a call.
-    pub(super) async fn observe(
-        &self,
-        service: &str,
-        operation: &str,
-        call: impl Future<Output = Result<Answer, CallError>>,
-    ) -> Result<Answer, CallError> {
-        let labels = [service, operation];
-        let timer = self.duration.with_label_values(&labels).start_timer();
-        let answer = call.await;
-        timer.observe_duration();
-        if !matches!(&answer, Ok(answer) if answer.status == StatusCode::OK) {
-            self.errors.with_label_values(&labels).inc();
+/// The metrics of the calls of one operation.
+#[derive(Clone, Debug)]
+pub(super) struct OperationMetrics {
+    pub(super) operation: &'static str,
+    duration: Histogram,
+    errors: IntCounter,
+}
+
+impl OperationMetrics {
+    /// Counts a call that took that long.
+    pub(super) fn observe(&self, taken: Duration, answer: &Result<Answer, CallError>) {
+        self.duration.observe(taken.as_secs_f64());
+        if !matches!(answer, Ok(answer) if answer.status == StatusCode::OK) {
+            self.errors.inc();
         }
-        answer
     }
 }
