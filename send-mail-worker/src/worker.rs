@@ -10,6 +10,7 @@ use common::ledger::{
 use common::messaging::{BatchHandler, Delivery, Verdict};
 use common::outage::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -27,6 +28,9 @@ const LEASE: Duration = Duration::from_mins(1);
 /// process that died had in hand comes back when the claims have ended, so
 /// that one receive more is enough.
 pub const VISIBILITY_TIMEOUT: Duration = LEASE.saturating_add(Duration::from_secs(5));
+/// How long claimed e-mails may wait for their turn: what is left of the lease
+/// then is enough for the transport.
+const LONGEST_TURN: Duration = LEASE.saturating_sub(TRANSPORT_DEADLINE);
 /// Most e-mails in hand, sent and not yet marked: as many as a process that
 /// is killed may cause to be sent again.
 const IN_HAND: u32 = 32;
@@ -52,8 +56,9 @@ enum Tried {
     Ended(MailEnd),
     /// The message comes again.
     Again(Verdict),
-    /// The transport is away: it is tried again with the message in hand.
-    Away,
+    /// The transport is away, or the claim waited too long: it is tried again
+    /// with the message in hand.
+    Held,
 }
 
 type Gave = GaveUp<LedgerError>;
@@ -90,9 +95,9 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         verdicts.into_iter().map(verdict).collect()
     }
 
-    /// Tries the mails, and again those that the transport was away for. They
-    /// stay in hand meanwhile, unclaimed, so that no lease runs out and no
-    /// receive is used up.
+    /// Tries the mails until each has a verdict. Those that wait for a transport
+    /// that is away stay in hand meanwhile, unclaimed, so that no lease runs
+    /// out and no receive is used up.
     async fn try_until_there(
         &self,
         mails: &mut [Mail],
@@ -137,7 +142,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
     }
 
     /// Sends what nobody else has sent or is sending; a verdict for each mail,
-    /// and none for one that the transport was away for.
+    /// and none for one that is to be tried again.
     async fn round(&self, mails: &[&Mail]) -> Result<Vec<Option<Verdict>>, Gave> {
         // Before the claims, whose leases do not wait.
         let count = u32::try_from(mails.len()).unwrap_or(u32::MAX);
@@ -148,11 +153,11 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         .await
         .map_err(|_| Interrupted)?;
 
-        let in_hand = self.in_hand.acquire_many(count.min(IN_HAND)).await;
         let debt_ids: Vec<&str> = mails.iter().map(|mail| mail.debt_id()).collect();
         // Of this round alone: a claim whose answer was lost is known as one's
         // own, and that of another batch of this process is not.
         let owner = Uuid::new_v4();
+        let begun = Instant::now();
         let claims = ride_out(self.ledger.outage(), &self.stop, || {
             self.ledger.claim_mails(&debt_ids, owner, LEASE)
         })
@@ -163,8 +168,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             .filter(|(_, claim)| **claim == MailClaim::Granted)
             .map(|(mail, _)| *mail)
             .collect();
-        let mut tried = self.send(&granted, owner).await?.into_iter();
-        drop(in_hand);
+        let mut tried = self.send_in_turn(&granted, owner, begun).await?.into_iter();
         let tried: Vec<Tried> = claims
             .into_iter()
             .map(|claim| match claim {
@@ -177,9 +181,28 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         let verdict = |tried| match tried {
             Tried::Ended(_) => Some(Verdict::Done),
             Tried::Again(verdict) => Some(verdict),
-            Tried::Away => None,
+            Tried::Held => None,
         };
         Ok(tried.into_iter().map(verdict).collect())
+    }
+
+    /// Sends mails that were claimed at that time, once there is room in hand.
+    /// Meanwhile others can be claimed. Those whose lease has become too short
+    /// for the transport are given back and held.
+    async fn send_in_turn(
+        &self,
+        mails: &[&Mail],
+        owner: Uuid,
+        claimed: Instant,
+    ) -> Result<Vec<Tried>, Gave> {
+        let count = u32::try_from(mails.len()).unwrap_or(IN_HAND);
+        let _in_hand = self.in_hand.acquire_many(count.min(IN_HAND)).await;
+        if claimed.elapsed() <= LONGEST_TURN {
+            return self.send(mails, owner).await;
+        }
+        let debt_ids: Vec<&str> = mails.iter().map(|mail| mail.debt_id()).collect();
+        self.release(&debt_ids, owner).await?;
+        Ok(debt_ids.iter().map(|_| Tried::Held).collect())
     }
 
     /// Sends mails whose claims are the owner's, and makes what became of them
@@ -227,10 +250,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             .await?;
         }
         if !open.is_empty() {
-            ride_out(self.ledger.outage(), &self.stop, || {
-                self.ledger.release_mails(&open, owner)
-            })
-            .await?;
+            self.release(&open, owner).await?;
         }
         let own = tried.iter_mut().filter_map(|tried| match tried {
             Tried::Ended(end) => Some(end),
@@ -245,6 +265,14 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         Ok(tried)
     }
 
+    /// Gives claims of the owner back.
+    async fn release(&self, debt_ids: &[&str], owner: Uuid) -> Result<(), Gave> {
+        ride_out(self.ledger.outage(), &self.stop, || {
+            self.ledger.release_mails(debt_ids, owner)
+        })
+        .await
+    }
+
     /// What follows from the transport's answer, counted and logged.
     fn judge(&self, mail: &Mail, answer: Sending) -> Tried {
         let outcomes = &self.metrics.outcomes;
@@ -257,7 +285,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             }
             Sending::Away(_) => {
                 outcomes.away.inc();
-                return Tried::Away;
+                return Tried::Held;
             }
             Sending::Deferred(reason) => match self.patience.wait_after(put_off) {
                 Some(wait) => {
