@@ -38,6 +38,14 @@ def start_import(page: Page, path) -> None:
     page.get_by_role("button", name="Start the import").click()
 
 
+def slow_down(page: Page, bytes_a_second: int) -> None:
+    """Lets an upload take its time."""
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    limits = {"offline": False, "latency": 0, "downloadThroughput": -1}
+    session.send("Network.emulateNetworkConditions", limits | {"uploadThroughput": bytes_a_second})
+
+
 def expect_state(page: Page, name: str) -> None:
     expect(page.locator("#import-state")).to_have_text(name)
 
@@ -107,10 +115,7 @@ def test_a_file_that_is_dropped_is_imported(stack, visitor):
 
 def test_the_upload_and_the_import_are_seen_to_move(stack, visitor, generated):
     page = visitor.open(stack.url)
-    slow = page.context.new_cdp_session(page)
-    slow.send("Network.enable")
-    limits = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2_000_000}
-    slow.send("Network.emulateNetworkConditions", limits)
+    slow_down(page, 2_000_000)
     page.evaluate(WATCH, "upload-progress")
     page.evaluate(WATCH, "import-progress")
     # Enough that the import is seen at work on a fast machine as well.
@@ -127,10 +132,7 @@ def test_the_upload_and_the_import_are_seen_to_move(stack, visitor, generated):
 
 def test_an_upload_can_be_stopped(stack, visitor, generated):
     page = visitor.open(stack.url)
-    slow = page.context.new_cdp_session(page)
-    slow.send("Network.enable")
-    limits = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 50_000}
-    slow.send("Network.emulateNetworkConditions", limits)
+    slow_down(page, 50_000)
     start_import(page, generated(10_000))
     page.get_by_role("button", name="Stop the upload").click()
     expect(page.locator("#upload-choose")).to_be_visible()
