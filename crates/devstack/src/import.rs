@@ -1,6 +1,7 @@
 //! An import of a stack: its file, its upload, how far it is, and what must become of its rows.
 
 mod boletos;
+mod comparison;
 mod expected;
 mod ledger;
 mod sample;
@@ -13,6 +14,7 @@ pub use ledger::ConnectError;
 pub use upload::UploadError;
 pub use watch::WatchError;
 
+pub(crate) use comparison::Comparison;
 pub(crate) use ledger::connect;
 pub(crate) use sample::{DUPLICATES, INVALID, sample};
 pub(crate) use upload::{Uploader, upload};

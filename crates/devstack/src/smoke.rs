@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::{self, Instant};
 
-use crate::import::{Expected, UploadError, Uploader};
+use crate::import::{Comparison, Expected, UploadError, Uploader};
 
 use import::{ImportError, RowCounts};
 use targets::{TargetsError, Workers};
@@ -104,22 +104,11 @@ impl SmokeCommand {
             writeln!(io::stdout(), "answers: {name:<17} {url}")?;
         }
         let (expected, found) = self.import().await?;
-        writeln!(
-            io::stdout(),
-            "\n{:<24} {:>12} {:>12}",
-            "",
-            "found",
-            "expected"
-        )?;
-        for ((name, found), (_, expected)) in found.figures().iter().zip(expected.figures()) {
-            let mark = if *found == expected {
-                ""
-            } else {
-                "  <-- differs"
-            };
-            writeln!(io::stdout(), "{name:<24} {found:>12} {expected:>12}{mark}")?;
-        }
-        if found != expected {
+        let figures = found.figures().into_iter().zip(expected.figures());
+        let figures = figures.map(|((name, found), (_, expected))| (name, found, expected));
+        let comparison = Comparison(figures.collect());
+        write!(io::stdout(), "{comparison}")?;
+        if !comparison.holds() {
             return Err(SmokeError::DoesNotAddUp);
         }
         let workers = Workers {

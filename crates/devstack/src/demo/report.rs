@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use common::ledger::OutcomeCounts;
 
 use crate::{
-    import::{Boletos, Expected},
+    import::{Boletos, Comparison, Expected},
     smtp_server::Figures,
 };
 
@@ -31,14 +31,11 @@ pub struct Report {
 impl Report {
     /// Whether every row has the outcome that it must have.
     pub fn adds_up(&self) -> bool {
-        self.figures()
-            .iter()
-            .all(|(_, found, expected)| found == expected)
+        self.figures().holds()
             && self.counts.billed + self.counts.skipped + self.counts.invalid == self.counts.rows
     }
 
-    /// Name, figure found, figure expected.
-    fn figures(&self) -> Vec<(&'static str, u64, u64)> {
+    fn figures(&self) -> Comparison {
         let Self {
             expected, counts, ..
         } = self;
@@ -64,21 +61,13 @@ impl Report {
                 ("distinct Message-IDs", taken.message_ids, expected.billed),
             ]);
         }
-        figures
+        Comparison(figures)
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n{:<24} {:>12} {:>12}", "", "found", "expected")?;
-        for (name, found, expected) in self.figures() {
-            let mark = if found == expected {
-                ""
-            } else {
-                "  <-- differs"
-            };
-            writeln!(f, "{name:<24} {found:>12} {expected:>12}{mark}")?;
-        }
+        write!(f, "{}", self.figures())?;
         let seconds = self.taken.as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "shown without decimals")]
         let rate = self.counts.rows as f64 / seconds;
