@@ -48,7 +48,6 @@ pub async fn run(
         ("SNS", topic.ready_probe()),
     ])
     .shown(DependencyGauges::new(&registry)?);
-    let asking = readiness.clone().watch();
     let work = async {
         let ledger = tokio::select! {
             ledger = RedisLedger::connect(&settings.redis, settings.expiration) => ledger?.observed(redis_metrics),
@@ -60,11 +59,8 @@ pub async fn run(
             never = QueueWatch::new(queue.clone(), gauges).run() => match never {},
         }
     };
-    let routes = ops_routes(registry, readiness);
-    tokio::select! {
-        ended = serve_during(listener, routes, stop.clone(), Box::pin(work)) => ended,
-        never = asking => match never {},
-    }
+    let routes = ops_routes(registry, readiness.clone());
+    serve_during(listener, routes, readiness, stop.clone(), Box::pin(work)).await
 }
 
 async fn consume(

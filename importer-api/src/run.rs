@@ -72,7 +72,6 @@ pub async fn run(
     };
     let api = routes(shared, settings.tokens);
     let api = api.layer(from_fn_with_state(metrics.clone(), count));
-    let asking = readiness.clone().watch();
     let work = async {
         let ledger = tokio::select! {
             ledger = RedisLedger::connect(&settings.redis, settings.expiration) => ledger?.observed(redis_metrics),
@@ -93,11 +92,8 @@ pub async fn run(
         tokio::join!(importer.run(unfinished, incoming), watching, cleaning);
         Ok(())
     };
-    let routes = api.merge(ops_routes(registry, readiness));
-    tokio::select! {
-        ended = serve_during(listener, routes, stop.clone(), Box::pin(work)) => ended,
-        never = asking => match never {},
-    }
+    let routes = api.merge(ops_routes(registry, readiness.clone()));
+    serve_during(listener, routes, readiness, stop.clone(), Box::pin(work)).await
 }
 
 async fn open_spool(folder: &Path) -> Result<Spool, SpoolError> {

@@ -81,7 +81,6 @@ pub async fn run_over<T: Transport>(
         ),
     ])
     .shown(DependencyGauges::new(&registry)?);
-    let asking = readiness.clone().watch();
     let work = async {
         let ledger = tokio::select! {
             ledger = RedisLedger::connect(&settings.redis, None) => ledger?.observed(redis_metrics),
@@ -108,9 +107,6 @@ pub async fn run_over<T: Transport>(
             never = QueueWatch::new(queue.clone(), gauges).run() => match never {},
         }
     };
-    let routes = ops_routes(registry, readiness);
-    tokio::select! {
-        ended = serve_during(listener, routes, stop.clone(), Box::pin(work)) => ended,
-        never = asking => match never {},
-    }
+    let routes = ops_routes(registry, readiness.clone());
+    serve_during(listener, routes, readiness, stop.clone(), Box::pin(work)).await
 }

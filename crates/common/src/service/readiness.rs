@@ -99,7 +99,7 @@ impl Readiness {
 
     /// Asks every ten seconds, so that the gauges are right where nobody else
     /// asks.
-    pub async fn watch(self) -> Infallible {
+    pub(super) async fn watch(self) -> Infallible {
         let mut looks = tokio::time::interval(WATCH_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

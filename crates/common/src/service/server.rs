@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::StartError;
+use super::{Readiness, StartError};
 use crate::outage::Backoff;
 
 /// Most time from being told to stop to the end of the process.
@@ -42,12 +42,14 @@ pub(super) async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, Star
         .map_err(|source| StartError::Listen { address, source })
 }
 
-/// Serves the routes while `work` runs, and gives what it gave. When `stop` is
+/// Serves the routes while `work` runs, and gives what it gave. Meanwhile what
+/// the service needs is asked for its gauges. When `stop` is
 /// cancelled `work` should end; then requests in hand are answered, and all
 /// this takes no longer than nine seconds.
 pub async fn serve_during(
     listener: TcpListener,
     routes: Router,
+    readiness: Readiness,
     stop: CancellationToken,
     work: impl Future<Output = Result<(), StartError>>,
 ) -> Result<(), StartError> {
@@ -70,6 +72,7 @@ pub async fn serve_during(
             Ok(())
         }
         () = &mut server => Err(StartError::TaskDied("the HTTP server")),
+        never = readiness.watch() => match never {},
         () = &mut too_late => {
             warn!("Not stopped in time, work in hand was cut off");
             Ok(())
