@@ -1,11 +1,13 @@
 //! `cargo bench -p common`: what the boleto adds to the billing of a debt, from its number to the
-//! text that is stored and published.
+//! text that is stored and published; and what it takes to read that text again.
 
 use std::hint::black_box;
 use std::sync::Arc;
 
 use boleto::{Agreement, Boleto};
-use common::contract::{BilledBoleto, DebtRecord, Notification, RecordReader};
+use common::contract::{
+    BilledBoleto, DebtRecord, Notification, ReceivedNotification, RecordReader,
+};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 const ROW: &str = "Elijah Santos,52998224725,janet95@example.com,7811,2027-01-19,\
@@ -41,6 +43,9 @@ fn benches(criterion: &mut Criterion) {
         };
         serde_json::to_string(&notification).ok()
     };
+    let Some(body) = with(record.clone()) else {
+        return;
+    };
     let mut group = criterion.benchmark_group("notification");
     group.throughput(Throughput::Elements(1));
     group.bench_function("of a debt without a boleto", |bencher| {
@@ -56,6 +61,9 @@ fn benches(criterion: &mut Criterion) {
             |r| with(black_box(r)),
             BatchSize::SmallInput,
         );
+    });
+    group.bench_function("read", |bencher| {
+        bencher.iter(|| ReceivedNotification::read(black_box(&body), None).ok());
     });
     group.finish();
 }
