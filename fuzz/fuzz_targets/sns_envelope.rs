@@ -83,7 +83,9 @@ fuzz_target!(|body: Body<'_>| match body {
         let import_id = format!("{import_id:032x}");
         let row = RowId::from_attributes(Some(&import_id), Some(&row.to_string()));
         let amount = Amount::from_centavos(i64::from(centavos));
-        if let (Ok(amount), Some(row)) = (amount, row) {
+        // As a record has it; a notification without an id is none.
+        let debt_id = debt_id.trim();
+        if let (Ok(amount), Some(row), false) = (amount, row, debt_id.is_empty()) {
             let record = DebtRecord {
                 name: name.to_owned(),
                 government_id: government_id.to_owned(),

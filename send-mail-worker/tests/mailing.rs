@@ -9,6 +9,7 @@ use std::time::Duration;
 use common::contract::RowId;
 use common::ledger::{ImportLedger, MailClaim, MailLedger};
 use mailroom::{LONG, deleted, deliver_in_envelope, deliver_raw, publish, start};
+use serde_json::json;
 use testkit::{Stack, new_import, poll_until};
 use uuid::Uuid;
 
@@ -46,6 +47,54 @@ async fn each_debt_gets_one_mail_whatever_the_form_and_however_often_it_comes() 
     );
     assert_eq!(service.metric("messages_processed_errors_total").await, 0);
     service.stop().await.unwrap();
+}
+
+/// Both name a document and an amount in another form than ours, and no boleto.
+const OF_THE_FIRST_VERSION: [&str; 2] = [
+    r#"{"name": "Ana Prado", "government_id": 6048, "email": "ana.prado@example.org", "debt_amount": 4476.0, "debt_due_date": "2026-05-14", "debt_id": "fv-1"}"#,
+    r#"{"name": "Rui Rocha", "government_id": 9340, "email": "rui.rocha@example.org", "debt_amount": 8288.55, "debt_due_date": "2026-01-28", "debt_id": "fv-2"}"#,
+];
+
+#[tokio::test]
+async fn what_the_first_version_publishes_is_mailed_once_whatever_the_form() {
+    let stack = Stack::start().await;
+    let queue = &stack.resources().process_email_url;
+    for notification in OF_THE_FIRST_VERSION {
+        let envelope = json!({
+            "Type": "Notification",
+            "Message": notification.replace("fv-", "enveloped-"),
+            "MessageAttributes": null,
+        });
+        let bodies = [notification.to_owned(), envelope.to_string()];
+        // Each again, as queues may deliver it.
+        for body in bodies.iter().chain(&bodies) {
+            stack.queues().send(queue, body, []).await.unwrap();
+        }
+    }
+    let (service, mails) = start(&stack).await;
+    deleted(&service, 8).await;
+
+    let mut sent: Vec<_> = mails
+        .mails()
+        .into_iter()
+        .map(|mail| {
+            (
+                mail.debt_id,
+                mail.government_id,
+                mail.debt_amount.centavos(),
+            )
+        })
+        .collect();
+    sent.sort_unstable();
+    let expected = [
+        ("enveloped-1", "6048", 447_600),
+        ("enveloped-2", "9340", 828_855),
+        ("fv-1", "6048", 447_600),
+        ("fv-2", "9340", 828_855),
+    ];
+    let expected = expected.map(|(id, document, amount)| (id.into(), document.into(), amount));
+    assert_eq!(sent, expected);
+    assert_eq!(service.metric("messages_processed_errors_total").await, 0);
 }
 
 #[tokio::test]

@@ -1,18 +1,19 @@
-use boleto::{Agreement, Boleto};
+use boleto::{Agreement, Boleto, DueDate};
 use common::contract::{BilledBoleto, Notification};
 
 /// The notification of a debt of R$ 7,811.00 that was billed by the demonstration's issuer under
 /// that sequence number.
 pub fn billed(debt_id: &str, sequence: u64) -> Notification {
     let agreement = Agreement::demonstration();
-    let (amount, due) = ("7811".parse().unwrap(), "2027-01-19".parse().unwrap());
+    let amount = "7811".parse().unwrap();
+    let due: DueDate = "2027-01-19".parse().unwrap();
     let boleto = Boleto::issue(&agreement, sequence, amount, due).unwrap();
     Notification {
         name: "João da Silva".to_owned(),
         government_id: "52998224725".to_owned(),
         email: "joao@example.com".to_owned(),
         debt_amount: amount,
-        debt_due_date: due,
+        debt_due_date: due.date(),
         debt_id: debt_id.to_owned(),
         boleto: Some(BilledBoleto {
             our_number: boleto.our_number.into(),

@@ -1,4 +1,5 @@
 use askama::Template;
+use boleto::brazilian_date;
 use boleto::pix::BrCode;
 use common::contract::{BilledBoleto, Notification};
 
@@ -41,7 +42,7 @@ impl Content {
         boleto: Option<Payable>,
         answered: bool,
     ) -> Self {
-        let due_date = notification.debt_due_date.brazilian().to_string();
+        let due_date = brazilian_date(notification.debt_due_date).to_string();
         Self {
             subject: match &boleto {
                 Some(boleto) => {

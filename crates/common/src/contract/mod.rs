@@ -6,6 +6,7 @@
 mod body;
 mod identity;
 mod invalid;
+mod json_amount;
 mod notification;
 mod printing;
 mod record;

@@ -1,9 +1,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use boleto::{AgreementId, Amount, Barcode, DueDate};
+use boleto::{AgreementId, Amount, Barcode};
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::wire::{Wire, WireRef};
@@ -22,8 +23,8 @@ pub struct Notification {
     pub email: String,
     /// What is owed.
     pub debt_amount: Amount,
-    /// When it is due.
-    pub debt_due_date: DueDate,
+    /// When it is due. A day without a due-date factor is a counterpart's.
+    pub debt_due_date: Date,
     /// What identifies the debt.
     pub debt_id: String,
     /// The boleto; `None` where a counterpart says nothing of it that we can
@@ -57,7 +58,7 @@ impl Notification {
             government_id: record.government_id,
             email: record.email,
             debt_amount: record.amount,
-            debt_due_date: record.due_date,
+            debt_due_date: record.due_date.date(),
             debt_id: record.debt_id,
             boleto: None,
         }
@@ -102,46 +103,58 @@ impl ReceivedNotification {
     /// which raw delivery uses; an envelope carries them inside.
     pub fn read(body: &str, row: Option<RowId>) -> Result<Self, MalformedNotification> {
         // Nearly every body is a notification itself, so that is tried first.
-        let no_notification = match serde_json::from_str(body) {
+        let no_notification = match parse(body) {
             Ok(notification) => return Ok(Self { notification, row }),
             Err(error) => error,
         };
-        match serde_json::from_str::<Envelope>(body) {
+        match parse::<Envelope>(body) {
             Ok(envelope) if envelope.kind == "Notification" => Ok(Self {
-                notification: serde_json::from_str(&envelope.message)?,
-                row: RowId::from_attributes(
-                    envelope.attributes.import_id.as_ref().map(|a| &*a.value),
-                    envelope.attributes.row.as_ref().map(|a| &*a.value),
-                ),
+                notification: parse(&envelope.message)?,
+                row: envelope.row(),
             }),
             _ => Err(no_notification.into()),
         }
     }
 }
 
-/// The parts of the SNS envelope that matter here.
+/// JSON, which some write with a BOM before it (RFC 8259, section 8.1).
+fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> serde_json::Result<T> {
+    serde_json::from_str(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+/// The parts of the SNS envelope that matter here. Whatever its attributes
+/// are, they do not keep the message from being read.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(rename = "Type", borrow)]
     kind: Cow<'a, str>,
     #[serde(rename = "Message", borrow)]
     message: Cow<'a, str>,
-    #[serde(rename = "MessageAttributes", default, borrow)]
-    attributes: EnvelopeAttributes<'a>,
+    #[serde(rename = "MessageAttributes", borrow)]
+    attributes: Option<&'a RawValue>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct EnvelopeAttributes<'a> {
     #[serde(borrow)]
-    import_id: Option<EnvelopeAttribute<'a>>,
+    import_id: Option<&'a RawValue>,
     #[serde(borrow)]
-    row: Option<EnvelopeAttribute<'a>>,
+    row: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct EnvelopeAttribute<'a> {
     #[serde(rename = "Value", borrow)]
     value: Cow<'a, str>,
+}
+
+impl Envelope<'_> {
+    fn row(&self) -> Option<RowId> {
+        let attributes: EnvelopeAttributes<'_> = parse(self.attributes?.get()).ok()?;
+        let import_id: EnvelopeAttribute<'_> = parse(attributes.import_id?.get()).ok()?;
+        let row: EnvelopeAttribute<'_> = parse(attributes.row?.get()).ok()?;
+        RowId::from_attributes(Some(&import_id.value), Some(&row.value))
+    }
 }
 
 #[cfg(test)]
@@ -235,10 +248,174 @@ mod tests {
         }
     }
 
+    /// What the first version publishes.
+    const FIRST_VERSION: &str = r#"{"name": "Ana Prado", "government_id": 6048, "email": "ana.prado@example.org", "debt_amount": 4476.0, "debt_due_date": "2026-05-14", "debt_id": "fv-1"}"#;
+
+    fn read(body: &str) -> Notification {
+        let received = ReceivedNotification::read(body, None);
+        received
+            .unwrap_or_else(|e| panic!("{body}: {e}"))
+            .notification
+    }
+
+    /// The first version's notification with another value for a key.
+    fn with(key: &str, value: &str) -> String {
+        let start = format!("\"{key}\": ");
+        let (before, rest) = FIRST_VERSION.split_once(&start).unwrap();
+        let behind = rest.find([',', '}']).unwrap();
+        format!("{before}{start}{value}{}", &rest[behind..])
+    }
+
+    #[test]
+    fn what_the_first_version_publishes_is_read() {
+        let notification = Notification {
+            name: "Ana Prado".into(),
+            government_id: "6048".into(),
+            email: "ana.prado@example.org".into(),
+            debt_amount: "4476".parse().unwrap(),
+            debt_due_date: jiff::civil::date(2026, 5, 14),
+            debt_id: "fv-1".into(),
+            boleto: None,
+        };
+        assert_eq!(read(FIRST_VERSION), notification);
+        assert_eq!(read(&format!("\u{feff}{FIRST_VERSION}\n")), notification);
+        for attributes in [
+            r"null",
+            r"{}",
+            r"[]",
+            r"7",
+            r#""none""#,
+            r#"{"trace": null, "tags": [{"Value": 1}], "row": {"Type": "Number", "Value": "3"}}"#,
+            r#"{"import_id": null, "row": 3}"#,
+            r#"{"import_id": {"Type": "Binary", "Value": "AAE="}, "row": {"Value": [1]}}"#,
+            r#"{"import_id": {}, "import_id": {}}"#,
+        ] {
+            let message = serde_json::to_string(FIRST_VERSION).unwrap();
+            let envelope = format!(
+                r#"{{"MessageAttributes": {attributes}, "Subject": null, "Message": {message}, "Type": "Notification"}}"#
+            );
+            let received = ReceivedNotification::read(&envelope, None).unwrap();
+            assert_eq!(received.notification, notification, "{attributes}");
+            assert_eq!(received.row, None, "{attributes}");
+        }
+    }
+
+    #[test]
+    fn attributes_of_others_do_not_hide_ours() {
+        let import_id = Uuid::from_u128(7);
+        let message = serde_json::to_string(FIRST_VERSION).unwrap();
+        let envelope = format!(
+            r#"{{"Type":"Notification","Message":{message},"MessageAttributes":{{"a":1,"row":{{"Value":"3","Type":7}},"import_id":{{"Value":"{import_id}"}},"b":{{"Value":{{}}}}}}}}"#
+        );
+        let received = ReceivedNotification::read(&envelope, None).unwrap();
+        assert_eq!(received.row, Some(RowId { import_id, row: 3 }));
+    }
+
+    #[test]
+    fn ids_are_texts_or_integers_and_keep_every_digit() {
+        for (value, text) in [
+            ("6048", "6048"),
+            ("12345678901234567890123", "12345678901234567890123"),
+            ("\"00123456789012345678901\"", "00123456789012345678901"),
+            ("0", "0"),
+            ("-7", "-7"),
+            (r#""a\u00e3b""#, "aãb"),
+        ] {
+            assert_eq!(read(&with("government_id", value)).government_id, text);
+            assert_eq!(read(&with("debt_id", value)).debt_id, text);
+        }
+        // As the keys of the ledger have it.
+        assert_eq!(read(&with("debt_id", "\" fv-1\\n\"")).debt_id, "fv-1");
+    }
+
+    #[test]
+    fn an_amount_is_any_number_of_whole_centavos_or_its_text() {
+        for number in [
+            "4476",
+            "4476.0",
+            "4476.00",
+            "4476.0000",
+            "4.476e3",
+            "447600E-2",
+        ] {
+            for value in [number.to_owned(), format!("\"{number}\"")] {
+                let read = read(&with("debt_amount", &value));
+                assert_eq!(read.debt_amount.centavos(), 447_600, "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_due_date_needs_no_factor() {
+        for (value, date) in [
+            ("\"2026-05-14\"", "2026-05-14"),
+            ("\" 2026-05-14 \"", "2026-05-14"),
+            (r#""2026\u002d05-14""#, "2026-05-14"),
+            ("\"2026-05-14T00:00:00\"", "2026-05-14"),
+            ("\"1999-12-31\"", "1999-12-31"),
+            ("\"2061-01-01\"", "2061-01-01"),
+        ] {
+            let read = read(&with("debt_due_date", value));
+            assert_eq!(read.debt_due_date.to_string(), date);
+        }
+    }
+
+    #[test]
+    fn keys_come_in_any_order_and_others_hold_anything() {
+        let body = r#"{"x":[{"y":null}],"debt_id":17,"email":"a@b.co","lone":"\ud800","debt_due_date":"2026-05-14","nul":"\u0000","name":"n\u0000","x":{},"debt_amount":"1.5","government_id":"1","bank":1e400}"#;
+        let read = read(body);
+        assert_eq!((&*read.debt_id, &*read.name), ("17", "n\0"));
+        assert_eq!(read.debt_amount.centavos(), 150);
+    }
+
     #[test]
     fn anything_else_is_an_error() {
-        for body in ["", "{}", "[]", r#"{"Type":"Notification","Message":"x"}"#] {
-            assert!(ReceivedNotification::read(body, None).is_err());
+        let bodies = ["", "{}", "[]", r#"{"Type":"Notification","Message":"x"}"#];
+        let broken = bodies.map(str::to_owned).into_iter().chain(
+            [
+                ("name", "null"),
+                ("name", "7"),
+                // Half a character: whose name, and which debt, nobody knows.
+                ("name", r#""a\ud800""#),
+                ("debt_id", r#""a\ud800""#),
+                ("debt_id", "\"  \""),
+                ("debt_id", "null"),
+                ("debt_id", "true"),
+                ("debt_id", "17.0"),
+                ("debt_id", "1e3"),
+                ("government_id", "null"),
+                ("government_id", "[]"),
+                ("government_id", "1.5"),
+                ("debt_amount", "null"),
+                ("debt_amount", "true"),
+                ("debt_amount", "0"),
+                ("debt_amount", "-1.00"),
+                ("debt_amount", "0.001"),
+                ("debt_amount", "100000000"),
+                ("debt_amount", "\"1,50\""),
+                ("debt_amount", "\"R$ 1.50\""),
+                ("debt_amount", "\"\""),
+                ("debt_due_date", "20260514"),
+                ("debt_due_date", "\"14/05/2026\""),
+                ("debt_due_date", "\"2026-02-30\""),
+                // Two amounts: neither is sure.
+                ("name", r#""n", "debt_amount": 1"#),
+            ]
+            .map(|(key, value)| with(key, value)),
+        );
+        for body in broken {
+            assert!(ReceivedNotification::read(&body, None).is_err(), "{body}");
+        }
+        for key in [
+            "name",
+            "government_id",
+            "email",
+            "debt_amount",
+            "debt_due_date",
+            "debt_id",
+        ] {
+            let body = FIRST_VERSION.replace(key, "other");
+            assert!(ReceivedNotification::read(&body, None).is_err(), "{body}");
         }
     }
 }

@@ -1,4 +1,4 @@
-use boleto::{Agreement, Document};
+use boleto::{Agreement, Document, DueDate};
 use slip::Slip;
 
 use super::{BilledBoleto, Notification};
@@ -20,8 +20,8 @@ impl BilledBoleto {
 
 impl Notification {
     /// The slip of its boleto as a PDF, given the agreement that it was issued
-    /// under: the same bytes every time. `None` where it has no boleto, or
-    /// one of another agreement.
+    /// under: the same bytes every time. `None` where it has no boleto, one of
+    /// another agreement, or a due date that no boleto can have.
     pub fn slip(&self, agreement: &Agreement) -> Option<Vec<u8>> {
         let boleto = self.boleto.as_ref()?;
         if agreement.id() != boleto.issuer {
@@ -32,7 +32,7 @@ impl Notification {
             our_number: &boleto.our_number,
             barcode: boleto.barcode,
             amount: self.debt_amount,
-            due: self.debt_due_date,
+            due: DueDate::from_date(self.debt_due_date).ok()?,
             issued_on: boleto.issued_on,
             document_number: &self.debt_id,
             payer_name: &self.name,

@@ -1,6 +1,6 @@
 //! A notification as its JSON has it: one flat object.
 
-use boleto::{AgreementId, Amount, Barcode, DigitableLine, DocumentType, DueDate};
+use boleto::{AgreementId, Amount, Barcode, DigitableLine, DocumentType};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +15,7 @@ pub(super) struct WireRef<'a> {
     email: &'a str,
     #[serde(serialize_with = "exact_number::serialize")]
     debt_amount: Amount,
-    #[serde(serialize_with = "iso_date::serialize")]
-    debt_due_date: DueDate,
+    debt_due_date: Date,
     debt_id: &'a str,
     document_type: DocumentType,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,17 +60,19 @@ impl<'a> WireRef<'a> {
     }
 }
 
-/// What is read. Only the contract's own keys must be there and in its form;
-/// what stands in the others is a counterpart's own business.
+/// What is read. Only the contract's own keys must be there, once and in its
+/// form; what stands in the others is a counterpart's own business.
 #[derive(Deserialize)]
 pub(super) struct Wire {
     name: String,
+    #[serde(deserialize_with = "text_or_integer::deserialize")]
     government_id: String,
     email: String,
     #[serde(deserialize_with = "exact_number::deserialize")]
     debt_amount: Amount,
     #[serde(deserialize_with = "iso_date::deserialize")]
-    debt_due_date: DueDate,
+    debt_due_date: Date,
+    #[serde(deserialize_with = "debt_id::deserialize")]
     debt_id: String,
     #[serde(default, deserialize_with = "lenient::deserialize")]
     our_number: Option<String>,
@@ -124,9 +125,13 @@ impl From<Wire> for Notification {
 /// An amount as a JSON number that keeps its two decimals, and is never a
 /// float on its way.
 mod exact_number {
+    use std::borrow::Cow;
+
     use boleto::Amount;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
     use serde_json::value::RawValue;
+
+    use super::super::json_amount;
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
     pub(super) fn serialize<S: Serializer>(amount: &Amount, to: S) -> Result<S::Ok, S::Error> {
@@ -135,26 +140,68 @@ mod exact_number {
             .serialize(to)
     }
 
+    /// From the number, or from a text that holds it.
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Amount, D::Error> {
-        let number = <&RawValue>::deserialize(from)?;
-        number.get().parse().map_err(de::Error::custom)
+        let value = <&RawValue>::deserialize(from)?.get();
+        let amount = if value.starts_with('"') {
+            let text: Cow<'_, str> = serde_json::from_str(value).map_err(de::Error::custom)?;
+            json_amount::read(text.trim())
+        } else {
+            json_amount::read(value)
+        };
+        amount.map_err(de::Error::custom)
     }
 }
 
+/// Any day of the calendar, as a counterpart may bill one without a due-date
+/// factor.
 mod iso_date {
     use std::borrow::Cow;
 
-    use boleto::DueDate;
-    use serde::{Deserialize, Deserializer, Serializer, de};
+    use jiff::civil::Date;
+    use serde::{Deserialize, Deserializer, de};
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
-    pub(super) fn serialize<S: Serializer>(date: &DueDate, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(date)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<DueDate, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Date, D::Error> {
         let text = Cow::<str>::deserialize(from)?;
-        text.parse().map_err(de::Error::custom)
+        text.trim().parse().map_err(de::Error::custom)
+    }
+}
+
+/// A text, or an integer as its digits stand there, however many.
+mod text_or_integer {
+    use serde::{Deserialize, Deserializer, de};
+    use serde_json::value::RawValue;
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+        let value = <&RawValue>::deserialize(from)?.get();
+        if let Some(text) = value.strip_prefix('"') {
+            // Nearly every one: what stands between its quotes.
+            return match text.strip_suffix('"') {
+                Some(text) if !text.contains('\\') => Ok(text.to_owned()),
+                _ => serde_json::from_str(value).map_err(de::Error::custom),
+            };
+        }
+        let digits = value.strip_prefix('-').unwrap_or(value);
+        if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            Ok(value.to_owned())
+        } else {
+            Err(de::Error::custom("neither a text nor an integer"))
+        }
+    }
+}
+
+/// A debt's id, trimmed as its keys in the ledger are. An empty one would be
+/// that of many debts, of which one would get its e-mail.
+mod debt_id {
+    use serde::{Deserializer, de};
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+        let text = super::text_or_integer::deserialize(from)?;
+        match text.trim() {
+            "" => Err(de::Error::custom("the debt's id is empty")),
+            id if id.len() == text.len() => Ok(text),
+            id => Ok(id.to_owned()),
+        }
     }
 }
 
