@@ -231,6 +231,155 @@ async fn what_cannot_be_imported_is_refused_with_the_reason_and_leaves_nothing()
     assert_eq!(importer.sent(1).await[&1], row);
 }
 
+/// What is answered to a body that no library wrote.
+async fn post_raw(
+    service: &RunningService,
+    content_type: Option<&str>,
+    body: Vec<u8>,
+) -> (u16, Value) {
+    let url = format!("{}/v1/upload", service.url());
+    let mut request = reqwest::Client::new().post(url).body(body);
+    if let Some(content_type) = content_type {
+        request = request.header("content-type", content_type);
+    }
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// A form of one part with that head, whose content is a row.
+fn raw_form(head: &[u8], row: &str) -> Vec<u8> {
+    let content = format!("{HEADER}\r\n{row}\r\n\r\n--limite--\r\n");
+    [b"--limite\r\n", head, b"\r\n\r\n", content.as_bytes()].concat()
+}
+
+const LIMITE: &str = "multipart/form-data; boundary=limite";
+
+#[tokio::test]
+async fn a_part_is_the_file_by_its_name_whatever_else_its_head_holds() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let row = CsvRow::valid("7").line();
+    let heads: [(&[u8], Option<&str>); 10] = [
+        (
+            b"Content-Disposition: form-data; filename=\"contas name=janeiro.csv\"; name=\"file\"\r\nContent-Type: text/csv",
+            Some("contas name=janeiro.csv"),
+        ),
+        (
+            b"Content-Disposition: form-data; filename=\"a; name=outro; filename=b.csv\"; name=\"file\"",
+            Some("a; name=outro; filename=b.csv"),
+        ),
+        (
+            b"Content-Disposition: form-data; name=\"file\"; filename=\"contas name=janeiro.csv\"",
+            Some("contas name=janeiro.csv"),
+        ),
+        (
+            b"content-disposition:form-data;NAME=file;FileName=a.csv;filename*=utf-8''b.csv",
+            Some("a.csv"),
+        ),
+        (
+            b"Content-Disposition: form-data; name=\"file\"; filename=\"C:\\dados\\a.csv\"",
+            Some("a.csv"),
+        ),
+        (
+            b"Content-Disposition: form-data; name=\"file\"; filename=\"a%22b.csv\"",
+            Some("a\"b.csv"),
+        ),
+        (
+            b"Content-Disposition: form-data; filename=\"d\xe9bitos.csv\"; name=\"file\"",
+            Some("débitos.csv"),
+        ),
+        (
+            b"Content-Disposition: form-data;\r\n\tname=\"file\";\r\n\tfilename=\"a.csv\"",
+            Some("a.csv"),
+        ),
+        (
+            b"Content-Transfer-Encoding: Binary \r\nContent-Disposition: form-data; name=\"file\"; filename=\"\"",
+            None,
+        ),
+        (b"Content-Disposition: form-data; name=\"file\"", None),
+    ];
+    for (head, file_name) in heads {
+        let shown = head.escape_ascii();
+        let (status, body) = post_raw(&service, Some(LIMITE), raw_form(head, &row)).await;
+        assert_eq!(status, 202, "{shown}: {body}");
+        let import_id = body["import_id"].as_str().unwrap();
+        let import = service.get(&format!("/v1/imports/{import_id}")).await;
+        let import: Value = serde_json::from_str(&import).unwrap();
+        assert_eq!(import["file_name"], json!(file_name), "{shown}");
+        assert_eq!(importer.sent(1).await[&1], row, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn an_encoded_file_is_refused_by_the_name_of_its_header() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let disposition = "Content-Disposition: form-data; name=\"file\"; filename=\"x.csv\"";
+    for (encoding, content) in [
+        (
+            "quoted-printable",
+            "name,governmentId,email,debtAmount,debtDueDate,debtId\r\n\
+             Jo=C3=A3o Fict=C3=ADcio,70001234781,cliente1@example.com,10.50,2027-01-31,scout-form-1\r\n",
+        ),
+        (
+            "BASE64",
+            "bmFtZSxnb3Zlcm5tZW50SWQsZW1haWwsZGVidEFtb3VudCxkZWJ0RHVlRGF0ZSxkZWJ0SWQNCkpv\n\
+             w6NvIEZpY3TDrWNpbyw3MDAwMTIzNDc4MSxjbGllbnRlMUBleGFtcGxlLmNvbSwxMC41MCwyMDI3\n\
+             LTAxLTMxLHNjb3V0LWZvcm0tMQ0K\n",
+        ),
+    ] {
+        let form = format!(
+            "--limite\r\n{disposition}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{content}\r\n--limite--\r\n"
+        );
+        let (status, problem) = post_raw(&service, Some(LIMITE), form.into()).await;
+        assert_eq!(status, 400, "{problem}");
+        assert_eq!(problem["type"], "urn:problem:malformed-form");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("Content-Transfer-Encoding"), "{detail}");
+    }
+    // Of a field that nobody reads it does not matter.
+    let note = "--limite\r\nContent-Disposition: form-data; name=\"note\"\r\n\
+                Content-Transfer-Encoding: base64\r\n\r\nb2k=\r\n";
+    let row = CsvRow::valid("7").line();
+    let form = [note.as_bytes(), &raw_form(disposition.as_bytes(), &row)].concat();
+    let (status, body) = post_raw(&service, Some(LIMITE), form).await;
+    assert_eq!(status, 202, "{body}");
+    assert_eq!(importer.sent(1).await[&1], row);
+}
+
+#[tokio::test]
+async fn a_content_type_is_read_as_http_has_it_or_named() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let row = CsvRow::valid("7").line();
+    let form = raw_form(b"Content-Disposition: form-data; name=\"file\"", &row);
+    for content_type in [
+        "Multipart/Form-Data ;\tcharset=utf-8 ; Boundary = \"limite\"",
+        "multipart/form-data;boundary=limite;",
+    ] {
+        let (status, body) = post_raw(&service, Some(content_type), form.clone()).await;
+        assert_eq!(status, 202, "{content_type}: {body}");
+        assert_eq!(importer.sent(1).await[&1], row);
+    }
+    for (content_type, detail) in [
+        (None, "is not multipart/form-data"),
+        (Some("application/json"), "is not multipart/form-data"),
+        (Some("multipart/form-data"), "has no boundary"),
+        (Some("multipart/form-data; boundary="), "has no boundary"),
+        (
+            Some("multipart/form-data; boundary=other"),
+            "does not begin with the boundary",
+        ),
+    ] {
+        let (status, problem) = post_raw(&service, content_type, form.clone()).await;
+        assert_eq!(status, 400, "{problem}");
+        assert_eq!(problem["type"], "urn:problem:malformed-form");
+        let found = problem["detail"].as_str().unwrap();
+        assert!(found.contains(detail), "{found}");
+        assert!(found.contains("the header Content-Type"), "{found}");
+    }
+}
+
 /// A connection over which a form with the start of a file was sent.
 async fn begin_upload(importer: &Importer, service: &RunningService, length: usize) -> TcpStream {
     let start = format!(

@@ -11,6 +11,7 @@ mod imports;
 mod limits;
 mod linger;
 mod page;
+mod parameters;
 mod problem;
 mod rejections;
 mod upload;

@@ -3,7 +3,7 @@ use std::io::ErrorKind;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use tracing::error;
 use utoipa::ToSchema;
@@ -86,7 +86,7 @@ pub(super) async fn upload(
     let (head, body) = request.into_parts();
     let _slot = shared.limits.admit(&head.headers)?;
     let content_type = head.headers.get(header::CONTENT_TYPE);
-    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let content_type = content_type.map(HeaderValue::as_bytes);
     let key = idempotency_key(&head.headers)?;
     let import = store(&shared, content_type.unwrap_or_default(), key, body).await?;
     let accepted = Accepted {
@@ -113,7 +113,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Proble
 /// turns out bad, as many clients read no answer before they have sent it all.
 async fn store(
     shared: &Shared,
-    content_type: &str,
+    content_type: &[u8],
     key: Option<IdempotencyKey>,
     body: Body,
 ) -> Result<AcceptedImport, Problem> {
@@ -121,10 +121,12 @@ async fn store(
     let mut form = Form::new(content_type, body, shared.limits.form()).map_err(failed)?;
     let mut stored = None;
     while let Some(field) = form.next_field().await.map_err(failed)? {
-        if field.name() != Some(FILE_FIELD) {
-            drain(field).await.map_err(failed)?;
-        } else if stored.is_none() {
-            let file_name = field.file_name().and_then(shown_file_name);
+        if !field.is(FILE_FIELD) {
+            continue;
+        }
+        if stored.is_none() {
+            field.check_transfer_encoding().map_err(failed)?;
+            let file_name = field.file_name().as_deref().and_then(shown_file_name);
             let intake = Intake::begin(shared.spool.clone());
             receive(field, &intake).await.map_err(failed)?;
             stored = Some((intake, file_name));
@@ -142,14 +144,9 @@ async fn store(
 async fn receive(mut field: FormField<'_>, intake: &Intake) -> Result<(), FormError> {
     while let Some(piece) = field.chunk().await? {
         if !intake.write(piece).await {
-            return drain(field).await;
+            break;
         }
     }
-    Ok(())
-}
-
-async fn drain(mut field: FormField<'_>) -> Result<(), FormError> {
-    while field.chunk().await?.is_some() {}
     Ok(())
 }
 
@@ -157,9 +154,7 @@ fn form_problem(error: &FormError, shared: &Shared) -> Problem {
     match error {
         FormError::TooLarge => Problem::too_large(shared.limits.form().bytes),
         FormError::Idle(limit) => Problem::idle(*limit),
-        FormError::NoPart | FormError::CutOff(_) | FormError::Malformed(_) => {
-            Problem::malformed_form(error.to_string())
-        }
+        error => Problem::malformed_form(error.to_string()),
     }
 }
 
