@@ -8,17 +8,20 @@ use common::messaging::BatchSender;
 use tokio_util::sync::CancellationToken;
 
 use crate::BillingMetrics;
+use crate::calendar::Calendar;
 use crate::publisher::Publisher;
 use crate::row::{Incoming, Step};
 use crate::steps::{Check, Context, Process, Schedule};
 
-/// What may differ from one operator to the next.
+/// What may differ from one operator to the next, and the calendar.
 #[derive(Clone, Debug)]
 pub struct BillingRules {
     /// Under which boletos are issued.
     pub agreement: Agreement,
     /// Whether a row whose document is no valid CPF or CNPJ is INVALID.
     pub strict_documents: bool,
+    /// Which day boletos are issued on.
+    pub calendar: Calendar,
 }
 
 /// The demonstration's agreement, and any document.
@@ -27,6 +30,7 @@ impl Default for BillingRules {
         Self {
             agreement: Agreement::demonstration(),
             strict_documents: false,
+            calendar: Calendar::Brasilia,
         }
     }
 }
@@ -42,7 +46,7 @@ pub fn billing_chain<L: Ledger, S: BatchSender + Clone + 'static>(
     let time = |step| metrics.step_duration.with_label_values(&[step]);
     let context = Context::new(ledger.clone(), rules.strict_documents, stop.clone());
     let check = Check::new(ledger.clone(), stop.clone());
-    let process = Process::new(ledger.clone(), rules.agreement, stop.clone());
+    let process = Process::new(ledger.clone(), rules, stop.clone());
     let schedule = Schedule::new(ledger.clone(), publisher, metrics.clone(), stop.clone());
     context
         .timed(time("context"))

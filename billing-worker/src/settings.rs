@@ -3,6 +3,7 @@ use std::time::Duration;
 use boleto::Agreement;
 use common::service::{BaseSettings, Environment, RedisSettings, SettingError};
 
+use crate::calendar::Calendar;
 use crate::chain::BillingRules;
 
 /// Settings of billing-worker; the variables are in the README.
@@ -49,6 +50,7 @@ impl Settings {
             rules: BillingRules {
                 agreement: agreement(env)?,
                 strict_documents: env.or("STRICT_GOVERNMENT_ID", false, "true or false")?,
+                calendar: Calendar::Brasilia,
             },
             max_messages: env.number("SQS_MAX_MESSAGES", 10, 1, 10)?,
             long_poll: Duration::from_secs(env.number("SQS_WAIT_TIME_SECONDS", 20, 0, 20)?),

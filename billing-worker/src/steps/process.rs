@@ -1,19 +1,19 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use boleto::{Agreement, Boleto};
+use boleto::{Agreement, Boleto, DueDateWindow};
 use common::contract::names::MAX_BATCH_BYTES;
 use common::contract::{BilledBoleto, DebtRecord, InvalidReason, Notification};
 use common::ledger::{Claim, Ledger};
 use common::outage::ride_out;
-use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::{Offset, TimeZone};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::Checked;
+use crate::calendar::Calendar;
+use crate::chain::BillingRules;
 use crate::conflict::Conflict;
 use crate::row::{BilledDebt, Ended, Row, RowEnd, Step, StepError};
 
@@ -25,27 +25,51 @@ const ATTRIBUTE_BYTES: usize = 1_024;
 
 /// Third step: bills the debt. It gets a number and a boleto, and is claimed
 /// in one atomic write; when another row won meanwhile, its claim is what goes
-/// on. Ends a row as INVALID when the bank does not take its amount, or when
-/// its notification could not be carried.
+/// on. Ends a row as INVALID when the bank does not take its amount, when banks
+/// would read its due date as another day, or when its notification could not
+/// be carried.
 #[derive(Debug)]
 pub struct Process<L> {
     ledger: L,
     stop: CancellationToken,
     agreement: Agreement,
+    calendar: Calendar,
     /// The name that all notifications share.
     beneficiary: Arc<str>,
     /// Reserved numbers that are not used yet.
     numbers: Mutex<Range<u64>>,
 }
 
+/// What follows from the day, once per batch.
+#[derive(Debug)]
+struct BillingDay {
+    today: Date,
+    due_dates: DueDateWindow,
+}
+
+impl BillingDay {
+    fn new(today: Date) -> Self {
+        Self {
+            today,
+            due_dates: DueDateWindow::of_billing_on(today),
+        }
+    }
+}
+
 impl<L: Ledger> Process<L> {
-    /// The step; it issues boletos under that agreement.
-    pub fn new(ledger: L, agreement: Agreement, stop: CancellationToken) -> Self {
+    /// The step; it issues boletos under the agreement of these rules.
+    pub fn new(ledger: L, rules: BillingRules, stop: CancellationToken) -> Self {
+        let BillingRules {
+            agreement,
+            calendar,
+            ..
+        } = rules;
         Self {
             ledger,
             stop,
             beneficiary: agreement.beneficiary().name.as_str().into(),
             agreement,
+            calendar,
             numbers: Mutex::new(0..0),
         }
     }
@@ -69,16 +93,23 @@ impl<L: Ledger> Process<L> {
         Ok(numbers.next().unwrap_or_default())
     }
 
+    /// What the bank would not take, or would take for something else.
+    fn admit(&self, record: &DebtRecord, day: &BillingDay) -> Result<(), InvalidReason> {
+        self.agreement.takes(record.amount)?;
+        day.due_dates.takes(record.due_date)?;
+        Ok(())
+    }
+
     /// The claim to store for a debt. `None` when the row has ended.
     async fn bill(
         &self,
         row: &Row<()>,
         record: DebtRecord,
-        today: Date,
+        day: &BillingDay,
         ended: &mut Ended,
     ) -> Result<Option<(String, Claim)>, StepError> {
-        if let Err(above) = self.agreement.takes(record.amount) {
-            ended.end(row, RowEnd::Invalid(above.into()));
+        if let Err(reason) = self.admit(&record, day) {
+            ended.end(row, RowEnd::Invalid(reason));
             return Ok(None);
         }
         let sequence = self.next_number().await?;
@@ -98,7 +129,7 @@ impl<L: Ledger> Process<L> {
                 barcode: boleto.barcode,
                 beneficiary: Arc::clone(&self.beneficiary),
                 issuer: self.agreement.id(),
-                issued_on: today,
+                issued_on: day.today,
                 pix: boleto.pix,
             }),
             ..Notification::of(record)
@@ -132,13 +163,13 @@ impl<L: Ledger> Step for Process<L> {
         let mut billed = Vec::with_capacity(rows.len());
         let mut claiming = Vec::with_capacity(rows.len());
         let mut claims = Vec::with_capacity(rows.len());
-        let today = today_in_brasilia();
+        let day = BillingDay::new(self.calendar.today());
         for row in rows {
             let (row, checked) = row.take();
             match checked {
                 Checked::Billed(debt) => billed.push(row.with(debt)),
                 Checked::Unbilled(record) => {
-                    if let Some(claim) = self.bill(&row, record, today, ended).await? {
+                    if let Some(claim) = self.bill(&row, record, &day, ended).await? {
                         claiming.push(row);
                         claims.push(claim);
                     }
@@ -168,13 +199,6 @@ impl<L: Ledger> Step for Process<L> {
         }
         Ok(billed)
     }
-}
-
-/// The day on a slip is the issuer's. Brasília has been three hours behind UTC
-/// all year since 2019 (Decreto 9.772).
-fn today_in_brasilia() -> Date {
-    let brasilia = TimeZone::fixed(Offset::constant(-3));
-    brasilia.to_datetime(Timestamp::now()).date()
 }
 
 /// How a claim that lost the race differs from the one that won it.

@@ -41,14 +41,17 @@ async fn reasons(ledger: &RedisLedger, import_id: Uuid, rows: u64) -> Vec<Option
     facts.into_iter().map(|f| f.reason.map(code)).collect()
 }
 
+fn due(date: &str) -> CsvRow {
+    CsvRow {
+        debt_due_date: date.into(),
+        ..CsvRow::valid(date)
+    }
+}
+
 #[tokio::test]
 async fn due_dates_and_amounts_at_their_limits_are_billed_and_those_beyond_are_invalid() {
     let stack = Stack::start().await;
     let ledger = stack.ledger().await;
-    let due = |date: &str| CsvRow {
-        debt_due_date: date.into(),
-        ..CsvRow::valid(date)
-    };
     let amount = |amount: &str| CsvRow {
         debt_amount: amount.into(),
         ..CsvRow::valid(amount)
@@ -56,7 +59,7 @@ async fn due_dates_and_amounts_at_their_limits_are_billed_and_those_beyond_are_i
     let rows = [
         due("2025-02-21"),
         due("2025-02-22"),
-        due("2049-10-13"),
+        due("2041-12-20"),
         amount("99999999.99"),
         due("2049-10-14"),
         due("1999-01-01"),
@@ -64,7 +67,7 @@ async fn due_dates_and_amounts_at_their_limits_are_billed_and_those_beyond_are_i
     ];
     let import_id = registered(&ledger, 7).await;
     send(&stack, import_id, &rows.map(|row| row.line())).await;
-    let service = start(&stack).await;
+    let service = start_on(&stack, "2026-11-29").await;
     deleted(&service, 7).await;
 
     let factors: Vec<_> = boletos(&stack)
@@ -76,7 +79,7 @@ async fn due_dates_and_amounts_at_their_limits_are_billed_and_those_beyond_are_i
     let expected = [
         ("2025-02-21", 9_999),
         ("2025-02-22", 1_000),
-        ("2049-10-13", 9_999),
+        ("2041-12-20", 7_145),
         ("99999999.99", usual.get()),
     ];
     assert_eq!(
@@ -96,6 +99,104 @@ async fn due_dates_and_amounts_at_their_limits_are_billed_and_those_beyond_are_i
             Some("amount_above_limit"),
         ]
     );
+}
+
+/// Banks read a factor as a day from 3,000 days back to 5,500 ahead; 100 of the days back are left
+/// for the payment.
+#[tokio::test]
+async fn a_due_date_that_banks_would_read_as_another_day_is_invalid_before_a_number_is_taken() {
+    let stack = Stack::start().await;
+    let ledger = stack.ledger().await;
+    let rows = [
+        ("2045-01-01", false),
+        ("2010-01-01", false),
+        ("2020-01-01", true),
+        ("2027-01-31", true),
+        ("2018-12-20", false),
+        ("2018-12-21", true),
+        ("2041-12-20", true),
+        ("2041-12-21", false),
+    ];
+    let import_id = registered(&ledger, 8).await;
+    send(&stack, import_id, &rows.map(|(date, _)| due(date).line())).await;
+    let service = start_on(&stack, "2026-11-29").await;
+    deleted(&service, 8).await;
+
+    let told = boletos(&stack).await;
+    let billed = |date: &str| told.iter().any(|(debt_id, _)| debt_id == date);
+    let facts = ledger.row_facts(import_id, 1, 8).await.unwrap();
+    for ((date, is_billed), facts) in rows.into_iter().zip(facts) {
+        assert_eq!(
+            (facts.billed, facts.invalid),
+            (is_billed, !is_billed),
+            "{date}"
+        );
+        assert_eq!(billed(date), is_billed, "{date}");
+        if let Some(reason) = facts.reason {
+            assert_eq!(reason.code, "due_date_outside_window", "{date}");
+            assert!(
+                reason.text.contains("2018-12-21 to 2041-12-20"),
+                "{}",
+                reason.text
+            );
+        }
+    }
+    let states = ledger.debts(&["2045-01-01", "2010-01-01"]).await.unwrap();
+    assert_eq!(states, [DebtState::Unbilled, DebtState::Unbilled]);
+    let mut numbers: Vec<_> = told.iter().map(|(_, boleto)| &*boleto.our_number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers.last(), Some(&"31285570000000004"), "{numbers:?}");
+}
+
+/// The day after, no row of that due date would be billed any more.
+#[tokio::test]
+async fn a_row_that_was_billed_before_its_due_date_left_the_window_is_never_invalid() {
+    let stack = Stack::start().await;
+    let ledger = stack.ledger().await;
+    let import_id = registered(&ledger, 4).await;
+    let on_the_edge = |debt_id: &str| {
+        let row = CsvRow {
+            debt_due_date: "2018-12-21".into(),
+            ..CsvRow::valid(debt_id)
+        };
+        row.line()
+    };
+    send_row(&stack, import_id, 1, &on_the_edge("told")).await;
+    let service = start_on(&stack, "2026-11-29").await;
+    deleted(&service, 1).await;
+    service.stop().await.unwrap();
+    // Claimed, and then its worker died.
+    let holder = RowIdentity::Row(row(import_id, 2));
+    let stored = claim_of(holder, "claimed", 777);
+    ledger
+        .claim(&[("claimed".to_owned(), stored)])
+        .await
+        .unwrap();
+
+    // Both again, another row of a debt that is billed, and a debt that is not.
+    for (number, debt_id) in (1..).zip(["told", "claimed", "told", "new"]) {
+        send_row(&stack, import_id, number, &on_the_edge(debt_id)).await;
+    }
+    let service = start_on(&stack, "2026-11-30").await;
+    deleted(&service, 4).await;
+    let facts = ledger.row_facts(import_id, 1, 4).await.unwrap();
+    let outcomes: Vec<_> = facts
+        .iter()
+        .map(|facts| (facts.billed, facts.skipped, facts.invalid, facts.notified))
+        .collect();
+    assert_eq!(
+        outcomes,
+        [
+            (true, false, false, true),
+            (true, false, false, true),
+            (false, true, false, false),
+            (false, false, true, false),
+        ]
+    );
+    let told = boletos(&stack).await;
+    let debts: Vec<_> = told.iter().map(|(debt_id, _)| &**debt_id).collect();
+    assert_eq!(debts, ["claimed", "told"]);
+    assert_eq!(told[0].1, testkit::billed("claimed", 777).boleto.unwrap());
 }
 
 #[tokio::test]

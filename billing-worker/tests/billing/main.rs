@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use billing_worker::Settings;
+use billing_worker::calendar::Calendar;
 use common::contract::{ReceivedNotification, RowId, RowIdentity};
 use common::ledger::{Claim, DebtLedger, ImportLedger, OutcomeCounts, RedisLedger};
 use serde_json::Value;
@@ -26,8 +27,22 @@ async fn start(stack: &Stack) -> RunningService {
 
 /// With further variables.
 async fn start_with(stack: &Stack, further: &[(&'static str, &str)]) -> RunningService {
+    run(settings(stack, further)).await
+}
+
+/// On that day, for as long as it runs.
+async fn start_on(stack: &Stack, day: &str) -> RunningService {
+    let mut settings = settings(stack, &[]);
+    settings.rules.calendar = Calendar::Fixed(day.parse().unwrap());
+    run(settings).await
+}
+
+fn settings(stack: &Stack, further: &[(&'static str, &str)]) -> Settings {
     let queue = &stack.resources().data_process_url;
-    let settings = Settings::read(&stack.service_environment(queue, further)).unwrap();
+    Settings::read(&stack.service_environment(queue, further)).unwrap()
+}
+
+async fn run(settings: Settings) -> RunningService {
     RunningService::start(|listener, stop| billing_worker::run(settings, listener, stop)).await
 }
 

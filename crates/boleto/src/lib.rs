@@ -51,5 +51,5 @@ pub use digitable_line::{DigitableLine, DigitableLineError};
 pub use digits::{Digits, DigitsError};
 pub use document::{Document, DocumentType};
 pub use due_date::{DueDate, DueDateError, brazilian_date};
-pub use due_date_factor::DueDateFactor;
+pub use due_date_factor::{DueDateFactor, DueDateWindow, OutsideWindow};
 pub use our_number::OurNumber;

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use boleto::{AboveBankLimit, AmountError, DueDateError};
+use boleto::{AboveBankLimit, AmountError, DueDateError, OutsideWindow};
 use thiserror::Error;
 
 /// What is recorded with the outcome of a row: a stable name for programs,
@@ -64,6 +64,9 @@ pub enum InvalidReason {
     /// The due date cannot be billed.
     #[error("{0}")]
     DueDate(#[from] DueDateError),
+    /// Banks would read the due date as another day.
+    #[error("{0}")]
+    DueDateOutsideWindow(#[from] OutsideWindow),
     /// Nothing that identifies the debt.
     #[error("the debt id is empty")]
     DebtIdEmpty,
@@ -107,6 +110,7 @@ impl InvalidReason {
             Self::AmountAboveBankLimit(_) => "amount_above_bank_limit",
             Self::DueDate(DueDateError::Malformed) => "due_date_malformed",
             Self::DueDate(DueDateError::NoFactor) => "due_date_no_factor",
+            Self::DueDateOutsideWindow(_) => "due_date_outside_window",
             Self::DebtIdEmpty => "debt_id_empty",
             Self::TooLarge => "too_large",
             Self::Characters => "characters",
