@@ -36,6 +36,44 @@ async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
 }
 
 #[tokio::test]
+async fn an_issuer_whose_boletos_banks_would_not_take_ends_it_with_64() {
+    let stack = Stack::start().await;
+    let issuer = |name: &str, bank: &str| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = format!(
+            "registered = true\n[beneficiary]\nname = '{name}'\ndocument = '12ABC34501DE35'\n\
+             address = 'Rua das Fontes, 1'\ncity = 'Campinas'\nstate = 'SP'\n\
+             postal_code = '13000-000'\n[bank]\n{bank}\n[pix]\nkey = 'cobranca@example.com'\n"
+        );
+        std::fs::write(file.path(), text).unwrap();
+        file
+    };
+    let itau = |carteira: &str| {
+        let account = "code = '341'\nagencia = '57'\nconta = '72192'\n";
+        issuer("Águas", &format!("{account}carteira = '{carteira}'"))
+    };
+    let files = [
+        itau("106"),
+        itau("212"),
+        issuer(
+            "Águas",
+            "code = '237'\nagencia = '1'\nconta = '2'\ncarteira = '09'",
+        ),
+        issuer(
+            "Águas",
+            "code = '104'\nagencia = '1'\nbeneficiario = '1099999'\nmodalidade = '14'",
+        ),
+        issuer(
+            "☃",
+            "code = '033'\nagencia = '1'\nbeneficiario = '2'\ncarteira = '101'",
+        ),
+    ];
+    let paths = files.each_ref().map(|file| file.path().to_str().unwrap());
+    let wrong = paths.map(|path| ("ISSUER_FILE", path));
+    assert_refuses(BINARY, "METRICS_PORT", &variables(&stack), &wrong).await;
+}
+
+#[tokio::test]
 async fn it_tells_whether_it_is_alive() {
     let stack = Stack::start().await;
     assert_tells_its_health(BINARY, "METRICS_PORT", &variables(&stack)).await;

@@ -58,7 +58,7 @@ async fn a_debt_shows_what_it_was_billed_with() {
     assert_eq!(boleto["notified"], true);
     assert_eq!(boleto["amount"].to_string(), "7811.0");
     assert_eq!(boleto["payer"]["document_type"], "cpf");
-    assert_eq!(boleto["beneficiary"]["account"], "0452-9 / 123873-6");
+    assert_eq!(boleto["beneficiary"]["account"], "0452-9/123873-6");
     assert_eq!(boleto["registered"], false);
     let line: DigitableLine = boleto["digitable_line"].as_str().unwrap().parse().unwrap();
     assert_eq!(

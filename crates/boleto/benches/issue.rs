@@ -31,7 +31,9 @@ fn benches(criterion: &mut Criterion) {
         ),
         (
             "237",
-            agreement("code='237'\nagencia='1'\nconta='6580'\ncarteira='09'\n"),
+            agreement(
+                "code='237'\nagencia='1'\nagencia_digito='P'\nconta='6580'\nconta_digito='4'\ncarteira='09'\n",
+            ),
         ),
         (
             "341",

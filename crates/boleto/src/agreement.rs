@@ -9,21 +9,16 @@ use thiserror::Error;
 
 use crate::bank::{BancoDoBrasil, Bank, Bradesco, Caixa, Itau, Santander};
 use crate::boleto::AboveBankLimit;
+use crate::issuer_file::{IssuerFile, IssuerFileError};
 use crate::pix::{PixKey, StaticPix};
 use crate::{Amount, Document, OurNumber};
 
 /// The issuer's own file of the demonstration.
 const DEMONSTRATION: &str = include_str!("demonstration.toml");
 
-/// Most lines of instructions, and most characters of one: what the slip has
-/// room for.
-const INSTRUCTION_LINES: usize = 5;
-const INSTRUCTION_CHARACTERS: usize = 90;
-
 /// What an issuer has agreed with its bank, and how the slip names the issuer.
 /// It holds all of a slip that is not of one debt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, try_from = "AgreementFile")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Agreement {
     /// Made once: it is asked for with each boleto that is printed.
     #[serde(skip)]
@@ -33,7 +28,11 @@ pub struct Agreement {
     beneficiary: Beneficiary,
     bank: BankAgreement,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pix: Option<StaticPix>,
+    pix: Option<PixAgreement>,
+    /// Made once as well; `None` too where an agreement of the ledger has a
+    /// name of which a PIX code has nothing.
+    #[serde(skip)]
+    pix_receiver: Option<StaticPix>,
 }
 
 /// Who is owed the money, as the slip names it.
@@ -57,7 +56,7 @@ pub struct Beneficiary {
 /// The agreement with one of the banks; in the file, `code` is its number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "code")]
-enum BankAgreement {
+pub(crate) enum BankAgreement {
     #[serde(rename = "001")]
     BancoDoBrasil(BancoDoBrasil),
     #[serde(rename = "033")]
@@ -70,34 +69,35 @@ enum BankAgreement {
     Itau(Itau),
 }
 
-/// An agreement as its file has it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AgreementFile {
-    registered: bool,
-    #[serde(default)]
-    instructions: Vec<String>,
-    beneficiary: Beneficiary,
-    bank: BankAgreement,
-    pix: Option<PixFile>,
+impl BankAgreement {
+    pub(crate) fn bank(&self) -> &(dyn Bank + Send + Sync) {
+        match self {
+            Self::BancoDoBrasil(bank) => bank,
+            Self::Santander(bank) => bank,
+            Self::Caixa(bank) => bank,
+            Self::Bradesco(bank) => bank,
+            Self::Itau(bank) => bank,
+        }
+    }
 }
 
 /// The issuer's PIX. Only the key is the issuer's to say; the rest follows
 /// from the beneficiary.
-#[derive(Deserialize)]
-struct PixFile {
-    key: PixKey,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PixAgreement {
+    pub(crate) key: PixKey,
 }
 
-/// Why a text is no [`Agreement`].
+/// A text of the ledger or of a notification is no agreement, or no id of one.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AgreementError {
-    /// It is not TOML of the right form; the text says where.
+    /// It is not what [`Agreement::to_json`] gives; the text says where.
     #[error("{0}")]
     Malformed(String),
-    /// A part of it is not as it should be.
-    #[error("{0}")]
-    Unfit(&'static str),
+    /// It is no [`AgreementId`].
+    #[error("an agreement's id is 16 hex digits")]
+    Id,
 }
 
 impl Agreement {
@@ -112,16 +112,22 @@ impl Agreement {
     ///
     /// # Errors
     /// The first thing that is wrong, and where.
-    pub fn from_toml(text: &str) -> Result<Self, AgreementError> {
-        toml::from_str(text).map_err(|error| AgreementError::Malformed(error.to_string()))
+    pub fn from_toml(text: &str) -> Result<Self, IssuerFileError> {
+        let file: IssuerFile =
+            toml::from_str(text).map_err(|error| IssuerFileError::Malformed(error.to_string()))?;
+        file.checked().map(Self::from)
     }
 
-    /// Reads what [`Agreement::to_json`] gave.
+    /// Reads what [`Agreement::to_json`] gave, now or in an earlier version:
+    /// also an agreement that would be refused as an issuer's file by now, so
+    /// that its boletos can still be printed.
     ///
     /// # Errors
     /// When it is something else.
     pub fn from_json(text: &str) -> Result<Self, AgreementError> {
-        serde_json::from_str(text).map_err(|error| AgreementError::Malformed(error.to_string()))
+        let file: IssuerFile = serde_json::from_str(text)
+            .map_err(|error| AgreementError::Malformed(error.to_string()))?;
+        Ok(Self::from(file))
     }
 
     /// The agreement as JSON: the same text whenever it is the same agreement.
@@ -137,13 +143,7 @@ impl Agreement {
 
     /// The bank's side of it.
     pub fn bank(&self) -> &(dyn Bank + Send + Sync) {
-        match &self.bank {
-            BankAgreement::BancoDoBrasil(bank) => bank,
-            BankAgreement::Santander(bank) => bank,
-            BankAgreement::Caixa(bank) => bank,
-            BankAgreement::Bradesco(bank) => bank,
-            BankAgreement::Itau(bank) => bank,
-        }
+        self.bank.bank()
     }
 
     /// Who is owed the money.
@@ -178,58 +178,25 @@ impl Agreement {
 
     /// The PIX code of a boleto, where the issuer has a key.
     pub(crate) fn pix_code(&self, amount: Amount, our_number: &OurNumber) -> Option<String> {
-        let pix = self.pix.as_ref()?;
-        Some(pix.code(amount, &our_number.compact()))
+        let receiver = self.pix_receiver.as_ref()?;
+        Some(receiver.code(amount, &our_number.compact()))
     }
 }
 
-impl TryFrom<AgreementFile> for Agreement {
-    type Error = AgreementError;
-
-    fn try_from(file: AgreementFile) -> Result<Self, Self::Error> {
-        let AgreementFile {
-            registered,
-            instructions,
-            beneficiary,
-            bank,
-            pix,
-        } = file;
-        let filled = |text: &String| !text.trim().is_empty();
-        let Beneficiary {
-            name,
-            address,
-            city,
-            state,
-            ..
-        } = &beneficiary;
-        if ![name, address, city, state].into_iter().all(filled) {
-            return Err(AgreementError::Unfit(
-                "the beneficiary needs name, document, address, city, state and postal_code",
-            ));
-        }
-        if beneficiary.document.kind() == crate::DocumentType::Unverified {
-            return Err(AgreementError::Unfit(
-                "the beneficiary's document is no valid CPF or CNPJ",
-            ));
-        }
-        let fits = |line: &String| line.chars().count() <= INSTRUCTION_CHARACTERS;
-        if instructions.len() > INSTRUCTION_LINES || !instructions.iter().all(fits) {
-            return Err(AgreementError::Unfit(
-                "the slip has room for 5 instructions of up to 90 characters",
-            ));
-        }
-        let pix =
-            pix.map(|pix| StaticPix::of_issuer(pix.key, &beneficiary.name, &beneficiary.city));
+impl From<IssuerFile> for Agreement {
+    fn from(file: IssuerFile) -> Self {
+        let pix_receiver = file.pix_receiver();
         let mut agreement = Self {
             id: AgreementId(0),
-            registered,
-            instructions,
-            beneficiary,
-            bank,
-            pix,
+            registered: file.registered,
+            instructions: file.instructions,
+            beneficiary: file.beneficiary,
+            bank: file.bank,
+            pix: file.pix,
+            pix_receiver,
         };
         agreement.id = AgreementId::of_json(&agreement.to_json());
-        Ok(agreement)
+        agreement
     }
 }
 
@@ -262,7 +229,7 @@ impl FromStr for AgreementId {
             .then(|| u64::from_str_radix(text, 16).ok())
             .flatten()
             .map(Self)
-            .ok_or(AgreementError::Unfit("an agreement's id is 16 hex digits"))
+            .ok_or(AgreementError::Id)
     }
 }
 
@@ -283,7 +250,7 @@ impl<'de> Deserialize<'de> for AgreementId {
 mod tests {
     use super::*;
 
-    fn with(lines: &[(&str, &str)]) -> Result<Agreement, AgreementError> {
+    fn with(lines: &[(&str, &str)]) -> Result<Agreement, IssuerFileError> {
         let mut text = DEMONSTRATION.to_owned();
         for (from, to) in lines {
             assert!(text.contains(from), "{from}");
@@ -299,7 +266,7 @@ mod tests {
         let agreement = Agreement::demonstration();
         assert!(!agreement.registered());
         assert_eq!(agreement.bank().numbering(), "3128557");
-        assert_eq!(agreement.bank().branch_and_account(), "0452-9 / 123873-6");
+        assert_eq!(agreement.bank().branch_and_account(), "0452-9/123873-6");
     }
 
     #[test]
@@ -308,7 +275,8 @@ mod tests {
             BANK,
             "code = \"033\"\nagencia = \"1\"\nbeneficiario = \"707077\"\ncarteira = \"101\"\n",
             "code = \"104\"\nagencia = \"1\"\nbeneficiario = \"5507\"\nmodalidade = \"14\"\n",
-            "code = \"237\"\nagencia = \"1\"\nconta = \"6580\"\ncarteira = \"09\"\n",
+            "code = \"104\"\nagencia = \"1\"\nbeneficiario = \"1100000\"\nmodalidade = \"14\"\n",
+            "code = \"237\"\nagencia = \"1\"\nagencia_digito = \"P\"\nconta = \"6580\"\nconta_digito = \"4\"\ncarteira = \"09\"\n",
             "code = \"341\"\nagencia = \"1\"\nconta = \"2124\"\ncarteira = \"109\"\n",
         ] {
             for pix in ["", "\n[pix]\nkey = \"cobranca@example.com\"\n"] {
@@ -317,42 +285,75 @@ mod tests {
                 assert_eq!(again, agreement);
                 assert_eq!(again.id(), agreement.id());
                 assert_eq!(agreement.id().to_string().parse(), Ok(agreement.id()));
-                assert_eq!(agreement.pix.is_some(), !pix.is_empty());
+                assert_eq!(agreement.pix_receiver.is_some(), !pix.is_empty());
             }
         }
         let other = with(&[("\"17\"", "\"18\"")]).unwrap();
         assert_ne!(other.id(), Agreement::demonstration().id());
     }
 
+    /// Made by the first version, each with the id it gave and what its slip
+    /// said of the account.
     #[test]
-    fn what_is_wrong_is_said() {
-        for (from, to, said) in [
-            ("code = \"001\"", "code = \"999\"", "999"),
-            ("\"3128557\"", "\"31285570\"", "1 to 7 digits"),
-            ("carteira", "carteria", "carteria"),
-            ("\"17\"", "17", "string"),
-            ("document = \"", "document = \"1", "no valid CPF or CNPJ"),
+    fn an_agreement_of_the_ledger_keeps_its_id_and_is_printed() {
+        const FIRST: &str = r#"{"registered":false,"instructions":["Boleto de demonstração: não pague."],"beneficiary":{"name":"NAME","document":"11222333000181","address":"Avenida Exemplo, 1000, Centro","city":"CITY","state":"SP","postal_code":"CEP"},"bank":BANK,"pix":{"key":"cobranca@example.com"}}"#;
+        let usual = ("Empresa de Demonstração Ltda.", "São Paulo", "01000-000");
+        for ((name, city, postal_code), bank, id, account) in [
             (
-                "instructions = [",
-                "instructions = [\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",",
-                "room for 5",
-            ),
-            ("registered = false", "", "registered"),
-            (
-                BANK,
-                "code = \"341\"\nagencia = \"1\"\nconta = \"2\"\ncarteira = \"198\"\n",
-                "198",
+                usual,
+                r#"{"code":"001","agencia":"0452","conta":"00123873","convenio":"3128557","carteira":"17"}"#,
+                "538ba4f9d8f1cd6c",
+                "0452-9/123873-6",
             ),
             (
-                BANK,
-                "code = \"104\"\nagencia = \"1\"\nbeneficiario = \"2\"\nmodalidade = \"15\"\n",
-                "15",
+                usual,
+                r#"{"code":"033","agencia":"0001","beneficiario":"0707077","carteira":"101"}"#,
+                "5f89f4bb6376c929",
+                "0001/0707077",
+            ),
+            (
+                usual,
+                r#"{"code":"104","agencia":"0001","beneficiario":"005507","modalidade":"14"}"#,
+                "d9d3dd4195003bb3",
+                "0001/005507-7",
+            ),
+            // Without the digits that the file has to say by now.
+            (
+                usual,
+                r#"{"code":"237","agencia":"1234","conta":"0006580","carteira":"09"}"#,
+                "6f1bd5d7fbf49915",
+                "1234 / 0006580",
+            ),
+            (
+                usual,
+                r#"{"code":"341","agencia":"0057","conta":"72192","carteira":"109"}"#,
+                "430a42ddb20e4d62",
+                "0057/72192-0",
+            ),
+            // In a carteira that is refused by now.
+            (
+                usual,
+                r#"{"code":"341","agencia":"0057","conta":"72192","carteira":"112"}"#,
+                "82faa2b2ddc18513",
+                "0057/72192-0",
+            ),
+            // A convênio and texts that are refused by now.
+            (
+                ("\u{200B}☃", "☃", ""),
+                r#"{"code":"001","agencia":"0452","conta":"00123873","convenio":"0312855","carteira":"17"}"#,
+                "dd7e6e6938847768",
+                "0452-9/123873-6",
             ),
         ] {
-            let error = with(&[(from, to)]).unwrap_err().to_string();
-            assert!(error.contains(said), "{to}: {error}");
+            let json = FIRST
+                .replace("BANK", bank)
+                .replace("NAME", name)
+                .replace("CITY", city)
+                .replace("CEP", postal_code);
+            let agreement = Agreement::from_json(&json).unwrap();
+            assert_eq!(agreement.to_json(), json);
+            assert_eq!(agreement.id().to_string(), id, "{bank}");
+            assert_eq!(agreement.bank().branch_and_account(), account);
         }
-        let error = with(&[(BANK, &format!("{BANK}[pix]\nkey = \"no key\"\n"))]).unwrap_err();
-        assert!(error.to_string().contains("PIX key"), "{error}");
     }
 }

@@ -24,6 +24,7 @@
 //! | [`check_digit`] | modulo 10 and modulo 11 |
 //! | [`pix`] | the PIX BR Code |
 //! | [`itf`] | the bars of the barcode |
+//! | [`text`] | names in the few characters that a slip or a PIX code can show |
 
 #![forbid(unsafe_code)]
 
@@ -38,13 +39,15 @@ mod digits;
 mod document;
 mod due_date;
 mod due_date_factor;
+mod issuer_file;
 pub mod itf;
 mod our_number;
 pub mod pix;
+pub mod text;
 
 pub use agreement::{Agreement, AgreementError, AgreementId, Beneficiary};
 pub use amount::{Amount, AmountError};
-pub use bank::{Bank, BankCode, BankNumber, SequenceError};
+pub use bank::{Bank, BankCode, BankNumber, SequenceError, UnfitBank};
 pub use barcode::{Barcode, BarcodeError, FreeField};
 pub use boleto::{AboveBankLimit, Boleto, IssueError};
 pub use digitable_line::{DigitableLine, DigitableLineError};
@@ -52,4 +55,5 @@ pub use digits::{Digits, DigitsError};
 pub use document::{Document, DocumentType};
 pub use due_date::{DueDate, DueDateError, brazilian_date};
 pub use due_date_factor::{DueDateFactor, DueDateWindow, OutsideWindow};
+pub use issuer_file::IssuerFileError;
 pub use our_number::OurNumber;

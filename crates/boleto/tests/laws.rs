@@ -15,7 +15,7 @@ const BANKS: [&str; 5] = [
     "code='001'\nagencia='452'\nconta='123873'\nconvenio='3128557'\ncarteira='17'\n",
     "code='033'\nagencia='1'\nbeneficiario='707077'\ncarteira='101'\n",
     "code='104'\nagencia='1'\nbeneficiario='5507'\nmodalidade='14'\n",
-    "code='237'\nagencia='1'\nconta='6580'\ncarteira='09'\n",
+    "code='237'\nagencia='1'\nagencia_digito='P'\nconta='6580'\nconta_digito='4'\ncarteira='09'\n",
     "code='341'\nagencia='1'\nconta='2124'\ncarteira='109'\n",
 ];
 

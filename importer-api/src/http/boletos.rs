@@ -92,7 +92,7 @@ struct BeneficiaryView {
     #[schema(example = "11222333000181")]
     document: String,
     /// Agência and código, as the slip prints them.
-    #[schema(example = "0452-9 / 123873-6")]
+    #[schema(example = "0452-9/123873-6")]
     account: String,
     /// Carteira.
     #[schema(example = "17")]

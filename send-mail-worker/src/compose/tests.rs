@@ -71,7 +71,7 @@ fn without_boleto() -> Notification {
 fn with_pix() -> Notification {
     let mut notification = usual();
     let key = "cobranca@example.com".parse::<PixKey>().unwrap();
-    let pix = StaticPix::of_issuer(key, "Empresa de Demonstração", "São Paulo");
+    let pix = StaticPix::of_issuer(key, "Empresa de Demonstração", "São Paulo").unwrap();
     if let Some(boleto) = &mut notification.boleto {
         boleto.pix = Some(pix.code(notification.debt_amount, &boleto.our_number));
     }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Bank, BankCode, BankNumber, SequenceError, sequence_digits};
+use super::{Bank, BankCode, BankNumber, SequenceError, UnfitBank, sequence_digits};
 use crate::digits::Filler;
 use crate::{Digits, FreeField, OurNumber, check_digit};
 
@@ -15,7 +15,7 @@ pub struct BancoDoBrasil {
     pub agencia: Digits<4>,
     /// Conta without its digit.
     pub conta: Digits<8>,
-    /// Convênio.
+    /// Convênio; a shorter one, which begins with `0` here, has another layout.
     pub convenio: Digits<7>,
     /// Carteira.
     pub carteira: Digits<2>,
@@ -24,6 +24,14 @@ pub struct BancoDoBrasil {
 impl Bank for BancoDoBrasil {
     fn code(&self) -> BankCode {
         BankCode::new(1, '9', "Banco do Brasil")
+    }
+
+    fn fit(&self) -> Result<(), UnfitBank> {
+        if self.convenio.as_str().starts_with('0') {
+            Err(UnfitBank::ShortConvenio)
+        } else {
+            Ok(())
+        }
     }
 
     fn numbering(&self) -> String {
@@ -47,7 +55,7 @@ impl Bank for BancoDoBrasil {
         let digit = |digits: &[u8]| char::from(check_digit::banco_do_brasil(digits));
         let (agencia, conta) = (digit(self.agencia.bytes()), digit(self.conta.bytes()));
         let account = self.conta.as_str().trim_start_matches('0');
-        format!("{}-{agencia} / {account}-{conta}", self.agencia)
+        format!("{}-{agencia}/{account}-{conta}", self.agencia)
     }
 
     fn carteira(&self) -> String {

@@ -1,8 +1,8 @@
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Serialize};
 
-use super::{Bank, BankCode, BankNumber, SequenceError, sequence_digits};
+use super::{Bank, BankCode, BankNumber, SequenceError, UnfitBank, sequence_digits};
 use crate::digits::Filler;
 use crate::{Digits, FreeField, OurNumber, check_digit};
 
@@ -25,29 +25,33 @@ pub struct Itau {
     pub carteira: ItauCarteira,
 }
 
-/// A carteira whose campo livre has the layout of [`Itau`]. The carteiras
-/// 107, 122, 142, 143, 196 and 198 have another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// A carteira. No boletos are issued in one that [`ItauCarteira::new`]
+/// refuses, but an agreement from before it was refused may have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ItauCarteira(Digits<3>);
 
 /// Whose DAC covers carteira and number alone.
 const SHORT_DAC: [&str; 5] = ["126", "131", "146", "150", "168"];
-const OTHER_LAYOUT: [&str; 6] = ["107", "122", "142", "143", "196", "198"];
+/// Whose numbers have 15 digits, in another campo livre (notes 3 and 5).
+const OTHER_LAYOUT: [&str; 8] = ["106", "107", "122", "142", "143", "195", "196", "198"];
+/// The escriturais, where the bank gives the number (note 23); 115 and 138 are
+/// such, and yet take the company's.
+const NUMBERED_BY_BANK: [&str; 8] = ["104", "105", "112", "113", "147", "166", "188", "212"];
 
 impl ItauCarteira {
-    /// That carteira; `None` if its campo livre has another layout.
-    pub fn new(carteira: Digits<3>) -> Option<Self> {
-        (!OTHER_LAYOUT.contains(&carteira.as_str())).then_some(Self(carteira))
-    }
-}
-
-impl<'de> Deserialize<'de> for ItauCarteira {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let carteira = Digits::deserialize(from)?;
-        Self::new(carteira).ok_or_else(|| {
-            de::Error::custom("carteiras 107, 122, 142, 143, 196 and 198 are not supported")
-        })
+    /// That carteira.
+    ///
+    /// # Errors
+    /// When its campo livre has another layout, or the bank gives its numbers.
+    pub fn new(carteira: Digits<3>) -> Result<Self, UnfitBank> {
+        if OTHER_LAYOUT.contains(&carteira.as_str()) {
+            Err(UnfitBank::OtherLayout { carteira })
+        } else if NUMBERED_BY_BANK.contains(&carteira.as_str()) {
+            Err(UnfitBank::NumberedByBank { carteira })
+        } else {
+            Ok(Self(carteira))
+        }
     }
 }
 
@@ -69,6 +73,10 @@ impl Itau {
 impl Bank for Itau {
     fn code(&self) -> BankCode {
         BankCode::new(341, '7', "Itaú")
+    }
+
+    fn fit(&self) -> Result<(), UnfitBank> {
+        ItauCarteira::new(self.carteira.0).map(|_| ())
     }
 
     fn numbering(&self) -> String {
@@ -101,7 +109,7 @@ impl Bank for Itau {
 
     fn branch_and_account(&self) -> String {
         let digit = char::from(self.account_digit());
-        format!("{} / {}-{digit}", self.agencia, self.conta)
+        format!("{}/{}-{digit}", self.agencia, self.conta)
     }
 
     fn carteira(&self) -> String {

@@ -12,8 +12,8 @@ use std::fmt::Debug;
 use thiserror::Error;
 
 pub use banco_do_brasil::BancoDoBrasil;
-pub use bradesco::Bradesco;
-pub use caixa::{Caixa, CaixaModalidade};
+pub use bradesco::{Bradesco, BradescoDigit, BradescoDigitError};
+pub use caixa::{Caixa, CaixaBeneficiary, CaixaBeneficiaryError, CaixaModalidade};
 pub use itau::{Itau, ItauCarteira};
 pub use santander::Santander;
 
@@ -66,11 +66,51 @@ pub struct SequenceError {
     pub most: u64,
 }
 
+/// Why no boletos are issued under an agreement with a bank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum UnfitBank {
+    /// Banco do Brasil numbers boletos of a short convênio in another way.
+    #[error(
+        "the convenio must have 7 digits: Banco do Brasil lays out boletos of shorter ones in another way"
+    )]
+    ShortConvenio,
+    /// Itaú's layout with a number of 15 digits.
+    #[error(
+        "carteira {carteira} of Itaú is not supported: its boletos have another layout, with a number of 15 digits; take one such as 109"
+    )]
+    OtherLayout {
+        /// The carteira.
+        carteira: Digits<3>,
+    },
+    /// Itaú would not know a number of ours.
+    #[error(
+        "carteira {carteira} of Itaú is not supported: the bank itself numbers its boletos (escritural), so it would not know the numbers of this suite; take one that the company numbers, such as 109, 115 or 138"
+    )]
+    NumberedByBank {
+        /// The carteira.
+        carteira: Digits<3>,
+    },
+    /// Bradesco's slip shows two check digits that only the issuer knows.
+    #[error(
+        "Bradesco asks for the check digits of agência and conta on the slip: add agencia_digito and conta_digito, each 0 to 9 or P as your branch has it"
+    )]
+    NoAccountDigits,
+}
+
 /// An issuer's agreement with one bank. A further bank is one more file that
 /// implements this.
 pub trait Bank: Debug {
     /// The bank.
     fn code(&self) -> BankCode;
+
+    /// Whether boletos may be issued under it. One that is not fit may have been
+    /// in use before its bank's rules were known better, and is still printed.
+    ///
+    /// # Errors
+    /// What has to change.
+    fn fit(&self) -> Result<(), UnfitBank> {
+        Ok(())
+    }
 
     /// What the sequence numbers of its boletos are unique within; two
     /// agreements of one name share their numbers.

@@ -45,7 +45,7 @@ impl Bank for Santander {
     }
 
     fn branch_and_account(&self) -> String {
-        format!("{} / {}", self.agencia, self.beneficiario)
+        format!("{}/{}", self.agencia, self.beneficiario)
     }
 
     fn carteira(&self) -> String {

@@ -1,10 +1,8 @@
 use std::fmt::Write;
 
-use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization;
-
 use super::{GUI, PixKey, checksum};
 use crate::Amount;
+use crate::text::to_ascii;
 
 /// Longest name and city of a receiver, and longest identifier.
 const NAME: usize = 25;
@@ -12,12 +10,10 @@ const CITY: usize = 15;
 const TXID: usize = 25;
 
 /// A static PIX: money for a key. It does not settle a boleto at its bank.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaticPix {
     key: PixKey,
-    #[serde(skip)]
     name: String,
-    #[serde(skip)]
     city: String,
 }
 
@@ -35,13 +31,10 @@ impl StaticPix {
         })
     }
 
-    /// The same, with name and city made to fit: without accents, and cut.
-    pub fn of_issuer(key: PixKey, name: &str, city: &str) -> Self {
-        Self {
-            key,
-            name: fitting(name, NAME),
-            city: fitting(city, CITY),
-        }
+    /// The same, with name and city made to fit: transliterated, and cut.
+    /// `None` where nothing is left of either, as banks refuse such a code.
+    pub fn of_issuer(key: PixKey, name: &str, city: &str) -> Option<Self> {
+        Self::new(key, &fitting(name, NAME), &fitting(city, CITY))
     }
 
     /// The code for an amount. `txid` identifies the payment: up to 25
@@ -92,36 +85,70 @@ fn element(code: &mut String, id: &str, value: &str) {
     let _ = write!(code, "{id}{:02}{value}", value.len());
 }
 
-/// ASCII alone, accents left out, cut at `most`.
+/// In ASCII, and cut at `most`.
 fn fitting(text: &str, most: usize) -> String {
-    let ascii: String = text
-        .nfd()
-        .filter(|character| matches!(character, ' '..='~'))
-        .take(most)
-        .collect();
-    ascii.trim().to_owned()
+    let mut text = to_ascii(text);
+    text.truncate(most);
+    text.truncate(text.trim_end().len());
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn key() -> PixKey {
+        "cobranca@example.com".parse().unwrap()
+    }
+
+    fn fitted(name: &str, city: &str) -> (String, String) {
+        let pix = StaticPix::of_issuer(key(), name, city).unwrap();
+        (pix.name, pix.city)
+    }
+
     #[test]
     fn an_issuer_is_made_to_fit() {
-        let key: PixKey = "cobranca@example.com".parse().unwrap();
-        let pix = StaticPix::of_issuer(
-            key.clone(),
-            "Companhia de Águas e Saneamento Ltda.",
-            "São José dos Campos",
-        );
-        assert_eq!(pix.name, "Companhia de Aguas e Sane");
-        assert_eq!(pix.city, "Sao Jose dos Ca");
-        assert_eq!(StaticPix::new(key, &pix.name, &pix.city), Some(pix));
+        for (name, city, fits) in [
+            (
+                "Companhia de Águas e Saneamento Ltda.",
+                "São José dos Campos",
+                ("Companhia de Aguas e Sane", "Sao Jose dos Ca"),
+            ),
+            (
+                "Bar  d’Água\u{A0} – “Zé”",
+                "Pau d’Alho",
+                ("Bar d'Agua - \"Ze\"", "Pau d'Alho"),
+            ),
+            (
+                "Associação dos Moradores e Amigos",
+                "Rio das Flores do Sul",
+                ("Associacao dos Moradores", "Rio das Flores"),
+            ),
+            ("ООО Ромашка", "Москва", ("OOO Romashka", "Moskva")),
+        ] {
+            let fitted = fitted(name, city);
+            assert_eq!((&*fitted.0, &*fitted.1), fits);
+        }
+    }
+
+    #[test]
+    fn an_issuer_of_which_nothing_is_left_has_no_code() {
+        for (name, city) in [
+            ("☃", "São Paulo"),
+            ("Loja", "☃"),
+            ("\u{200B}", "x"),
+            ("x", " "),
+        ] {
+            assert_eq!(
+                StaticPix::of_issuer(key(), name, city),
+                None,
+                "{name} {city}"
+            );
+        }
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let key: PixKey = "cobranca@example.com".parse().unwrap();
         let long = "x".repeat(26);
         for (name, city) in [
             ("", "c"),
@@ -130,7 +157,7 @@ mod tests {
             ("n", &*long),
             ("ã", "c"),
         ] {
-            assert_eq!(StaticPix::new(key.clone(), name, city), None);
+            assert_eq!(StaticPix::new(key(), name, city), None);
         }
     }
 }

@@ -5,11 +5,22 @@
 mod check;
 
 const VECTORS: &str = include_str!("boleto-vectors.json");
+/// Of rules that the public ones do not cover: worked out by a program of its
+/// own, in another language.
+const FURTHER: &str = include_str!("further-vectors.json");
 
 #[test]
 fn every_vector_passes() {
     let report = check::check_file(VECTORS).unwrap();
     assert_eq!(report.total, 184);
+    assert!(report.failures.is_empty(), "{:#?}", report.failures);
+    assert!(report.unknown.is_empty(), "{:?}", report.unknown);
+}
+
+#[test]
+fn every_further_vector_passes() {
+    let report = check::check_file(FURTHER).unwrap();
+    assert_eq!(report.total, 30);
     assert!(report.failures.is_empty(), "{:#?}", report.failures);
     assert!(report.unknown.is_empty(), "{:?}", report.unknown);
 }

@@ -38,7 +38,7 @@ const BANKS: [(&str, &str, u64); 5] = [
     ),
     (
         "237",
-        "agencia='1234'\nconta='9876580'\ncarteira='09'",
+        "agencia='1234'\nagencia_digito='P'\nconta='9876580'\nconta_digito='4'\ncarteira='09'",
         99_999_999_999,
     ),
     (

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use boleto::bank::{
-    BancoDoBrasil, Bradesco, Caixa, CaixaModalidade, Itau, ItauCarteira, Santander,
+    BancoDoBrasil, Bradesco, Caixa, CaixaBeneficiaryError, CaixaModalidade, Itau, ItauCarteira,
+    Santander,
 };
 use boleto::{Amount, Bank, Barcode, Digits, DueDateFactor, check_digit};
 use jiff::civil::Date;
@@ -50,12 +51,16 @@ fn bank(vector: &Value) -> Result<Box<dyn Bank>, String> {
         }),
         "104" => Box::new(Caixa {
             agencia: digits(or_zero("agencia"))?,
-            beneficiario: digits(or_zero("beneficiario"))?,
+            beneficiario: or_zero("beneficiario")?
+                .parse()
+                .map_err(|error: CaixaBeneficiaryError| error.to_string())?,
             modalidade: modalidade(input)?,
         }),
         "237" => Box::new(Bradesco {
             agencia: digits(or_zero("agencia"))?,
+            agencia_digito: None,
             conta: digits(or_zero("conta"))?,
+            conta_digito: None,
             carteira: read(input, "carteira")?,
         }),
         "341" => Box::new(Itau {
@@ -67,7 +72,7 @@ fn bank(vector: &Value) -> Result<Box<dyn Bank>, String> {
                 .map(|_| read(input, "conta_dac"))
                 .transpose()?,
             carteira: ItauCarteira::new(read(input, "carteira")?)
-                .ok_or("the campo livre of this carteira has another layout")?,
+                .map_err(|error| error.to_string())?,
         }),
         other => return Err(format!("bank {other} is not supported")),
     })
