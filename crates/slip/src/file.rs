@@ -1,5 +1,6 @@
 //! The objects of the PDF file.
 
+use boleto::text::is_invisible;
 use pdf_writer::{Finish, Name, Pdf, Rect, Ref, Settings, TextStr};
 
 use crate::qr::QrImage;
@@ -27,12 +28,7 @@ pub(crate) fn write(slip: &Slip<'_>) -> Vec<u8> {
     pdf.pages(PAGES).kids([PAGE]).count(1);
     write_page(&mut pdf, qr.is_some());
     pdf.stream(CONTENT, &content);
-    let title = format!(
-        "Boleto {} – {}",
-        slip.our_number,
-        slip.agreement.beneficiary().name
-    );
-    pdf.document_info(INFO).title(TextStr(&title));
+    pdf.document_info(INFO).title(TextStr(&title(slip)));
     for (font, id) in FONTS {
         pdf.type1_font(id)
             .base_font(font.base())
@@ -45,6 +41,14 @@ pub(crate) fn write(slip: &Slip<'_>) -> Vec<u8> {
     let id = slip.barcode.as_str().as_bytes().to_vec();
     pdf.set_file_id((id.clone(), id));
     pdf.finish()
+}
+
+/// What a PDF reader shows as the name of its window, in its own fonts.
+fn title(slip: &Slip<'_>) -> String {
+    let name = &slip.agreement.beneficiary().name;
+    let title = format!("Boleto {} – {name}", slip.our_number);
+    let shown = title.chars().filter(|character| !is_invisible(*character));
+    shown.collect()
 }
 
 fn write_catalog(pdf: &mut Pdf) {

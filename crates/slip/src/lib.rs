@@ -63,8 +63,8 @@ use jiff::civil::Date;
 /// All that a slip prints.
 ///
 /// A text that is too long for its field is set smaller, then cut with `…`. A
-/// character that Helvetica does not have is written without its accents, or
-/// as `?`.
+/// character that Helvetica does not have is written without its accents,
+/// transliterated, or as `?`; one that does not show is left out.
 #[derive(Clone, Copy, Debug)]
 pub struct Slip<'a> {
     /// The beneficiary, its bank and the instructions. Where it does not

@@ -1,7 +1,7 @@
 //! What of Unicode the slip's fonts can write.
 
+use boleto::text::spell;
 use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
 
 /// Characters of a text that are looked at; no field has room for as many.
 const MOST: usize = 1024;
@@ -53,25 +53,30 @@ const ALIKE: [(char, u8); 11] = [
 ];
 
 /// A text in `WinAnsiEncoding`: blanks become one space, a letter loses the
-/// accents that the fonts lack, and what is left becomes `?`.
+/// accents that the fonts lack, other scripts are transliterated, what does
+/// not show is left out, and the rest becomes `?`.
 pub(crate) fn encode(text: &str) -> Vec<u8> {
     let text = text.trim();
     if let Some(encoded) = encode_directly(text) {
         return encoded;
     }
     let mut encoded = Vec::with_capacity(text.len().min(MOST));
-    let composed = text.chars().take(MOST).nfc();
-    for character in composed {
+    let mut spelled = String::new();
+    for character in text.chars().take(MOST).nfc() {
         if character.is_whitespace() {
-            if encoded.last() != Some(&b' ') {
+            if !encoded.is_empty() && encoded.last() != Some(&b' ') {
                 encoded.push(b' ');
             }
-        } else if let Some(byte) = byte_of(character) {
-            encoded.push(byte);
-        } else if !is_invisible(character) {
-            put_plain(character, &mut encoded);
+            continue;
+        }
+        spelled.clear();
+        if spell(character, &mut spelled, |other| byte_of(other).is_some()) {
+            encoded.extend(spelled.chars().filter_map(byte_of));
+        } else {
+            encoded.push(b'?');
         }
     }
+    encoded.truncate(encoded.trim_ascii_end().len());
     encoded
 }
 
@@ -80,16 +85,6 @@ pub(crate) fn encode(text: &str) -> Vec<u8> {
 fn encode_directly(text: &str) -> Option<Vec<u8>> {
     let encoded: Option<Vec<u8>> = text.chars().take(MOST).map(byte_of).collect();
     encoded.filter(|encoded| !encoded.array_windows().any(|pair| pair == b"  "))
-}
-
-/// A character without its accents, ligatures taken apart.
-fn put_plain(character: char, encoded: &mut Vec<u8>) {
-    let before = encoded.len();
-    let parts = std::iter::once(character).nfkd();
-    encoded.extend(parts.filter_map(byte_of));
-    if encoded.len() == before {
-        encoded.push(b'?');
-    }
 }
 
 fn byte_of(character: char) -> Option<u8> {
@@ -101,16 +96,6 @@ fn byte_of(character: char) -> Option<u8> {
             Some(found.1)
         }
     }
-}
-
-/// Marks and signs that take no room of their own.
-fn is_invisible(character: char) -> bool {
-    is_combining_mark(character)
-        || character.is_control()
-        || matches!(
-            character,
-            '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
-        )
 }
 
 #[cfg(test)]
@@ -132,10 +117,16 @@ mod tests {
             ("Škoda Dvořák", &b"\x8Akoda Dvor\xE1k"[..]),
             ("Łódź Đặng", b"L\xF3dz Dang"),
             ("ﬁm de ½ Ｌtda", b"fim de \xBD Ltda"),
-            ("王 ☃ я", b"? ? ?"),
+            ("王 ☃ я", b"Wang ? ya"),
+            ("Иван Щукин", b"Ivan Shchukin"),
+            ("Γιώργος Παπάς", b"Giorgos Papas"),
+            ("김철수 محمد", b"GimCheolSu mhmd"),
+            ("⅓ D´Água ´ ١٢", b"1/3 D\xB4\xC1gua \xB4 12"),
+            ("\u{FFFD}👾", b"??"),
             ("a\u{200D}b\u{AD}c\u{202E}d\u{0}e", b"abcde"),
             (" two\u{A0}\t\r\n blanks ", b"two blanks"),
             ("\u{301}", b""),
+            ("\u{200B} a \u{61C} b\u{2066}\u{3164} \u{E0041}", b"a b"),
         ] {
             assert_eq!(encode(text), written, "{text}");
         }

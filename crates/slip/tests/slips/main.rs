@@ -6,7 +6,7 @@
 mod content;
 mod samples;
 
-use boleto::Document;
+use boleto::{Agreement, Document};
 use proptest::prelude::*;
 use samples::Sample;
 use slip::Slip;
@@ -83,6 +83,33 @@ fn the_file_names_itself_and_its_language() {
     }
     // UTF-16 of "Boleto 31".
     assert!(pdf.contains("/Title<FEFF0042006F006C00650074006F002000330031"));
+}
+
+#[test]
+fn a_name_in_another_script_can_be_read() {
+    let mut sample = Sample::demonstration();
+    for (name, shown) in [
+        ("Иван Щукин", "Ivan Shchukin – CPF"),
+        ("Γιώργος Παπάς", "Giorgos Papas – CPF"),
+        ("João Łukasz", "João Lukasz – CPF"),
+        ("Ana\u{AD}\u{200B} \u{202E}Sou\u{2066}za", "Ana Souza – CPF"),
+    ] {
+        sample.payer_name = name.to_owned();
+        let texts = content::texts(&sample.slip().to_pdf());
+        let found = texts.iter().filter(|text| text.contains(shown)).count();
+        assert_eq!(found, 2, "{name}: {texts:#?}");
+    }
+}
+
+/// Agreements from before an issuer's file was refused for such characters.
+#[test]
+fn what_does_not_show_is_left_out_of_the_title_as_well() {
+    let json = Agreement::demonstration().to_json();
+    let hostile = json.replace("Empresa", "Em\u{202E}pre\u{200B}sa");
+    let mut sample = Sample::demonstration();
+    let usual = sample.slip().to_pdf();
+    sample.agreement = Agreement::from_json(&hostile).unwrap();
+    assert!(sample.slip().to_pdf() == usual);
 }
 
 proptest! {
