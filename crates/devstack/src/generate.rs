@@ -1,4 +1,5 @@
-//! Input files of any size: the same file for the same options, with figures known in advance.
+//! Input files of any size: the same file for the same options in the same year, with figures known
+//! in advance.
 //!
 //! A file mixes valid rows, rows that repeat an earlier debt and rows that no service may bill.
 //! [`Generated`] says exactly how many there are of each, so that a test or a benchmark can compare
@@ -16,6 +17,9 @@ mod rows;
 
 use std::io::{self, Write};
 
+use jiff::Timestamp;
+use jiff::tz::Offset;
+
 pub use command::{GenerateCommand, GenerateError};
 
 use dates::DueDates;
@@ -30,7 +34,8 @@ use rows::Rows;
 pub struct GenerateOptions {
     /// Data rows; the header is not one.
     pub rows: u64,
-    /// Two files with the same options and seed are the same, on every machine.
+    /// Two files with the same options and seed are the same but for their due dates, which follow
+    /// the year, on every machine.
     pub seed: u64,
     /// Share of rows, 0 to 1, that repeat the debt of an earlier valid row.
     pub duplicate_share: f64,
@@ -56,8 +61,14 @@ pub struct Generated {
 /// Output is buffered here. Shares that are no shares are an error of kind
 /// [`io::ErrorKind::InvalidInput`], with nothing written.
 pub fn generate(options: GenerateOptions, out: impl Write) -> io::Result<Generated> {
+    let today = Offset::UTC.to_datetime(Timestamp::now());
+    generate_in(today.year(), options, out)
+}
+
+/// The file that is written in that year.
+fn generate_in(year: i16, options: GenerateOptions, out: impl Write) -> io::Result<Generated> {
     check(options)?;
-    let due_dates = DueDates::new();
+    let due_dates = DueDates::around(year);
     let mut random = Random::new(options.seed);
     let mut rows = Rows::new(out, &due_dates);
     let mut recent = Recent::new();

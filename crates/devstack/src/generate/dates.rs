@@ -1,18 +1,19 @@
 //! The due dates of valid rows.
 
-const FIRST_YEAR: u16 = 2024;
-const LAST_YEAR: u16 = 2027;
+use std::ops::RangeInclusive;
+
 const DAYS_OF_MONTHS: [u8; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/// Every day from 2024-01-01 to 2027-12-31 as an ISO date.
+/// Every day of four years as an ISO date: the two before a year, that year and the next. So any
+/// file can be billed in the year it is written: banks read older and later dates as other days.
 ///
-/// The range crosses 2025-02-22, where the due-date factor of a boleto starts again.
+/// Those of 2026 cross 2025-02-22, where the due-date factor of a boleto starts again.
 pub(super) struct DueDates(Vec<String>);
 
 impl DueDates {
-    pub(super) fn new() -> Self {
+    pub(super) fn around(year: i16) -> Self {
         let mut dates = Vec::new();
-        for year in FIRST_YEAR..=LAST_YEAR {
+        for year in Self::years(year) {
             for (month, days) in (1..).zip(DAYS_OF_MONTHS) {
                 // Every fourth year is a leap year as far as these years go.
                 let leap_day = u8::from(month == 2 && year % 4 == 0);
@@ -24,7 +25,11 @@ impl DueDates {
         Self(dates)
     }
 
-    /// How many days there are.
+    fn years(year: i16) -> RangeInclusive<i16> {
+        year - 2..=year + 1
+    }
+
+    /// How many days there are: the same for each year, as one of the four is a leap year.
     pub(super) fn count(&self) -> usize {
         self.0.len()
     }
@@ -37,15 +42,34 @@ impl DueDates {
 
 #[cfg(test)]
 mod tests {
+    use boleto::DueDateWindow;
+    use jiff::civil::date;
+
     use super::*;
 
     #[test]
     fn all_days_of_four_years_are_there() {
-        let dates = DueDates::new();
+        let dates = DueDates::around(2026);
 
-        assert_eq!(dates.count(), 366 + 3 * 365);
         assert_eq!(dates.iso(0), "2024-01-01");
         assert_eq!(dates.iso(59), "2024-02-29");
         assert_eq!(dates.iso(dates.count() - 1), "2027-12-31");
+        for year in 2026..2060 {
+            assert_eq!(DueDates::around(year).count(), 366 + 3 * 365, "{year}");
+        }
+    }
+
+    #[test]
+    fn all_of_them_can_be_billed_in_their_year() {
+        for year in 2026..2040 {
+            let dates = DueDates::around(year);
+            for day in [date(year, 1, 1), date(year, 12, 31)] {
+                let window = DueDateWindow::of_billing_on(day);
+                for index in 0..dates.count() {
+                    let due = dates.iso(index);
+                    assert!(window.takes(due.parse().unwrap()).is_ok(), "{due} on {day}");
+                }
+            }
+        }
     }
 }

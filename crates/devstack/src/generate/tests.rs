@@ -1,6 +1,8 @@
 use std::collections::{HashMap, HashSet};
 
+use boleto::{DueDate, DueDateWindow};
 use csv::StringRecord;
+use jiff::civil::date;
 
 use super::*;
 
@@ -13,7 +15,7 @@ const MIXED: GenerateOptions = GenerateOptions {
 
 fn file(options: GenerateOptions) -> (Generated, Vec<u8>) {
     let mut out = Vec::new();
-    let generated = generate(options, &mut out).unwrap();
+    let generated = generate_in(2026, options, &mut out).unwrap();
     (generated, out)
 }
 
@@ -86,6 +88,24 @@ fn the_first_lines_of_a_seed_never_change() {
     });
 
     insta::assert_snapshot!(String::from_utf8(out).unwrap());
+}
+
+/// `make demo` uploads it; after these years it has to be written anew.
+#[test]
+fn the_sample_can_be_billed_until_the_middle_of_2031() {
+    let sample = include_str!("../../../../developer/input.csv");
+    for day in [date(2026, 1, 1), date(2031, 6, 30)] {
+        let window = DueDateWindow::of_billing_on(day);
+        let due_dates: Vec<DueDate> = records(sample.as_bytes())
+            .iter()
+            .filter_map(|record| record[4].parse().ok())
+            .collect();
+        assert!(due_dates.len() > 1_900);
+        assert!(
+            due_dates.iter().all(|due| window.takes(*due).is_ok()),
+            "{day}"
+        );
+    }
 }
 
 #[test]
