@@ -24,7 +24,7 @@ pub enum AmountError {
     #[error("the amount is empty")]
     Empty,
     /// Not a number in one of the accepted forms.
-    #[error("the amount is not a number such as 7811, 7811.50, 7811,50 or 1.000.000,00")]
+    #[error("the amount is not a number such as 7811, 7811.50, 7811,50 or R$ 1.000.000,00")]
     Malformed,
     /// `1.000` may be one real or one thousand.
     #[error("the amount is ambiguous: three digits after its only separator")]
@@ -93,13 +93,15 @@ impl fmt::Display for Amount {
     }
 }
 
-/// Reads `7811`, `7811.5`, `7811.50`, `7811,50` and `1.000.000,00`; blanks at
-/// either end are ignored.
+/// Reads `7811`, `7811.5`, `7811.50`, `7811,50` and `1.000.000,00`, each also
+/// after `R$`. Blanks at either end and behind the `R$` are ignored, and so are
+/// zeros behind the centavos (`7811,5000`).
 impl FromStr for Amount {
     type Err = AmountError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
+        let text = text.strip_prefix("R$").map_or(text, str::trim_start);
         if text.is_empty() {
             return Err(AmountError::Empty);
         }
@@ -154,6 +156,8 @@ fn centavos_of(decimals: Option<&str>) -> Result<i64, AmountError> {
         1 => value(decimals).map(|tenths: i64| tenths * 10),
         2 => value(decimals),
         3 => Err(AmountError::Ambiguous),
+        // No thousands have four digits, so zeros say nothing.
+        _ if decimals[2..].bytes().all(|digit| digit == b'0') => value(&decimals[..2]),
         _ => Err(AmountError::TooManyDecimals),
     }
 }
@@ -191,6 +195,13 @@ mod tests {
             ("1.000.000,00", 100_000_000),
             ("1000000.00", 100_000_000),
             ("0.01", 1),
+            ("R$ 1.234,56", 123_456),
+            ("R$1234.56", 123_456),
+            ("R$\u{a0}7811", 781_100),
+            ("\u{a0}7811,50\u{a0}", 781_150),
+            ("1234,5600", 123_456),
+            ("1.0000", 100),
+            ("1.234,500000", 123_450),
             ("0007", 700),
             ("99999999.99", 9_999_999_999),
         ] {
@@ -205,7 +216,14 @@ mod tests {
             ("  ", AmountError::Empty),
             ("1.000", AmountError::Ambiguous),
             ("1,000", AmountError::Ambiguous),
-            ("1.0000", AmountError::TooManyDecimals),
+            ("1.2345", AmountError::TooManyDecimals),
+            ("1,00001", AmountError::TooManyDecimals),
+            ("R$", AmountError::Empty),
+            ("R$ 1.000", AmountError::Ambiguous),
+            ("R$ -5,00", AmountError::NotPositive),
+            ("-R$ 5,00", AmountError::Malformed),
+            ("R$ R$ 5", AmountError::Malformed),
+            ("US$ 5", AmountError::Malformed),
             ("0", AmountError::NotPositive),
             ("0.00", AmountError::NotPositive),
             ("-5.00", AmountError::NotPositive),
@@ -217,7 +235,6 @@ mod tests {
             ("-abc", AmountError::Malformed),
             ("--5", AmountError::Malformed),
             ("+5", AmountError::Malformed),
-            ("R$ 5", AmountError::Malformed),
             ("1e3", AmountError::Malformed),
             (".5", AmountError::Malformed),
             ("5.", AmountError::Malformed),

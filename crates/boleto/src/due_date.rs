@@ -12,8 +12,8 @@ pub struct DueDate(Date);
 /// Why a text is no [`DueDate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DueDateError {
-    /// Not a calendar day written as `YYYY-MM-DD`.
-    #[error("the due date is not a calendar day written as YYYY-MM-DD")]
+    /// Not a calendar day written as `YYYY-MM-DD` or `DD/MM/YYYY`.
+    #[error("the due date is not a calendar day written as YYYY-MM-DD or DD/MM/YYYY")]
     Malformed,
     /// The barcode's factor covers 2000-07-03 to 2049-10-13 only.
     #[error("the due date has no due-date factor: it must lie from 2000-07-03 to 2049-10-13")]
@@ -69,23 +69,23 @@ impl fmt::Display for DueDate {
     }
 }
 
-/// Reads `YYYY-MM-DD`; blanks at either end are ignored.
+/// Reads `YYYY-MM-DD`, and `DD/MM/YYYY` with the day first, as Brazilians write
+/// it; blanks at either end are ignored.
 impl FromStr for DueDate {
     type Err = DueDateError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
         // jiff also reads date-times and dates without dashes.
-        let shape_holds = text.len() == 10
-            && text.bytes().enumerate().all(|(index, byte)| match index {
-                4 | 7 => byte == b'-',
-                _ => byte.is_ascii_digit(),
-            });
-        if !shape_holds {
-            return Err(DueDateError::Malformed);
-        }
-        let date = text.parse().map_err(|_| DueDateError::Malformed)?;
-        Self::from_date(date)
+        let shape: Option<[u8; 10]> = text.as_bytes().try_into().ok();
+        let shape =
+            shape.map(|shape| shape.map(|byte| if byte.is_ascii_digit() { b'0' } else { byte }));
+        let date = match shape.as_ref() {
+            Some(b"0000-00-00") => text.parse(),
+            Some(b"00/00/0000") => format!("{}-{}-{}", &text[6..], &text[3..5], &text[..2]).parse(),
+            _ => return Err(DueDateError::Malformed),
+        };
+        Self::from_date(date.map_err(|_| DueDateError::Malformed)?)
     }
 }
 
@@ -98,6 +98,12 @@ mod tests {
         let due: DueDate = " 2024-02-29 ".parse().unwrap();
         assert_eq!(due.date(), date(2024, 2, 29));
         assert_eq!(due.to_string(), "2024-02-29");
+        assert_eq!(" 29/02/2024 ".parse(), Ok(due));
+        // The second of January, whatever an American means by it.
+        assert_eq!(
+            "02/01/2027".parse::<DueDate>().unwrap().date(),
+            date(2027, 1, 2)
+        );
     }
 
     #[test]
@@ -106,7 +112,14 @@ mod tests {
             "",
             "2023-02-29",
             "2024-13-01",
-            "19/01/2024",
+            "1/31/2027",
+            "01/31/2027",
+            "31/02/2027",
+            "1/2/2027",
+            "31/01/27",
+            "31-01-2027",
+            "2027/01/31",
+            "31/01/2027 00:00",
             "20240119",
             "2024-1-19",
             "2024-01-19T00:00:00",
