@@ -59,12 +59,12 @@ impl From<Conflict> for Reason {
 
 #[cfg(test)]
 mod tests {
-    use common::contract::{RecordReader, RowIdentity};
+    use common::contract::{RowIdentity, read_record};
 
     use super::*;
 
     fn bill(record: &str) -> Notification {
-        let record = RecordReader::default().read(record).unwrap();
+        let record = read_record(record).unwrap();
         Notification::of(record)
     }
 

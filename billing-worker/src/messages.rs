@@ -1,8 +1,6 @@
 //! Messages → the rows in them, and verdicts on the rows → verdicts on the messages.
 
-use std::sync::{Mutex, PoisonError};
-
-use common::contract::{InvalidReason, MAX_RECORDS, RecordReader, RowIdentity};
+use common::contract::{InvalidReason, MAX_RECORDS, RowIdentity, read_records};
 use common::messaging::{Delivery, Verdict};
 
 use crate::row::{Incoming, Row};
@@ -16,32 +14,20 @@ pub struct Unpacked {
     pub counts: Vec<usize>,
 }
 
-/// Unpacks received batches, several at a time. It keeps a reader for each.
-#[derive(Debug, Default)]
-pub struct Unpacker {
-    idle: Mutex<Vec<RecordReader>>,
-}
-
-impl Unpacker {
-    /// Reads the records of each message. A message that holds none, or more
-    /// than [`MAX_RECORDS`], is one row that is INVALID.
-    pub fn unpack(&self, deliveries: &[Delivery]) -> Unpacked {
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let reader = idle().pop();
-        let mut reader = reader.unwrap_or_default();
-        let mut rows = Vec::with_capacity(deliveries.len());
-        let mut counts = Vec::with_capacity(deliveries.len());
-        for delivery in deliveries {
-            let first = rows.len();
-            unpack_one(delivery, &mut reader, &mut rows);
-            counts.push(rows.len() - first);
-        }
-        idle().push(reader);
-        Unpacked { rows, counts }
+/// Reads the records of each message of a received batch. A message that holds
+/// none, or more than [`MAX_RECORDS`], is one row that is INVALID.
+pub fn unpack(deliveries: &[Delivery]) -> Unpacked {
+    let mut rows = Vec::with_capacity(deliveries.len());
+    let mut counts = Vec::with_capacity(deliveries.len());
+    for delivery in deliveries {
+        let first = rows.len();
+        unpack_one(delivery, &mut rows);
+        counts.push(rows.len() - first);
     }
+    Unpacked { rows, counts }
 }
 
-fn unpack_one(delivery: &Delivery, reader: &mut RecordReader, rows: &mut Vec<Row<Incoming>>) {
+fn unpack_one(delivery: &Delivery, rows: &mut Vec<Row<Incoming>>) {
     let first = rows.len();
     let row_at = |place: usize, record| Row {
         index: first + place,
@@ -53,7 +39,7 @@ fn unpack_one(delivery: &Delivery, reader: &mut RecordReader, rows: &mut Vec<Row
             record,
         },
     };
-    let records = reader.records(&delivery.body).take(MAX_RECORDS + 1);
+    let records = read_records(&delivery.body).take(MAX_RECORDS + 1);
     rows.extend(
         records
             .enumerate()
@@ -139,8 +125,7 @@ mod tests {
 
     #[test]
     fn each_record_is_a_row_with_a_number_and_an_identity_of_its_own() {
-        let unpacker = Unpacker::default();
-        let Unpacked { rows, counts } = unpacker.unpack(&[
+        let Unpacked { rows, counts } = unpack(&[
             message("a", &[GOOD], Some(4)),
             message("b", &[GOOD, "bad", GOOD], Some(u64::MAX - 1)),
             message("c", &[], None),
@@ -161,10 +146,9 @@ mod tests {
 
     #[test]
     fn a_message_of_too_many_records_is_one_invalid_row() {
-        let unpacker = Unpacker::default();
         let first_of = |records: usize| {
             let message = message("a", &vec![GOOD; records], Some(1));
-            let Unpacked { rows, counts } = unpacker.unpack(&[message]);
+            let Unpacked { rows, counts } = unpack(&[message]);
             assert_eq!(rows.len(), counts[0]);
             (counts[0], seen(&rows[0]))
         };

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::BillingMetrics;
-use crate::messages::{Unpacked, Unpacker, verdicts};
+use crate::messages::{Unpacked, unpack, verdicts};
 use crate::row::{Ended, Incoming, RowEnd, Step, StepError};
 
 /// Handles a batch by a chain.
@@ -20,7 +20,6 @@ pub struct Worker<C, L> {
     ledger: L,
     metrics: BillingMetrics,
     stop: CancellationToken,
-    unpacker: Unpacker,
 }
 
 impl<C: Step<In = Incoming>, L: Ledger> Worker<C, L> {
@@ -31,7 +30,6 @@ impl<C: Step<In = Incoming>, L: Ledger> Worker<C, L> {
             ledger,
             metrics,
             stop,
-            unpacker: Unpacker::default(),
         }
     }
 
@@ -88,7 +86,7 @@ impl<C: Step<In = Incoming>, L: Ledger> Worker<C, L> {
 
 impl<C: Step<In = Incoming> + 'static, L: Ledger> BatchHandler for Worker<C, L> {
     async fn handle(&self, deliveries: &[Delivery]) -> Vec<Verdict> {
-        let Unpacked { rows, counts } = self.unpacker.unpack(deliveries);
+        let Unpacked { rows, counts } = unpack(deliveries);
         let mut ended = Ended::new(rows.len());
         let applied = self.chain.apply(rows, &mut ended).await;
         let ends = ended.into_ends();

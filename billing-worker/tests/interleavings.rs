@@ -13,7 +13,9 @@ use billing_worker::calendar::Calendar;
 use billing_worker::chain::{BillingRules, billing_chain};
 use billing_worker::publisher::Publisher;
 use billing_worker::worker::Worker;
-use common::contract::{DebtRecord, Notification, RecordReader, RowId, RowIdentity, push_record};
+use common::contract::{
+    DebtRecord, Notification, RowId, RowIdentity, push_record, read_record, read_records,
+};
 use common::ledger::{Audit, Claim, DebtLedger, DebtState, ImportLedger, Law, RowFacts, RowLedger};
 use common::messaging::{BatchHandler, BatchSender, CallError, Delivery, EntryOutcome, Outgoing};
 use common::outage::{Dependency, Outage};
@@ -90,7 +92,7 @@ struct Published {
 }
 
 fn read(body: &str) -> Option<DebtRecord> {
-    let record = RecordReader::default().read(body).ok();
+    let record = read_record(body).ok();
     record.filter(can_be_billed)
 }
 
@@ -101,8 +103,7 @@ fn can_be_billed(record: &DebtRecord) -> bool {
 /// The debts of a message, and how many rows it has.
 fn debts_of(message: &Delivery) -> (BTreeSet<String>, usize) {
     let mut rows = 0;
-    let mut reader = RecordReader::default();
-    let records = reader.records(&message.body).inspect(|_| rows += 1);
+    let records = read_records(&message.body).inspect(|_| rows += 1);
     let billable = records.flatten().filter(can_be_billed);
     let debts = billable.map(|record| record.debt_id).collect();
     (debts, rows)

@@ -146,7 +146,7 @@ def test_an_upload_can_be_stopped(stack, visitor, generated):
         (b"name,governmentId,email,debtAmount,debtDueDate,debtId\n", "The file holds no debts."),
         (b"name,governmentId,debtAmount,debtId\nA,1,2,3\n", "email, debtDueDate"),
         (b"A,52998224725,a@example.com,1,2030-01-15,7\n", "The first line does not name the columns."),
-        ("name,governmentId\n".encode("utf-16"), "saved as UTF-16"),
+        ("name\0,governmentId\n".encode(), "Save it as CSV UTF-8"),
     ],
 )
 def test_a_bad_file_is_told_in_plain_words(stack, visitor, tmp_path, text, words):

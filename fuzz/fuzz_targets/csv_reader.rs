@@ -3,10 +3,9 @@
 
 #![no_main]
 
-use std::io::{BufReader, Read};
-
 use arbitrary::Arbitrary;
-use importer_api::csv::{Layout, Position, Rows, Survey, Surveyed};
+use common::contract::Layout;
+use importer_api::csv::{Conversion, Position, Rows, Survey, Surveyed};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Debug, Arbitrary)]
@@ -71,19 +70,19 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-impl Read for Pieces<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let Some(piece) = self.next() else {
-            return Ok(0);
-        };
-        // The buffer is larger than any piece.
-        buffer[..piece.len()].copy_from_slice(piece);
-        Ok(piece.len())
+/// What is kept of a file that comes in pieces.
+fn converted(pieces: Pieces<'_>) -> Vec<u8> {
+    let mut conversion = Conversion::default();
+    let mut text: Vec<u8> = Vec::new();
+    for piece in pieces {
+        text.extend_from_slice(&conversion.convert(piece));
     }
+    text.extend_from_slice(&conversion.end());
+    text
 }
 
 fn survey(pieces: Pieces<'_>) -> Option<Surveyed> {
-    let mut survey = Survey::default();
+    let mut survey = Survey::new(u64::MAX);
     for piece in pieces {
         survey.look(piece).ok()?;
     }
@@ -91,10 +90,9 @@ fn survey(pieces: Pieces<'_>) -> Option<Surveyed> {
 }
 
 /// Reads from a position to the end; gives the position behind each row.
-fn read(file: &[u8], sizes: [u8; 3], layout: &Layout, from: Position) -> Vec<Position> {
+fn read(file: &[u8], layout: &Layout, from: Position) -> Vec<Position> {
     let start = usize::try_from(from.offset).expect("the file is in memory");
-    let reader = BufReader::new(Pieces::new(&file[start..], sizes));
-    let mut rows = Rows::new(reader, layout.clone(), from);
+    let mut rows = Rows::new(&file[start..], layout.clone(), from);
     let mut positions = Vec::new();
     while let Some(row) = rows.next_row().expect("memory can be read") {
         positions.push(rows.position());
@@ -106,6 +104,9 @@ fn read(file: &[u8], sizes: [u8; 3], layout: &Layout, from: Position) -> Vec<Pos
 
 fuzz_target!(|upload: Upload<'_>| {
     let file = [upload.header.text().as_bytes(), upload.data].concat();
+    let text = converted(Pieces::new(&file, upload.sizes));
+    assert_eq!(text, converted(Pieces::new(&file, [u8::MAX; 3])));
+    let file = text;
     let Some(surveyed) = survey(Pieces::new(&file, upload.sizes)) else {
         return;
     };
@@ -114,10 +115,10 @@ fuzz_target!(|upload: Upload<'_>| {
         rows: 0,
     };
 
-    let positions = read(&file, upload.sizes, &surveyed.layout, start);
+    let positions = read(&file, &surveyed.layout, start);
 
     assert_eq!(positions.len() as u64, surveyed.rows);
     let checkpoint = usize::from(upload.checkpoint) % positions.len();
-    let rest = read(&file, upload.sizes, &surveyed.layout, positions[checkpoint]);
+    let rest = read(&file, &surveyed.layout, positions[checkpoint]);
     assert_eq!(rest, positions[checkpoint + 1..]);
 });

@@ -1,11 +1,12 @@
-//! Any body of a `data-process` message: nothing panics, a record that is valid is the same when
-//! it is written and read again, alone or behind another one, and nothing of a body is left for
-//! the next one.
+//! Any body of a `data-process` message: nothing panics, and a record that is valid is the same
+//! when it is written and read again, alone or behind another one.
 
 #![no_main]
 
 use arbitrary::Arbitrary;
-use common::contract::{DebtRecord, RecordReader, RecordWriter, push_record, split_records};
+use common::contract::{
+    DebtRecord, push_record, read_record, read_records, split_records, write_record,
+};
 use libfuzzer_sys::fuzz_target;
 
 const GOOD: &str = "A,1,a@b.co,1,2027-03-15,7";
@@ -29,20 +30,15 @@ impl Body<'_> {
     fn text(&self) -> String {
         match self {
             Self::Text(text) => (*text).to_owned(),
-            Self::Fields(fields) => written(*fields),
+            Self::Fields(fields) => write_record(*fields),
             Self::Debt {
                 name,
                 government_id,
                 amount,
                 debt_id,
-            } => written([name, government_id, "a@b.co", amount, "2027-03-15", debt_id]),
+            } => write_record([name, government_id, "a@b.co", amount, "2027-03-15", debt_id]),
         }
     }
-}
-
-fn written(fields: [&str; 6]) -> String {
-    let body = RecordWriter::default().write(fields.map(str::as_bytes));
-    String::from_utf8(body).expect("text stays text")
 }
 
 fn assert_valid(record: &DebtRecord) {
@@ -55,27 +51,23 @@ fn assert_valid(record: &DebtRecord) {
 
 fuzz_target!(|body: Body<'_>| {
     let body = body.text();
-    let mut reader = RecordReader::default();
-    assert_eq!(reader.records(&body).count(), split_records(&body).len());
+    assert_eq!(read_records(&body).count(), split_records(&body).len());
 
-    let Ok(record) = reader.read(&body) else {
-        // One that is refused leaves nothing behind.
-        let good = reader.read(GOOD).expect("it is valid");
-        assert_eq!((&*good.name, &*good.debt_id), ("A", "7"));
+    let Ok(record) = read_record(&body) else {
         return;
     };
 
     assert_valid(&record);
-    let again = written([
-        &record.name,
+    let again = write_record([
+        &*record.name,
         &record.government_id,
         &record.email,
         &record.amount.to_string(),
         &record.due_date.to_string(),
         &record.debt_id,
     ]);
-    assert_eq!(reader.read(&again), Ok(record.clone()));
+    assert_eq!(read_record(&again), Ok(record.clone()));
     let mut behind = GOOD.to_owned();
     push_record(&mut behind, &again);
-    assert_eq!(reader.records(&behind).nth(1), Some(Ok(record)));
+    assert_eq!(read_records(&behind).nth(1), Some(Ok(record)));
 });

@@ -21,10 +21,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// An import that has been accepted.
 fn accepted(spool: &Spool) -> Manifest {
     let text = text::generated();
-    let mut survey = Survey::default();
+    let mut survey = Survey::new(u64::MAX);
     survey.look(&text).unwrap();
     let mut upload = spool.begin().unwrap();
-    upload.write(&text).unwrap();
+    upload.write(&text, &text).unwrap();
     let received = Received {
         file_name: None,
         surveyed: survey.finish().unwrap(),

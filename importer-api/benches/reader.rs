@@ -6,10 +6,10 @@
 mod text;
 
 use std::hint::black_box;
-use std::io::BufReader;
 
+use common::contract::Layout;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use importer_api::csv::{Layout, Position, Rows, Survey, Surveyed};
+use importer_api::csv::{Position, Rows, Survey, Surveyed};
 
 // That of the service.
 #[global_allocator]
@@ -17,11 +17,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Bytes of an upload that come in at a time, about.
 const PIECE_BYTES: usize = 64 * 1024;
-/// Bytes that are read of a file at a time.
-const READ_BYTES: usize = 256 * 1024;
 
 fn survey(text: &[u8]) -> Surveyed {
-    let mut survey = Survey::default();
+    let mut survey = Survey::new(u64::MAX);
     for piece in text.chunks(PIECE_BYTES) {
         survey.look(piece).unwrap();
     }
@@ -31,7 +29,7 @@ fn survey(text: &[u8]) -> Surveyed {
 /// Reads all rows, and gives how many there are.
 fn read(data: &[u8], layout: Layout) -> u64 {
     let start = Position { offset: 0, rows: 0 };
-    let mut rows = Rows::new(BufReader::with_capacity(READ_BYTES, data), layout, start);
+    let mut rows = Rows::new(data, layout, start);
     while let Some(row) = rows.next_row().unwrap() {
         black_box(row);
     }

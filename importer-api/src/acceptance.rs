@@ -162,10 +162,10 @@ mod tests {
 
     fn stored(spool: &Spool) -> (Upload, Received) {
         let file = CsvFile::new().valid_rows(2).bytes();
-        let mut survey = Survey::default();
+        let mut survey = Survey::new(10);
         survey.look(&file).unwrap();
         let mut upload = spool.begin().unwrap();
-        upload.write(&file).unwrap();
+        upload.write(&file, &file).unwrap();
         let surveyed = survey.finish().unwrap();
         let file_name = None;
         (

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use common::ledger::Ledger;
 
 use crate::acceptance::{Acceptance, AcceptedImport, IdempotencyKey};
-use crate::csv::{Survey, SurveyError, Surveyed};
+use crate::csv::{Conversion, Survey, SurveyError, Surveyed};
 use crate::spool::{Received, Spool, Upload};
 
 /// Pieces that may wait for the disk.
@@ -48,10 +48,10 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Begins an upload.
-    pub fn begin(spool: Spool) -> Self {
+    /// Begins an upload of a file of that many data records at most.
+    pub fn begin(spool: Spool, max_rows: u64) -> Self {
         let (pieces, incoming) = mpsc::channel(PIECES_WAITING);
-        let stored = tokio::task::spawn_blocking(move || store(&spool, incoming));
+        let stored = tokio::task::spawn_blocking(move || store(&spool, max_rows, incoming));
         Self { pieces, stored }
     }
 
@@ -86,17 +86,23 @@ impl Intake {
 
 fn store(
     spool: &Spool,
+    max_rows: u64,
     mut incoming: mpsc::Receiver<Piece>,
 ) -> Result<(Upload, Surveyed), IntakeError> {
     let mut upload = spool.begin()?;
-    let mut survey = Survey::default();
+    let mut conversion = Conversion::default();
+    let mut survey = Survey::new(max_rows);
     while let Some(piece) = incoming.blocking_recv() {
+        let _turn = spool.turn();
         let Some(data) = piece else {
+            let text = conversion.end();
+            survey.look(&text)?;
+            upload.write(&[], &text)?;
             return Ok((upload, survey.finish()?));
         };
-        let _turn = spool.turn();
-        survey.look(&data)?;
-        upload.write(&data)?;
+        let text = conversion.convert(&data);
+        survey.look(&text)?;
+        upload.write(&data, &text)?;
     }
     Err(IntakeError::CutOff)
 }
@@ -113,7 +119,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let spool = Spool::open(dir.path()).unwrap();
         let (accepted, mut imports) = mpsc::unbounded_channel();
-        let intake = Intake::begin(spool.clone());
+        let intake = Intake::begin(spool.clone(), 10);
         let file = "name,governmentId,email,debtAmount,debtDueDate,debtId\na,1,b,2,c,3\n";
         assert!(intake.write(Bytes::from_static(file.as_bytes())).await);
         let acceptance = Acceptance::<RedisLedger> {

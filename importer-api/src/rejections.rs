@@ -2,7 +2,7 @@
 //! and the record as it stands in the file.
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::sync::Arc;
 
 use common::contract::Reason;
@@ -12,13 +12,11 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::blocking::blocking;
-use crate::csv::{RawRecord, RawRecords, decoded};
+use crate::csv::{RawRecord, RawRecords, shown};
 use crate::spool::Spool;
 
 /// Rows that are looked at in one call.
 const ROWS_A_CALL: u64 = 16_384;
-/// Bytes read from the file at a time.
-const READ_BYTES: usize = 256 * 1024;
 
 /// A row that is INVALID, or undeliverable, or SKIPPED though it differs from
 /// what was billed for its debt.
@@ -53,7 +51,7 @@ pub enum RejectionsError {
     Disk(#[from] io::Error),
 }
 
-type Records = RawRecords<BufReader<File>>;
+type Records = RawRecords<File>;
 
 /// Hands the rejections of an import of that many rows to `taken`, some at a
 /// time, until it is closed.
@@ -103,11 +101,11 @@ async fn open(spool: Spool, import_id: Uuid) -> io::Result<Option<Records>> {
             return Ok(None);
         };
         let file = match spool.open_csv(import_id) {
-            Ok(file) => BufReader::with_capacity(READ_BYTES, file),
+            Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        RawRecords::new(file, manifest.layout.delimiter, manifest.data_start).map(Some)
+        RawRecords::new(file, manifest.layout, manifest.data_start).map(Some)
     })
     .await
 }
@@ -121,7 +119,7 @@ async fn fill(
         for rejection in &mut rejections {
             // The file is what was accepted, so it has every row.
             if let Some(RawRecord { line, bytes, .. }) = records.record(rejection.row)? {
-                let text = decoded(bytes);
+                let text = shown(&bytes).into_owned();
                 rejection.record = Some(RejectedRecord { line, text });
             }
         }

@@ -47,6 +47,7 @@ impl Settings {
             spool_dir: env.or("SPOOL_DIR", PathBuf::from("data/spool"), "a folder")?,
             uploads: UploadSettings {
                 max_bytes: env.number("MAX_UPLOAD_BYTES", 1 << 30, 1, 1 << 40)?,
+                max_rows: env.number("MAX_ROWS", 5_000_000, 1, 1 << 40)?,
                 max_concurrent: env.number("MAX_CONCURRENT_UPLOADS", 16, 1, 1024)?,
                 idle_timeout: env.seconds("UPLOAD_IDLE_TIMEOUT", 30.0, 0.1, 3_600.0)?,
             },

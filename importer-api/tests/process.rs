@@ -35,6 +35,7 @@ async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
         ("REDIS_PORT", "0"),
         ("SPOOL_DIR", "/dev/null/spool"),
         ("MAX_CONCURRENT_UPLOADS", "0"),
+        ("MAX_ROWS", "0"),
         ("UPLOAD_IDLE_TIMEOUT", "0"),
         ("API_TOKENS", "fifteen-letters"),
     ];

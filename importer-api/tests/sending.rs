@@ -123,10 +123,10 @@ struct Setting {
 
 /// Makes a file an import.
 fn store(spool: &Spool, file: &[u8]) -> Manifest {
-    let mut survey = Survey::default();
+    let mut survey = Survey::new(u64::MAX);
     survey.look(file).unwrap();
     let mut upload = spool.begin().unwrap();
-    upload.write(file).unwrap();
+    upload.write(file, file).unwrap();
     let received = Received {
         file_name: None,
         surveyed: survey.finish().unwrap(),
@@ -234,7 +234,7 @@ async fn every_row_is_accepted_or_recorded_as_invalid() {
 async fn of_a_message_that_is_refused_only_the_culprit_is_invalid() {
     let named = |name: &str| CsvRow {
         name: name.into(),
-        ..CsvRow::valid(name)
+        ..CsvRow::valid("7")
     };
     let file = CsvFile::new()
         .valid_rows(23)

@@ -7,6 +7,7 @@ mod importer;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use common::contract::COLUMNS;
 use common::ledger::ImportLedger;
 use importer::{Importer, LONG};
 use reqwest::multipart::{Form, Part};
@@ -147,7 +148,7 @@ async fn a_file_of_any_usual_form_arrives_as_it_was_meant() {
         (
             "blanks after the id",
             format!("{HEADER}\n{record}  \n").into(),
-            "João da Silva,52998224725,joao@example.com,7811.50,2027-03-15,7  ",
+            record,
         ),
     ];
     for (form, file, body) in forms {
@@ -159,9 +160,10 @@ async fn a_file_of_any_usual_form_arrives_as_it_was_meant() {
 #[tokio::test]
 async fn what_cannot_be_imported_is_refused_with_the_reason_and_leaves_nothing() {
     let importer = Importer::new().await;
-    let service = importer.start_with(&[("MAX_UPLOAD_BYTES", "100000")]).await;
+    let limits = [("MAX_UPLOAD_BYTES", "100000"), ("MAX_ROWS", "3")];
+    let service = importer.start_with(&limits).await;
     let row = CsvRow::valid("7").line();
-    let cases: [(Form, u16, &str); 9] = [
+    let cases: [(Form, u16, &str); 11] = [
         (form(""), 422, "the file is empty"),
         (form(HEADER), 422, "a header and no data"),
         (
@@ -169,7 +171,11 @@ async fn what_cannot_be_imported_is_refused_with_the_reason_and_leaves_nothing()
             422,
             "a header and no data",
         ),
-        (form(row.clone()), 422, "the first line is no header"),
+        (
+            form(row.clone()),
+            422,
+            "The first line is: \"João da Silva,5299",
+        ),
         (
             form(HEADER.replace("email", "mail") + "\n" + &row),
             422,
@@ -178,12 +184,22 @@ async fn what_cannot_be_imported_is_refused_with_the_reason_and_leaves_nothing()
         (
             form(b"\x89PNG\r\n\x1a\n\0\0".to_vec()),
             422,
-            "the first line is no header",
+            "the file is a picture",
         ),
         (
             form(format!("{HEADER}\n{}", "x".repeat(200_000))),
             413,
             "MAX_UPLOAD_BYTES",
+        ),
+        (
+            form(CsvFile::new().valid_rows(4).bytes()),
+            422,
+            "more than 3 rows (MAX_ROWS)",
+        ),
+        (
+            form(format!("name\0{HEADER}\n{row}")),
+            422,
+            "save it as CSV UTF-8",
         ),
         (Form::new().text("other", "text"), 400, "the field file"),
         (
@@ -208,8 +224,12 @@ async fn what_cannot_be_imported_is_refused_with_the_reason_and_leaves_nothing()
         );
         assert!(problem["title"].is_string());
         // For those who say it in another language.
-        let columns = detail.starts_with("lacks").then_some(["email"]);
-        assert_eq!(problem.get("columns"), columns.map(|c| json!(c)).as_ref());
+        let columns = match problem["type"].as_str() {
+            Some("urn:problem:file-without-columns") => Some(json!(["email"])),
+            Some("urn:problem:file-without-header") => Some(json!(COLUMNS)),
+            _ => None,
+        };
+        assert_eq!(problem.get("columns"), columns.as_ref());
     }
     let url = format!("{}/v1/upload", service.url());
     let answer = reqwest::Client::new()

@@ -5,9 +5,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use boleto::{Agreement, Boleto};
-use common::contract::{
-    BilledBoleto, DebtRecord, Notification, ReceivedNotification, RecordReader,
-};
+use common::contract::{BilledBoleto, DebtRecord, Notification, ReceivedNotification, read_record};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 const ROW: &str = "Elijah Santos,52998224725,janet95@example.com,7811,2027-01-19,\
@@ -18,7 +16,7 @@ fn without(record: DebtRecord) -> Option<String> {
 }
 
 fn benches(criterion: &mut Criterion) {
-    let Ok(record) = RecordReader::default().read(ROW) else {
+    let Ok(record) = read_record(ROW) else {
         return;
     };
     let agreement = Agreement::demonstration();

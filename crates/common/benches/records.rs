@@ -5,7 +5,7 @@
 
 use std::hint::black_box;
 
-use common::contract::{RecordReader, push_record};
+use common::contract::{push_record, read_records};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use testkit::CsvRow;
 
@@ -25,7 +25,6 @@ fn benches(criterion: &mut Criterion) {
         debt_amount: "7.811,50".to_owned(),
         ..plain.clone()
     };
-    let mut reader = RecordReader::default();
     let mut group = criterion.benchmark_group("records");
     for (name, row, records) in [
         ("1 a message", &plain, 1),
@@ -37,7 +36,7 @@ fn benches(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let mut read = 0;
-                for record in reader.records(black_box(&body)) {
+                for record in read_records(black_box(&body)) {
                     black_box(record.unwrap());
                     read += 1;
                 }

@@ -40,7 +40,7 @@ fn file(name: &str) -> Vec<u8> {
         .fold(CsvFile::new(), |file, number| file.row(&debt(number)))
         .row(&bad)
         .row(&bad)
-        .line("too,few")
+        .line(",1,nobody@example.com,1,2027-03-15,nobody")
         .bytes()
 }
 

@@ -87,7 +87,10 @@ async fn every_metric_is_documented_and_every_documented_one_is_there() {
 #[tokio::test]
 async fn an_import_shows_in_each_service() {
     let suite = Suite::start().await;
-    let file = CsvFile::new().valid_rows(40).line("too,few").bytes();
+    let file = CsvFile::new()
+        .valid_rows(40)
+        .line(",1,nobody@example.com,1,2027-03-15,nobody")
+        .bytes();
     suite.completed(suite.upload(file).await).await;
     suite.queues_are_empty().await;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use common::contract::masking::{masked_document, masked_email, masked_name, printable};
-use common::contract::{ReceivedNotification, RecordReader};
+use common::contract::{ReceivedNotification, read_records};
 use common::messaging::Delivery;
 
 /// One line on a message of either work queue, with personal data masked.
@@ -30,8 +30,7 @@ impl fmt::Display for Masked<'_> {
                 &told.government_id,
             )?;
         } else {
-            let mut reader = RecordReader::default();
-            let mut records = reader.records(body);
+            let mut records = read_records(body);
             if let Some(Ok(record)) = records.next() {
                 write_debtor(
                     f,

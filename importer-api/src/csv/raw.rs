@@ -1,10 +1,11 @@
-use std::io::{self, BufRead};
+use std::io::{self, Read};
 
-use super::{Scanned, Scanner};
+use common::contract::Layout;
+
+use super::{Cutter, Place};
 
 /// Most bytes of a record that are kept; of a longer one the start is.
 const MAX_KEPT: usize = 64 * 1024;
-
 /// A data record as it stands in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawRecord {
@@ -20,35 +21,25 @@ pub struct RawRecord {
 #[derive(Debug)]
 pub struct RawRecords<R> {
     file: R,
-    scanner: Scanner,
+    cutter: Cutter,
     row: u64,
-    /// Line ends before the next byte of the file.
-    lines: u64,
-    raw: Vec<u8>,
 }
 
-impl<R: BufRead> RawRecords<R> {
+impl<R: Read> RawRecords<R> {
     /// `file` stands at its start, and its data records start at
     /// `data_start`.
-    pub fn new(mut file: R, delimiter: u8, data_start: u64) -> io::Result<Self> {
-        let mut lines = 0;
-        let mut left = data_start;
-        while left > 0 {
-            let piece = file.fill_buf()?;
-            if piece.is_empty() {
-                break;
-            }
-            let used = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            lines += line_ends(&piece[..used]);
-            file.consume(used);
-            left -= used as u64;
-        }
+    pub fn new(mut file: R, layout: Layout, data_start: u64) -> io::Result<Self> {
+        // A header is small.
+        let mut head = Vec::new();
+        file.by_ref().take(data_start).read_to_end(&mut head)?;
+        let place = Place {
+            offset: data_start,
+            lines: lines_of(&head),
+        };
         Ok(Self {
             file,
-            scanner: Scanner::new(delimiter),
+            cutter: Cutter::new(layout, place),
             row: 0,
-            lines,
-            raw: Vec::new(),
         })
     }
 
@@ -56,96 +47,34 @@ impl<R: BufRead> RawRecords<R> {
     /// asked for; `None` if the file has no such row.
     pub fn record(&mut self, row: u64) -> io::Result<Option<RawRecord>> {
         loop {
-            let Some(line_ends_inside) = self.read_record()? else {
-                return Ok(None);
-            };
-            let lines = self.lines;
-            self.lines += line_ends_inside;
-            if self.row == row {
-                // Blank lines before a record are read together with it.
-                let blank = blank_lines(&self.raw);
-                return Ok(Some(RawRecord {
-                    row,
-                    line: lines + line_ends(&self.raw[..blank]) + 1,
-                    bytes: self.raw[blank..].trim_ascii_end().to_vec(),
-                }));
-            }
-        }
-    }
-
-    /// Reads the next record into `raw` and counts its line ends; `None` at
-    /// the end of the file.
-    fn read_record(&mut self) -> io::Result<Option<u64>> {
-        self.raw.clear();
-        let mut ends = 0;
-        loop {
-            let piece = self.file.fill_buf()?;
-            let (used, scanned) = match piece {
-                [] => (0, self.scanner.finish()),
-                piece => self.scanner.scan(piece),
-            };
-            let found = match scanned {
-                Scanned::NeedsMore => false,
-                Scanned::End => return Ok(None),
-                Scanned::Oversized | Scanned::Record(_) => true,
-            };
-            ends += line_ends(&piece[..used]);
-            let room = MAX_KEPT - self.raw.len();
-            self.raw.extend_from_slice(&piece[..used.min(room)]);
-            self.file.consume(used);
-            if found {
+            while let Some(cut) = self.cutter.next_cut() {
                 self.row += 1;
-                return Ok(Some(ends));
+                if self.row == row {
+                    let shown = &cut.raw[..cut.raw.len().min(MAX_KEPT)];
+                    return Ok(Some(RawRecord {
+                        row,
+                        line: cut.place.lines + 1,
+                        bytes: shown.trim_ascii_end().to_vec(),
+                    }));
+                }
             }
+            if self.cutter.is_whole() {
+                return Ok(None);
+            }
+            self.cutter.read_from(&mut self.file)?;
         }
     }
 }
 
-fn line_ends(bytes: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', bytes).count() as u64
-}
-
-/// Length of the lines of blanks at the start.
-fn blank_lines(bytes: &[u8]) -> usize {
-    let text = bytes.iter().position(|byte| !byte.is_ascii_whitespace());
-    let before = &bytes[..text.unwrap_or(bytes.len())];
-    let last_end = before.iter().rposition(|byte| *byte == b'\n');
-    last_end.map_or(0, |end| end + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{BufReader, Cursor};
-
-    use super::*;
-
-    fn records(text: &[u8], data_start: u64) -> RawRecords<BufReader<Cursor<&[u8]>>> {
-        let file = BufReader::with_capacity(7, Cursor::new(text));
-        RawRecords::new(file, b',', data_start).unwrap()
-    }
-
-    #[test]
-    fn a_record_is_given_as_it_stands_with_its_line() {
-        let text = b"h,e,a,d\n\n  \r\na,\"x\ny\",c\r\n\r\nd,e\nlast";
-        let mut records = records(text, 8);
-        let mut next = |row| {
-            let record = records.record(row).unwrap().unwrap();
-            (record.line, String::from_utf8(record.bytes).unwrap())
-        };
-        assert_eq!(next(1), (4, "a,\"x\ny\",c".into()));
-        assert_eq!(next(2), (7, "d,e".into()));
-        assert_eq!(next(3), (8, "last".into()));
-        assert_eq!(records.record(4).unwrap(), None);
-    }
-
-    #[test]
-    fn rows_may_be_passed_over_and_a_huge_one_is_cut() {
-        let mut text = b"h\n".to_vec();
-        text.extend_from_slice(&vec![b'x'; 3 * 256 * 1024]);
-        text.extend_from_slice(b"\nb\nc\n");
-        let huge = records(&text, 2).record(1).unwrap().unwrap();
-        assert_eq!((huge.line, huge.bytes.len()), (2, MAX_KEPT));
-        let third = records(&text, 2).record(3).unwrap().unwrap();
-        assert_eq!((third.row, third.line, &*third.bytes), (3, 4, &b"c"[..]));
-    }
+/// Line ends: LF, CR LF or CR.
+fn lines_of(text: &[u8]) -> u64 {
+    let is_end = |(index, byte): (usize, &u8)| match byte {
+        b'\n' => true,
+        b'\r' => text.get(index + 1) != Some(&b'\n'),
+        _ => false,
+    };
+    text.iter()
+        .enumerate()
+        .filter(|place| is_end(*place))
+        .count() as u64
 }

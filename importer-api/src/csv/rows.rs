@@ -1,11 +1,11 @@
 use std::borrow::Cow;
-use std::io::{self, BufRead};
+use std::io::{self, Read};
 
-use common::contract::{COLUMNS, InvalidReason, RecordWriter};
-use encoding_rs::WINDOWS_1252;
+use common::contract::{COLUMNS, Cell, InvalidReason, Layout, write_record};
 use serde::{Deserialize, Serialize};
 
-use super::{Layout, Scanned, Scanner};
+use super::decode::Decoded;
+use super::{Cutter, Place};
 
 /// A place in a file between two records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub struct Row {
 pub enum RowBody {
     /// The body of its message.
     Message(String),
-    /// It cannot be sent.
+    /// It can only be INVALID, for its form.
     Invalid(InvalidReason),
 }
 
@@ -39,99 +39,74 @@ pub enum RowBody {
 pub struct Rows<R> {
     file: R,
     layout: Layout,
-    scanner: Scanner,
-    writer: RecordWriter,
-    position: Position,
+    cutter: Cutter,
+    /// Data records before the next one.
+    count: u64,
 }
 
-impl<R: BufRead> Rows<R> {
+impl<R: Read> Rows<R> {
     /// `file` stands at `position`.
     pub fn new(file: R, layout: Layout, position: Position) -> Self {
+        let place = Place {
+            offset: position.offset,
+            lines: 0,
+        };
         Self {
             file,
-            scanner: Scanner::new(layout.delimiter),
+            cutter: Cutter::new(layout.clone(), place),
             layout,
-            writer: RecordWriter::default(),
-            position,
+            count: position.rows,
         }
     }
 
     /// Where the next record starts, or blank lines before it.
     pub fn position(&self) -> Position {
-        self.position
+        Position {
+            offset: self.cutter.place().offset,
+            rows: self.count,
+        }
     }
 
     /// The next data record; `None` at the end of the file.
     pub fn next_row(&mut self) -> io::Result<Option<Row>> {
         loop {
-            let piece = self.file.fill_buf()?;
-            let (used, scanned) = match piece {
-                [] => (0, self.scanner.finish()),
-                piece => self.scanner.scan(piece),
-            };
-            let body = match scanned {
-                Scanned::NeedsMore => None,
-                Scanned::End => return Ok(None),
-                Scanned::Oversized => Some(RowBody::Invalid(InvalidReason::TooLarge)),
-                Scanned::Record(fields) => Some(body(&self.layout, &mut self.writer, &fields)),
-            };
-            self.file.consume(used);
-            self.position.offset += used as u64;
-            if let Some(body) = body {
-                self.position.rows += 1;
-                let number = self.position.rows;
-                return Ok(Some(Row { number, body }));
+            if let Some(cut) = self.cutter.next_cut() {
+                self.count += 1;
+                let body = cut
+                    .cells
+                    .and_then(|cells| body(&self.layout, cut.raw, cells));
+                return Ok(Some(Row {
+                    number: self.count,
+                    body: body.map_or_else(RowBody::Invalid, RowBody::Message),
+                }));
             }
+            if self.cutter.is_whole() {
+                return Ok(None);
+            }
+            self.cutter.read_from(&mut self.file)?;
         }
     }
 }
 
-/// The fields in the contract's order. A record whose fields do not fit the
-/// header is sent as it stands, so that it is refused like any other bad
-/// record; unless it would by chance have as many fields as a good one.
-fn body(layout: &Layout, writer: &mut RecordWriter, fields: &[&[u8]]) -> RowBody {
-    let text = if fields.len() == layout.width {
-        let fields = layout.columns.map(|column| fields[column]);
-        decoded(writer.write(fields))
-    } else if fields.len() == COLUMNS.len() {
-        return RowBody::Invalid(InvalidReason::FieldCount {
-            found: fields.len(),
+/// The message of a record: its fields in the contract's order.
+fn body(layout: &Layout, raw: &[u8], cells: &[Cell]) -> Result<String, InvalidReason> {
+    if !layout.fits(raw, cells) {
+        return Err(InvalidReason::FieldCount {
+            found: cells.len(),
             expected: layout.width,
         });
-    } else {
-        decoded(writer.write(fields.iter().copied()))
-    };
-    if text.chars().all(is_carried) {
-        RowBody::Message(text)
-    } else {
-        RowBody::Invalid(InvalidReason::Characters)
     }
-}
-
-/// UTF-8 where it is valid, Windows-1252 otherwise: decided record by record,
-/// so that it does not depend on where reading starts, and a file that mixes
-/// the two is still read as it was meant.
-pub fn decoded(bytes: Vec<u8>) -> String {
-    match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let (text, _) = WINDOWS_1252.decode_without_bom_handling(error.as_bytes());
-            Cow::into_owned(text)
-        }
+    let record = Decoded::of(raw)?;
+    let mut fields = [const { Cow::Borrowed("") }; COLUMNS.len()];
+    for (field, column) in fields.iter_mut().zip(layout.columns) {
+        *field = record.cell(&cells[column])?;
     }
-}
-
-/// What SQS takes: `#x9 | #xA | #xD | #x20-#xD7FF | #xE000-#xFFFD |
-/// #x10000-#x10FFFF` (API reference of `SendMessage`).
-fn is_carried(character: char) -> bool {
-    matches!(character, '\t' | '\n' | '\r' | '\u{20}'..='\u{fffd}' | '\u{10000}'..)
+    Ok(write_record(fields.iter().map(AsRef::as_ref)))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufReader, Cursor, Seek, SeekFrom};
-
-    use proptest::prelude::*;
+    use std::io::{Cursor, Seek, SeekFrom};
 
     use super::super::Survey;
     use super::*;
@@ -140,12 +115,12 @@ mod tests {
     const START: Position = Position { offset: 0, rows: 0 };
 
     fn rows_of(text: &[u8]) -> Vec<RowBody> {
-        let mut survey = Survey::default();
+        let mut survey = Survey::new(1_000);
         survey.look(text).unwrap();
         let surveyed = survey.finish().unwrap();
         let mut file = Cursor::new(text);
         file.seek(SeekFrom::Start(surveyed.data_start)).unwrap();
-        let mut rows = Rows::new(BufReader::with_capacity(16, file), surveyed.layout, START);
+        let mut rows = Rows::new(file, surveyed.layout, START);
         let mut bodies = Vec::new();
         while let Some(row) = rows.next_row().unwrap() {
             bodies.push(row.body);
@@ -174,65 +149,53 @@ mod tests {
         let mut text = HEADER.as_bytes().to_vec();
         text.extend_from_slice("João,1,a@b.co,1,2024-01-19,1\n".as_bytes());
         text.extend_from_slice(b"Jo\xe3o \x80,1,a@b.co,1,2024-01-19,2\n");
+        text.extend_from_slice(b"\"\"\"Z\xe9\"\"\",1,a@b.co,1,2024-01-19,3\n");
+        text.extend_from_slice(b"S\xc3\xa3o S\xc3,1,a@b.co,1,2024-01-19,4\n");
+        text.extend_from_slice("JosÃ©,1,a@b.co,1,2024-01-19,5\n".as_bytes());
         assert_eq!(
             rows_of(&text),
             [
                 message("João,1,a@b.co,1,2024-01-19,1"),
                 message("João €,1,a@b.co,1,2024-01-19,2"),
+                message("\"\"\"Zé\"\"\",1,a@b.co,1,2024-01-19,3"),
+                RowBody::Invalid(InvalidReason::Encoding),
+                RowBody::Invalid(InvalidReason::Encoding),
             ]
         );
     }
 
     #[test]
-    fn a_record_of_another_width_is_never_taken_for_a_good_one() {
-        let text = format!("{HEADER}a,b,c\na,b,c,d,e,f,g\n");
+    fn empty_cells_at_the_end_may_be_there_or_not() {
+        let header = HEADER.trim_end();
+        let text = format!(
+            "{header},note,more\n{0}\n{0},\n{0},x,y\n{0},x,y,, \n{0},x,y,z\na,1,a@b.co,1,2024-01-19\n,,,,,,,\n",
+            "a,1,a@b.co,1,2024-01-19,7"
+        );
+        let good = message("a,1,a@b.co,1,2024-01-19,7");
+        let bad = |found| RowBody::Invalid(InvalidReason::FieldCount { found, expected: 8 });
         assert_eq!(
             rows_of(text.as_bytes()),
-            [message("a,b,c"), message("a,b,c,d,e,f,g")]
+            [
+                good.clone(),
+                good.clone(),
+                good.clone(),
+                good,
+                bad(9),
+                bad(5)
+            ]
         );
-        let wide = format!("extra,{HEADER}a,b,c,d,e,f\n");
-        let expected = InvalidReason::FieldCount {
-            found: 6,
-            expected: 7,
-        };
-        assert_eq!(rows_of(wide.as_bytes()), [RowBody::Invalid(expected)]);
     }
 
     #[test]
     fn what_a_message_cannot_carry_is_invalid() {
-        let text = format!("{HEADER}a\0b,1\na\u{ffff},1\na\tb,1\n");
+        let text = format!("{HEADER}a\0b,1,,,,\na\u{ffff}c,1,,,,\na\tb\0,1,,,,\n");
         assert_eq!(
             rows_of(text.as_bytes()),
             [
                 RowBody::Invalid(InvalidReason::Characters),
                 RowBody::Invalid(InvalidReason::Characters),
-                message("a\tb,1"),
+                message("a\tb,1,,,,"),
             ]
         );
-    }
-
-    proptest! {
-        #[test]
-        fn reading_goes_on_from_any_position(
-            lines in prop::collection::vec("[a\",\r\n é]{0,12}", 1..12),
-            stop_after in 0_usize..12,
-        ) {
-            let text = lines.join("\n").into_bytes();
-            let layout = Layout { delimiter: b',', columns: [0, 1, 2, 3, 4, 5], width: 6 };
-            let read = |position: Position| {
-                let mut file = Cursor::new(&text);
-                file.seek(SeekFrom::Start(position.offset)).unwrap();
-                let mut rows = Rows::new(BufReader::with_capacity(8, file), layout.clone(), position);
-                let mut found = Vec::new();
-                while let Some(row) = rows.next_row().unwrap() {
-                    found.push((row, rows.position()));
-                }
-                found
-            };
-            let whole = read(START);
-            if let Some((_, position)) = whole.get(stop_after) {
-                prop_assert_eq!(&read(*position)[..], &whole[stop_after + 1..]);
-            }
-        }
     }
 }

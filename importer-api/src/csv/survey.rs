@@ -1,7 +1,11 @@
+use common::contract::Layout;
 use thiserror::Error;
 
-use super::{Layout, LayoutError, Scanned, Scanner};
+use super::{Cutter, Header, HeaderError, NotCsv, Place, find_header};
 
+/// A header is looked for once that many bytes are there, or the whole file:
+/// what is said of one that is missing depends on the lines below.
+const HEAD_BYTES: usize = 4 * 1024;
 /// A header is looked for in that many bytes.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 
@@ -25,46 +29,65 @@ pub enum SurveyError {
     /// A header and nothing after it.
     #[error("the file has a header and no data")]
     NoData,
-    /// UTF-16 or UTF-32.
-    #[error("the file is UTF-16 text; save it as CSV UTF-8")]
-    Utf16,
+    /// Its text cannot be read.
+    #[error("the file's text is in an encoding that is not known; save it as CSV UTF-8")]
+    Encoding,
+    /// It is something else.
+    #[error("{0}")]
+    NotCsv(NotCsv),
     /// No header, or not the columns that are needed.
     #[error(transparent)]
-    Layout(#[from] LayoutError),
+    Header(#[from] HeaderError),
+    /// More data records than are taken.
+    #[error("the file has more than {most} rows (MAX_ROWS); split it")]
+    TooManyRows {
+        /// How many are taken.
+        most: u64,
+    },
 }
 
 /// Looks at a file while it comes in: finds its layout, counts its records.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Survey {
+    max_rows: u64,
     /// The start of the file, until its layout is known.
     head: Vec<u8>,
-    /// The layout is looked for again once the start is that long.
+    /// The layout is looked for once the start is that long.
     look_at: usize,
     counting: Option<Counting>,
 }
 
 #[derive(Debug)]
 struct Counting {
-    scanner: Scanner,
+    cutter: Cutter,
     surveyed: Surveyed,
+    max_rows: u64,
 }
 
 impl Survey {
+    /// A survey that takes files of that many data records at most.
+    pub const fn new(max_rows: u64) -> Self {
+        Self {
+            max_rows,
+            head: Vec::new(),
+            look_at: HEAD_BYTES,
+            counting: None,
+        }
+    }
+
     /// Looks at the next piece of the file.
     pub fn look(&mut self, piece: &[u8]) -> Result<(), SurveyError> {
         if let Some(counting) = &mut self.counting {
-            counting.count(piece);
-            return Ok(());
+            return counting.count(piece);
         }
         self.head.extend_from_slice(piece);
-        let is_whole = self.head.len() >= MAX_HEADER_BYTES;
-        if self.head.len() < self.look_at && !is_whole {
+        if self.head.len() < self.look_at {
             return Ok(());
         }
         // Twice as much the next time: a client that sends byte by byte must
         // not have the start read from the beginning for each.
         self.look_at = self.head.len() * 2;
-        self.find_layout(is_whole)
+        self.find_layout(self.head.len() >= MAX_HEADER_BYTES)
     }
 
     /// What the whole file tells.
@@ -73,7 +96,8 @@ impl Survey {
             self.find_layout(true)?;
         }
         let mut counting = self.counting.ok_or(SurveyError::Empty)?;
-        counting.count_last();
+        counting.cutter.end();
+        counting.count(&[])?;
         if counting.surveyed.rows == 0 {
             return Err(SurveyError::NoData);
         }
@@ -81,47 +105,56 @@ impl Survey {
     }
 
     fn find_layout(&mut self, is_whole: bool) -> Result<(), SurveyError> {
-        if self.head.starts_with(b"\xff\xfe") || self.head.starts_with(b"\xfe\xff") {
-            return Err(SurveyError::Utf16);
-        }
-        if is_whole && self.head.iter().all(u8::is_ascii_whitespace) {
+        let is_nothing = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0;
+        if is_whole && self.head.iter().all(is_nothing) {
             return Err(SurveyError::Empty);
         }
-        let Some((layout, data_start)) = Layout::detect(&self.head, is_whole)? else {
+        let found = find_header(&self.head, is_whole).map_err(|error| self.refusal(error))?;
+        let Some(Header { layout, end }) = found else {
             return Ok(());
         };
+        let place = Place {
+            offset: end as u64,
+            lines: 0,
+        };
         let mut counting = Counting {
-            scanner: Scanner::new(layout.delimiter),
+            cutter: Cutter::new(layout.clone(), place),
             surveyed: Surveyed {
                 layout,
-                data_start: data_start as u64,
+                data_start: end as u64,
                 rows: 0,
             },
+            max_rows: self.max_rows,
         };
         let head = std::mem::take(&mut self.head);
-        counting.count(&head[data_start..]);
+        counting.count(&head[end..])?;
         self.counting = Some(counting);
         Ok(())
+    }
+
+    /// What is wrong with a file that has no header.
+    fn refusal(&self, error: HeaderError) -> SurveyError {
+        if let Some(kind) = NotCsv::of(&self.head) {
+            SurveyError::NotCsv(kind)
+        } else if self.head.contains(&0) {
+            SurveyError::Encoding
+        } else {
+            error.into()
+        }
     }
 }
 
 impl Counting {
-    fn count(&mut self, mut piece: &[u8]) {
-        loop {
-            let (used, scanned) = self.scanner.scan(piece);
-            match scanned {
-                Scanned::Record(_) | Scanned::Oversized => self.surveyed.rows += 1,
-                Scanned::NeedsMore | Scanned::End => return,
-            }
-            piece = &piece[used..];
-        }
-    }
-
-    /// A last record may have no line end.
-    fn count_last(&mut self) {
-        while self.scanner.finish() != Scanned::End {
+    fn count(&mut self, piece: &[u8]) -> Result<(), SurveyError> {
+        self.cutter.push(piece);
+        while self.cutter.next_cut().is_some() {
             self.surveyed.rows += 1;
         }
+        if self.surveyed.rows > self.max_rows {
+            let most = self.max_rows;
+            return Err(SurveyError::TooManyRows { most });
+        }
+        Ok(())
     }
 }
 
@@ -132,7 +165,7 @@ mod tests {
     const HEADER: &str = "name,governmentId,email,debtAmount,debtDueDate,debtId";
 
     fn survey(text: &[u8], piece: usize) -> Result<Surveyed, SurveyError> {
-        let mut survey = Survey::default();
+        let mut survey = Survey::new(100);
         survey.look(b"")?;
         for piece in text.chunks(piece) {
             survey.look(piece)?;
@@ -143,21 +176,24 @@ mod tests {
 
     #[test]
     fn counts_records_whatever_the_pieces() {
-        let text = format!("{HEADER}\r\n\r\na,1,a@b.co,1,2024-01-01,1\r\n \n\"b\nc\",x\nlast");
+        let text = format!(
+            "{HEADER}\r\n\r\na,1,a@b.co,1,2024-01-01,1\r\n \n\"b\nc\",1,,,,\n;;\n,,,,,\nlast\n\"\",,\n\0\x1a"
+        );
         for piece in [1, 2, 7, 1_000] {
             let surveyed = survey(text.as_bytes(), piece).unwrap();
-            assert_eq!(surveyed.rows, 3, "in pieces of {piece}");
+            assert_eq!(surveyed.rows, 4, "in pieces of {piece}");
         }
     }
 
     #[test]
     fn refuses_what_has_no_data() {
-        let cases: [(&[u8], SurveyError); 5] = [
+        let cases: [(&[u8], SurveyError); 6] = [
             (b"", SurveyError::Empty),
             (b" \r\n\n", SurveyError::Empty),
+            (&[0; 8_000], SurveyError::Empty),
             (HEADER.as_bytes(), SurveyError::NoData),
-            (b"\xff\xfen\0a\0m\0e\0", SurveyError::Utf16),
-            (b"\x89PNG\r\n\x1a\n", LayoutError::NoHeader.into()),
+            (b"name\0,governmentId\n", SurveyError::Encoding),
+            (b"%PDF-1.7", SurveyError::NotCsv(NotCsv::Other("a PDF"))),
         ];
         for (text, error) in cases {
             assert_eq!(survey(text, 1_000), Err(error));
@@ -168,8 +204,21 @@ mod tests {
 
     #[test]
     fn a_first_line_without_end_is_given_up_early() {
-        let mut survey = Survey::default();
+        let mut survey = Survey::new(100);
         let piece = vec![b'x'; MAX_HEADER_BYTES];
-        assert_eq!(survey.look(&piece), Err(LayoutError::NoHeader.into()));
+        assert!(matches!(survey.look(&piece), Err(SurveyError::Header(_))));
+    }
+
+    #[test]
+    fn too_many_rows_are_refused_while_they_come_in() {
+        let row = "a,1,a@b.co,1,2024-01-01,1\n";
+        let most = format!("{HEADER}\n{}", row.repeat(100));
+        assert_eq!(survey(most.as_bytes(), 64).unwrap().rows, 100);
+        let mut survey = Survey::new(100);
+        let endless = std::iter::once(HEADER).chain(std::iter::repeat("\na,b"));
+        let refused = endless
+            .take(3_000)
+            .find_map(|piece| survey.look(piece.as_bytes()).err());
+        assert_eq!(refused, Some(SurveyError::TooManyRows { most: 100 }));
     }
 }

@@ -14,6 +14,8 @@ use super::form::FormLimits;
 pub struct UploadSettings {
     /// Most bytes of a request.
     pub max_bytes: u64,
+    /// Most data records of a file.
+    pub max_rows: u64,
     /// Most uploads at a time.
     pub max_concurrent: usize,
     /// Longest wait for a client to send something.
@@ -49,6 +51,11 @@ impl UploadLimits {
         slots
             .try_acquire_owned()
             .map_err(|_| Problem::too_many_uploads())
+    }
+
+    /// Most data records of a file.
+    pub(super) fn max_rows(&self) -> u64 {
+        self.settings.max_rows
     }
 
     /// The limits of one form.

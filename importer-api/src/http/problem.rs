@@ -3,10 +3,11 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use common::contract::COLUMNS;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::csv::{LayoutError, SurveyError};
+use crate::csv::{HeaderError, SurveyError};
 
 /// What is wrong with a request, as RFC 9457 has it
 /// (`application/problem+json`).
@@ -23,7 +24,9 @@ pub struct Problem {
     #[schema(example = 422)]
     status: u16,
     /// What is wrong with this request, and what to do.
-    #[schema(example = "the header lacks the columns email; it has name, debtId")]
+    #[schema(
+        example = "the header lacks the columns email. The first line is: \"name,governmentId,mail,debtAmount,debtDueDate,debtId\""
+    )]
     detail: String,
     /// Columns that the file's header lacks, or has more than once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -246,18 +249,22 @@ impl Problem {
             SurveyError::Empty | SurveyError::NoData => {
                 ("file-without-data", "The file has no data")
             }
-            SurveyError::Utf16 => ("file-encoding", "The file's encoding is not supported"),
-            SurveyError::Layout(LayoutError::NoHeader) => {
+            SurveyError::Encoding => ("file-encoding", "The file's encoding is not supported"),
+            SurveyError::NotCsv(_) => ("file-not-csv", "The file is not a CSV"),
+            SurveyError::TooManyRows { .. } => ("too-many-rows", "The file has too many rows"),
+            SurveyError::Header(HeaderError::Missing { missing, .. })
+                if missing.len() == COLUMNS.len() =>
+            {
                 ("file-without-header", "The file has no header")
             }
-            SurveyError::Layout(_) => (
+            SurveyError::Header(_) => (
                 "file-without-columns",
                 "The file's columns are not as they should be",
             ),
         };
         let columns = match error {
-            SurveyError::Layout(LayoutError::Missing { missing, .. }) => missing.clone(),
-            SurveyError::Layout(LayoutError::Repeated(column)) => vec![*column],
+            SurveyError::Header(HeaderError::Missing { missing, .. }) => missing.clone(),
+            SurveyError::Header(HeaderError::Repeated { column, .. }) => vec![*column],
             _ => Vec::new(),
         };
         let status = StatusCode::UNPROCESSABLE_ENTITY;

@@ -14,7 +14,7 @@ use super::form::{Form, FormError, FormField};
 use super::import_view::IMPORT_ID;
 use super::{Problem, Shared};
 use crate::acceptance::{AcceptedImport, IdempotencyKey};
-use crate::csv::LayoutError;
+use crate::csv::{Guess, HeaderError};
 use crate::intake::{Intake, IntakeError};
 
 /// Name of the form's field with the file.
@@ -73,7 +73,7 @@ pub(super) struct UploadForm {
         (status = 408, description = "The client sent nothing for too long; nothing was kept", body = Problem, content_type = "application/problem+json", example = json!(Problem::idle(std::time::Duration::from_secs(30)))),
         (status = 413, description = "The request is too large; at once where its length says so", body = Problem, content_type = "application/problem+json", example = json!(Problem::too_large(1 << 30))),
         (status = 415, description = "The request is compressed", body = Problem, content_type = "application/problem+json", example = json!(Problem::encoded())),
-        (status = 422, description = "The file has no data, or lacks columns, or the idempotency key stands for another file", body = Problem, content_type = "application/problem+json", example = json!(Problem::file(&LayoutError::Missing { missing: vec!["email"], found: vec!["name".to_owned(), "debtId".to_owned()] }.into()))),
+        (status = 422, description = "The file is no CSV, has no data, too many rows, or lacks columns, or the idempotency key stands for another file", body = Problem, content_type = "application/problem+json", example = json!(Problem::file(&HeaderError::Missing { missing: vec!["email"], line: "\"name,governmentId,mail,debtAmount,debtDueDate,debtId\"".to_owned(), guess: Guess::None }.into()))),
         (status = 429, description = "Too many uploads at a time", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::too_many_uploads())),
         (status = 503, description = "The upload has an idempotency key, and the ledger is away", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
         (status = 507, description = "The disk is full; nothing was kept", body = Problem, content_type = "application/problem+json", example = json!(Problem::disk_full())),
@@ -127,7 +127,7 @@ async fn store(
         if stored.is_none() {
             field.check_transfer_encoding().map_err(failed)?;
             let file_name = field.file_name().as_deref().and_then(shown_file_name);
-            let intake = Intake::begin(shared.spool.clone());
+            let intake = Intake::begin(shared.spool.clone(), shared.limits.max_rows());
             receive(field, &intake).await.map_err(failed)?;
             stored = Some((intake, file_name));
         } else {

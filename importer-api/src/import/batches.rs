@@ -1,4 +1,4 @@
-use std::io::{self, BufReader, Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom};
 
 use common::contract::names::MAX_BATCH_BYTES;
 use common::contract::{InvalidReason, RowId, push_record};
@@ -9,8 +9,6 @@ use uuid::Uuid;
 use crate::csv::{Position, Row, RowBody, Rows};
 use crate::spool::{Manifest, Spool};
 
-/// Bytes read from the file at a time.
-const READ_BYTES: usize = 256 * 1024;
 /// Batches read ahead of sending.
 const BATCHES_AHEAD: usize = 8;
 
@@ -186,7 +184,6 @@ fn read(
 ) -> io::Result<()> {
     let mut file = spool.open_csv(manifest.import_id)?;
     file.seek(SeekFrom::Start(from.offset))?;
-    let file = BufReader::with_capacity(READ_BYTES, file);
     let mut rows = Rows::new(file, manifest.layout.clone(), from);
     let mut filling = Filling::new(manifest.import_id, size, from);
     while let Some(row) = rows.next_row()? {

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use common::contract::RecordReader;
+use common::contract::read_record;
 use common::ledger::{DebtLedger, ImportLedger, ImportStatus, LedgerError, RowFacts, RowLedger};
 use common::messaging::{BatchSender, Outgoing};
 use common::outage::{GaveUp, ride_out};
@@ -65,7 +65,6 @@ struct Unsettled<L> {
     ledger: L,
     status: ImportStatus,
     stop: CancellationToken,
-    reader: RecordReader,
     /// What is known of the rows from `first` on.
     first: u64,
     facts: Vec<RowFacts>,
@@ -90,7 +89,7 @@ impl<L: RowLedger + DebtLedger> Unsettled<L> {
                 found.without_outcome += 1;
             } else if facts.notified {
                 found.not_mailed += 1;
-                unmailed.extend(self.reader.read(&message.body).ok());
+                unmailed.extend(read_record(&message.body).ok());
             } else {
                 found.not_notified += 1;
             }
@@ -160,7 +159,6 @@ where
             ledger: self.ledger.clone(),
             status,
             stop: self.stop.clone(),
-            reader: RecordReader::default(),
             first: 0,
             facts: Vec::new(),
         };

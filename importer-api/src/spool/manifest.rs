@@ -1,11 +1,12 @@
 //! What an import's `<id>.json` and `<id>.checkpoint` hold.
 
+use common::contract::Layout;
 use common::ledger::NewImport;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::csv::{Layout, Position};
+use crate::csv::Position;
 
 /// An accepted upload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The files of the imports, and how far each is sent.
 //!
-//! An import is three files: `<id>.csv`, the upload; `<id>.json`, its
+//! An import is three files: `<id>.csv`, the upload as text; `<id>.json`, its
 //! manifest; `<id>.checkpoint`, how far it is sent. It exists once its
 //! manifest does, which is written last and synced.
 
@@ -229,8 +229,10 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
 
 #[cfg(test)]
 mod tests {
+    use common::contract::Layout;
+
     use super::*;
-    use crate::csv::{Layout, Surveyed};
+    use crate::csv::Surveyed;
 
     fn received(file_name: Option<&str>) -> Received {
         let layout = Layout {
@@ -257,8 +259,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let spool = Spool::open(dir.path()).unwrap();
         let mut upload = spool.begin().unwrap();
-        upload.write(b"hel").unwrap();
-        upload.write(b"lo").unwrap();
+        upload.write(b"hel", b"hel").unwrap();
+        upload.write(b"lo", b"lo").unwrap();
         let manifest = upload.commit(received(Some("a.csv"))).unwrap();
         assert_eq!(manifest.size, 5);
         // `printf hello | sha256sum`
@@ -289,7 +291,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let spool = Spool::open(dir.path()).unwrap();
         let mut upload = spool.begin().unwrap();
-        upload.write(b"hello").unwrap();
+        upload.write(b"hello", b"hello").unwrap();
         assert_eq!(files(dir.path()), 1);
         drop(upload);
         assert_eq!(files(dir.path()), 0);

@@ -47,11 +47,12 @@ impl Upload {
         })
     }
 
-    /// Adds to the file.
-    pub fn write(&mut self, piece: &[u8]) -> io::Result<()> {
-        self.file.write_all(piece)?;
-        self.hash.update(piece);
-        self.size += piece.len() as u64;
+    /// Adds to the file. Size and hash are those of what came in, the text is
+    /// what is kept of it.
+    pub fn write(&mut self, came: &[u8], text: &[u8]) -> io::Result<()> {
+        self.file.write_all(text)?;
+        self.hash.update(came);
+        self.size += came.len() as u64;
         Ok(())
     }
 

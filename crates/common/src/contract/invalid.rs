@@ -43,12 +43,49 @@ pub enum InvalidReason {
         /// Fields it should have.
         expected: usize,
     },
-    /// No name.
-    #[error("the name is empty")]
+    /// Its quotes do not pair.
+    #[error(
+        "a quote in the line is out of place: a field that begins with one must end with one, and a quote within it is doubled; only the name may hold line breaks"
+    )]
+    Quotes,
+    /// What the text says is not to be told from its bytes.
+    #[error(
+        "the text is damaged: it is neither UTF-8 nor Windows-1252, or was converted twice; export the file again as CSV UTF-8"
+    )]
+    Encoding,
+    /// What a program writes where it has no value.
+    #[error("the column {column} holds a placeholder or an error of a spreadsheet, and no value")]
+    Placeholder {
+        /// The column.
+        column: &'static str,
+    },
+    /// A character that nobody sees, where it would make two values of one.
+    #[error("the column {column} holds the invisible character U+{:04X}; delete it", u32::from(*.character))]
+    Invisible {
+        /// The column.
+        column: &'static str,
+        /// The character.
+        character: char,
+    },
+    /// A text that is longer than what it should hold.
+    #[error("the column {column} has more than {most} characters")]
+    TooLong {
+        /// The column.
+        column: &'static str,
+        /// Most characters.
+        most: usize,
+    },
+    /// No letter or digit in the name.
+    #[error("the name is empty, or has no letter or digit")]
     NameEmpty,
-    /// No letter or digit in the document.
-    #[error("the government id has no letter or digit")]
+    /// No document.
+    #[error("the government id is empty")]
     GovernmentIdEmpty,
+    /// The document has a sign or a decimal, or was written as a number.
+    #[error(
+        "the government id is not letters and digits with the dots, dashes and slashes of a CPF or CNPJ; a spreadsheet may have made a number of it: format the column as text"
+    )]
+    GovernmentIdMalformed,
     /// Neither a CPF nor a CNPJ, where the strict mode asks for one.
     #[error("the government id is no valid CPF or CNPJ")]
     GovernmentIdInvalid,
@@ -70,6 +107,11 @@ pub enum InvalidReason {
     /// Nothing that identifies the debt.
     #[error("the debt id is empty")]
     DebtIdEmpty,
+    /// What a program has made of what identified the debt.
+    #[error(
+        "the debt id is a number as a spreadsheet writes it (3,52604E+43, 17.0) or a formula; format the column as text"
+    )]
+    DebtIdMalformed,
     /// A queue or the topic could not carry it.
     #[error("the record is larger than a message can be")]
     TooLarge,
@@ -97,8 +139,14 @@ impl InvalidReason {
             Self::NotOneRecord => "not_one_record",
             Self::TooManyRecords { .. } => "too_many_records",
             Self::FieldCount { .. } => "field_count",
+            Self::Quotes => "quotes",
+            Self::Encoding => "encoding",
+            Self::Placeholder { .. } => "placeholder",
+            Self::Invisible { .. } => "invisible_character",
+            Self::TooLong { .. } => "too_long",
             Self::NameEmpty => "name_empty",
             Self::GovernmentIdEmpty => "government_id_empty",
+            Self::GovernmentIdMalformed => "government_id_malformed",
             Self::GovernmentIdInvalid => "government_id_invalid",
             Self::EmailInvalid => "email_invalid",
             Self::Amount(AmountError::Empty) => "amount_empty",
@@ -112,6 +160,7 @@ impl InvalidReason {
             Self::DueDate(DueDateError::NoFactor) => "due_date_no_factor",
             Self::DueDateOutsideWindow(_) => "due_date_outside_window",
             Self::DebtIdEmpty => "debt_id_empty",
+            Self::DebtIdMalformed => "debt_id_malformed",
             Self::TooLarge => "too_large",
             Self::Characters => "characters",
             Self::Rule { code, .. } => code,

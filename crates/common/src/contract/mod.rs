@@ -4,19 +4,27 @@
 //! a change here is a change of the contract.
 
 mod body;
+mod field;
 mod identity;
 mod invalid;
 mod json_amount;
+mod layout;
 mod notification;
 mod printing;
 mod record;
+mod scan;
 mod wire;
 
 pub mod masking;
 pub mod names;
 
-pub use body::{MAX_RECORDS, RecordReader, RecordWriter, Records, push_record, split_records};
+pub use body::{
+    MAX_RECORDS, Records, push_record, read_record, read_records, split_records, write_record,
+};
+pub use field::trimmed;
 pub use identity::{RowId, RowIdentity};
 pub use invalid::{InvalidReason, Reason};
+pub use layout::Layout;
 pub use notification::{BilledBoleto, MalformedNotification, Notification, ReceivedNotification};
 pub use record::{COLUMNS, DebtRecord};
+pub use scan::{Cell, MAX_LINE_BREAKS, MAX_RECORD_BYTES, Scanned, scan};

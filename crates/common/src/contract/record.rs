@@ -2,6 +2,7 @@ use boleto::{Amount, DueDate};
 use email_address::{EmailAddress, Options};
 
 use super::InvalidReason;
+use super::field::{is_invisible, is_machine_number, is_placeholder, unwrapped, visible};
 
 /// Columns of the input file, in the order of a message's fields. Header
 /// names are compared without regard to case, so `debtID` is `debtId`.
@@ -14,10 +15,14 @@ pub const COLUMNS: [&str; 6] = [
     "debtId",
 ];
 
+/// Most characters of a name and of a debt's id. What is longer is not one:
+/// the text of other fields has come into it.
+const MAX_CHARACTERS: usize = 500;
+
 /// One valid debt of the input file, its fields trimmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DebtRecord {
-    /// Name of the debtor; never empty.
+    /// Name of the debtor; it has a letter or a digit.
     pub name: String,
     /// Document of the debtor: digits and capital letters, leading zeros
     /// kept. Not necessarily a valid CPF or CNPJ.
@@ -33,29 +38,20 @@ pub struct DebtRecord {
 }
 
 impl DebtRecord {
-    /// Validates the six fields, in the order of [`COLUMNS`].
+    /// Validates the six fields, in the order of [`COLUMNS`]. Each is read
+    /// without the blanks, the invisible characters and the wrapper
+    /// (`="000123"`, `'000123`) that spreadsheets and exports leave around it.
     ///
     /// # Errors
     /// The first field that cannot be billed decides the reason.
     pub fn from_fields(fields: [&str; 6]) -> Result<Self, InvalidReason> {
-        let [name, government_id, email, amount, due_date, debt_id] = fields.map(str::trim);
-        // Left by an editor at the start of a file that was pasted into another one.
-        let name = name.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
-        if debt_id.is_empty() {
-            return Err(InvalidReason::DebtIdEmpty);
-        }
-        if name.is_empty() {
-            return Err(InvalidReason::NameEmpty);
-        }
-        let government_id = normalized_document(government_id);
-        if government_id.is_empty() {
-            return Err(InvalidReason::GovernmentIdEmpty);
-        }
-        if !is_email(email) {
-            return Err(InvalidReason::EmailInvalid);
-        }
+        let [name, document, email, amount, due_date, debt_id] = fields.map(unwrapped);
+        check_debt_id(debt_id)?;
+        let name = name_of(name)?;
+        let government_id = document_of(document)?;
+        check_email(email)?;
         Ok(Self {
-            name: name.to_owned(),
+            name,
             government_id,
             email: email.to_owned(),
             amount: amount.parse()?,
@@ -65,18 +61,94 @@ impl DebtRecord {
     }
 }
 
-/// `123.456.789-09` → `12345678909`; CNPJs have held letters since July 2026.
-fn normalized_document(text: &str) -> String {
-    text.chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|character| character.to_ascii_uppercase())
-        .collect()
+/// An id that looks like another one, and is not, would be a second bill.
+fn check_debt_id(text: &str) -> Result<(), InvalidReason> {
+    const COLUMN: &str = COLUMNS[5];
+    if text.is_empty() {
+        return Err(InvalidReason::DebtIdEmpty);
+    }
+    if is_placeholder(text) || !text.chars().any(char::is_alphanumeric) {
+        return Err(InvalidReason::Placeholder { column: COLUMN });
+    }
+    let is_other_blank = |c: char| c.is_whitespace() && c != ' ';
+    no_character(COLUMN, text, |c| is_invisible(c) || is_other_blank(c))?;
+    if is_machine_number(text) || text.starts_with('=') {
+        return Err(InvalidReason::DebtIdMalformed);
+    }
+    not_too_long(COLUMN, text)
 }
 
-fn is_email(text: &str) -> bool {
+fn name_of(text: &str) -> Result<String, InvalidReason> {
+    const COLUMN: &str = COLUMNS[0];
+    // What was hidden may have hidden a wrapper.
+    let name = visible(text);
+    let name = unwrapped(&name);
+    if is_placeholder(name) {
+        return Err(InvalidReason::Placeholder { column: COLUMN });
+    }
+    if !name.chars().any(char::is_alphanumeric) {
+        return Err(InvalidReason::NameEmpty);
+    }
+    not_too_long(COLUMN, name)?;
+    Ok(name.to_owned())
+}
+
+/// `123.456.789-09` → `12345678909`; CNPJs have held letters since July 2026.
+fn document_of(text: &str) -> Result<String, InvalidReason> {
+    const COLUMN: &str = COLUMNS[1];
+    if text.is_empty() {
+        return Err(InvalidReason::GovernmentIdEmpty);
+    }
+    if is_placeholder(text) {
+        return Err(InvalidReason::Placeholder { column: COLUMN });
+    }
+    no_character(COLUMN, text, is_invisible)?;
+    let is_taken =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '/' | ' ' | '\u{a0}');
+    let is_enclosed = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    if !text.chars().all(is_taken)
+        || !is_enclosed(text.chars().next())
+        || !is_enclosed(text.chars().next_back())
+        || is_machine_number(text)
+    {
+        return Err(InvalidReason::GovernmentIdMalformed);
+    }
+    let kept = text.chars().filter(char::is_ascii_alphanumeric);
+    Ok(kept
+        .map(|character| character.to_ascii_uppercase())
+        .collect())
+}
+
+fn check_email(text: &str) -> Result<(), InvalidReason> {
+    no_character(COLUMNS[2], text, is_invisible)?;
     let options = Options::default()
         .with_required_tld()
         .without_display_text()
         .without_domain_literal();
-    EmailAddress::parse_with_options(text, options).is_ok()
+    // The mailbox 'a of 'a@example.com is nobody's.
+    let is_quoted = text.starts_with('\'') || text.ends_with('\'');
+    if is_quoted || EmailAddress::parse_with_options(text, options).is_err() {
+        return Err(InvalidReason::EmailInvalid);
+    }
+    Ok(())
+}
+
+fn no_character(
+    column: &'static str,
+    text: &str,
+    is_refused: impl Fn(char) -> bool,
+) -> Result<(), InvalidReason> {
+    let found = text.chars().find(|character| is_refused(*character));
+    found.map_or(Ok(()), |character| {
+        Err(InvalidReason::Invisible { column, character })
+    })
+}
+
+fn not_too_long(column: &'static str, text: &str) -> Result<(), InvalidReason> {
+    // No text has more characters than bytes.
+    if text.len() <= MAX_CHARACTERS || text.chars().count() <= MAX_CHARACTERS {
+        return Ok(());
+    }
+    let most = MAX_CHARACTERS;
+    Err(InvalidReason::TooLong { column, most })
 }

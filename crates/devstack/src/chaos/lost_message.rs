@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use common::{
-    contract::{RecordReader, RowId, RowIdentity, names},
+    contract::{RowId, RowIdentity, names, read_record},
     ledger::{Claim, DebtLedger, DebtState},
 };
 use tokio::time::{self, Instant};
@@ -85,10 +85,9 @@ async fn delete_holders(arena: &Arena) -> Result<(), ChaosError> {
 
 /// The rows that hold the claim of a debt nobody was told of.
 async fn holders(arena: &Arena, messages: &[StoredMessage]) -> Result<HashSet<RowId>, ChaosError> {
-    let mut reader = RecordReader::default();
     let debt_ids: Vec<String> = messages
         .iter()
-        .filter_map(|message| Some(reader.read(&message.body).ok()?.debt_id))
+        .filter_map(|message| Some(read_record(&message.body).ok()?.debt_id))
         .collect();
     let mut holders = HashSet::new();
     for chunk in debt_ids.chunks(CHUNK) {

@@ -1,0 +1,459 @@
+use common::contract::{COLUMNS, Cell, Layout, Scanned, scan, trimmed};
+use thiserror::Error;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use super::decode::shown;
+
+/// Delimiters that are looked for, the most usual one first.
+const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
+/// Delimiters that are not looked for, but known.
+const OTHERS: [u8; 6] = *b"|:^~#/";
+/// Most characters of the first line that are shown.
+const MAX_SHOWN: usize = 80;
+/// Lines that are looked at for a header that is not the first, and bytes.
+const LINES_BELOW: usize = 20;
+const BYTES_BELOW: usize = 4 * 1024;
+
+/// What each column may be called, in the order of [`COLUMNS`]: as
+/// [`simplified`] writes it.
+const NAMES: [&[&str]; COLUMNS.len()] = [
+    &[
+        "name",
+        "nome",
+        "nomecompleto",
+        "nomedocliente",
+        "nomedopagador",
+        "razaosocial",
+    ],
+    &[
+        "governmentid",
+        "cpf",
+        "cnpj",
+        "cpfcnpj",
+        "cnpjcpf",
+        "cpfoucnpj",
+        "documento",
+    ],
+    &[
+        "email",
+        "enderecodeemail",
+        "emaildocliente",
+        "emaildopagador",
+    ],
+    &[
+        "debtamount",
+        "valor",
+        "valorr",
+        "valoremreais",
+        "valordadivida",
+        "valordodebito",
+    ],
+    &[
+        "debtduedate",
+        "vencimento",
+        "datadevencimento",
+        "datadovencimento",
+        "datavencimento",
+        "dtvencimento",
+    ],
+    &[
+        "debtid",
+        "id",
+        "identificador",
+        "nossocontrole",
+        "seunumero",
+        "iddadivida",
+        "iddodebito",
+    ],
+];
+
+/// The first record is not a header with all six columns.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum HeaderError {
+    /// Some of the columns are not there, or all.
+    #[error("the header lacks the columns {}. The first line is: {line}{}", .missing.join(", "), .guess.advice())]
+    Missing {
+        /// Columns that are not there.
+        missing: Vec<&'static str>,
+        /// The line, fit to be shown.
+        line: String,
+        /// What is probably meant.
+        guess: Guess,
+    },
+    /// Two columns of one meaning.
+    #[error("the header has the column {column} more than once: {}. Leave one of them", .names.join(", "))]
+    Repeated {
+        /// The column.
+        column: &'static str,
+        /// What the header calls it, fit to be shown.
+        names: Vec<String>,
+    },
+}
+
+/// What a file without header probably is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guess {
+    /// Nothing comes to mind.
+    None,
+    /// All of it stands in one cell, with these in between.
+    OneCell,
+    /// The header stands further down.
+    Below {
+        /// Number of its line, from 1.
+        line: usize,
+    },
+    /// Its columns are separated by something else.
+    Delimiter(char),
+}
+
+impl Guess {
+    /// What to do then, to stand behind what is wrong.
+    fn advice(&self) -> String {
+        match self {
+            Self::None => format!(". It should be: {}", COLUMNS.join(",")),
+            Self::OneCell => {
+                ". The whole header stands in one cell: in the spreadsheet, split the column (Data > Text to Columns) and save it as CSV again".to_owned()
+            }
+            Self::Below { line } => {
+                format!(". Line {line} looks like the header: delete the lines above it")
+            }
+            Self::Delimiter(delimiter) => format!(
+                ". Its columns seem to be separated by {delimiter:?}: use commas, semicolons or tabs, or make sep={delimiter} the first line"
+            ),
+        }
+    }
+}
+
+/// A header that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// How the records behind it hold the columns.
+    pub layout: Layout,
+    /// Where it ends.
+    pub end: usize,
+}
+
+/// Finds the header of the file that starts with `head`; `Ok(None)` when more
+/// of the file is needed to tell.
+///
+/// # Errors
+/// What is wrong with the first record.
+pub fn find_header(head: &[u8], is_whole: bool) -> Result<Option<Header>, HeaderError> {
+    let start = start_of(head);
+    let (start, declared) = match declared_delimiter(&head[start..]) {
+        Some((delimiter, line)) => (start + line, Some(delimiter)),
+        None => (start, None),
+    };
+    let delimiters = declared.map_or(DELIMITERS.to_vec(), |delimiter| vec![delimiter]);
+    let mut nearest = Wrong::Missing(COLUMNS.to_vec());
+    for delimiter in delimiters {
+        match read(head, start, is_whole, delimiter) {
+            Ok(found) => return Ok(found),
+            Err(wrong) if wrong.distance() < nearest.distance() => nearest = wrong,
+            Err(_) => {}
+        }
+    }
+    Err(match nearest {
+        Wrong::Repeated(column, names) => HeaderError::Repeated { column, names },
+        Wrong::Missing(missing) => HeaderError::Missing {
+            missing,
+            line: quoted(first_line(&head[start..])),
+            guess: guess(head, start),
+        },
+    })
+}
+
+/// Why a record is no header.
+enum Wrong {
+    Missing(Vec<&'static str>),
+    Repeated(&'static str, Vec<String>),
+}
+
+impl Wrong {
+    /// How far it is from one: fewer is nearer.
+    fn distance(&self) -> usize {
+        match self {
+            Self::Repeated(..) => 0,
+            Self::Missing(missing) => missing.len(),
+        }
+    }
+}
+
+/// Behind byte-order marks; programs that save a file again add one more.
+fn start_of(head: &[u8]) -> usize {
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    head.chunks(MARK.len())
+        .take_while(|chunk| *chunk == MARK)
+        .count()
+        * MARK.len()
+}
+
+/// The delimiter of a first line `sep=;`, as Excel reads it, and the length of
+/// that line.
+fn declared_delimiter(text: &[u8]) -> Option<(u8, usize)> {
+    let line = &text[..memchr::memchr2(b'\n', b'\r', text)?];
+    let bare = line.strip_prefix(b"\"").unwrap_or(line);
+    let (word, rest) = bare.split_at_checked(4)?;
+    let (delimiter, behind) = rest.split_first()?;
+    let is_declared = word.eq_ignore_ascii_case(b"sep=")
+        && !delimiter.is_ascii_alphanumeric()
+        && !matches!(delimiter, b'"' | b' ')
+        && matches!(behind.trim_ascii(), b"" | b"\"");
+    let line_end = if text[line.len()..].starts_with(b"\r\n") {
+        2
+    } else {
+        1
+    };
+    is_declared.then_some((*delimiter, line.len() + line_end))
+}
+
+/// The header in the first record from there on that is not blank.
+fn read(
+    head: &[u8],
+    mut at: usize,
+    is_whole: bool,
+    delimiter: u8,
+) -> Result<Option<Header>, Wrong> {
+    let mut cells = Vec::new();
+    loop {
+        match scan(&head[at..], is_whole, delimiter, None, &mut cells) {
+            Scanned::NeedsMore => return Ok(None),
+            Scanned::Blank { len, .. } => at += len,
+            Scanned::Record { len, .. } => {
+                let record = &head[at..at + len];
+                at += len;
+                if cells.iter().all(|cell| cell.is_blank(record)) {
+                    continue;
+                }
+                let layout = Layout {
+                    delimiter,
+                    columns: columns(&names(record, &cells))?,
+                    width: cells.len(),
+                };
+                return Ok(Some(Header { layout, end: at }));
+            }
+            Scanned::End | Scanned::Endless | Scanned::Refused { .. } => {
+                return Err(Wrong::Missing(COLUMNS.to_vec()));
+            }
+        }
+    }
+}
+
+fn names(record: &[u8], cells: &[Cell]) -> Vec<String> {
+    let name = |cell: &Cell| shown(cell.bytes(record)).into_owned();
+    cells.iter().map(name).collect()
+}
+
+fn columns(names: &[String]) -> Result<[usize; COLUMNS.len()], Wrong> {
+    let simplified: Vec<String> = names.iter().map(|name| self::simplified(name)).collect();
+    let mut columns = [0; COLUMNS.len()];
+    let mut missing = Vec::new();
+    for ((column, wanted), known) in columns.iter_mut().zip(COLUMNS).zip(NAMES) {
+        let is_known = |place: &usize| known.contains(&&*simplified[*place]);
+        let places: Vec<usize> = (0..names.len()).filter(is_known).collect();
+        match places[..] {
+            [] => missing.push(wanted),
+            [place] => *column = place,
+            _ => {
+                let names = places.iter().map(|place| quoted(names[*place].as_bytes()));
+                return Err(Wrong::Repeated(wanted, names.collect()));
+            }
+        }
+    }
+    if missing.is_empty() {
+        Ok(columns)
+    } else {
+        Err(Wrong::Missing(missing))
+    }
+}
+
+/// A name without what people write in many ways: case, accents, blanks, and
+/// the punctuation of names. What separates columns stays: it is no part of
+/// one.
+fn simplified(name: &str) -> String {
+    let is_kept = |character: &char| {
+        !character.is_whitespace()
+            && !is_combining_mark(*character)
+            && !"-_./()$*".contains(*character)
+    };
+    trimmed(name)
+        .nfkd()
+        .filter(is_kept)
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+/// What the text may be whose first record, from `start` on, is no header.
+fn guess(head: &[u8], start: usize) -> Guess {
+    let is_header = |text: &[u8], delimiter| matches!(read(text, 0, true, delimiter), Ok(Some(_)));
+    let is_any_header = |text: &[u8]| {
+        DELIMITERS
+            .into_iter()
+            .any(|delimiter| is_header(text, delimiter))
+    };
+    let text = &head[start..];
+    let text = &text[..text.len().min(BYTES_BELOW)];
+    let line = first_line(text);
+    let mut cells = Vec::new();
+    for delimiter in DELIMITERS {
+        scan(line, true, delimiter, None, &mut cells);
+        if cells
+            .first()
+            .is_some_and(|cell| is_any_header(cell.bytes(line)))
+        {
+            return Guess::OneCell;
+        }
+    }
+    if let Some(delimiter) = OTHERS
+        .into_iter()
+        .find(|delimiter| is_header(line, *delimiter))
+    {
+        return Guess::Delimiter(char::from(delimiter));
+    }
+    let above = memchr::memchr_iter(b'\n', &head[..start]).count();
+    let mut lines = text.split(|byte| *byte == b'\n').zip(above + 1..);
+    let below = lines
+        .by_ref()
+        .take(LINES_BELOW)
+        .find(|(line, _)| is_any_header(line));
+    below.map_or(Guess::None, |(_, line)| Guess::Below { line })
+}
+
+/// The first line that is not blank.
+fn first_line(text: &[u8]) -> &[u8] {
+    let text = text.trim_ascii_start();
+    let end = memchr::memchr2(b'\n', b'\r', text).unwrap_or(text.len());
+    &text[..end]
+}
+
+/// A text that a client sent, as it may be shown: cut, and escaped.
+fn quoted(text: &[u8]) -> String {
+    let text = shown(text);
+    let mut characters = text.chars();
+    let mut quoted: String = characters.by_ref().take(MAX_SHOWN).collect();
+    if characters.next().is_some() {
+        quoted.push('…');
+    }
+    format!("{quoted:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(head: &str) -> Result<Header, HeaderError> {
+        find_header(head.as_bytes(), true).map(Option::unwrap)
+    }
+
+    fn columns_of(head: &str) -> Vec<usize> {
+        find(head)
+            .unwrap_or_else(|error| panic!("{head:?}: {error}"))
+            .layout
+            .columns
+            .to_vec()
+    }
+
+    fn error(head: &str) -> String {
+        find(head).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_header_is_found_by_its_names_in_any_case_and_order() {
+        let head = "\u{feff}debtID; EMAIL ;\"name\";extra;debtAmount;GovernmentId;debtDueDate\r\n1";
+        let header = find(head).unwrap();
+        assert_eq!(header.layout.delimiter, b';');
+        assert_eq!(header.layout.columns, [2, 5, 1, 4, 6, 0]);
+        assert_eq!(header.layout.width, 7);
+        assert_eq!(header.end, head.len() - 1);
+        for delimiter in [",", ";", "\t"] {
+            assert_eq!(columns_of(&COLUMNS.join(delimiter)), [0, 1, 2, 3, 4, 5]);
+        }
+    }
+
+    #[test]
+    fn marks_blanks_and_encodings_do_not_hide_it() {
+        let in_order = [0, 1, 2, 3, 4, 5];
+        for head in [
+            "\u{feff}\u{feff}name,governmentId,email,debtAmount,debtDueDate,debtId",
+            "\"\u{feff}name\",governmentId,email,debtAmount,debtDueDate,debtId",
+            "\u{feff}\"name\",\"governmentId\",email,debtAmount,debtDueDate,debtId",
+            "name\u{a0},governmentId,\u{200b}email,debtAmount,debtDueDate ,debtId\u{2060}",
+            "\n \r\n,,,,,\nname,government_id,e-mail,debt amount,debt_due_date,DEBT ID",
+            "Nome;CPF/CNPJ;E-mail;Valor;Vencimento;Identificador",
+            "NOME;CNPJ;E-MAIL;Valor (R$);Data de Vencimento;Nosso Controle",
+            "Razão Social;documento;email;VALOR;data vencimento;id",
+            "razao social;CPF;e-mail;valor;VENCIMENTO;Seu Número",
+            "sep=;\r\nname;governmentId;email;debtAmount;debtDueDate;debtId",
+            "\u{feff}SEP=|\nname|governmentId|email|debtAmount|debtDueDate|debtId",
+            "\"sep=\t\"\rname\tgovernmentId\temail\tdebtAmount\tdebtDueDate\tdebtId",
+        ] {
+            assert_eq!(columns_of(head), in_order, "{head:?}");
+        }
+        let latin = b"name\xa0,governmentId,email,debtAmount\xa0,debtDueDate,debtId";
+        assert!(find_header(latin, true).unwrap().is_some());
+        let accent = b"Raz\xe3o Social;CPF;e-mail;valor;vencimento;id";
+        assert!(find_header(accent, true).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_declared_delimiter_is_the_only_one() {
+        assert!(
+            error("sep=;\nname,governmentId,email,debtAmount,debtDueDate,debtId").contains("lacks")
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_for_the_nearest_delimiter_and_the_line_is_shown() {
+        assert_eq!(
+            error("name;governmentId;mail;debtAmount;debtDueDate;debtId\n"),
+            "the header lacks the columns email. The first line is: \"name;governmentId;mail;debtAmount;debtDueDate;debtId\". It should be: name,governmentId,email,debtAmount,debtDueDate,debtId"
+        );
+        let long = format!("\u{1b}[2J{}", "x".repeat(200));
+        let shown = format!("\"\\u{{1b}}[2J{}…\"", "x".repeat(MAX_SHOWN - 4));
+        assert!(error(&long).contains(&shown), "{}", error(&long));
+        for head in ["", "\n\n", "John,1,a@b.co,1,2024-01-01,1\n", "\"open"] {
+            assert!(error(head).contains("lacks the columns name"), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn two_columns_of_one_meaning_are_refused() {
+        for (more, shown) in [
+            ("email", "email more than once: \"email\", \"email\""),
+            ("E-mail", "\"E-mail\""),
+            ("CPF", "governmentId more than once"),
+            ("id", "debtId more than once: \"debtId\", \"id\""),
+        ] {
+            let error = error(&format!("{},{more}", COLUMNS.join(",")));
+            assert!(error.contains(shown), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_probably_meant_is_said() {
+        let header = COLUMNS.join(",");
+        for (head, said) in [
+            (format!("\"{header}\"\n"), "stands in one cell"),
+            (format!("\"{header}\";;;;;\r\n"), "stands in one cell"),
+            (format!("{header};;;;;\r\n"), "stands in one cell"),
+            (
+                format!("Contas a receber;;\r\n\r\n{header}\r\n"),
+                "Line 3 looks like the header",
+            ),
+            (
+                format!("sep=,\nContas\n{header}\r\n"),
+                "Line 3 looks like the header",
+            ),
+            (COLUMNS.join("|"), "separated by '|'"),
+        ] {
+            assert!(error(&head).contains(said), "{head:?}: {}", error(&head));
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_cut_needs_more() {
+        assert_eq!(find_header(b"name,governmentId", false), Ok(None));
+        assert_eq!(find_header(b"sep=;", false), Ok(None));
+    }
+}
