@@ -70,7 +70,7 @@ pub async fn run(
         limits: UploadLimits::new(settings.uploads),
         stop: stop.clone(),
     };
-    let api = routes(shared, settings.tokens);
+    let api = routes(shared, settings.tokens, settings.hosts);
     let api = api.layer(from_fn_with_state(metrics.clone(), count));
     let work = async {
         let ledger = tokio::select! {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use common::contract::MAX_RECORDS;
 use common::service::{BaseSettings, Environment, RedisSettings, SettingError};
 
-use crate::http::{ApiTokens, UploadSettings};
+use crate::http::{AllowedHosts, ApiTokens, UploadSettings};
 use crate::import::BatchSize;
 
 /// Settings of importer-api; the variables are in the README.
@@ -24,6 +24,8 @@ pub struct Settings {
     pub uploads: UploadSettings,
     /// Who may use the API.
     pub tokens: ApiTokens,
+    /// By which names it is reached.
+    pub hosts: AllowedHosts,
     /// How long the file of a finished import is kept.
     pub retention: Duration,
     /// Batches in flight at a time, all imports together.
@@ -52,6 +54,7 @@ impl Settings {
                 idle_timeout: env.seconds("UPLOAD_IDLE_TIMEOUT", 30.0, 0.1, 3_600.0)?,
             },
             tokens: api_tokens(env)?,
+            hosts: allowed_hosts(env)?,
             retention: Duration::from_hours(env.number(
                 "SPOOL_RETENTION_HOURS",
                 168,
@@ -65,6 +68,18 @@ impl Settings {
             },
         })
     }
+}
+
+fn allowed_hosts(env: &Environment) -> Result<AllowedHosts, SettingError> {
+    const NAME: &str = "ALLOWED_HOSTS";
+    let Some(list) = env.get(NAME) else {
+        return Ok(AllowedHosts::default());
+    };
+    AllowedHosts::parse(list).map_err(|error| SettingError::Wrong {
+        name: NAME,
+        held: list.to_owned(),
+        takes: format!("{}; {error}", AllowedHosts::TAKES),
+    })
 }
 
 /// `API_TOKENS`. What is wrong with it is told without telling a token.

@@ -79,7 +79,9 @@ impl Importer {
 }
 
 fn head(further: &str) -> String {
-    format!("POST /v1/upload HTTP/1.1\r\nhost: x\r\ncontent-type: {FORM_TYPE}\r\n{further}\r\n")
+    format!(
+        "POST /v1/upload HTTP/1.1\r\nhost: localhost\r\ncontent-type: {FORM_TYPE}\r\n{further}\r\n"
+    )
 }
 
 fn form() -> Form {

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-#[expect(dead_code, reason = "nothing here is waited for")]
 mod importer;
 
 use importer::Importer;

@@ -36,6 +36,7 @@ async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
         ("SPOOL_DIR", "/dev/null/spool"),
         ("MAX_CONCURRENT_UPLOADS", "0"),
         ("MAX_ROWS", "0"),
+        ("ALLOWED_HOSTS", "http://billing.example.com"),
         ("UPLOAD_IDLE_TIMEOUT", "0"),
         ("API_TOKENS", "fifteen-letters"),
     ];

@@ -403,7 +403,7 @@ async fn a_content_type_is_read_as_http_has_it_or_named() {
 /// A connection over which a form with the start of a file was sent.
 async fn begin_upload(importer: &Importer, service: &RunningService, length: usize) -> TcpStream {
     let start = format!(
-        "POST /v1/upload HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\
+        "POST /v1/upload HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\
          content-type: multipart/form-data; boundary=b\r\n\r\n{FORM_START}{HEADER}\n"
     );
     let address = service.url().trim_start_matches("http://").to_owned();

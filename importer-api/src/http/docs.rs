@@ -63,7 +63,7 @@ async fn guarded(mut response: Response) -> Response {
 pub struct ApiDoc;
 
 /// What every route that may ask for a token answers besides its own: that
-/// there was none, and that the service has a fault.
+/// there was none, that another website asks, and that the service has a fault.
 fn add_common_problems(api: &mut utoipa::openapi::OpenApi) {
     let operations = api
         .paths
@@ -75,6 +75,10 @@ fn add_common_problems(api: &mut utoipa::openapi::OpenApi) {
             (
                 "The service has tokens, and the request none of them",
                 Problem::unauthorized(),
+            ),
+            (
+                "Another website sent the request, or the service is asked by a name that it does not know",
+                Problem::cross_site(),
             ),
             (
                 "The service has a fault; its log has the rest",

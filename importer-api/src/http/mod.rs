@@ -2,6 +2,7 @@
 
 mod auth;
 mod boletos;
+mod browsers;
 mod docs;
 mod events;
 mod file_name;
@@ -29,11 +30,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use auth::{ApiTokens, UnfitToken};
+pub use browsers::{AllowedHosts, UnfitHost};
 pub use docs::ApiDoc;
 pub use limits::{UploadLimits, UploadSettings};
 pub use problem::Problem;
 
 use self::auth::authenticate;
+use self::browsers::{Visits, refuse_other_sites};
 use self::docs::docs_routes;
 use self::linger::linger;
 use self::page::page_routes;
@@ -80,8 +83,10 @@ impl Shared {
 }
 
 /// The routes of the API, its documentation, and the page for people. The
-/// routes below `/v1` take requests with one of the tokens, the others take all.
-pub fn routes(shared: Shared, tokens: ApiTokens) -> Router {
+/// routes below `/v1` take requests with one of the tokens, the others take
+/// all; none takes one that another website sends.
+pub fn routes(shared: Shared, tokens: ApiTokens, hosts: AllowedHosts) -> Router {
+    let is_open = tokens.is_open();
     let (v1, api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(upload::upload))
         .routes(routes!(imports::list))
@@ -98,5 +103,9 @@ pub fn routes(shared: Shared, tokens: ApiTokens) -> Router {
         .merge(page_routes())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(from_fn_with_state(
+            Visits { hosts, is_open },
+            refuse_other_sites,
+        ))
         .layer(from_fn(linger))
 }

@@ -181,6 +181,26 @@ impl Problem {
         )
     }
 
+    /// Another website sent the request from a visitor's browser.
+    pub(super) fn cross_site() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "cross-site",
+            "Another website sent the request",
+            "a browser sent this from a page of another site; use the page of this service, or a client that is no browser. Behind a proxy, pass the header Host on or name the host in ALLOWED_HOSTS",
+        )
+    }
+
+    /// The service is asked by a name that may be another website's.
+    pub(super) fn foreign_host() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "foreign-host",
+            "The service is not known by this name",
+            "without API_TOKENS the header Host must be an address, localhost, or a name of ALLOWED_HOSTS",
+        )
+    }
+
     /// The client stopped sending.
     pub(super) fn idle(limit: Duration) -> Self {
         Self::new(

@@ -33,7 +33,8 @@ impl Upload {
     }
 
     pub(super) fn request(&self) -> Vec<u8> {
-        let mut head = "POST /v1/upload HTTP/1.1\r\nhost: x\r\nconnection: close\r\n".to_owned();
+        let mut head =
+            "POST /v1/upload HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n".to_owned();
         if let Some(content_type) = &self.content_type {
             write!(head, "content-type: {content_type}\r\n").unwrap();
         }

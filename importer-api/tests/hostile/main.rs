@@ -120,7 +120,8 @@ fn watch_health(address: SocketAddr, stop: &AtomicBool) -> Vec<Duration> {
             let due = due.tick().await;
             asked.push(tokio::spawn(async move {
                 let mut connection = TcpStream::connect(address).await.unwrap();
-                let request = b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+                let request =
+                    b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
                 connection.write_all(request).await.unwrap();
                 let mut answer = Vec::new();
                 connection.read_to_end(&mut answer).await.unwrap();

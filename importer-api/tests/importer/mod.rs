@@ -1,5 +1,7 @@
 //! An importer with a spool of its own, for the tests of this crate.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::time::Duration;
 
 use importer_api::Settings;
