@@ -15,6 +15,7 @@ const HEADER: &str = "name,governmentId,email,debtAmount,debtDueDate,debtId";
 
 /// What became of a file.
 struct Import {
+    id: Uuid,
     total: u64,
     billed: u64,
     skipped: u64,
@@ -27,6 +28,7 @@ impl Suite {
         let import_id = self.upload(file.into()).await;
         let counts = self.completed(import_id).await;
         let import = Import {
+            id: import_id,
             total: counts.rows,
             billed: counts.billed,
             skipped: counts.skipped,
@@ -154,6 +156,12 @@ async fn a_quote_out_of_place_is_refused_and_a_name_on_two_lines_is_billed() {
     assert_eq!(
         import.rejected(),
         [quotes(2), quotes(3), quotes(4), quotes(5), quotes(6)]
+    );
+    let route = format!("/v1/imports/{}/rejections", import.id);
+    let csv = suite.importers[0].get(&route).await;
+    assert!(
+        csv.starts_with("\u{feff}line;row;code;reason;record\r\n3;2;\"quotes\";"),
+        "{csv}"
     );
     assert_eq!(
         suite.greeted(),

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::import_view::IMPORT_ID;
 use super::imports::find;
 use super::{Problem, Shared};
+use crate::blocking::blocking;
 use crate::rejections::{Rejection, read_rejections};
 
 /// Groups of rejections that are read ahead of the client.
@@ -28,13 +29,49 @@ const BYTE_ORDER_MARK: &str = "\u{feff}";
 const LIMITS: RangeInclusive<usize> = 1..=1_000_000;
 const COLUMNS: [&str; 5] = ["line", "row", "code", "reason", "record"];
 
-/// How many of the rejections.
+/// How many of the rejections, and what separates the columns of a CSV.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Most {
+pub(super) struct Wanted {
     /// Most rows of the answer, the first of the file; all unless it is given.
     #[param(minimum = 1, maximum = 1_000_000, example = 10)]
     limit: Option<usize>,
+    /// What separates the columns of the CSV; that of the uploaded file unless
+    /// it is given, as a spreadsheet splits what it would have saved.
+    #[param(inline, example = "semicolon")]
+    separator: Option<Separator>,
+}
+
+/// What separates the columns of a CSV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Separator {
+    #[serde(alias = ",")]
+    Comma,
+    #[serde(alias = ";")]
+    Semicolon,
+    #[serde(alias = "\t")]
+    Tab,
+}
+
+impl Separator {
+    /// What separates the columns of an uploaded file; a comma where that is
+    /// none of these, or the file is gone.
+    fn of_file(delimiter: Option<u8>) -> Self {
+        match delimiter {
+            Some(b';') => Self::Semicolon,
+            Some(b'\t') => Self::Tab,
+            _ => Self::Comma,
+        }
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Comma => ",",
+            Self::Semicolon => ";",
+            Self::Tab => "\t",
+        }
+    }
 }
 
 /// The rejections of an import.
@@ -82,10 +119,10 @@ impl<'a> From<&'a Rejection> for RejectionView<'a> {
 /// Download the rows that somebody should look at.
 ///
 /// Invalid and undeliverable rows, and skipped rows that differ from what was
-/// billed for their debt (`conflict`). A CSV that a spreadsheet may open, or
-/// JSON where the header Accept asks for `application/json`. The records are
-/// read from the spool of the replica that is asked, for as long as it has
-/// the file.
+/// billed for their debt (`conflict`). A CSV that a spreadsheet may open, with
+/// the separator of the uploaded file, or JSON where the header Accept asks for
+/// `application/json`. The records are read from the spool of the replica that
+/// is asked, for as long as it has the file.
 ///
 /// ```sh
 /// curl --remote-name --remote-header-name http://localhost:8000/v1/imports/01a20d97-6b57-75d8-bf76-a150c081d411/rejections
@@ -96,7 +133,7 @@ impl<'a> From<&'a Rejection> for RejectionView<'a> {
     path = "/v1/imports/{import_id}/rejections",
     tag = "imports",
     security((), ("bearer" = [])),
-    params(("import_id" = Uuid, Path, description = "The import, as the upload answered", example = json!(IMPORT_ID)), Most),
+    params(("import_id" = Uuid, Path, description = "The import, as the upload answered", example = json!(IMPORT_ID)), Wanted),
     responses(
         (status = 200, description = "The rows", content((String = "text/csv", example = "line,row,code,reason,record\r\n42,41,\"email_invalid\",\"the e-mail address is not valid\",\"Ana Souza,52998224725,ana.souza,150.00,2030-01-15,7\"\r\n"), (RejectionsView = "application/json"))),
         (status = 400, description = "The query is not as it should be", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_query("limit takes 1 to 1000000"))),
@@ -107,23 +144,27 @@ impl<'a> From<&'a Rejection> for RejectionView<'a> {
 pub(super) async fn rejections(
     State(shared): State<Shared>,
     import_id: Result<Path<Uuid>, PathRejection>,
-    most: Result<Query<Most>, QueryRejection>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Query(most) = most.map_err(|error| Problem::bad_query(error.body_text()))?;
-    if most.limit.is_some_and(|limit| !LIMITS.contains(&limit)) {
+    let Query(wanted) = wanted.map_err(|error| Problem::bad_query(error.body_text()))?;
+    if wanted.limit.is_some_and(|limit| !LIMITS.contains(&limit)) {
         return Err(Problem::bad_query("limit takes 1 to 1000000"));
     }
     let status = find(&shared, import_id, Timestamp::now()).await?;
     let name = status.import.import_id;
-    let groups = groups(&shared, &status, most.limit)?;
+    let groups = groups(&shared, &status, wanted.limit)?;
     let (content_type, body) = if wants_json(&headers) {
         let mut first = true;
         let rows = groups.map(move |group| json(&group, &mut first));
         ("application/json", framed("{\"rejections\":[", rows, "]}"))
     } else {
-        let head = format!("{BYTE_ORDER_MARK}{}\r\n", COLUMNS.join(","));
-        let rows = groups.map(|group| csv(&group));
+        let separator = match wanted.separator {
+            Some(separator) => separator,
+            None => Separator::of_file(delimiter(&shared, name).await),
+        };
+        let head = format!("{BYTE_ORDER_MARK}{}\r\n", COLUMNS.join(separator.text()));
+        let rows = groups.map(move |group| csv(&group, separator));
         ("text/csv; charset=utf-8", framed(&head, rows, ""))
     };
     let disposition = format!("attachment; filename=\"rejections-{name}.csv\"");
@@ -141,6 +182,14 @@ pub(super) async fn rejections(
         set(header::CONTENT_DISPOSITION, &disposition);
     }
     Ok(response)
+}
+
+/// What separates the columns of the uploaded file; `None` where the spool
+/// does not have it.
+async fn delimiter(shared: &Shared, import_id: Uuid) -> Option<u8> {
+    let spool = shared.spool.clone();
+    let manifest = blocking(move || spool.manifest_of(import_id)).await;
+    Some(manifest.ok()??.layout.delimiter)
 }
 
 fn wants_json(headers: &HeaderMap) -> bool {
@@ -221,7 +270,7 @@ fn json(group: &Result<Vec<Rejection>, Cut>, first: &mut bool) -> Result<String,
     Ok(text)
 }
 
-fn csv(group: &Result<Vec<Rejection>, Cut>) -> Result<String, Cut> {
+fn csv(group: &Result<Vec<Rejection>, Cut>, separator: Separator) -> Result<String, Cut> {
     let mut text = String::new();
     for rejection in group.as_ref().map_err(|_| Cut)? {
         let record = rejection.record.as_ref();
@@ -232,17 +281,19 @@ fn csv(group: &Result<Vec<Rejection>, Cut>) -> Result<String, Cut> {
             cell(&rejection.reason.text),
             record.map_or_else(String::new, |record| cell(&record.text)),
         ];
-        text.push_str(&cells.join(","));
+        text.push_str(&cells.join(separator.text()));
         text.push_str("\r\n");
     }
     Ok(text)
 }
 
 /// A quoted cell. Text that a spreadsheet would take for a formula gets an
-/// apostrophe before it (OWASP, CSV injection).
+/// apostrophe before it (OWASP, CSV injection). A line break becomes a sign:
+/// programs that do not know quotes would take what follows for a cell.
 fn cell(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
     let guard = if formula { "'" } else { "" };
+    let text = text.replace("\r\n", "⏎").replace(['\r', '\n'], "⏎");
     format!("\"{guard}{}\"", text.replace('"', "\"\""))
 }
 
@@ -254,7 +305,7 @@ mod tests {
     fn a_cell_is_never_a_formula() {
         assert_eq!(cell("=1+1"), "\"'=1+1\"");
         assert_eq!(cell("@SUM(A1)"), "\"'@SUM(A1)\"");
-        assert_eq!(cell("a \"b\"\n=c"), "\"a \"\"b\"\"\n=c\"");
+        assert_eq!(cell("a \"b\"\r\n=c\n"), "\"a \"\"b\"\"⏎=c⏎\"");
     }
 
     #[test]
