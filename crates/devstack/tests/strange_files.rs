@@ -163,6 +163,12 @@ async fn a_quote_out_of_place_is_refused_and_a_name_on_two_lines_is_billed() {
         csv.starts_with("\u{feff}line;row;code;reason;record\r\n3;2;\"quotes\";"),
         "{csv}"
     );
+    let tabs = format!("{route}?separator=tab&limit=1");
+    let csv = suite.importers[0].get(&tabs).await;
+    assert!(
+        csv.starts_with("\u{feff}line\trow\tcode\treason\trecord\r\n3\t2\t"),
+        "{csv}"
+    );
     assert_eq!(
         suite.greeted(),
         BTreeMap::from([

@@ -7,8 +7,9 @@
 mod manifest;
 mod upload;
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -56,8 +57,12 @@ impl Spool {
             path: dir.to_owned(),
             source,
         };
-        fs::create_dir_all(dir).map_err(failed)?;
-        let lock = File::create(dir.join("lock")).map_err(failed)?;
+        make_private_folder(dir).map_err(failed)?;
+        let lock = private_file()
+            .truncate(true)
+            .create(true)
+            .open(dir.join("lock"));
+        let lock = lock.map_err(failed)?;
         lock.try_lock().map_err(|error| match error {
             fs::TryLockError::WouldBlock => SpoolError::InUse(dir.to_owned()),
             fs::TryLockError::Error(source) => failed(source),
@@ -205,8 +210,34 @@ impl Spool {
     }
 }
 
+/// Makes the folder one that only its owner reads: uploads hold documents and
+/// addresses.
+fn make_private_folder(dir: &Path) -> io::Result<()> {
+    const OWNER_ONLY: u32 = 0o700;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(OWNER_ONLY)
+        .create(dir)?;
+    let mut permissions = fs::metadata(dir)?.permissions();
+    if permissions.mode() & 0o077 != 0 {
+        permissions.set_mode(OWNER_ONLY);
+        if let Err(error) = fs::set_permissions(dir, permissions) {
+            // The files are private themselves.
+            warn!(path = %dir.display(), %error, "SPOOL_DIR can be listed by others");
+        }
+    }
+    Ok(())
+}
+
+/// How a file is opened for writing that only its owner reads.
+fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    options
+}
+
 fn write_synced(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
+    let mut file = private_file().truncate(true).create(true).open(path)?;
     file.write_all(text)?;
     file.sync_all()
 }
@@ -327,6 +358,32 @@ mod tests {
         assert_eq!(files(dir.path()), 2);
         spool.remove(gone.import_id).unwrap();
         assert_eq!(spool.unfinished().unwrap()[0].0, kept);
+    }
+
+    #[test]
+    fn nobody_else_reads_what_is_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("spool");
+        fs::create_dir(&dir).unwrap();
+        let spool = Spool::open(&dir).unwrap();
+        let mut upload = spool.begin().unwrap();
+        upload.write(b"hello", b"hello").unwrap();
+        let manifest = upload.commit(received(None)).unwrap();
+        let checkpoint = Checkpoint {
+            position: manifest.start(),
+            done: true,
+        };
+        spool
+            .save_checkpoint(manifest.import_id, checkpoint)
+            .unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&dir), 0o700);
+        let files: Vec<_> = fs::read_dir(&dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        assert_eq!(files.len(), 4);
+        assert!(files.iter().all(|file| mode(file) == 0o600), "{files:?}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use tracing::warn;
 use uuid::Uuid;
 
-use super::{Manifest, Spool};
+use super::{Manifest, Spool, private_file};
 use crate::csv::Surveyed;
 
 /// What the manifest of an upload tells beside the file itself.
@@ -36,7 +36,7 @@ impl Upload {
         // Version 7 sorts by time.
         let import_id = Uuid::now_v7();
         let path = spool.csv(import_id);
-        let file = File::create_new(&path)?;
+        let file = private_file().create_new(true).open(&path)?;
         Ok(Self {
             spool: spool.clone(),
             import_id,
