@@ -70,12 +70,17 @@ impl fmt::Display for DueDate {
 }
 
 /// Reads `YYYY-MM-DD`, and `DD/MM/YYYY` with the day first, as Brazilians write
-/// it; blanks at either end are ignored.
+/// it; blanks at either end are ignored, and so is the midnight that databases
+/// put behind a day.
 impl FromStr for DueDate {
     type Err = DueDateError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
+        let text = match text.split_once([' ', 'T']) {
+            Some((day, "00:00" | "00:00:00" | "00:00:00.000")) => day,
+            _ => text,
+        };
         // jiff also reads date-times and dates without dashes.
         let shape: Option<[u8; 10]> = text.as_bytes().try_into().ok();
         let shape =
@@ -99,6 +104,9 @@ mod tests {
         assert_eq!(due.date(), date(2024, 2, 29));
         assert_eq!(due.to_string(), "2024-02-29");
         assert_eq!(" 29/02/2024 ".parse(), Ok(due));
+        assert_eq!("29/02/2024 00:00".parse(), Ok(due));
+        assert_eq!("2024-02-29 00:00:00".parse(), Ok(due));
+        assert_eq!("2024-02-29T00:00:00.000".parse(), Ok(due));
         // The second of January, whatever an American means by it.
         assert_eq!(
             "02/01/2027".parse::<DueDate>().unwrap().date(),
@@ -119,10 +127,11 @@ mod tests {
             "31/01/27",
             "31-01-2027",
             "2027/01/31",
-            "31/01/2027 00:00",
+            "31/01/2027 00:01",
+            "2027-01-31 23:59:59",
+            "2027-01-31T00:00:00Z",
             "20240119",
             "2024-1-19",
-            "2024-01-19T00:00:00",
             "-2024-01-1",
             "abcd-ef-gh",
         ] {

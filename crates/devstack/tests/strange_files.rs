@@ -316,8 +316,42 @@ async fn rows_of_delimiters_are_none_and_empty_cells_may_be_dropped() {
     file += "Ana;70001234781;c@example.com;10.50;2027-01-31;long;ok;more\r\n";
     file += "Ana;70001234781;c@example.com;10.50;2027-01-31\r\n";
     let import = suite.import(file).await;
-    assert_eq!((import.total, import.billed), (7, 5));
-    assert_eq!(import.rejected(), [(6, "field_count"), (7, "field_count")]);
+    assert_eq!((import.total, import.billed), (7, 4));
+    assert_eq!(import.rejected(), [5, 6, 7].map(|row| (row, "field_count")));
+}
+
+#[tokio::test]
+async fn what_moves_fields_is_refused_and_what_looks_like_another_id() {
+    let suite = Suite::start().await;
+    let file = "name,governmentId,email,debtDueDate,debtId,debtAmount,obs\n\
+        Ana,1,a@b.co,2027-01-20 00:00:00,X1,10,50,\n\
+        name,governmentId,email,debtDueDate,debtId,debtAmount,obs\n\
+        Ana,1,a@b.co,20/01/2027 00:00,X2,10.50,,\n\
+        Ana \\\"Zé\\\" L,1,a@b.co,2027-01-20,X3,10.50,\n\
+        Ana,12345678909 / 98765432100,a@b.co,2027-01-20,X4,10.50,\n\
+        Ana,1,a@b.co,2027-01-20,X\u{2013}5,10.50,\n\
+        Ana,1,a@b.co,2027-01-20,Xe\u{301}6,10.50,\n\
+        Ana,0,a@b.co,2027-01-20,X7,10.50,\n";
+    let import = suite.import(file).await;
+    assert_eq!((import.total, import.billed), (8, 1));
+    let codes: Vec<_> = import
+        .rejected()
+        .into_iter()
+        .map(|(_, code)| code)
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            "field_count",
+            "header_again",
+            "name_escaped",
+            "too_long",
+            "debt_id_alike",
+            "debt_id_alike",
+            "placeholder"
+        ]
+    );
+    assert_eq!(suite.greeted().into_keys().collect::<Vec<_>>(), ["X2"]);
 }
 
 #[tokio::test]

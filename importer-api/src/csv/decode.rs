@@ -7,8 +7,8 @@ use encoding_rs::WINDOWS_1252;
 
 /// A record as text: UTF-8 where it is valid UTF-8, Windows-1252 where every
 /// byte makes sense as that and none is UTF-8. It is decided record by record,
-/// so that it does not depend on where reading starts, and a file that mixes
-/// the two is still read as it was meant.
+/// so that it depends neither on where reading starts nor on other records, and
+/// a file that mixes the two is still read as it was meant.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Decoded<'t> {
     /// It is valid UTF-8.
@@ -77,16 +77,26 @@ fn has_utf8(bytes: &[u8]) -> bool {
     bytes.utf8_chunks().any(|chunk| !chunk.valid().is_ascii())
 }
 
-/// Whether every byte makes sense as Windows-1252: it is in use there, and is
-/// no sign in the middle of a word, as letters of DOS (CP850) and of old Macs
-/// become.
+/// Whether every byte makes sense as Windows-1252: it is in use there, and
+/// stands where people write it. Letters of DOS (CP850) and of old Macs become
+/// signs within or behind words, and capitals within them.
 fn is_windows_1252(bytes: &[u8]) -> bool {
     let is_unused = |byte: &u8| matches!(byte, 0x81 | 0x8d | 0x8f | 0x90 | 0x9d);
-    let is_in_word = |three: &[u8]| {
-        matches!(three, [before, sign, behind]
-            if is_sign(*sign) && is_letter(*before) && is_letter(*behind))
-    };
-    !bytes.iter().any(is_unused) && !bytes.windows(3).any(is_in_word)
+    if bytes.iter().any(is_unused) {
+        return false;
+    }
+    let mut before = b' ';
+    let behind = bytes.iter().skip(1).copied().chain([b' ']);
+    bytes.iter().zip(behind).all(|(byte, behind)| {
+        let before = std::mem::replace(&mut before, *byte);
+        let is_capital_in_word = before.is_ascii_lowercase() && is_capital(*byte);
+        let is_sign_in_word = is_letter(before) && is_letter(behind) && is_sign(*byte);
+        let is_dash_in_word = before.is_ascii_lowercase()
+            && behind.is_ascii_lowercase()
+            && matches!(byte, 0x96 | 0x97);
+        let is_behind_word = is_letter(before) && is_never_behind_word(*byte);
+        !(is_capital_in_word || is_sign_in_word || is_dash_in_word || is_behind_word)
+    })
 }
 
 /// Whether the byte is a letter of Windows-1252.
@@ -94,27 +104,49 @@ const fn is_letter(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || byte >= 0xc0 && !matches!(byte, 0xd7 | 0xf7)
 }
 
+/// Whether the byte is a capital of Windows-1252 beyond ASCII.
+const fn is_capital(byte: u8) -> bool {
+    matches!(byte, 0x8a | 0x8c | 0x8e | 0x9f | 0xc0..=0xd6 | 0xd8..=0xde)
+}
+
 /// What does not stand between two letters. Apostrophes, accents in their
 /// place, dashes, blanks and ordinals do.
-fn is_sign(byte: u8) -> bool {
+const fn is_sign(byte: u8) -> bool {
     matches!(byte,
         0x80 | 0x82..=0x89 | 0x8b | 0x93..=0x95 | 0x98 | 0x99 | 0x9b
         | 0xa1..=0xa9 | 0xab | 0xac | 0xae | 0xaf | 0xb1..=0xb3 | 0xb5 | 0xb6 | 0xb8 | 0xb9
         | 0xbb..=0xbf | 0xd7 | 0xf7)
 }
 
-/// Whether UTF-8 was taken for Windows-1252 and converted again: `AssociaÃ§Ã£o`.
+/// What does not even end a word: low quotes, currencies, `¡` and the like.
+const fn is_never_behind_word(byte: u8) -> bool {
+    matches!(byte,
+        0x82..=0x84 | 0x86..=0x88 | 0x8b | 0xa1..=0xa6 | 0xac | 0xb5 | 0xbf)
+}
+
+/// Whether UTF-8 was taken for another encoding and converted again:
+/// `AssociaÃ§Ã£o` by Windows-1252, `Associa├º├úo` by DOS, `Associa√ß√£o` by a Mac.
 /// No word has the second character behind the first.
 fn is_converted_twice(text: &str) -> bool {
-    let is_second = |character: char| {
-        matches!(character, '\u{80}'..='\u{9f}' | '\u{a1}'..='\u{bf}')
-            || "€‚ƒ„†‡ˆ‰Š‹ŒŽ˜™š›œžŸ".contains(character)
+    let is_box = |c: char| matches!(c, '\u{2500}'..='\u{259f}' | '√');
+    let is_second = |c: char| {
+        matches!(c, '\u{80}'..='\u{9f}' | '\u{a1}'..='\u{ad}' | '\u{af}'..='\u{bf}')
+            || "€‚ƒ„†‡ˆ‰Š‹ŒŽ˜š›œžŸ".contains(c)
     };
-    let mut before = ' ';
-    text.chars().any(|character| {
-        let first = std::mem::replace(&mut before, character);
-        matches!(first, 'Ã' | 'Â') && is_second(character)
-    })
+    // They may stand behind a word, and not within it.
+    let ends_word = |c: char| "®™‘’“”•–—…".contains(c);
+    let mut characters = text.chars().peekable();
+    while let Some(first) = characters.next() {
+        let is_first = matches!(first, 'Ã' | 'Â');
+        let Some(second) = characters.peek().copied() else {
+            return is_box(first);
+        };
+        let is_within = || characters.clone().nth(1).is_some_and(char::is_alphabetic);
+        if is_box(first) || is_first && (is_second(second) || ends_word(second) && is_within()) {
+            return true;
+        }
+    }
+    false
 }
 
 /// What SQS takes: `#x9 | #xA | #xD | #x20-#xD7FF | #xE000-#xFFFD |
@@ -156,6 +188,11 @@ mod tests {
             b"Jos\x82 Ant\x93nio",
             b"Jo\x8bo da Concei\x8d\x8bo",
             b"\x81",
+            b"Jo\xc6o",
+            b"Jos\x8e Silva",
+            b"Jos\x82 Silva",
+            b"Vit\x97ria",
+            b"L\xa3cia",
             // Damaged before it came here.
             "Jo\u{fffd}o".as_bytes(),
         ] {
@@ -172,6 +209,12 @@ mod tests {
             "ANTÃ\u{94}NIO",
             "Ã‰rica",
             "Ã\u{ad}",
+            "VITÃ“RIA",
+            "ANTÃ”NIO",
+            "NUÃ‘EZ",
+            "Jo├úo",
+            "Jos├®",
+            "Jo√£o",
         ] {
             assert!(is_converted_twice(text), "{text}");
         }
@@ -183,6 +226,8 @@ mod tests {
             "Â",
             "SÃO JOSÉ",
             "nº 1",
+            "ROMÃ® Ltda",
+            "“IRMÃ”",
             "Ã ",
         ] {
             assert!(!is_converted_twice(text), "{text}");

@@ -44,6 +44,7 @@ const NAMES: [&[&str]; COLUMNS.len()] = [
     &[
         "debtamount",
         "valor",
+        "vlr",
         "valorr",
         "valoremreais",
         "valordadivida",
@@ -56,6 +57,7 @@ const NAMES: [&[&str]; COLUMNS.len()] = [
         "datadovencimento",
         "datavencimento",
         "dtvencimento",
+        "dtvencto",
     ],
     &[
         "debtid",
@@ -240,6 +242,15 @@ fn read(
     }
 }
 
+/// Where the columns stand in a record that is a header. Nearly every other
+/// record has an address, and so is none at the first look.
+pub(super) fn columns_of(record: &[u8], cells: &[Cell]) -> Option<[usize; COLUMNS.len()]> {
+    if memchr::memchr(b'@', record).is_some() || cells.len() < COLUMNS.len() {
+        return None;
+    }
+    columns(&names(record, cells)).ok()
+}
+
 fn names(record: &[u8], cells: &[Cell]) -> Vec<String> {
     let name = |cell: &Cell| shown(cell.bytes(record)).into_owned();
     cells.iter().map(name).collect()
@@ -327,15 +338,15 @@ fn first_line(text: &[u8]) -> &[u8] {
     &text[..end]
 }
 
-/// A text that a client sent, as it may be shown: cut, and escaped.
+/// A text that a client sent, as it may be shown: escaped, and cut.
 fn quoted(text: &[u8]) -> String {
     let text = shown(text);
-    let mut characters = text.chars();
+    let mut characters = text.chars().flat_map(char::escape_debug);
     let mut quoted: String = characters.by_ref().take(MAX_SHOWN).collect();
     if characters.next().is_some() {
         quoted.push('…');
     }
-    format!("{quoted:?}")
+    format!("\"{quoted}\"")
 }
 
 #[cfg(test)]
@@ -410,7 +421,7 @@ mod tests {
             "the header lacks the columns email. The first line is: \"name;governmentId;mail;debtAmount;debtDueDate;debtId\". It should be: name,governmentId,email,debtAmount,debtDueDate,debtId"
         );
         let long = format!("\u{1b}[2J{}", "x".repeat(200));
-        let shown = format!("\"\\u{{1b}}[2J{}…\"", "x".repeat(MAX_SHOWN - 4));
+        let shown = format!("\"\\u{{1b}}[2J{}…\"", "x".repeat(MAX_SHOWN - 9));
         assert!(error(&long).contains(&shown), "{}", error(&long));
         for head in ["", "\n\n", "John,1,a@b.co,1,2024-01-01,1\n", "\"open"] {
             assert!(error(head).contains("lacks the columns name"), "{head:?}");

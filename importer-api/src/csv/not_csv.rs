@@ -17,33 +17,34 @@ pub enum NotCsv {
 }
 
 impl NotCsv {
-    /// What the file that starts so is, if it is known and no CSV.
-    pub fn of(head: &[u8]) -> Option<Self> {
+    /// What the file that starts so is, where its first bytes say so: whatever
+    /// header may stand behind them.
+    pub fn by_signature(head: &[u8]) -> Option<Self> {
+        const OLE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
         let head = &head[..head.len().min(TELLING)];
         let kind = infer::get(head).map(|kind| kind.extension());
         Some(match kind {
             Some("xlsx") => Self::Workbook("an Excel workbook (.xlsx)"),
-            // The older Office formats share one container.
-            Some("xls" | "doc" | "ppt" | "msi") => Self::Workbook("an Excel workbook (.xls)"),
             Some("ods") => Self::Workbook("a LibreOffice workbook (.ods)"),
+            // The older Office formats share one container.
+            _ if head.starts_with(OLE) => Self::Workbook("an Excel workbook (.xls)"),
             Some("pdf") => Self::Other("a PDF"),
             Some("gz") => Self::Archive("a gzip file"),
             Some("zip" | "rar" | "7z" | "bz2" | "xz" | "zst" | "tar") => {
                 Self::Archive("an archive")
             }
-            Some("html") => Self::Html,
-            Some("xml") => Self::Other("an XML file"),
             Some("rtf" | "docx" | "odt") => Self::Other("a text document"),
             Some("jpg" | "png" | "gif" | "webp" | "tif" | "bmp") => Self::Other("a picture"),
-            _ => return Self::of_text(head),
+            Some("sqlite" | "parquet") => Self::Other("a database or a table of one"),
+            _ => return None,
         })
     }
 
-    fn of_text(head: &[u8]) -> Option<Self> {
-        const OLE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
+    /// What the text that starts so is, where it has no header.
+    pub fn by_text(head: &[u8]) -> Option<Self> {
         let text = head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(head);
         match text.trim_ascii_start() {
-            text if text.starts_with(OLE) => Some(Self::Workbook("an Excel workbook (.xls)")),
+            [b'P', b'A', b'R', b'1', ..] => Some(Self::Other("a table of a database (Parquet)")),
             [b'<', b'?', ..] => Some(Self::Other("an XML file")),
             [b'<', ..] => Some(Self::Html),
             [b'{' | b'[', ..] => Some(Self::Other("JSON")),
@@ -89,13 +90,17 @@ mod tests {
             (b"{\"name\":", "JSON"),
             (b"\x89PNG\r\n\x1a\n", "a picture"),
         ] {
-            let found = NotCsv::of(head)
+            let found = NotCsv::by_signature(head)
+                .or_else(|| NotCsv::by_text(head))
                 .map(|kind| kind.to_string())
                 .unwrap_or_default();
             assert!(found.contains(said), "{said}: {found}");
         }
         for head in [&b"name,governmentId"[..], b"", b"Relat\xf3rio;;"] {
-            assert_eq!(NotCsv::of(head), None);
+            assert_eq!(
+                NotCsv::by_signature(head).or_else(|| NotCsv::by_text(head)),
+                None
+            );
         }
     }
 }

@@ -67,7 +67,7 @@ impl<R: Read> RawRecords<R> {
 }
 
 /// Line ends: LF, CR LF or CR.
-fn lines_of(text: &[u8]) -> u64 {
+pub(super) fn lines_of(text: &[u8]) -> u64 {
     let is_end = |(index, byte): (usize, &u8)| match byte {
         b'\n' => true,
         b'\r' => text.get(index + 1) != Some(&b'\n'),

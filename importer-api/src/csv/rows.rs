@@ -5,6 +5,7 @@ use common::contract::{COLUMNS, Cell, InvalidReason, Layout, write_record};
 use serde::{Deserialize, Serialize};
 
 use super::decode::Decoded;
+use super::header::columns_of;
 use super::{Cutter, Place};
 
 /// A place in a file between two records.
@@ -96,6 +97,9 @@ fn body(layout: &Layout, raw: &[u8], cells: &[Cell]) -> Result<String, InvalidRe
             expected: layout.width,
         });
     }
+    if columns_of(raw, cells).is_some() {
+        return Err(InvalidReason::Header);
+    }
     let record = Decoded::of(raw)?;
     let mut fields = [const { Cow::Borrowed("") }; COLUMNS.len()];
     for (field, column) in fields.iter_mut().zip(layout.columns) {
@@ -150,6 +154,7 @@ mod tests {
         text.extend_from_slice("João,1,a@b.co,1,2024-01-19,1\n".as_bytes());
         text.extend_from_slice(b"Jo\xe3o \x80,1,a@b.co,1,2024-01-19,2\n");
         text.extend_from_slice(b"\"\"\"Z\xe9\"\"\",1,a@b.co,1,2024-01-19,3\n");
+        text.extend_from_slice(HEADER.as_bytes());
         text.extend_from_slice(b"S\xc3\xa3o S\xc3,1,a@b.co,1,2024-01-19,4\n");
         text.extend_from_slice("JosÃ©,1,a@b.co,1,2024-01-19,5\n".as_bytes());
         assert_eq!(
@@ -158,6 +163,7 @@ mod tests {
                 message("João,1,a@b.co,1,2024-01-19,1"),
                 message("João €,1,a@b.co,1,2024-01-19,2"),
                 message("\"\"\"Zé\"\"\",1,a@b.co,1,2024-01-19,3"),
+                RowBody::Invalid(InvalidReason::Header),
                 RowBody::Invalid(InvalidReason::Encoding),
                 RowBody::Invalid(InvalidReason::Encoding),
             ]
@@ -168,7 +174,7 @@ mod tests {
     fn empty_cells_at_the_end_may_be_there_or_not() {
         let header = HEADER.trim_end();
         let text = format!(
-            "{header},note,more\n{0}\n{0},\n{0},x,y\n{0},x,y,, \n{0},x,y,z\na,1,a@b.co,1,2024-01-19\n,,,,,,,\n",
+            "{header},note,more\n{0}\n{0},\n{0},x,y\n{0},,,, \n{0},x,y,\n{0},x,y,z\na,1,a@b.co,1,2024-01-19\n,,,,,,,\n",
             "a,1,a@b.co,1,2024-01-19,7"
         );
         let good = message("a,1,a@b.co,1,2024-01-19,7");
@@ -180,6 +186,7 @@ mod tests {
                 good.clone(),
                 good.clone(),
                 good,
+                bad(9),
                 bad(9),
                 bad(5)
             ]

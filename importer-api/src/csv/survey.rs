@@ -1,6 +1,8 @@
 use common::contract::Layout;
 use thiserror::Error;
 
+use super::header::columns_of;
+use super::raw::lines_of;
 use super::{Cutter, Header, HeaderError, NotCsv, Place, find_header};
 
 /// A header is looked for once that many bytes are there, or the whole file:
@@ -38,6 +40,14 @@ pub enum SurveyError {
     /// No header, or not the columns that are needed.
     #[error(transparent)]
     Header(#[from] HeaderError),
+    /// Another file stands behind it.
+    #[error(
+        "line {line} is a second header, whose columns stand in another order; split the file there"
+    )]
+    SecondHeader {
+        /// Number of the line, from 1.
+        line: u64,
+    },
     /// More data records than are taken.
     #[error("the file has more than {most} rows (MAX_ROWS); split it")]
     TooManyRows {
@@ -109,13 +119,16 @@ impl Survey {
         if is_whole && self.head.iter().all(is_nothing) {
             return Err(SurveyError::Empty);
         }
+        if let Some(kind) = NotCsv::by_signature(&self.head) {
+            return Err(SurveyError::NotCsv(kind));
+        }
         let found = find_header(&self.head, is_whole).map_err(|error| self.refusal(error))?;
         let Some(Header { layout, end }) = found else {
             return Ok(());
         };
         let place = Place {
             offset: end as u64,
-            lines: 0,
+            lines: lines_of(&self.head[..end]),
         };
         let mut counting = Counting {
             cutter: Cutter::new(layout.clone(), place),
@@ -134,7 +147,7 @@ impl Survey {
 
     /// What is wrong with a file that has no header.
     fn refusal(&self, error: HeaderError) -> SurveyError {
-        if let Some(kind) = NotCsv::of(&self.head) {
+        if let Some(kind) = NotCsv::by_text(&self.head) {
             SurveyError::NotCsv(kind)
         } else if self.head.contains(&0) {
             SurveyError::Encoding
@@ -147,8 +160,14 @@ impl Survey {
 impl Counting {
     fn count(&mut self, piece: &[u8]) -> Result<(), SurveyError> {
         self.cutter.push(piece);
-        while self.cutter.next_cut().is_some() {
-            self.surveyed.rows += 1;
+        let surveyed = &mut self.surveyed;
+        while let Some(cut) = self.cutter.next_cut() {
+            surveyed.rows += 1;
+            let header = cut.cells.ok().and_then(|cells| columns_of(cut.raw, cells));
+            if header.is_some_and(|columns| columns != surveyed.layout.columns) {
+                let line = cut.place.lines + 1;
+                return Err(SurveyError::SecondHeader { line });
+            }
         }
         if self.surveyed.rows > self.max_rows {
             let most = self.max_rows;
@@ -200,6 +219,17 @@ mod tests {
         }
         let blank_lines = format!("{HEADER}\n\n  \n");
         assert_eq!(survey(blank_lines.as_bytes(), 9), Err(SurveyError::NoData));
+    }
+
+    #[test]
+    fn a_second_header_of_another_order_is_refused() {
+        let row = "a,1,a@b.co,1,2024-01-01,1\r\n";
+        let again = format!("{HEADER}\r\n{row}{HEADER}\r\n{row}");
+        assert_eq!(survey(again.as_bytes(), 9).unwrap().rows, 3);
+        let other = "name,debtId,email,debtAmount,debtDueDate,governmentId";
+        let both = format!("\n{HEADER}\r\n\r\n{row}{other}\r\n{row}");
+        let refused = Err(SurveyError::SecondHeader { line: 5 });
+        assert_eq!(survey(both.as_bytes(), 9), refused);
     }
 
     #[test]

@@ -271,6 +271,9 @@ impl Problem {
             }
             SurveyError::Encoding => ("file-encoding", "The file's encoding is not supported"),
             SurveyError::NotCsv(_) => ("file-not-csv", "The file is not a CSV"),
+            SurveyError::SecondHeader { .. } => {
+                ("second-header", "Another file stands behind this one")
+            }
             SurveyError::TooManyRows { .. } => ("too-many-rows", "The file has too many rows"),
             SurveyError::Header(HeaderError::Missing { missing, .. })
                 if missing.len() == COLUMNS.len() =>

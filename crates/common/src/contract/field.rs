@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{CodePointMapData, CodePointSetData};
+use unicode_normalization::UnicodeNormalization;
 
 /// What programs write where they have no value, in small letters. An error
 /// of a spreadsheet is told by its form.
-const PLACEHOLDERS: [&str; 24] = [
+const PLACEHOLDERS: [&str; 29] = [
     "null",
     "(null)",
     "[null]",
@@ -32,6 +33,11 @@ const PLACEHOLDERS: [&str; 24] = [
     "nao informado",
     "não consta",
     "nao consta",
+    "isento",
+    "s/n",
+    "sem nome",
+    "sem cpf",
+    "sem cnpj",
 ];
 
 /// A text without blanks and invisible characters at both ends.
@@ -123,6 +129,25 @@ pub(super) fn is_machine_number(text: &str) -> bool {
         .is_some_and(|(whole, decimals)| is_digits(whole) && decimals == "0")
 }
 
+/// The first character for which a text looks like another one: a dash that
+/// Word made of a hyphen, the second of two blanks, a letter of full width, an
+/// accent apart from its letter, or a sign that Unicode takes for a letter.
+pub(super) fn alike(text: &str) -> Option<char> {
+    if let Some(blanks) = text.find("  ") {
+        return text[blanks..].chars().next();
+    }
+    if text.is_ascii() {
+        return None;
+    }
+    let is_alike =
+        |c: &char| matches!(c, '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{ff01}'..='\u{ff5e}');
+    let composed = text
+        .nfc()
+        .zip(text.chars())
+        .find(|(composed, c)| composed != c);
+    text.chars().find(is_alike).or(composed.map(|(_, c)| c))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +187,23 @@ mod tests {
         }
         assert_eq!(visible("Jo\u{ad}ão\n\u{202e}Zé"), "João\nZé");
         assert_eq!(visible("علی\u{200c}رضا"), "علی\u{200c}رضا");
+    }
+
+    #[test]
+    fn what_looks_like_another_text_is_known() {
+        for (text, character) in [
+            ("tw-e\u{301}", 'e'),
+            ("A\u{2011}1", '\u{2011}'),
+            ("A\u{2013}1", '\u{2013}'),
+            ("A  1", ' '),
+            ("\u{ff21}1", '\u{ff21}'),
+            ("\u{212a}1", '\u{212a}'),
+        ] {
+            assert_eq!(alike(text), Some(character), "{text}");
+        }
+        for text in ["A-1", "A 1", "Fatura-nº-1", "tw-é", "日本-1"] {
+            assert_eq!(alike(text), None, "{text}");
+        }
     }
 
     #[test]

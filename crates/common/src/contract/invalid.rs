@@ -36,7 +36,7 @@ pub enum InvalidReason {
         most: usize,
     },
     /// The record does not have the fields that it should have.
-    #[error("the record has {found} fields instead of {expected}")]
+    #[error("the record has {} fields instead of {expected}", shown(*found))]
     FieldCount {
         /// Fields of the record.
         found: usize,
@@ -45,7 +45,7 @@ pub enum InvalidReason {
     },
     /// Its quotes do not pair.
     #[error(
-        "a quote in the line is out of place: a field that begins with one must end with one, and a quote within it is doubled; only the name may hold line breaks"
+        "a quote in the line is out of place: a field that begins with one must end with one, and a quote within it is doubled; only the name and columns that are not read may hold line breaks, ten at most"
     )]
     Quotes,
     /// What the text says is not to be told from its bytes.
@@ -53,6 +53,9 @@ pub enum InvalidReason {
         "the text is damaged: it is neither UTF-8 nor Windows-1252, or was converted twice; export the file again as CSV UTF-8"
     )]
     Encoding,
+    /// The header of another file that was put behind this one.
+    #[error("the line is a header once more; the rows behind it are read")]
+    Header,
     /// What a program writes where it has no value.
     #[error("the column {column} holds a placeholder or an error of a spreadsheet, and no value")]
     Placeholder {
@@ -78,6 +81,11 @@ pub enum InvalidReason {
     /// No letter or digit in the name.
     #[error("the name is empty, or has no letter or digit")]
     NameEmpty,
+    /// An export has put backslashes into the name.
+    #[error(
+        "the name holds a backslash, which an export puts before quotes and line breaks; export it with quotes doubled instead"
+    )]
+    NameEscaped,
     /// No document.
     #[error("the government id is empty")]
     GovernmentIdEmpty,
@@ -107,6 +115,14 @@ pub enum InvalidReason {
     /// Nothing that identifies the debt.
     #[error("the debt id is empty")]
     DebtIdEmpty,
+    /// It looks like another id, and is not: it would be a second debt.
+    #[error(
+        "the debt id holds U+{:04X}, two blanks in a row, or an accent apart from its letter, and looks like another id; write it as the other files do", u32::from(*.character)
+    )]
+    DebtIdAlike {
+        /// The character that looks like another one.
+        character: char,
+    },
     /// What a program has made of what identified the debt.
     #[error(
         "the debt id is a number as a spreadsheet writes it (3,52604E+43, 17.0) or a formula; format the column as text"
@@ -141,10 +157,12 @@ impl InvalidReason {
             Self::FieldCount { .. } => "field_count",
             Self::Quotes => "quotes",
             Self::Encoding => "encoding",
+            Self::Header => "header_again",
             Self::Placeholder { .. } => "placeholder",
             Self::Invisible { .. } => "invisible_character",
             Self::TooLong { .. } => "too_long",
             Self::NameEmpty => "name_empty",
+            Self::NameEscaped => "name_escaped",
             Self::GovernmentIdEmpty => "government_id_empty",
             Self::GovernmentIdMalformed => "government_id_malformed",
             Self::GovernmentIdInvalid => "government_id_invalid",
@@ -161,10 +179,22 @@ impl InvalidReason {
             Self::DueDateOutsideWindow(_) => "due_date_outside_window",
             Self::DebtIdEmpty => "debt_id_empty",
             Self::DebtIdMalformed => "debt_id_malformed",
+            Self::DebtIdAlike { .. } => "debt_id_alike",
             Self::TooLarge => "too_large",
             Self::Characters => "characters",
             Self::Rule { code, .. } => code,
             Self::RefusedByQueue => "refused_by_queue",
         }
+    }
+}
+
+/// A number of fields in a reason. Few different ones, as the ledger keeps few
+/// reasons an import.
+fn shown(fields: usize) -> String {
+    const MOST: usize = 50;
+    if fields > MOST {
+        format!("more than {MOST}")
+    } else {
+        fields.to_string()
     }
 }

@@ -23,11 +23,14 @@ impl Layout {
 
     /// Whether a record has a cell for each of the six columns, and nothing
     /// beyond the header. Spreadsheets drop empty cells at the end of a row,
-    /// or add some.
+    /// or add some. Where a row has more than the header, all cells behind the
+    /// six columns must be empty: otherwise a delimiter within a field (`10,50`)
+    /// may have moved those behind it.
     pub fn fits(&self, record: &[u8], cells: &[Cell]) -> bool {
-        let beyond = cells.get(self.width..).unwrap_or_default();
-        self.columns.iter().all(|column| *column < cells.len())
-            && beyond.iter().all(|cell| cell.is_blank(record))
+        let needed = self.columns.iter().max().map_or(0, |last| last + 1);
+        cells.len() >= needed
+            && (cells.len() <= self.width
+                || cells[needed..].iter().all(|cell| cell.is_blank(record)))
     }
 
     /// Whether a cell of that column may hold line breaks: the name, and what

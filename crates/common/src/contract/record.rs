@@ -2,7 +2,7 @@ use boleto::{Amount, DueDate};
 use email_address::{EmailAddress, Options};
 
 use super::InvalidReason;
-use super::field::{is_invisible, is_machine_number, is_placeholder, unwrapped, visible};
+use super::field::{alike, is_invisible, is_machine_number, is_placeholder, unwrapped, visible};
 
 /// Columns of the input file, in the order of a message's fields. Header
 /// names are compared without regard to case, so `debtID` is `debtId`.
@@ -18,6 +18,9 @@ pub const COLUMNS: [&str; 6] = [
 /// Most characters of a name and of a debt's id. What is longer is not one:
 /// the text of other fields has come into it.
 const MAX_CHARACTERS: usize = 500;
+/// Most letters and digits of a document: more than any country's has, and
+/// fewer than two of Brazil's.
+const MAX_DOCUMENT: usize = 20;
 
 /// One valid debt of the input file, its fields trimmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +78,10 @@ fn check_debt_id(text: &str) -> Result<(), InvalidReason> {
     if is_machine_number(text) || text.starts_with('=') {
         return Err(InvalidReason::DebtIdMalformed);
     }
-    not_too_long(COLUMN, text)
+    if let Some(character) = alike(text) {
+        return Err(InvalidReason::DebtIdAlike { character });
+    }
+    not_too_long(COLUMN, text, MAX_CHARACTERS)
 }
 
 fn name_of(text: &str) -> Result<String, InvalidReason> {
@@ -89,7 +95,10 @@ fn name_of(text: &str) -> Result<String, InvalidReason> {
     if !name.chars().any(char::is_alphanumeric) {
         return Err(InvalidReason::NameEmpty);
     }
-    not_too_long(COLUMN, name)?;
+    if name.contains('\\') {
+        return Err(InvalidReason::NameEscaped);
+    }
+    not_too_long(COLUMN, name, MAX_CHARACTERS)?;
     Ok(name.to_owned())
 }
 
@@ -99,7 +108,9 @@ fn document_of(text: &str) -> Result<String, InvalidReason> {
     if text.is_empty() {
         return Err(InvalidReason::GovernmentIdEmpty);
     }
-    if is_placeholder(text) {
+    // A spreadsheet gives 0 for a cell that it looked up and found empty.
+    let is_nothing = |c: char| matches!(c, '0' | '.' | '-' | '/' | ' ');
+    if is_placeholder(text) || text.chars().all(is_nothing) {
         return Err(InvalidReason::Placeholder { column: COLUMN });
     }
     no_character(COLUMN, text, is_invisible)?;
@@ -114,9 +125,9 @@ fn document_of(text: &str) -> Result<String, InvalidReason> {
         return Err(InvalidReason::GovernmentIdMalformed);
     }
     let kept = text.chars().filter(char::is_ascii_alphanumeric);
-    Ok(kept
-        .map(|character| character.to_ascii_uppercase())
-        .collect())
+    let document: String = kept.map(|c| c.to_ascii_uppercase()).collect();
+    not_too_long(COLUMN, &document, MAX_DOCUMENT)?;
+    Ok(document)
 }
 
 fn check_email(text: &str) -> Result<(), InvalidReason> {
@@ -144,11 +155,10 @@ fn no_character(
     })
 }
 
-fn not_too_long(column: &'static str, text: &str) -> Result<(), InvalidReason> {
+fn not_too_long(column: &'static str, text: &str, most: usize) -> Result<(), InvalidReason> {
     // No text has more characters than bytes.
-    if text.len() <= MAX_CHARACTERS || text.chars().count() <= MAX_CHARACTERS {
+    if text.len() <= most || text.chars().count() <= most {
         return Ok(());
     }
-    let most = MAX_CHARACTERS;
     Err(InvalidReason::TooLong { column, most })
 }
