@@ -147,16 +147,16 @@ async fn whose_fault_a_refusal_is_depends_on_what_was_refused() {
             Stage::Recipient,
             "530 5.7.0 log in first",
             "deferred",
-            "it refused us",
+            "530 5.7.0 at RCPT",
         ),
         (
             Stage::Recipient,
             "554 5.7.1 <a@example.com>: Relay access denied",
             "deferred",
-            "it refused us",
+            "554 5.7.1 at RCPT",
         ),
         (Stage::Data, "451 later", "deferred", "451 at DATA"),
-        (Stage::Data, "554 no", "undeliverable", "message_refused: "),
+        (Stage::Data, "554 no", "deferred", "554 at DATA"),
         (Stage::Data, "250 what?", "deferred", "out of step"),
         (
             Stage::Message,
@@ -177,6 +177,119 @@ async fn whose_fault_a_refusal_is_depends_on_what_was_refused() {
         assert_says(client.deliver("a@example.com").await, kind, part);
         server.behave();
         assert_says(client.deliver("a@example.com").await, "delivered", "");
+    }
+}
+
+/// Replies of real providers that are about the sender, and when they come.
+const ABOUT_THE_SENDER: [(Stage, &str, &str); 13] = [
+    (
+        Stage::Message,
+        "550 5.4.5 Daily user sending limit exceeded.",
+        "550 5.4.5 at the end of the message",
+    ),
+    (
+        Stage::Data,
+        "550 5.4.5 Daily user sending limit exceeded.",
+        "550 5.4.5 at DATA",
+    ),
+    (
+        Stage::Message,
+        "554 Message rejected: Email address is not verified.",
+        "554 at the end",
+    ),
+    (
+        Stage::Message,
+        "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
+        "550 5.7.60 at the end",
+    ),
+    (
+        Stage::Message,
+        "554 5.2.0 SubmissionQuotaExceeded",
+        "554 5.2.0 at the end",
+    ),
+    (
+        Stage::Recipient,
+        "550 5.1.90 Message cannot be sent, daily recipient limit reached",
+        "550 5.1.90 at RCPT",
+    ),
+    (
+        Stage::Message,
+        "550 The from address does not match a verified sender identity",
+        "550 at the end",
+    ),
+    (
+        Stage::Message,
+        "550 5.7.0 Requested action not taken: too many emails per second",
+        "550 5.7.0 at the end",
+    ),
+    (
+        Stage::Recipient,
+        "550 sorry, too many emails (#5.7.1)",
+        "550 5.7.1 at RCPT",
+    ),
+    (
+        Stage::Recipient,
+        "553 5.7.1 <cobranca@example.com>: Sender address rejected: not owned by user mock",
+        "553 5.7.1 at RCPT",
+    ),
+    (
+        Stage::Recipient,
+        "554 5.7.1 Service unavailable; Client host [192.0.2.7] blocked using rbl.example.org",
+        "554 5.7.1 at RCPT",
+    ),
+    (
+        Stage::Recipient,
+        "554 5.7.708 Service unavailable; Client host [192.0.2.7] blocked",
+        "554 5.7.708 at RCPT",
+    ),
+    (
+        Stage::Recipient,
+        "550 5.7.1 <cobranca@example.com>: Sender address rejected: SPF check failed",
+        "550 5.7.1 at RCPT",
+    ),
+];
+
+#[tokio::test]
+async fn what_is_said_of_the_sender_is_never_final() {
+    for (stage, answer, part) in ABOUT_THE_SENDER {
+        let server = SmtpServer::start().await.unwrap();
+        let client = Client::of(&server);
+        server.misbehave(Fault::new(stage, Act::Answer(answer)));
+        assert_says(client.deliver("a@example.com").await, "deferred", part);
+        server.behave();
+        client.deliver("a@example.com").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_surely_said_of_recipient_or_message_is_final() {
+    let server = SmtpServer::start().await.unwrap();
+    let client = Client::of(&server);
+    for (stage, answer, part) in [
+        (
+            Stage::Message,
+            "552 5.3.4 Message size exceeds fixed limit",
+            "message_refused: the mail server refused the message for good: 552 5.3.4",
+        ),
+        (
+            Stage::Message,
+            "552 message too large",
+            "message_refused: the mail server refused the message for good: 552",
+        ),
+        (
+            Stage::Recipient,
+            "550 5.1.1 <a@example.com>: user unknown",
+            "mailbox_refused: the mail server refused the recipient for good: 550 5.1.1",
+        ),
+        (
+            Stage::Recipient,
+            "550 no such user here",
+            "mailbox_refused: the mail server refused the recipient for good: 550",
+        ),
+    ] {
+        server.misbehave(Fault::new(stage, Act::Answer(answer)));
+        assert_says(client.deliver("a@example.com").await, "undeliverable", part);
+        server.behave();
     }
 }
 

@@ -22,16 +22,26 @@ pub(super) enum Failure {
     Late(Duration),
 }
 
-/// The numbers of a negative answer.
+/// The numbers of a negative answer, and what little of its words matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reply {
     /// Status code (RFC 5321, section 4.2).
     code: u16,
     /// Enhanced status code (RFC 3463), where there is one.
-    enhanced: Option<[u8; 3]>,
-    /// The text says that the server does not relay: it takes us for
-    /// strangers. There is no number for that which all servers use.
-    relaying_denied: bool,
+    enhanced: Option<[u16; 3]>,
+    /// What the text is about, as far as it says so.
+    about: About,
+}
+
+/// Whom or what the words of a reply name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum About {
+    /// A recipient, and nothing else that could be meant.
+    Recipient,
+    /// The size of a message, and nothing else that could be meant.
+    Size,
+    /// Anything else.
+    Other,
 }
 
 impl Failure {
@@ -62,8 +72,8 @@ impl Reply {
     fn new(code: u16, text: &str) -> Self {
         Self {
             code,
-            enhanced: enhanced_code(code, text),
-            relaying_denied: text.split_whitespace().any(is_relaying),
+            enhanced: enhanced_code(text),
+            about: About::of(text),
         }
     }
 
@@ -77,10 +87,10 @@ impl Reply {
         self.code == 421
     }
 
-    /// Whether it is about this message, though the command was about the
-    /// sender: its size, or what it consists of (RFC 3463: x.2.3, x.3.4 and
-    /// x.6). Servers that know no enhanced codes say 552 of the size.
-    pub(super) fn names_the_message(self) -> bool {
+    /// Whether it may be about this message, though the command was about the
+    /// sender: its size, or what it consists of. Servers that know no enhanced
+    /// codes say 552 of the size, and of a quota.
+    pub(super) fn may_be_about_the_message(self) -> bool {
         match self.enhanced {
             Some([_, 2, 3] | [_, 3, 4] | [_, 6, _]) => true,
             Some(_) => false,
@@ -88,16 +98,119 @@ impl Reply {
         }
     }
 
-    /// Whether it is about us, whatever command it answered: many servers
-    /// keep what they have against a client or a sender until they hear a
-    /// recipient. Not logged in or not trusted (RFC 4954), out of step, a bad
-    /// sender (x.1.7, x.1.8), no relaying.
-    pub(super) fn names_us(self) -> bool {
-        matches!(self.code, 503 | 530 | 534 | 535 | 538)
-            || matches!(self.enhanced, Some([_, 1, 7 | 8] | [_, 7, 8 | 9 | 11]))
-            || self.relaying_denied && matches!(self.enhanced, None | Some([_, 7, _]))
+    /// Whether it refuses this message for good, whoever sends it: it is too
+    /// big (x.3.4), or what it consists of is not taken (x.6).
+    pub(super) fn refuses_the_message(self) -> bool {
+        matches!(self.enhanced, Some([5, 3, 4] | [5, 6, _])) && self.is_permanent()
+    }
+
+    /// The same of an answer to the end of the message, where 552 is of its
+    /// size if the words say so: it is of the sender's quota just as well.
+    pub(super) fn refuses_the_whole_message(self) -> bool {
+        let is_too_big = self.code == 552 && self.enhanced.is_none() && self.about == About::Size;
+        is_too_big || self.refuses_the_message()
+    }
+
+    /// Whether an answer to RCPT is surely about the recipient, for good: the
+    /// mailbox or its domain does not exist, has moved or is closed. Many
+    /// servers keep what they have against a client or a sender until they
+    /// hear a recipient, so that the command alone says nothing.
+    pub(super) fn refuses_the_recipient(self) -> bool {
+        match self.enhanced {
+            Some([5, 1, 1 | 2 | 3 | 6 | 10] | [5, 2, 1]) => self.is_permanent(),
+            Some(_) => false,
+            None => matches!(self.code, 550 | 551 | 553) && self.about == About::Recipient,
+        }
     }
 }
+
+impl About {
+    /// What the words of a text are about. Those that could be part of an
+    /// address or of a host name do not count.
+    fn of(text: &str) -> Self {
+        let (mut recipient, mut size) = (false, false);
+        for word in text.split(|c: char| c.is_whitespace() || c == '_') {
+            let word = word.trim_matches(|c: char| c.is_ascii_punctuation());
+            let word = word.to_ascii_lowercase();
+            if OTHERS.contains(&&*word) {
+                return Self::Other;
+            }
+            recipient |= RECIPIENT.contains(&&*word);
+            size |= SIZE.contains(&&*word);
+        }
+        match (recipient, size) {
+            (true, false) => Self::Recipient,
+            (false, true) => Self::Size,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Words that name a recipient.
+const RECIPIENT: [&str; 4] = ["user", "mailbox", "recipient", "unknown"];
+
+/// Words that name the size of a message.
+const SIZE: [&str; 6] = ["size", "big", "large", "larger", "length", "long"];
+
+/// Words with which servers name a sender, a client, a quota or a block list,
+/// often beside one of the others: `unknown client`, `user not authenticated`,
+/// `too many recipients`.
+const OTHERS: [&str; 54] = [
+    "sender",
+    "senders",
+    "sending",
+    "send",
+    "sent",
+    "from",
+    "originator",
+    "return-path",
+    "many",
+    "limit",
+    "limits",
+    "limited",
+    "quota",
+    "rate",
+    "daily",
+    "hourly",
+    "frequency",
+    "throttled",
+    "suspended",
+    "auth",
+    "authenticate",
+    "authenticated",
+    "authentication",
+    "authorized",
+    "authorised",
+    "login",
+    "credentials",
+    "permission",
+    "permissions",
+    "permitted",
+    "allowed",
+    "relay",
+    "relaying",
+    "spf",
+    "dkim",
+    "dmarc",
+    "policy",
+    "blocked",
+    "blacklisted",
+    "blocklisted",
+    "listed",
+    "banned",
+    "reputation",
+    "spam",
+    "client",
+    "host",
+    "helo",
+    "ehlo",
+    "ip",
+    "dns",
+    "domain",
+    "identity",
+    "full",
+    "temporarily",
+];
 
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -109,21 +222,31 @@ impl fmt::Display for Reply {
     }
 }
 
-/// The enhanced code at the start of a reply's text. Numbers that are not
-/// registered, of which a server could make thousands, are left out.
-fn enhanced_code(code: u16, text: &str) -> Option<[u8; 3]> {
-    let word = text.split_whitespace().next()?;
-    let mut numbers = word.trim_start_matches('#').split('.').map(str::parse);
-    let mut number = || numbers.next()?.ok();
-    let (class, subject, detail) = (number()?, number()?, number()?);
-    let fits = u16::from(class) == code / 100 && subject <= 7 && detail <= 99;
-    (fits && numbers.next().is_none()).then_some([class, subject, detail])
+/// The enhanced code of a reply's text: its first word, or where that is none,
+/// one that is marked with `#` anywhere, as in `no mailbox here (#5.1.1)`.
+fn enhanced_code(text: &str) -> Option<[u16; 3]> {
+    let mut words = text.split_whitespace();
+    let first = words.next()?;
+    numbers(first.trim_start_matches('#')).or_else(|| {
+        let mut marked = std::iter::once(first).chain(words).rev();
+        marked.find_map(|word| {
+            let word = word.trim_matches(|c: char| c.is_ascii_punctuation() && c != '#');
+            numbers(word.strip_prefix('#')?)
+        })
+    })
 }
 
-/// `relay` or `relaying` as a word of a sentence, not as part of a name.
-fn is_relaying(word: &str) -> bool {
-    let word = word.trim_matches(|c: char| c.is_ascii_punctuation());
-    word.eq_ignore_ascii_case("relay") || word.eq_ignore_ascii_case("relaying")
+/// Three numbers of up to three digits (RFC 3463, section 2), of which the
+/// first is a class.
+fn numbers(word: &str) -> Option<[u16; 3]> {
+    let mut parts = word.split('.').map(|part| {
+        let is_short = (1..=3).contains(&part.len());
+        let is_number = is_short && part.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| part.parse().ok()).flatten()
+    });
+    let mut number = || parts.next()?;
+    let three = [number()?, number()?, number()?];
+    (matches!(three[0], 2 | 4 | 5) && parts.next().is_none()).then_some(three)
 }
 
 #[cfg(test)]
@@ -137,10 +260,14 @@ mod tests {
             (550, "#5.1.0 Address rejected ze@example.com", "550 5.1.0"),
             (550, "ze@example.com is unknown", "550"),
             (450, "", "450"),
-            (450, "5.1.1 another class", "450"),
+            (450, "5.1.1 another class", "450 5.1.1"),
             (550, "5.1 two numbers", "550"),
             (550, "5.1.1.1 four numbers", "550"),
-            (550, "5.1.100 not registered", "550"),
+            (550, "5.7.708 not from this network", "550 5.7.708"),
+            (550, "5.1.1000 four digits", "550"),
+            (550, "3.1.1 no class", "550"),
+            (550, "sorry, too many (#5.7.1)", "550 5.7.1"),
+            (550, "sorry, see 5.7.1 of the rules", "550"),
             (550, "192.168.1.1 is blocked", "550"),
         ] {
             assert_eq!(Reply::new(code, text).to_string(), kept, "{text}");
@@ -148,23 +275,65 @@ mod tests {
     }
 
     #[test]
-    fn who_an_answer_is_about_is_told_apart() {
-        let us = |code, text| Reply::new(code, text).names_us();
-        assert!(us(530, "5.7.0 Authentication required"));
-        assert!(us(554, "5.7.1 <ze@example.com>: Relay access denied"));
-        assert!(us(550, "5.7.1 <ze@example.com>... Relaying denied"));
-        assert!(us(550, "relay not permitted"));
-        assert!(us(553, "5.1.8 sender's domain not found"));
-        assert!(!us(550, "5.1.1 no such user"));
-        assert!(!us(550, "5.1.1 the relay knows no such user"));
-        assert!(!us(550, "<relay@example.com> unknown at relay.example.com"));
-        assert!(!us(550, "5.7.1 the recipient does not want it"));
+    fn only_what_is_surely_about_the_recipient_refuses_it() {
+        for (code, text, refuses) in [
+            (550, "5.1.1 <ze@example.com> no such user", true),
+            (550, "5.1.10 a null MX", true),
+            (550, "5.1.6 it has moved", true),
+            (554, "5.2.1 closed", true),
+            (550, "sorry, no mailbox here by that name. (#5.1.1)", true),
+            (550, "User unknown", true),
+            (551, "no such mailbox", true),
+            (
+                553,
+                "<relay@example.com> unknown at relay.example.com",
+                true,
+            ),
+            (550, "<from@example.com>: no such user", true),
+            (550, "4.1.1 unknown, but not for good", false),
+            (450, "5.1.1 not for good", false),
+            (554, "no such user", false),
+            (550, "no", false),
+            (550, "5.1.90 daily recipient limit reached", false),
+            (550, "5.5.3 too many recipients", false),
+            (550, "5.7.1 the recipient does not want it", false),
+            (553, "5.1.8 sender's domain not found", false),
+            (
+                553,
+                "5.7.1 <a@example.com>: Sender address rejected: not owned by user",
+                false,
+            ),
+            (550, "too many recipients", false),
+            (550, "unknown client", false),
+            (550, "user is not authenticated", false),
+            (550, "relaying to an unknown recipient", false),
+            (550, "SENDER_UNKNOWN", false),
+            (530, "5.7.0 Authentication required", false),
+        ] {
+            assert_eq!(
+                Reply::new(code, text).refuses_the_recipient(),
+                refuses,
+                "{text}"
+            );
+        }
+    }
 
-        let message = |code, text| Reply::new(code, text).names_the_message();
-        assert!(message(552, "too big"));
-        assert!(message(552, "5.3.4 too big"));
-        assert!(message(550, "5.6.7 not ASCII"));
-        assert!(!message(552, "5.2.2 your mailbox is full"));
-        assert!(!message(550, "5.7.1 not your address"));
+    #[test]
+    fn only_what_is_surely_about_the_message_refuses_it() {
+        let any = |code, text| Reply::new(code, text).refuses_the_message();
+        assert!(any(552, "5.3.4 too big"));
+        assert!(any(550, "5.6.7 not ASCII"));
+        assert!(!any(552, "too big"));
+        assert!(!any(452, "4.3.4 too big now"));
+        assert!(!any(552, "5.2.2 your mailbox is full"));
+        assert!(!any(550, "5.7.1 not your address"));
+        assert!(!any(554, "5.2.0 SubmissionQuotaExceeded"));
+
+        let end = |code, text| Reply::new(code, text).refuses_the_whole_message();
+        assert!(end(552, "Message size exceeds the maximum"));
+        assert!(end(552, "5.3.4 Message size exceeds fixed limit"));
+        assert!(!end(552, "Size of all messages exceeds the daily quota"));
+        assert!(!end(552, "no"));
+        assert!(!end(554, "too big"));
     }
 }

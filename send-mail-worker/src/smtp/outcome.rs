@@ -30,13 +30,13 @@ pub enum DeliveryError {
     /// tells when it is over.
     #[error("the mail server is away: {0}")]
     Away(String),
-    /// Not now: a 4xx answer (greylisting), an answer that is about us but
-    /// came late in the dialogue, or the connection was lost in the middle.
+    /// Not now: a 4xx answer (greylisting), a 5xx answer that may be about us
+    /// but came late in the dialogue, or the connection was lost in the middle.
     /// In the last case, between the end of the message and the answer, the
     /// server may have taken it.
     #[error("the mail server defers it: {0}")]
     Deferred(String),
-    /// Never: a 5xx answer about this recipient or this message.
+    /// Never: a 5xx answer that is surely about this recipient or this message.
     #[error("it cannot be delivered: {}", .0.text)]
     Undeliverable(Reason),
 }
@@ -61,7 +61,7 @@ impl From<Stopped> for DeliveryError {
                 "address_unsupported",
                 "the mail server takes ASCII only in the local part of an address".into(),
             )),
-            (Stage::Sender { .. }, Failure::Refused(reply)) if reply.names_the_message() => {
+            (Stage::Sender { .. }, Failure::Refused(reply)) if reply.may_be_about_the_message() => {
                 of_reply(stage, reply)
             }
             // It may be what was said for this message: others may pass.
@@ -77,20 +77,23 @@ impl From<Stopped> for DeliveryError {
     }
 }
 
+/// Final only where the reply is surely about the recipient or the message:
+/// what a server has against a sender ends, and nobody would take the e-mails
+/// up again that were given up meanwhile.
 fn of_reply(stage: Stage, reply: Reply) -> DeliveryError {
-    if reply.names_us() {
-        return DeliveryError::Deferred(format!("it refused us, not the recipient: {reply}"));
-    }
-    if !reply.is_permanent() {
-        return DeliveryError::Deferred(format!("{reply} at {stage}"));
-    }
-    DeliveryError::Undeliverable(if stage == Stage::Recipient {
-        let text = format!("the mail server refused the recipient for good: {reply}");
-        reason("mailbox_refused", text)
-    } else {
+    let refuses_the_message = match stage {
+        Stage::Message => reply.refuses_the_whole_message(),
+        _ => reply.refuses_the_message(),
+    };
+    if refuses_the_message {
         let text = format!("the mail server refused the message for good: {reply}");
-        reason("message_refused", text)
-    })
+        return DeliveryError::Undeliverable(reason("message_refused", text));
+    }
+    if stage == Stage::Recipient && reply.refuses_the_recipient() {
+        let text = format!("the mail server refused the recipient for good: {reply}");
+        return DeliveryError::Undeliverable(reason("mailbox_refused", text));
+    }
+    DeliveryError::Deferred(format!("{reply} at {stage}"))
 }
 
 fn reason(code: &'static str, text: String) -> Reason {
