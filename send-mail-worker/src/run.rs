@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::pace::Pace;
 use crate::patience::Patience;
-use crate::transport::{LogTransport, SmtpTransport, Transport};
+use crate::transport::{LogTransport, SmtpTransport, Transport, TransportAway};
 use crate::worker::{VISIBILITY_TIMEOUT, Worker};
 use crate::{MailMetrics, MailTransport, Settings};
 
@@ -75,8 +75,9 @@ pub async fn run_over<T: Transport>(
         ("SQS", queue.ready_probe()),
         (
             transport.outage().name(),
-            ReadyProbe::new(&transport, |transport: Arc<T>| async move {
-                transport.ready().await.is_ok()
+            ReadyProbe::explained(&transport, |transport: Arc<T>| async move {
+                let healthy = transport.healthy().await;
+                healthy.map_err(|TransportAway(why)| Some(why))
             }),
         ),
     ])

@@ -113,6 +113,8 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             }
             open.retain(|index| verdicts[*index].is_none());
             if !open.is_empty() {
+                // One that is refused must not be the only one that is tried.
+                open.rotate_left(1);
                 // It had said that it was ready: not at once again.
                 wait(backoff.next_wait(), &self.stop).await?;
             }

@@ -226,7 +226,7 @@ async fn a_transport_that_is_away_uses_up_neither_receives_nor_patience() {
     })
     .await;
     let (status, waiting) = service.answer("/ready").await;
-    let text = r#"{"for":["mail transport"],"status":"waiting"}"#;
+    let text = r#"{"for":["mail transport"],"status":"waiting","why":{"mail transport":"told to be away"}}"#;
     assert_eq!((status, &*waiting), (503, text));
     // Nothing is claimed that cannot be sent.
     assert_eq!(end(&ledger, "debt-1").await, MailClaim::Granted);

@@ -47,6 +47,14 @@ impl Office {
 
     /// The service, which does not wait before it tries again.
     async fn start(&self) -> RunningService {
+        self.start_with(Patience {
+            waits: vec![Duration::ZERO],
+            most: 100,
+        })
+        .await
+    }
+
+    async fn start_with(&self, patience: Patience) -> RunningService {
         let port = self.server.address().port().to_string();
         let queue = &self.stack.resources().process_email_url;
         let further = [
@@ -60,10 +68,6 @@ impl Office {
         let settings = Settings::read(&environment).unwrap();
         let MailTransport::Smtp(smtp) = settings.mail.transport.clone() else {
             panic!("it is to be SMTP");
-        };
-        let patience = Patience {
-            waits: vec![Duration::ZERO],
-            most: 100,
         };
         RunningService::start(|listener, stop| {
             let transport = move |metrics: &send_mail_worker::MailMetrics| {
@@ -263,4 +267,48 @@ async fn while_the_server_is_away_nothing_is_lost_and_no_receive_is_used_up() {
     assert_eq!(office.counts().await, (3, 0));
     assert_eq!(office.message_ids()["joao@example.com"].len(), 3);
     assert_eq!(service.metric("messages_processed_errors_total").await, 0);
+}
+
+#[tokio::test]
+async fn what_a_server_has_against_the_sender_costs_no_e_mail() {
+    const MAILS: u64 = 25;
+    let office = Office::open(MAILS).await;
+    let quota = Act::Answer("550 5.4.5 <cobranca@example.org> Daily user sending limit exceeded");
+    office.server.misbehave(Fault::new(Stage::Message, quota));
+    for row in 1..=MAILS {
+        office.publish(row, &format!("c{row}@example.com")).await;
+    }
+    // Whatever was put off a second time would not come back within the test.
+    let patience = Patience {
+        waits: vec![Duration::from_secs(1), Duration::from_mins(15)],
+        most: 100,
+    };
+    let service = office.start_with(patience).await;
+    let why = "it refuses one recipient after another: 550 5.4.5 at the end of the message, \
+               … Daily user sending limit exceeded";
+    poll_until("/ready to say why", LONG, async || {
+        let ready = service.get("/ready").await;
+        ready.contains(why).then_some(())
+    })
+    .await;
+    // It is tried again, and still refuses.
+    let tried = service.metric("mail_send_duration_seconds_count").await;
+    poll_until("another try", LONG, async || {
+        let held = service.metric("mail_send_duration_seconds_count").await;
+        (held > tried).then_some(())
+    })
+    .await;
+    assert_eq!(office.counts().await, (0, 0));
+    office.server.behave();
+    poll_until("every e-mail to be sent", LONG, async || {
+        (office.counts().await == (MAILS, 0)).then_some(())
+    })
+    .await;
+    let ids = office.message_ids();
+    assert_eq!(ids.len() as u64, MAILS);
+    assert!(ids.values().all(|ids| ids.len() == 1), "{ids:?}");
+    assert_eq!(service.metric("messages_processed_errors_total").await, 0);
+    let ready = service.get("/ready").await;
+    assert!(ready.contains("\"ready\""), "{ready}");
+    office.assert_empty().await;
 }

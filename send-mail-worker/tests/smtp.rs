@@ -261,6 +261,130 @@ async fn what_is_said_of_the_sender_is_never_final() {
     }
 }
 
+/// Lets that much time pass at once.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn the_same_refusal_for_several_in_a_row_is_about_the_sender() {
+    for (stage, answer, _) in ABOUT_THE_SENDER {
+        let server = SmtpServer::start().await.unwrap();
+        let client = Client::of(&server);
+        server.misbehave(Fault::new(stage, Act::Answer(answer)));
+        for to in ["a@example.com", "b@example.com"] {
+            let (is, text) = said(client.deliver(to).await);
+            assert_eq!(is, "deferred", "{text}");
+            client.smtp.ready().await.unwrap();
+        }
+        let why = "it refuses one recipient after another: 55";
+        assert_says(client.deliver("c@example.com").await, "away", why);
+        assert!(client.smtp.healthy().await.is_err());
+        assert!(client.smtp.ready().await.is_err());
+        // Nobody else is tried meanwhile.
+        assert_says(client.deliver("d@example.com").await, "away", why);
+
+        // One at a time may try it, and is held as the others are.
+        pass(Duration::from_secs(1)).await;
+        client.smtp.ready().await.unwrap();
+        assert!(client.smtp.ready().await.is_err());
+        assert!(client.smtp.healthy().await.is_err());
+        assert_says(client.deliver("d@example.com").await, "away", why);
+        assert_eq!(server.messages().len(), 0);
+
+        server.behave();
+        assert_says(client.deliver("e@example.com").await, "away", why);
+        pass(Duration::from_secs(30)).await;
+        client.smtp.ready().await.unwrap();
+        client.deliver("d@example.com").await.unwrap();
+        client.smtp.healthy().await.unwrap();
+        for to in ["a@example.com", "b@example.com", "c@example.com"] {
+            client.deliver(to).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn while_everybody_is_refused_it_says_why_and_names_nobody() {
+    let server = SmtpServer::start().await.unwrap();
+    let client = Client::of(&server);
+    let refused = "550 5.7.1 joao at [192.0.2.7]: <joao@example.com> Quota of joao exceeded";
+    server.misbehave(Fault::new(Stage::Recipient, Act::Answer(refused)));
+    for number in 0..3 {
+        let to = format!("joao@{number}.example.com");
+        client.deliver(&to).await.unwrap_err();
+    }
+    assert_eq!(
+        client.smtp.healthy().await.unwrap_err().to_string(),
+        "it refuses one recipient after another: 550 5.7.1 at RCPT, … at … Quota of … exceeded"
+    );
+}
+
+#[tokio::test]
+async fn refusals_of_some_hold_up_nobody() {
+    let server = SmtpServer::start().await.unwrap();
+    let client = Client::of(&server);
+    let all = [
+        "a@example.com",
+        "b@example.com",
+        "c@example.com",
+        "d@example.com",
+    ];
+    let refuse = |to: &[&str], answer| {
+        server.behave();
+        for to in to {
+            server.misbehave(Fault::new(Stage::Recipient, Act::Answer(answer)).to(to));
+        }
+    };
+    // Bad addresses, however many in a row.
+    refuse(&all, "550 5.1.1 unknown");
+    for to in all {
+        assert_says(client.deliver(to).await, "undeliverable", "550 5.1.1");
+    }
+    client.smtp.healthy().await.unwrap();
+    // Greylisting, of which each recipient hears at first.
+    refuse(&all, "451 4.7.1 greylisted");
+    for to in all {
+        assert_says(client.deliver(to).await, "deferred", "451 4.7.1");
+    }
+    client.smtp.healthy().await.unwrap();
+    // The same one again and again.
+    refuse(&["a@example.com"], "550 5.7.1 not for you");
+    for _ in 0..5 {
+        assert_says(
+            client.deliver("a@example.com").await,
+            "deferred",
+            "550 5.7.1",
+        );
+    }
+    client.smtp.healthy().await.unwrap();
+    // Others in between, or other answers.
+    refuse(&all[..3], "550 5.7.1 not for you");
+    for to in ["a@example.com", "b@example.com"] {
+        assert_says(client.deliver(to).await, "deferred", "550 5.7.1");
+    }
+    client.deliver("d@example.com").await.unwrap();
+    assert_says(
+        client.deliver("c@example.com").await,
+        "deferred",
+        "550 5.7.1",
+    );
+    assert_says(
+        client.deliver("a@example.com").await,
+        "deferred",
+        "550 5.7.1",
+    );
+    refuse(&all, "550 5.7.2 not for you either");
+    assert_says(
+        client.deliver("b@example.com").await,
+        "deferred",
+        "550 5.7.2",
+    );
+    client.smtp.healthy().await.unwrap();
+}
+
 #[tokio::test]
 async fn what_is_surely_said_of_recipient_or_message_is_final() {
     let server = SmtpServer::start().await.unwrap();

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -79,6 +79,8 @@ pub struct Outage(Arc<Shared>);
 struct Shared {
     name: &'static str,
     away: watch::Sender<bool>,
+    /// It is away whatever single calls say.
+    held: AtomicBool,
     /// How many outages there were.
     outages: AtomicU64,
     /// Held by the one who tries.
@@ -104,6 +106,7 @@ impl Outage {
         Self(Arc::new(Shared {
             name,
             away: watch::Sender::new(false),
+            held: AtomicBool::new(false),
             outages: AtomicU64::new(0),
             turn: Mutex::new(Tries {
                 outage: 0,
@@ -125,6 +128,19 @@ impl Outage {
         let _ = tokio::time::timeout(HALF_OPEN_AFTER, back).await;
     }
 
+    /// Counts as away from now on, for that reason, until it is released: a
+    /// call that succeeds meanwhile does not end it.
+    pub fn hold(&self, reason: &impl fmt::Display) {
+        self.0.held.store(true, Ordering::SeqCst);
+        self.begins(reason);
+    }
+
+    /// It is back: whoever waits goes on at once.
+    pub fn release(&self) {
+        self.0.held.store(false, Ordering::SeqCst);
+        self.ends();
+    }
+
     fn begins(&self, error: &impl fmt::Display) {
         if !self.0.away.send_replace(true) {
             self.0.outages.fetch_add(1, Ordering::Relaxed);
@@ -133,6 +149,9 @@ impl Outage {
     }
 
     fn ends(&self) {
+        if self.0.held.load(Ordering::SeqCst) {
+            return;
+        }
         let ended = self
             .0
             .away
@@ -313,6 +332,18 @@ mod tests {
         outage.ends();
         outage.over().await;
         assert_eq!(waited.elapsed(), HALF_OPEN_AFTER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_held_is_away_until_it_is_released() {
+        let outage = Outage::new("test");
+        let stop = CancellationToken::new();
+        let succeeds = || ride_out(&outage, &stop, || std::future::ready(Ok::<_, Away>(())));
+        outage.hold(&"refuses");
+        succeeds().await.unwrap();
+        assert!(*outage.0.away.borrow());
+        outage.release();
+        assert!(!*outage.0.away.borrow());
     }
 
     #[tokio::test]

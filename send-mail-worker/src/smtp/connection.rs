@@ -39,7 +39,7 @@ pub(super) enum Stage {
 }
 
 /// A delivery ended before its end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Stopped {
     pub(super) stage: Stage,
     pub(super) failure: Failure,

@@ -8,6 +8,8 @@ use std::time::Duration;
 use lettre::transport::smtp::Error as SmtpError;
 use thiserror::Error;
 
+use super::words::Words;
+
 /// Why a step of a dialogue failed, without personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(super) enum Failure {
@@ -22,8 +24,9 @@ pub(super) enum Failure {
     Late(Duration),
 }
 
-/// The numbers of a negative answer, and what little of its words matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The numbers of a negative answer, and those of its words that can be of
+/// nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reply {
     /// Status code (RFC 5321, section 4.2).
     code: u16,
@@ -31,7 +34,12 @@ pub(super) struct Reply {
     enhanced: Option<[u16; 3]>,
     /// What the text is about, as far as it says so.
     about: About,
+    /// Its words, masked.
+    words: Words,
 }
+
+/// The numbers of a negative answer.
+pub(super) type Numbers = (u16, Option<[u16; 3]>);
 
 /// Whom or what the words of a reply name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,23 +82,34 @@ impl Reply {
             code,
             enhanced: enhanced_code(text),
             about: About::of(text),
+            words: Words::of(text),
         }
     }
 
+    /// Its codes, the same for all answers of a kind.
+    pub(super) fn numbers(&self) -> Numbers {
+        (self.code, self.enhanced)
+    }
+
+    /// Its words, masked.
+    pub(super) fn words(&self) -> &Words {
+        &self.words
+    }
+
     /// Whether it is for good (5xx).
-    pub(super) fn is_permanent(self) -> bool {
+    pub(super) fn is_permanent(&self) -> bool {
         self.code >= 500
     }
 
     /// Whether the server closes the connection with it (RFC 5321, 3.8).
-    pub(super) fn closes(self) -> bool {
+    pub(super) fn closes(&self) -> bool {
         self.code == 421
     }
 
     /// Whether it may be about this message, though the command was about the
     /// sender: its size, or what it consists of. Servers that know no enhanced
     /// codes say 552 of the size, and of a quota.
-    pub(super) fn may_be_about_the_message(self) -> bool {
+    pub(super) fn may_be_about_the_message(&self) -> bool {
         match self.enhanced {
             Some([_, 2, 3] | [_, 3, 4] | [_, 6, _]) => true,
             Some(_) => false,
@@ -100,13 +119,13 @@ impl Reply {
 
     /// Whether it refuses this message for good, whoever sends it: it is too
     /// big (x.3.4), or what it consists of is not taken (x.6).
-    pub(super) fn refuses_the_message(self) -> bool {
+    pub(super) fn refuses_the_message(&self) -> bool {
         matches!(self.enhanced, Some([5, 3, 4] | [5, 6, _])) && self.is_permanent()
     }
 
     /// The same of an answer to the end of the message, where 552 is of its
     /// size if the words say so: it is of the sender's quota just as well.
-    pub(super) fn refuses_the_whole_message(self) -> bool {
+    pub(super) fn refuses_the_whole_message(&self) -> bool {
         let is_too_big = self.code == 552 && self.enhanced.is_none() && self.about == About::Size;
         is_too_big || self.refuses_the_message()
     }
@@ -115,7 +134,7 @@ impl Reply {
     /// mailbox or its domain does not exist, has moved or is closed. Many
     /// servers keep what they have against a client or a sender until they
     /// hear a recipient, so that the command alone says nothing.
-    pub(super) fn refuses_the_recipient(self) -> bool {
+    pub(super) fn refuses_the_recipient(&self) -> bool {
         match self.enhanced {
             Some([5, 1, 1 | 2 | 3 | 6 | 10] | [5, 2, 1]) => self.is_permanent(),
             Some(_) => false,

@@ -13,6 +13,8 @@
 //! | `connection` | one connection, one message over it |
 //! | `failure` | what a step's failure was, without the server's words |
 //! | `outcome` | what a failure means for the message |
+//! | `refusals` | when the same refusal means the sender |
+//! | `words` | the words of a reply, masked |
 //! | `pool` | at most so many connections, idle ones kept |
 
 mod connection;
@@ -20,8 +22,10 @@ mod connector;
 mod failure;
 mod outcome;
 mod pool;
+mod refusals;
 mod settings;
 mod tls;
+mod words;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,9 +35,11 @@ use common::outage::{Dependency, Outage};
 use lettre::Address;
 use tokio::time::timeout;
 
-use connection::{Connection, Mail, Stopped};
+use connection::{Connection, Mail, Stage, Stopped};
 use connector::Connector;
+use failure::Failure;
 use pool::{Pool, Room};
+use refusals::Refusals;
 
 pub use outcome::{DeliveryError, MailServerAway};
 pub use settings::{SmtpSettings, TlsMode};
@@ -54,6 +60,7 @@ struct Shared {
     /// The server turned us away at the last message: whether it is back is
     /// to be asked, as an open connection says nothing about it.
     doubtful: AtomicBool,
+    refusals: Refusals,
 }
 
 impl Dependency for Smtp {
@@ -71,13 +78,15 @@ impl Smtp {
         let connections = settings.connections;
         let sender = settings.from.email.clone();
         let (timeout, deadline) = (settings.timeout, settings.deadline);
+        let outage = Outage::new("SMTP");
         Ok(Self(Arc::new(Shared {
             connector: Connector::new(settings)?,
             pool: Pool::new(connections),
             sender,
             timeout,
             deadline,
-            outage: Outage::new("SMTP"),
+            refusals: Refusals::new(outage.clone()),
+            outage,
             doubtful: AtomicBool::new(false),
         })))
     }
@@ -85,8 +94,21 @@ impl Smtp {
     /// Makes sure of a connection that is open, greeted and logged in. Opens
     /// one if none is idle; with one that was in use a moment ago it does
     /// nothing. After the server turned us away it asks again whether it
-    /// takes our sender.
+    /// takes our sender. While it refuses one recipient after another it is
+    /// not ready, but for one message now and then that tries it.
     pub async fn ready(&self) -> Result<(), MailServerAway> {
+        self.0.refusals.ask()?;
+        self.connected().await
+    }
+
+    /// Whether messages are taken, as far as is known: the same, and not
+    /// while it refuses one recipient after another.
+    pub async fn healthy(&self) -> Result<(), MailServerAway> {
+        self.0.refusals.none()?;
+        self.connected().await
+    }
+
+    async fn connected(&self) -> Result<(), MailServerAway> {
         let shared = &self.0;
         let room = shared.pool.room().await;
         let doubtful = shared.doubtful.load(Ordering::Relaxed);
@@ -113,6 +135,8 @@ impl Smtp {
     /// It ends within [`SmtpSettings::deadline`], whatever the server does.
     pub async fn deliver(&self, to: &Address, message: &[u8]) -> Result<(), DeliveryError> {
         let shared = &self.0;
+        // The server itself may be there: no need to ask for our sender.
+        shared.refusals.admit()?;
         let to = outcome::on_the_wire(to);
         let mail = Mail {
             from: &shared.sender,
@@ -155,12 +179,12 @@ impl Shared {
                 .as_ref()
                 .is_err_and(Stopped::is_worth_a_fresh_connection);
             if !retried {
-                return self.settle(room, pooled, result).await;
+                return self.settle(room, pooled, mail, result).await;
             }
         }
         let mut fresh = self.connector.open().await?;
         let result = fresh.send(mail).await;
-        self.settle(room, fresh, result).await
+        self.settle(room, fresh, mail, result).await
     }
 
     /// Leaves the connection to the next one.
@@ -168,10 +192,39 @@ impl Shared {
         &self,
         room: Room<'_>,
         mut connection: Connection,
+        mail: &Mail<'_>,
         result: Result<(), Stopped>,
     ) -> Result<(), DeliveryError> {
         connection.tidy_up(&result).await;
         room.put_back(connection);
-        Ok(result?)
+        match result {
+            Ok(()) => {
+                self.refusals.taken();
+                Ok(())
+            }
+            Err(stopped) => Err(self.judge(stopped, mail.to)),
+        }
+    }
+
+    /// What a failure means, in the light of those before it.
+    fn judge(&self, stopped: Stopped, to: &Address) -> DeliveryError {
+        let error = DeliveryError::from(stopped.clone());
+        let Stopped { stage, failure } = stopped;
+        let is_after_sender = matches!(stage, Stage::Recipient | Stage::Data | Stage::Message);
+        match (&error, failure) {
+            (DeliveryError::Deferred(_), Failure::Refused(reply))
+                if is_after_sender && reply.is_permanent() =>
+            {
+                match self.refusals.refused(stage, &reply, to) {
+                    Ok(()) => error,
+                    Err(away) => away.into(),
+                }
+            }
+            (DeliveryError::Away(_), _) => error,
+            _ => {
+                self.refusals.open_question();
+                error
+            }
+        }
     }
 }

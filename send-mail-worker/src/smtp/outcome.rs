@@ -62,7 +62,7 @@ impl From<Stopped> for DeliveryError {
                 "the mail server takes ASCII only in the local part of an address".into(),
             )),
             (Stage::Sender { .. }, Failure::Refused(reply)) if reply.may_be_about_the_message() => {
-                of_reply(stage, reply)
+                of_reply(stage, &reply)
             }
             // It may be what was said for this message: others may pass.
             (Stage::Sender { extended: true }, failure) => {
@@ -71,7 +71,7 @@ impl From<Stopped> for DeliveryError {
             (Stage::Sender { extended: false }, failure) => {
                 Self::Away(format!("our sender was not taken: {failure}"))
             }
-            (_, Failure::Refused(reply)) => of_reply(stage, reply),
+            (_, Failure::Refused(reply)) => of_reply(stage, &reply),
             (_, failure) => Self::Deferred(format!("lost at {stage}: {failure}")),
         }
     }
@@ -80,7 +80,7 @@ impl From<Stopped> for DeliveryError {
 /// Final only where the reply is surely about the recipient or the message:
 /// what a server has against a sender ends, and nobody would take the e-mails
 /// up again that were given up meanwhile.
-fn of_reply(stage: Stage, reply: Reply) -> DeliveryError {
+fn of_reply(stage: Stage, reply: &Reply) -> DeliveryError {
     let refuses_the_message = match stage {
         Stage::Message => reply.refuses_the_whole_message(),
         _ => reply.refuses_the_message(),

@@ -67,9 +67,15 @@ pub trait Transport: Dependency + Send + Sync + 'static {
     /// Most e-mails that are worth handling together.
     const BATCH: usize;
 
-    /// Whether it can take e-mails now. It is asked before e-mails are
-    /// claimed, as the claims would run out in an outage, and by `GET /ready`.
+    /// Whether it can take e-mails now, or is to be tried with some. It is
+    /// asked before e-mails are claimed, as the claims would run out in an
+    /// outage.
     fn ready(&self) -> impl Future<Output = Result<(), TransportAway>> + Send;
+
+    /// Whether it takes e-mails as far as is known, for `GET /ready`.
+    fn healthy(&self) -> impl Future<Output = Result<(), TransportAway>> + Send {
+        self.ready()
+    }
 
     /// Sends an e-mail for each notification, and says of each, in their
     /// order, what became of it; within [`TRANSPORT_DEADLINE`].

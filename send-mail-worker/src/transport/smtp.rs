@@ -81,6 +81,11 @@ impl<W: Write + Send + 'static> Transport for SmtpTransport<W> {
         ready.map_err(|error| TransportAway(error.to_string()))
     }
 
+    async fn healthy(&self) -> Result<(), TransportAway> {
+        let healthy = self.smtp.healthy().await;
+        healthy.map_err(|error| TransportAway(error.to_string()))
+    }
+
     async fn send(&self, letters: &[&Letter]) -> Vec<Sending> {
         let debt_ids = letters.iter().map(|letter| &*letter.notification.debt_id);
         let ids: Vec<String> = debt_ids

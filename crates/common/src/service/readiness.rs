@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
@@ -24,7 +25,10 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(10);
 /// When to ask again, in seconds.
 const RETRY_AFTER: &str = "5";
 
-type Probe = Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
+type Probe = Box<dyn Fn() -> BoxFuture<'static, Answer> + Send + Sync>;
+
+/// Whether a dependency answers, and why it does not, where that is known.
+type Answer = Result<(), Option<String>>;
 
 /// What a service cannot work without: `GET /ready` asks whether each of it
 /// answers. Cloning shares the probes and what they found.
@@ -37,8 +41,8 @@ pub struct Readiness {
 
 struct Found {
     at: Instant,
-    /// Names of what did not answer, in the order of the probes.
-    away: Vec<&'static str>,
+    /// What did not answer and why, in the order of the probes.
+    away: Vec<(&'static str, Option<String>)>,
 }
 
 impl fmt::Debug for Readiness {
@@ -74,6 +78,12 @@ impl Readiness {
     /// Names of what does not answer, at most a second old. Probes run side by
     /// side, and once for all who ask at the same time.
     pub async fn away(&self) -> Vec<&'static str> {
+        let away = self.explained().await;
+        away.into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// The same with the reasons.
+    async fn explained(&self) -> Vec<(&'static str, Option<String>)> {
         let mut found = self.found.lock().await;
         if let Some(found) = found.as_ref()
             && found.at.elapsed() < REUSED_FOR
@@ -82,12 +92,13 @@ impl Readiness {
         }
         let answers = join_all(self.probes.iter().map(|(name, probe)| async move {
             let answers = tokio::time::timeout(PROBE_TIMEOUT, probe()).await;
-            (!answers.unwrap_or(false)).then_some(*name)
+            let why = answers.unwrap_or(Err(None)).err()?;
+            Some((*name, why))
         }));
         let away: Vec<_> = answers.await.into_iter().flatten().collect();
         if let Some(gauges) = &self.gauges {
             for (name, _) in self.probes.iter() {
-                gauges.set(name, !away.contains(name));
+                gauges.set(name, !away.iter().any(|(away, _)| away == name));
             }
         }
         *found = Some(Found {
@@ -110,13 +121,21 @@ impl Readiness {
 
     /// The answer to `GET /ready`.
     pub(super) async fn answer(&self) -> Response {
-        let away = self.away().await;
+        let away = self.explained().await;
         if away.is_empty() {
             return Json(json!({"status": "ready"})).into_response();
         }
-        let waiting = Json(json!({"status": "waiting", "for": away}));
+        let names: Vec<_> = away.iter().map(|(name, _)| *name).collect();
+        let mut waiting = json!({"status": "waiting", "for": names});
+        let why = away
+            .iter()
+            .filter_map(|(name, why)| Some((*name, why.as_deref()?)));
+        let why: BTreeMap<_, _> = why.collect();
+        if !why.is_empty() {
+            waiting["why"] = json!(why);
+        }
         let headers = [(header::RETRY_AFTER, RETRY_AFTER)];
-        (StatusCode::SERVICE_UNAVAILABLE, headers, waiting).into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, headers, Json(waiting)).into_response()
     }
 }
 
@@ -135,6 +154,19 @@ impl ReadyProbe {
     where
         D: Clone + Send + Sync + 'static,
         F: Future<Output = bool> + Send + 'static,
+    {
+        Self::explained(dependency, move |dependency| {
+            let asking = ask(dependency);
+            async move { asking.await.then_some(()).ok_or(None) }
+        })
+    }
+
+    /// The same where it is known why it does not answer: the answer to
+    /// `GET /ready` says it, so it holds no personal data.
+    pub fn explained<D, F>(dependency: &D, ask: impl Fn(D) -> F + Send + Sync + 'static) -> Self
+    where
+        D: Clone + Send + Sync + 'static,
+        F: Future<Output = Result<(), Option<String>>> + Send + 'static,
     {
         let dependency = dependency.clone();
         Self(Box::new(move || ask(dependency.clone()).boxed()))
@@ -160,10 +192,11 @@ mod tests {
         let asked = Arc::new(AtomicUsize::new(0));
         let hangs = ReadyProbe::new(&(), |()| std::future::pending());
         let also_hangs = ReadyProbe::new(&(), |()| std::future::pending());
+        let explained = ReadyProbe::explained(&(), |()| async { Err(Some("it says no".into())) });
         let readiness = Readiness::of([
             ("up", probe(&asked, true)),
             ("hangs", hangs),
-            ("down", probe(&asked, false)),
+            ("down", explained),
             ("also hangs", also_hangs),
         ]);
         let started = Instant::now();
@@ -173,7 +206,11 @@ mod tests {
             PROBE_TIMEOUT,
             "they are asked side by side"
         );
-        assert_eq!(readiness.answer().await.status(), 503);
+        let answer = readiness.answer().await;
+        assert_eq!(answer.status(), 503);
+        let body = axum::body::to_bytes(answer.into_body(), 1_000).await;
+        let body: serde_json::Value = serde_json::from_slice(&body.unwrap()).unwrap();
+        assert_eq!(body["why"], json!({"down": "it says no"}));
     }
 
     #[tokio::test(start_paused = true)]
