@@ -9,7 +9,7 @@ use common::ledger::{
 };
 use common::messaging::{BatchHandler, Delivery, Verdict};
 use common::outage::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -32,7 +32,7 @@ pub const VISIBILITY_TIMEOUT: Duration = LEASE.saturating_add(Duration::from_sec
 /// then is enough for the transport.
 const LONGEST_TURN: Duration = LEASE.saturating_sub(TRANSPORT_DEADLINE);
 /// Most e-mails in hand, sent and not yet marked: as many as a process that
-/// is killed may cause to be sent again.
+/// is killed may cause to be sent again. A transport may ask for fewer.
 const IN_HAND: u32 = 32;
 
 /// Sends the e-mails of a batch through a transport.
@@ -47,6 +47,7 @@ pub struct Worker<T, L> {
     metrics: MailMetrics,
     stop: CancellationToken,
     in_hand: Semaphore,
+    most_in_hand: u32,
 }
 
 /// What a try to send an e-mail leads to.
@@ -56,7 +57,7 @@ enum Tried {
     Ended(MailEnd),
     /// The message comes again.
     Again(Verdict),
-    /// The transport is away, or the claim waited too long: it is tried again
+    /// The transport is away or busy, or the claim waited too long: it is tried again
     /// with the message in hand.
     Held,
 }
@@ -73,6 +74,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         metrics: MailMetrics,
         stop: CancellationToken,
     ) -> Self {
+        let most_in_hand = transport.at_a_time().unwrap_or(IN_HAND).clamp(1, IN_HAND);
         Self {
             transport,
             registered: RegisteredImports::new(ledger.clone()),
@@ -82,7 +84,8 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             patience,
             metrics,
             stop,
-            in_hand: Semaphore::new(IN_HAND as usize),
+            in_hand: Semaphore::new(most_in_hand as usize),
+            most_in_hand,
         }
     }
 
@@ -188,23 +191,56 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         Ok(tried.into_iter().map(verdict).collect())
     }
 
-    /// Sends mails that were claimed at that time, once there is room in hand.
-    /// Meanwhile others can be claimed. Those whose lease has become too short
-    /// for the transport are given back and held.
+    /// Sends mails that were claimed at that time, as many at a time as there
+    /// is room for in hand. Meanwhile others can be claimed. Those whose lease
+    /// has become too short for the transport are given back and held.
     async fn send_in_turn(
         &self,
         mails: &[&Mail],
         owner: Uuid,
         claimed: Instant,
     ) -> Result<Vec<Tried>, Gave> {
-        let count = u32::try_from(mails.len()).unwrap_or(IN_HAND);
-        let _in_hand = self.in_hand.acquire_many(count.min(IN_HAND)).await;
-        if claimed.elapsed() <= LONGEST_TURN {
-            return self.send(mails, owner).await;
+        let mut tried = Vec::with_capacity(mails.len());
+        let mut waiting = mails;
+        while !waiting.is_empty() {
+            let (_in_hand, room) = self.room_in_hand(waiting.len()).await;
+            let (now, later) = waiting.split_at(room);
+            if claimed.elapsed() > LONGEST_TURN {
+                let debt_ids: Vec<&str> = waiting.iter().map(|mail| mail.debt_id()).collect();
+                self.release(&debt_ids, owner).await?;
+                tried.extend(debt_ids.iter().map(|_| Tried::Held));
+                break;
+            }
+            tried.extend(self.send(now, owner).await?);
+            waiting = later;
         }
-        let debt_ids: Vec<&str> = mails.iter().map(|mail| mail.debt_id()).collect();
-        self.release(&debt_ids, owner).await?;
-        Ok(debt_ids.iter().map(|_| Tried::Held).collect())
+        Ok(tried)
+    }
+
+    /// Waits for room in hand: for all of so many mails where the transport
+    /// takes them as one, else for the first of them and as many others as
+    /// there is room for.
+    async fn room_in_hand(&self, mails: usize) -> (Option<SemaphorePermit<'_>>, usize) {
+        let most = u32::try_from(mails)
+            .unwrap_or(u32::MAX)
+            .min(self.most_in_hand);
+        let least = if self.transport.at_a_time().is_some() {
+            1
+        } else {
+            most
+        };
+        // `None` only when the semaphore is closed, which nobody does.
+        let Ok(mut permit) = self.in_hand.acquire_many(least).await else {
+            return (None, mails);
+        };
+        let mut room = least;
+        while room < most
+            && let Ok(more) = self.in_hand.try_acquire()
+        {
+            permit.merge(more);
+            room += 1;
+        }
+        (Some(permit), room as usize)
     }
 
     /// Sends mails whose claims are the owner's, and makes what became of them
@@ -218,9 +254,10 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         let sending = self.transport.send(&letters);
         let Ok(answers) = tokio::time::timeout(TRANSPORT_DEADLINE, sending).await else {
             // Nobody knows what was sent: the lease keeps others off for now.
+            let failed = mails.iter().map(|_| Tried::Again(Verdict::Failed));
             let mails = mails.len();
             warn!(mails, "The transport did not answer in time");
-            return Ok(Vec::new());
+            return Ok(failed.collect());
         };
         let away = answers.iter().find_map(|answer| match answer {
             Sending::Away(reason) => Some(reason),
@@ -289,6 +326,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
                 outcomes.away.inc();
                 return Tried::Held;
             }
+            Sending::Busy => return Tried::Held,
             Sending::Deferred(reason) => match self.patience.wait_after(put_off) {
                 Some(wait) => {
                     outcomes.put_off.inc();

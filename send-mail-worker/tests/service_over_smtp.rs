@@ -14,6 +14,7 @@ use common::service::StartError;
 use mail_parser::{MessageParser, MimeHeaders};
 use mailroom::{LONG, attributes, deleted};
 use send_mail_worker::patience::Patience;
+use send_mail_worker::smtp::SmtpSettings;
 use send_mail_worker::transport::SmtpTransport;
 use send_mail_worker::{MailTransport, Settings, run_over};
 use testkit::smtp_server::{Act, Fault, SmtpServer, Stage};
@@ -55,6 +56,14 @@ impl Office {
     }
 
     async fn start_with(&self, patience: Patience) -> RunningService {
+        self.start_changed(patience, |_| {}).await
+    }
+
+    async fn start_changed(
+        &self,
+        patience: Patience,
+        change: impl FnOnce(&mut SmtpSettings),
+    ) -> RunningService {
         let port = self.server.address().port().to_string();
         let queue = &self.stack.resources().process_email_url;
         let further = [
@@ -66,9 +75,10 @@ impl Office {
         ];
         let environment = self.stack.service_environment(queue, &further);
         let settings = Settings::read(&environment).unwrap();
-        let MailTransport::Smtp(smtp) = settings.mail.transport.clone() else {
+        let MailTransport::Smtp(mut smtp) = settings.mail.transport.clone() else {
             panic!("it is to be SMTP");
         };
+        change(&mut smtp);
         RunningService::start(|listener, stop| {
             let transport = move |metrics: &send_mail_worker::MailMetrics| {
                 SmtpTransport::new(*smtp, metrics.duration.clone())
@@ -311,4 +321,38 @@ async fn what_a_server_has_against_the_sender_costs_no_e_mail() {
     let ready = service.get("/ready").await;
     assert!(ready.contains("\"ready\""), "{ready}");
     office.assert_empty().await;
+}
+
+#[tokio::test]
+async fn who_waits_for_a_connection_is_neither_put_off_nor_held_against_the_server() {
+    const MAILS: u64 = 30;
+    let office = Office::open(MAILS).await;
+    let slow = Act::Delay(Duration::from_millis(400));
+    office.server.misbehave(Fault::new(Stage::Message, slow));
+    for row in 1..=MAILS {
+        office.publish(row, &format!("c{row}@example.com")).await;
+    }
+    // All of them take far longer than one may wait for a connection.
+    let change = |settings: &mut SmtpSettings| {
+        settings.connections = 2;
+        settings.timeout = Duration::from_millis(800);
+        settings.deadline = Duration::from_secs(2);
+        settings.room_wait = Duration::from_millis(500);
+    };
+    let service = office.start_changed(Patience::default(), change).await;
+    poll_until("every e-mail to be sent", LONG, async || {
+        let ready = service.get("/ready").await;
+        assert!(!ready.contains("SMTP"), "{ready}");
+        let (mailed, _) = office.counts().await;
+        (mailed == MAILS).then_some(())
+    })
+    .await;
+    assert_eq!(office.server.messages().len() as u64, MAILS);
+    assert!(office.server.connections() <= 2);
+    let metrics = service.get("/metrics").await;
+    for outcome in ["put_off", "away", "undeliverable"] {
+        let line =
+            format!("mail_outcomes_total{{outcome=\"{outcome}\",app=\"send-mail-worker\"}} 0");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
 }

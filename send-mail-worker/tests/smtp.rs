@@ -21,6 +21,7 @@ fn said(result: Result<(), DeliveryError>) -> (&'static str, String) {
     match result {
         Ok(()) => ("delivered", String::new()),
         Err(DeliveryError::Away(text)) => ("away", text),
+        Err(error @ DeliveryError::Busy) => ("busy", error.to_string()),
         Err(DeliveryError::Deferred(text)) => ("deferred", text),
         Err(DeliveryError::Undeliverable(reason)) => {
             ("undeliverable", format!("{}: {}", reason.code, reason.text))
@@ -648,6 +649,7 @@ async fn a_delivery_ends_in_time_whatever_it_waits_for() {
     let client = Client::changed(&server, &[("SMTP_CONNECTIONS", "1")], |settings| {
         settings.timeout = Duration::from_millis(200);
         settings.deadline = deadline;
+        settings.room_wait = deadline / 2;
     });
     // Only the end of a message is waited for beyond the timeout of an answer.
     server.misbehave(Fault::new(Stage::Message, Act::Hang).times(1));
@@ -658,10 +660,45 @@ async fn a_delivery_ends_in_time_whatever_it_waits_for() {
     );
     let took = started.elapsed();
     assert_says(hangs, "deferred", "it was not done in 0.6 s");
-    assert_says(waits, "deferred", "all connections were busy");
+    assert_says(waits, "busy", "all connections are busy");
     assert!((deadline..deadline * 10).contains(&took), "{took:?}");
     client.deliver("b@example.com").await.unwrap();
     assert_eq!(server.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn the_time_of_a_delivery_starts_when_it_has_a_connection() {
+    let server = SmtpServer::start().await.unwrap();
+    let client = Client::changed(&server, &[("SMTP_CONNECTIONS", "1")], |settings| {
+        settings.timeout = Duration::from_secs(1);
+        settings.deadline = Duration::from_secs(2);
+        settings.room_wait = Duration::from_mins(1);
+    });
+    // Four one after the other take longer than each of them may.
+    server.misbehave(Fault::new(
+        Stage::Message,
+        Act::Delay(Duration::from_millis(700)),
+    ));
+    let all = ["a", "b", "c", "d"].map(|name| format!("{name}@example.com"));
+    let sent = futures::future::join_all(all.iter().map(|to| client.deliver(to))).await;
+    assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+    assert_eq!(server.messages().len(), 4);
+}
+
+#[tokio::test]
+async fn while_deliveries_end_it_is_ready_without_a_connection_to_ask_over() {
+    let server = SmtpServer::start().await.unwrap();
+    let client = Client::with(&server, &[("SMTP_CONNECTIONS", "1")]);
+    client.deliver("a@example.com").await.unwrap();
+    server.misbehave(Fault::new(Stage::Message, Act::Hang).to("b@example.com"));
+    let hangs = tokio::spawn({
+        let client = client.clone();
+        async move { client.deliver("b@example.com").await }
+    });
+    pass(Duration::from_secs(10)).await;
+    let healthy = tokio::time::timeout(Duration::from_secs(2), client.smtp.healthy());
+    healthy.await.unwrap().unwrap();
+    hangs.abort();
 }
 
 #[tokio::test]

@@ -67,6 +67,11 @@ impl Connection {
         }
     }
 
+    /// When the server answered last.
+    pub(super) fn heard(&self) -> Instant {
+        self.heard
+    }
+
     /// For how long the server has said nothing.
     pub(super) fn silence(&self) -> Duration {
         self.heard.elapsed()

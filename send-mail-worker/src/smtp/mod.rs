@@ -27,13 +27,13 @@ mod settings;
 mod tls;
 mod words;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::outage::{Dependency, Outage};
 use lettre::Address;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use connection::{Connection, Mail, Stage, Stopped};
 use connector::Connector;
@@ -45,6 +45,12 @@ pub use outcome::{DeliveryError, MailServerAway};
 pub use settings::{SmtpSettings, TlsMode};
 pub use tls::SmtpSetupError;
 
+/// For how long an answer to a delivery says that the server is there, while
+/// others are under way; as long as a slow one may take.
+const LATELY: Duration = Duration::from_secs(30);
+/// The same while there is room to ask.
+const JUST_NOW: Duration = Duration::from_secs(1);
+
 /// A mail server that takes our messages. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Smtp(Arc<Shared>);
@@ -54,8 +60,11 @@ struct Shared {
     connector: Connector,
     pool: Pool,
     sender: Address,
-    timeout: Duration,
+    connections: u32,
     deadline: Duration,
+    room_wait: Duration,
+    /// When the server answered last, as far as deliveries know.
+    heard: Mutex<Option<Instant>>,
     outage: Outage,
     /// The server turned us away at the last message: whether it is back is
     /// to be asked, as an open connection says nothing about it.
@@ -77,18 +86,25 @@ impl Smtp {
     pub fn new(settings: SmtpSettings) -> Result<Self, SmtpSetupError> {
         let connections = settings.connections;
         let sender = settings.from.email.clone();
-        let (timeout, deadline) = (settings.timeout, settings.deadline);
+        let (deadline, room_wait) = (settings.deadline, settings.room_wait);
         let outage = Outage::new("SMTP");
         Ok(Self(Arc::new(Shared {
             connector: Connector::new(settings)?,
             pool: Pool::new(connections),
             sender,
-            timeout,
+            connections,
             deadline,
+            room_wait,
+            heard: Mutex::default(),
             refusals: Refusals::new(outage.clone()),
             outage,
             doubtful: AtomicBool::new(false),
         })))
+    }
+
+    /// Most connections at a time, hence messages.
+    pub fn connections(&self) -> u32 {
+        self.0.connections
     }
 
     /// Makes sure of a connection that is open, greeted and logged in. Opens
@@ -110,8 +126,12 @@ impl Smtp {
 
     async fn connected(&self) -> Result<(), MailServerAway> {
         let shared = &self.0;
-        let room = shared.pool.room().await;
         let doubtful = shared.doubtful.load(Ordering::Relaxed);
+        // Deliveries tell, and need each connection more than a look does.
+        if !doubtful && shared.was_heard_lately() {
+            return Ok(());
+        }
+        let room = shared.pool.room().await;
         while let Some(mut idle) = shared.pool.idle().await {
             match shared.probe(&mut idle, doubtful).await {
                 Ok(()) => {
@@ -132,9 +152,14 @@ impl Smtp {
     /// Delivers a message, in the form of RFC 5322 with CRLF line ends, to
     /// one recipient. When it returns `Ok` the server has taken it over.
     ///
-    /// It ends within [`SmtpSettings::deadline`], whatever the server does.
+    /// It ends within [`SmtpSettings::deadline`] from when there is a
+    /// connection for it, whatever the server does. The wait before that has a
+    /// limit of its own, [`SmtpSettings::room_wait`].
     pub async fn deliver(&self, to: &Address, message: &[u8]) -> Result<(), DeliveryError> {
         let shared = &self.0;
+        let Ok(room) = timeout(shared.room_wait, shared.pool.room()).await else {
+            return Err(DeliveryError::Busy);
+        };
         // The server itself may be there: no need to ask for our sender.
         shared.refusals.admit()?;
         let to = outcome::on_the_wire(to);
@@ -143,7 +168,7 @@ impl Smtp {
             to: &to,
             message,
         };
-        let delivered = timeout(shared.deadline, shared.deliver(&mail)).await;
+        let delivered = timeout(shared.deadline, shared.deliver(room, &mail)).await;
         let result = delivered.unwrap_or_else(|_| {
             let seconds = shared.deadline.as_secs_f64();
             Err(DeliveryError::Deferred(format!(
@@ -167,13 +192,9 @@ impl Shared {
         Ok(())
     }
 
-    async fn deliver(&self, mail: &Mail<'_>) -> Result<(), DeliveryError> {
-        // What waits for longer would not have the time that an answer may take.
-        let longest_wait = self.deadline.saturating_sub(self.timeout);
-        let Ok(room) = timeout(longest_wait, self.pool.room()).await else {
-            return Err(DeliveryError::Deferred("all connections were busy".into()));
-        };
+    async fn deliver(&self, room: Room<'_>, mail: &Mail<'_>) -> Result<(), DeliveryError> {
         if let Some(mut pooled) = self.pool.idle().await {
+            self.was_heard(pooled.heard());
             let result = pooled.send(mail).await;
             let retried = result
                 .as_ref()
@@ -183,6 +204,7 @@ impl Shared {
             }
         }
         let mut fresh = self.connector.open().await?;
+        self.was_heard(fresh.heard());
         let result = fresh.send(mail).await;
         self.settle(room, fresh, mail, result).await
     }
@@ -195,6 +217,12 @@ impl Shared {
         mail: &Mail<'_>,
         result: Result<(), Stopped>,
     ) -> Result<(), DeliveryError> {
+        if !result
+            .as_ref()
+            .is_err_and(|stopped| stopped.failure.is_gone())
+        {
+            self.was_heard(Instant::now());
+        }
         connection.tidy_up(&result).await;
         room.put_back(connection);
         match result {
@@ -204,6 +232,26 @@ impl Shared {
             }
             Err(stopped) => Err(self.judge(stopped, mail.to)),
         }
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn was_heard(&self, at: Instant) {
+        let mut heard = self.heard();
+        *heard = (*heard).max(Some(at));
+    }
+
+    /// Whether deliveries say that the server is there: it answered one a
+    /// moment ago, or lately and all connections are in use.
+    fn was_heard_lately(&self) -> bool {
+        let longest = if self.pool.is_full() {
+            LATELY
+        } else {
+            JUST_NOW
+        };
+        (*self.heard()).is_some_and(|heard| heard.elapsed() < longest)
     }
 
     /// What a failure means, in the light of those before it.

@@ -30,6 +30,9 @@ pub enum DeliveryError {
     /// tells when it is over.
     #[error("the mail server is away: {0}")]
     Away(String),
+    /// No connection has become free: nothing was sent, and nothing is wrong.
+    #[error("all connections are busy")]
+    Busy,
     /// Not now: a 4xx answer (greylisting), a 5xx answer that may be about us
     /// but came late in the dialogue, or the connection was lost in the middle.
     /// In the last case, between the end of the message and the answer, the

@@ -43,6 +43,11 @@ impl Pool {
         }
     }
 
+    /// Whether there is no room now.
+    pub(super) fn is_full(&self) -> bool {
+        self.room.available_permits() == 0
+    }
+
     /// A connection that is there as far as anybody knows.
     pub(super) async fn idle(&self) -> Option<Connection> {
         loop {

@@ -17,6 +17,9 @@ use super::outcome::on_the_wire;
 /// Longest time of a delivery: well within the lease of an e-mail, so that nobody
 /// else sends it meanwhile.
 const DEADLINE: Duration = Duration::from_secs(25);
+/// Longest wait for a connection to be free. Together they are less than a
+/// transport may take.
+const ROOM_WAIT: Duration = Duration::from_secs(4);
 
 /// Settings of SMTP; the variables are in `docs/SETTINGS.md`.
 #[derive(Clone, Debug)]
@@ -34,8 +37,10 @@ pub struct SmtpSettings {
     /// Longest wait for an open connection that is logged in, and for each
     /// answer before the message is sent.
     pub timeout: Duration,
-    /// Longest time of a whole delivery.
+    /// Longest time of a whole delivery, from when it may use a connection.
     pub deadline: Duration,
+    /// Longest wait before that.
+    pub room_wait: Duration,
     /// Most connections at a time.
     pub connections: u32,
     /// Who sends: the `From` of the e-mails, and the sender on the envelope,
@@ -98,6 +103,7 @@ impl SmtpSettings {
             login: login(env, tls, &host)?,
             timeout: env.seconds("SMTP_TIMEOUT", 10.0, 0.01, 20.0)?,
             deadline: DEADLINE,
+            room_wait: ROOM_WAIT,
             connections: env.number("SMTP_CONNECTIONS", 16, 1, 32)?,
             from,
             reply_to: mailbox(env, "MAIL_REPLY_TO")?,

@@ -49,6 +49,9 @@ pub enum Sending {
     /// takes, so an e-mail that is itself the cause must be
     /// [`Sending::Deferred`].
     Away(String),
+    /// It was not sent, as there was no room for it yet: nothing is wrong, and
+    /// it is sent when there is.
+    Busy,
 }
 
 /// The transport as a whole cannot take e-mails now.
@@ -66,6 +69,12 @@ impl Transient for TransportAway {
 pub trait Transport: Dependency + Send + Sync + 'static {
     /// Most e-mails that are worth handling together.
     const BATCH: usize;
+
+    /// Most e-mails that it sends at a time, each on its own; `None` where a
+    /// batch leaves as one.
+    fn at_a_time(&self) -> Option<u32> {
+        None
+    }
 
     /// Whether it can take e-mails now, or is to be tried with some. It is
     /// asked before e-mails are claimed, as the claims would run out in an

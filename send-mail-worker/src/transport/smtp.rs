@@ -62,6 +62,7 @@ impl<W: Write> SmtpTransport<W> {
             Err(DeliveryError::Deferred(reason)) => Sending::Deferred(reason),
             Err(DeliveryError::Undeliverable(reason)) => Sending::Undeliverable(reason),
             Err(DeliveryError::Away(reason)) => Sending::Away(reason),
+            Err(DeliveryError::Busy) => Sending::Busy,
         }
     }
 }
@@ -75,6 +76,10 @@ impl<W> Dependency for SmtpTransport<W> {
 impl<W: Write + Send + 'static> Transport for SmtpTransport<W> {
     /// Each e-mail takes a while, and a batch as long as its slowest.
     const BATCH: usize = 10;
+
+    fn at_a_time(&self) -> Option<u32> {
+        Some(self.smtp.connections())
+    }
 
     async fn ready(&self) -> Result<(), TransportAway> {
         let ready = self.smtp.ready().await;

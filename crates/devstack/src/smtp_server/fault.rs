@@ -1,4 +1,7 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 /// A moment of a dialogue at which something can go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub enum Act {
     KeepAndHangUp,
     /// Never answers. A message is not kept.
     Hang,
+    /// Does what it should, after that time.
+    Delay(Duration),
 }
 
 /// Something that a server does wrong.

@@ -3,6 +3,7 @@ use std::{future, io, mem, sync::atomic::Ordering};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time;
 use tokio_util::codec::Framed;
 
 use super::{
@@ -80,7 +81,7 @@ impl<'a> Session<'a> {
     {
         while let Some(Frame::Line(said)) = line.next().await.transpose()? {
             let command = Command::parse(&said);
-            if let Some(act) = self.fault(&command) {
+            if let Some(act) = self.due(&command).await {
                 match misbehave(act, &mut line).await? {
                     Flow::GoesOn => continue,
                     Flow::Ends => return Ok(None),
@@ -107,6 +108,17 @@ impl<'a> Session<'a> {
         };
         let faults = &self.shared.faults;
         faults.due(command.stage()?, recipient.map(String::as_str))
+    }
+
+    /// The same; one that only delays is over when this returns.
+    async fn due(&self, command: &Command) -> Option<Act> {
+        match self.fault(command) {
+            Some(Act::Delay(time)) => {
+                time::sleep(time).await;
+                None
+            }
+            act => act,
+        }
     }
 
     async fn obey<S>(&mut self, command: Command, line: &mut Line<S>) -> io::Result<Flow>
@@ -174,7 +186,12 @@ impl<'a> Session<'a> {
             data,
         };
         let recipient = message.to.last().map(String::as_str);
-        match self.shared.faults.due(Stage::Message, recipient) {
+        let mut fault = self.shared.faults.due(Stage::Message, recipient);
+        if let Some(Act::Delay(time)) = fault {
+            time::sleep(time).await;
+            fault = None;
+        }
+        match fault {
             Some(Act::KeepAndHangUp) => {
                 self.shared.inbox.take(message).await?;
                 Ok(Flow::Ends)
@@ -260,6 +277,10 @@ where
         }
         Act::HangUp | Act::KeepAndHangUp => Ok(Flow::Ends),
         Act::Hang => future::pending().await,
+        Act::Delay(time) => {
+            time::sleep(time).await;
+            Ok(Flow::GoesOn)
+        }
     }
 }
 
