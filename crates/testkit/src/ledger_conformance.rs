@@ -77,6 +77,7 @@ macro_rules! ledger_conformance {
                 an_unknown_import_has_nothing
                 rows_beyond_an_import_are_not_registered
                 sending_is_recorded_with_the_time_of_its_first_end
+                an_import_that_waits_for_its_turn_is_known_to_wait
                 a_failed_import_is_over_once_what_was_sent_is_settled
                 a_cancel_is_told_to_the_sender_and_keeps_its_first_time
                 a_look_moves_the_progress_only_when_a_figure_moved

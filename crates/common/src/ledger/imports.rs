@@ -81,7 +81,8 @@ pub enum ImportState {
     Completed,
     /// Every row is at its end; some were invalid or undeliverable.
     CompletedWithErrors,
-    /// Not at its end, and without progress for [`STALLED_AFTER`].
+    /// Not at its end, and without progress for [`STALLED_AFTER`] in which it
+    /// did not wait for its turn to be sent.
     Stalled,
     /// Somebody cancelled it. Rows that were sent before are settled.
     Cancelled,
@@ -128,6 +129,8 @@ pub struct ImportStatus {
     pub failure: Option<String>,
     /// When its figures last moved.
     pub progressed_at: Timestamp,
+    /// When its importer last said that it waits for its turn to be sent.
+    pub waited_at: Option<Timestamp>,
     /// When it was first seen at its end.
     pub finished_at: Option<Timestamp>,
     /// Its rows by what became of them.
@@ -150,7 +153,7 @@ impl ImportStatus {
                 ImportState::CompletedWithErrors
             };
         }
-        let still = now.duration_since(self.progressed_at);
+        let still = now.duration_since(self.still_since());
         if still.unsigned_abs() >= STALLED_AFTER && still.is_positive() {
             ImportState::Stalled
         } else if self.sent_at.is_some() {
@@ -160,6 +163,14 @@ impl ImportStatus {
         } else {
             ImportState::Received
         }
+    }
+
+    /// Since when its figures have not moved though nothing held it up. One
+    /// that waits for its turn is not still.
+    pub fn still_since(&self) -> Timestamp {
+        self.waited_at
+            .max(Some(self.progressed_at))
+            .unwrap_or(self.progressed_at)
     }
 
     /// Whether nothing more is going to happen to it.
@@ -204,6 +215,13 @@ pub trait ImportLedger: Dependency + Send + Sync {
         sent: u64,
         sent_at: Option<Timestamp>,
     ) -> impl Future<Output = Result<bool, LedgerError>> + Send;
+
+    /// Records that imports wait for their turn to be sent.
+    fn record_waiting(
+        &self,
+        import_ids: &[Uuid],
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// Records that an import cannot be sent to its end, and since when.
     fn record_failure(
@@ -290,6 +308,7 @@ mod tests {
             cancelled_at: None,
             failure: None,
             progressed_at: at(1),
+            waited_at: None,
             finished_at: None,
             counts,
         }
@@ -348,6 +367,27 @@ mod tests {
         assert_eq!(status.state(at(601)), ImportState::Stalled);
         // A clock that runs behind is no progress of ten minutes.
         assert_eq!(status.state(at(-10_000)), ImportState::Processing);
+    }
+
+    #[test]
+    fn an_import_that_waits_for_its_turn_is_not_stalled() {
+        let waiting = ImportStatus {
+            sent: 0,
+            sent_at: None,
+            waited_at: Some(at(6_000)),
+            ..status(OutcomeCounts {
+                rows: 10,
+                ..OutcomeCounts::default()
+            })
+        };
+        assert_eq!(waiting.state(at(6_599)), ImportState::Received);
+        // Whoever had it is gone.
+        assert_eq!(waiting.state(at(6_600)), ImportState::Stalled);
+        let moved = ImportStatus {
+            progressed_at: at(7_000),
+            ..waiting
+        };
+        assert_eq!(moved.still_since(), at(7_000));
     }
 
     #[test]

@@ -63,6 +63,7 @@ pub async fn an_import_is_known_as_it_was_registered<L: Ledger>(ledger: &L) {
             cancelled_at: None,
             failure: None,
             progressed_at: import.accepted_at,
+            waited_at: None,
             finished_at: None,
             counts: OutcomeCounts {
                 rows: import.rows,
@@ -142,6 +143,26 @@ pub async fn sending_is_recorded_with_the_time_of_its_first_end<L: Ledger>(ledge
         let status = status(ledger, import).await;
         assert_eq!((status.sent, status.sent_at), (sent, kept));
     }
+}
+
+/// Of each the last time stands; it is no progress.
+pub async fn an_import_that_waits_for_its_turn_is_known_to_wait<L: Ledger>(ledger: &L) {
+    let imports = [
+        registered(ledger, 1, 10).await,
+        registered(ledger, 2, 10).await,
+        registered(ledger, 3, 10).await,
+    ];
+    let before = observe(ledger, imports[0], 5).await;
+    ledger.record_waiting(&imports[..2], at(7)).await.unwrap();
+    ledger.record_waiting(&imports[..1], at(9)).await.unwrap();
+    ledger.record_waiting(&[], at(11)).await.unwrap();
+    let expected = ImportStatus {
+        waited_at: Some(at(9)),
+        ..before
+    };
+    assert_eq!(observe(ledger, imports[0], 12).await, expected);
+    assert_eq!(status(ledger, imports[1]).await.waited_at, Some(at(7)));
+    assert_eq!(status(ledger, imports[2]).await.waited_at, None);
 }
 
 /// What was not sent by then never is; the rest is still settled.

@@ -27,6 +27,7 @@ impl Import {
             sent_at: None,
             cancelled_at: None,
             failure: None,
+            waited_at: None,
             finished_at: None,
             counts: OutcomeCounts::default(),
         };
@@ -139,6 +140,17 @@ impl ImportLedger for MemoryLedger {
             status.sent = sent;
             status.sent_at = status.sent_at.or(sent_at);
             status.cancelled_at.is_some()
+        })
+        .await
+    }
+
+    async fn record_waiting(&self, import_ids: &[Uuid], now: Timestamp) -> Result<(), LedgerError> {
+        self.call(|state| {
+            for import_id in import_ids {
+                if let Some(import) = state.imports.get_mut(import_id) {
+                    import.status.waited_at = Some(now);
+                }
+            }
         })
         .await
     }

@@ -23,6 +23,7 @@ const SENT_AT: &str = "sent_at";
 const CANCELLED_AT: &str = "cancelled_at";
 const FAILURE: &str = "failure";
 const FINISHED_AT: &str = "finished_at";
+const WAITED_AT: &str = "waited_at";
 /// The figures when they were last looked at, and when they last moved.
 const PROGRESS: &str = "progress";
 const PROGRESSED_AT: &str = "progressed_at";
@@ -87,6 +88,18 @@ impl ImportLedger for RedisLedger {
         pipe.hexists(&key, CANCELLED_AT);
         let (cancelled,): (bool,) = pipe.query_async(&mut self.connection.clone()).await?;
         Ok(cancelled)
+    }
+
+    async fn record_waiting(&self, import_ids: &[Uuid], now: Timestamp) -> Result<(), LedgerError> {
+        if import_ids.is_empty() {
+            return Ok(());
+        }
+        let mut pipe = redis::pipe();
+        for import_id in import_ids {
+            let key = keys::import(*import_id);
+            pipe.hset(key, WAITED_AT, now.as_millisecond()).ignore();
+        }
+        Ok(pipe.exec_async(&mut self.connection.clone()).await?)
     }
 
     async fn record_failure(
@@ -328,6 +341,7 @@ fn read(import_id: Uuid, info: &HashMap<String, String>) -> Option<ImportStatus>
         cancelled_at: time(CANCELLED_AT),
         failure: text(FAILURE),
         progressed_at: time(PROGRESSED_AT).unwrap_or(accepted_at),
+        waited_at: time(WAITED_AT),
         finished_at: time(FINISHED_AT),
         counts: OutcomeCounts::default(),
     })
