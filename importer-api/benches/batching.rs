@@ -10,7 +10,7 @@ use std::hint::black_box;
 use common::contract::names::MAX_BATCH_ENTRIES;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use importer_api::csv::Survey;
-use importer_api::import::{BatchSize, read_batches};
+use importer_api::import::{BatchSize, Batches};
 use importer_api::spool::{Manifest, Received, Spool};
 use tokio::runtime::Builder;
 
@@ -35,10 +35,10 @@ fn accepted(spool: &Spool) -> Manifest {
 /// Reads all batches, and gives how many rows there are.
 async fn read(spool: Spool, manifest: Manifest, size: BatchSize) -> u64 {
     let start = manifest.start();
-    let mut batches = read_batches(spool, manifest, start, size);
+    let mut batches = Batches::read(spool, manifest, start, size);
     let mut behind = start;
-    while let Some(batch) = batches.recv().await {
-        (_, behind) = black_box(batch.unwrap());
+    while let Some(batch) = batches.next().await.unwrap() {
+        (_, behind) = black_box(batch);
     }
     behind.rows
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use common::ledger::{KeyedUpload, Ledger, LedgerError, LedgerSlot, NewImport};
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::blocking::blocking;
+use crate::import::Waiting;
 use crate::intake::IntakeError;
 use crate::spool::{Manifest, Received, Spool, Upload};
 
@@ -57,7 +57,7 @@ pub struct Acceptance<L> {
     /// Knows the keys and the imports.
     pub ledger: LedgerSlot<L>,
     /// Takes the imports that are to be sent.
-    pub accepted: mpsc::UnboundedSender<Manifest>,
+    pub waiting: Waiting,
 }
 
 impl<L: Ledger> Acceptance<L> {
@@ -82,16 +82,18 @@ impl<L: Ledger> Acceptance<L> {
         {
             return replayed(&earlier, &sha256, rows);
         }
-        self.register(&manifest).await;
+        let is_known = self.register(&manifest).await;
         info!(import_id = %manifest.import_id, rows, bytes = manifest.size, "File accepted");
         let accepted = AcceptedImport {
             import_id: manifest.import_id,
             rows,
             replayed: false,
         };
-        // The importer is gone only while the process stops; it goes on with
-        // the import at the next start.
-        let _ = self.accepted.send(manifest);
+        if is_known {
+            self.waiting.add(manifest.import_id);
+        } else {
+            self.waiting.add_unknown([manifest.import_id]);
+        }
         Ok(accepted)
     }
 
@@ -123,16 +125,18 @@ impl<L: Ledger> Acceptance<L> {
         Ok(Some(standing))
     }
 
-    async fn register(&self, manifest: &Manifest) {
+    /// Gives whether the ledger knows the import now.
+    async fn register(&self, manifest: &Manifest) -> bool {
         let Some(ledger) = self.ledger.get() else {
-            return;
+            return false;
         };
         let import = NewImport::from(manifest);
         match timeout(REGISTER_TIMEOUT, ledger.register_import(&import)).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => return true,
             Ok(Err(error)) => debug!(%error, "The import is made known later"),
             Err(_) => debug!("The import is made known later"),
         }
+        false
     }
 }
 
@@ -181,11 +185,10 @@ mod tests {
     async fn a_key_never_stands_for_a_file_that_is_gone() {
         for seed in 0..300 {
             let dir = tempfile::tempdir().unwrap();
-            let (accepted, _imports) = mpsc::unbounded_channel();
             let acceptance = Acceptance {
                 spool: Spool::open(dir.path()).unwrap(),
                 ledger: LedgerSlot::default(),
-                accepted,
+                waiting: Waiting::default(),
             };
             let ledger = MemoryLedger::default().with_faults(FaultPlan::new(seed));
             acceptance.ledger.put(&ledger);

@@ -1,5 +1,5 @@
-//! An upload → surveyed, on disk, synced. The file work is done on a thread
-//! of its own, so that the runtime's thread never waits for the disk.
+//! An upload → surveyed, on disk, synced. The file work is done on other
+//! threads, so that the runtime's thread never waits for the disk.
 
 use std::io;
 
@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use common::ledger::Ledger;
 
 use crate::acceptance::{Acceptance, AcceptedImport, IdempotencyKey};
+use crate::blocking::blocking;
 use crate::csv::{Conversion, Survey, SurveyError, Surveyed};
 use crate::spool::{Received, Spool, Upload};
 
@@ -51,7 +52,7 @@ impl Intake {
     /// Begins an upload of a file of that many data records at most.
     pub fn begin(spool: Spool, max_rows: u64) -> Self {
         let (pieces, incoming) = mpsc::channel(PIECES_WAITING);
-        let stored = tokio::task::spawn_blocking(move || store(&spool, max_rows, incoming));
+        let stored = tokio::spawn(store(spool, max_rows, incoming));
         Self { pieces, stored }
     }
 
@@ -84,27 +85,67 @@ impl Intake {
     }
 }
 
-fn store(
-    spool: &Spool,
+/// What has come in of an upload.
+#[derive(Debug)]
+struct Storing {
+    upload: Upload,
+    conversion: Conversion,
+    survey: Survey,
+}
+
+/// An upload after some of its pieces.
+enum Stored {
+    Part(Box<Storing>),
+    Whole(Box<(Upload, Surveyed)>),
+}
+
+impl Storing {
+    fn begin(spool: &Spool, max_rows: u64) -> io::Result<Box<Self>> {
+        Ok(Box::new(Self {
+            upload: spool.begin()?,
+            conversion: Conversion::default(),
+            survey: Survey::new(max_rows),
+        }))
+    }
+
+    /// Adds pieces. Where that fails nothing is left of the upload.
+    fn add(mut self: Box<Self>, pieces: Vec<Piece>) -> Result<Stored, IntakeError> {
+        for piece in pieces {
+            let Some(data) = piece else {
+                let text = self.conversion.end();
+                self.survey.look(&text)?;
+                self.upload.write(&[], &text)?;
+                let whole = (self.upload, self.survey.finish()?);
+                return Ok(Stored::Whole(Box::new(whole)));
+            };
+            let text = self.conversion.convert(&data);
+            self.survey.look(&text)?;
+            self.upload.write(&data, &text)?;
+        }
+        Ok(Stored::Part(self))
+    }
+}
+
+/// Stores what comes in. While nothing does, it has no thread.
+async fn store(
+    spool: Spool,
     max_rows: u64,
     mut incoming: mpsc::Receiver<Piece>,
 ) -> Result<(Upload, Surveyed), IntakeError> {
-    let mut upload = spool.begin()?;
-    let mut conversion = Conversion::default();
-    let mut survey = Survey::new(max_rows);
-    while let Some(piece) = incoming.blocking_recv() {
-        let _turn = spool.turn();
-        let Some(data) = piece else {
-            let text = conversion.end();
-            survey.look(&text)?;
-            upload.write(&[], &text)?;
-            return Ok((upload, survey.finish()?));
+    let folder = spool.clone();
+    let mut storing = blocking(move || Storing::begin(&folder, max_rows)).await?;
+    loop {
+        let mut pieces = Vec::with_capacity(PIECES_WAITING);
+        if incoming.recv_many(&mut pieces, PIECES_WAITING).await == 0 {
+            // To remove a large file takes its time.
+            let _ = spool.work(move || drop(storing)).await;
+            return Err(IntakeError::CutOff);
+        }
+        storing = match spool.work(move || storing.add(pieces)).await?? {
+            Stored::Part(storing) => storing,
+            Stored::Whole(whole) => return Ok(*whole),
         };
-        let text = conversion.convert(&data);
-        survey.look(&text)?;
-        upload.write(&data, &text)?;
     }
-    Err(IntakeError::CutOff)
 }
 
 #[cfg(test)]
@@ -113,24 +154,58 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
+    use crate::import::Waiting;
+
+    const BEGIN: &str = "name,governmentId,email,debt";
+    const END: &str = "Amount,debtDueDate,debtId\na,1,b,2,c,3\n";
 
     #[tokio::test]
     async fn an_import_is_handed_on_though_its_client_hangs_up_before_the_answer() {
         let dir = tempfile::tempdir().unwrap();
         let spool = Spool::open(dir.path()).unwrap();
-        let (accepted, mut imports) = mpsc::unbounded_channel();
+        let waiting = Waiting::default();
         let intake = Intake::begin(spool.clone(), 10);
         let file = "name,governmentId,email,debtAmount,debtDueDate,debtId\na,1,b,2,c,3\n";
         assert!(intake.write(Bytes::from_static(file.as_bytes())).await);
         let acceptance = Acceptance::<RedisLedger> {
             spool: spool.clone(),
             ledger: LedgerSlot::default(),
-            accepted,
+            waiting: waiting.clone(),
         };
         let mut answer = Box::pin(intake.finish(None, None, acceptance));
         assert!((&mut answer).now_or_never().is_none(), "too early");
         drop(answer);
-        let manifest = imports.recv().await.unwrap();
-        assert_eq!(spool.unfinished().unwrap()[0].0, manifest);
+        // The ledger was not there to be told.
+        let import_id = waiting.next_unknown().await;
+        assert_eq!(spool.unfinished().unwrap(), [import_id]);
+    }
+
+    #[test]
+    fn uploads_of_which_nothing_comes_have_no_thread() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut begun = Vec::new();
+            for _ in 0..20 {
+                let intake = Intake::begin(spool.clone(), 10);
+                assert!(intake.write(Bytes::from_static(BEGIN.as_bytes())).await);
+                begun.push(intake);
+            }
+            for intake in begun {
+                assert!(intake.write(Bytes::from_static(END.as_bytes())).await);
+                let acceptance = Acceptance::<RedisLedger> {
+                    spool: spool.clone(),
+                    ledger: LedgerSlot::default(),
+                    waiting: Waiting::default(),
+                };
+                let accepted = intake.finish(None, None, acceptance).await.unwrap();
+                assert_eq!(accepted.rows, 1);
+            }
+        });
+        assert_eq!(spool.unfinished().unwrap().len(), 20);
     }
 }

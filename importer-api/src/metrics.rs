@@ -23,7 +23,9 @@ pub struct ImporterMetrics {
     pub invalid: IntCounter,
     /// Imports that are not at their end.
     pub open: IntGauge,
-    /// Those of them that make no progress.
+    /// Imports that wait here for their turn to be sent.
+    pub waiting: IntGauge,
+    /// Open imports that make no progress.
     pub stalled: IntGauge,
     /// Rows of the imports that are open, by how far they are: `state`.
     pub open_rows: IntGaugeVec,
@@ -60,6 +62,10 @@ impl ImporterMetrics {
             open: registry.gauge(
                 "imports_open",
                 "Imports that are not at their end, of all replicas together.",
+            )?,
+            waiting: registry.gauge(
+                "imports_waiting",
+                "Imports in the spool of this process that wait for their turn to be sent.",
             )?,
             stalled: registry.gauge(
                 "imports_stalled",

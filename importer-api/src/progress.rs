@@ -1,31 +1,60 @@
 //! Looks at the imports that are not at their end, so that the ledger knows
 //! when each last moved and when it came to its end, whether or not a client
-//! asks.
+//! asks; and which of them wait for their turn to be sent.
 
 use std::time::Duration;
 
 use common::ledger::{ImportLedger, ImportState, ImportStatus, LedgerError};
 use common::outage::wait;
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::ImporterMetrics;
+use crate::import::Waiting;
 
 /// Time between two looks.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Looks once a second until told to stop.
+/// Time between telling the ledger that imports wait. Well below
+/// [`STALLED_AFTER`](common::ledger::STALLED_AFTER).
+const WAITING_TOLD: Duration = Duration::from_mins(1);
+/// Imports of which it is told in one call.
+const IMPORTS_A_CALL: usize = 1_000;
+
+/// Looks once a second until told to stop. `waiting` are the imports of this
+/// process that wait for their turn; one that somebody has cancelled loses it.
 pub async fn watch_progress<L: ImportLedger>(
     ledger: L,
+    waiting: Waiting,
     metrics: ImporterMetrics,
     stop: CancellationToken,
 ) {
+    let mut told = None;
     while wait(INTERVAL, &stop).await.is_ok() {
-        if let Err(error) = look(&ledger, &metrics).await {
+        metrics
+            .waiting
+            .set(i64::try_from(waiting.count()).unwrap_or(i64::MAX));
+        if told.is_none_or(|told: Instant| told.elapsed() >= WAITING_TOLD) {
+            match tell_waiting(&ledger, &waiting).await {
+                Ok(()) => told = Some(Instant::now()),
+                Err(error) => debug!(%error, "The ledger cannot be told what waits"),
+            }
+        }
+        if let Err(error) = look(&ledger, &waiting, &metrics).await {
             debug!(%error, "The imports cannot be looked at");
         }
     }
+}
+
+/// Tells the ledger which imports wait for their turn, so that they do not
+/// count as stalled.
+async fn tell_waiting<L: ImportLedger>(ledger: &L, waiting: &Waiting) -> Result<(), LedgerError> {
+    for imports in waiting.known().chunks(IMPORTS_A_CALL) {
+        ledger.record_waiting(imports, Timestamp::now()).await?;
+    }
+    Ok(())
 }
 
 /// What a look found of the imports that are open.
@@ -54,7 +83,7 @@ impl Found {
             self.stalled += 1;
         }
         if !matches!(state, ImportState::Cancelled | ImportState::Failed) {
-            self.last_progress = self.last_progress.min(status.progressed_at);
+            self.last_progress = self.last_progress.min(status.still_since());
         }
         for (sum, rows) in self.rows.iter_mut().zip(rows_by_state(status)) {
             *sum += rows;
@@ -100,7 +129,11 @@ fn rows_by_state(status: &ImportStatus) -> [u64; ROW_STATES.len()] {
     ]
 }
 
-async fn look<L: ImportLedger>(ledger: &L, metrics: &ImporterMetrics) -> Result<(), LedgerError> {
+async fn look<L: ImportLedger>(
+    ledger: &L,
+    waiting: &Waiting,
+    metrics: &ImporterMetrics,
+) -> Result<(), LedgerError> {
     let mut found = Found::at(Timestamp::now());
     for import_id in ledger.open_imports().await? {
         let now = Timestamp::now();
@@ -108,6 +141,10 @@ async fn look<L: ImportLedger>(ledger: &L, metrics: &ImporterMetrics) -> Result<
             continue;
         };
         let state = status.state(now);
+        if state == ImportState::Cancelled {
+            // Another replica may have been asked.
+            waiting.cancel(import_id);
+        }
         if status.is_over() {
             let ended = metrics.ended.with_label_values(&[state.name()]);
             ended.inc();

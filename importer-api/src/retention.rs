@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use crate::blocking::blocking;
-use crate::spool::{Manifest, Spool};
+use crate::spool::Spool;
 
 /// Time between two rounds.
 const INTERVAL: Duration = Duration::from_mins(10);
@@ -50,11 +51,14 @@ async fn round<L: ImportLedger>(
 ) -> Result<(), RetentionError> {
     let files = spool.clone();
     let finished = blocking(move || files.finished()).await?;
-    for manifest in finished {
-        if ended_at(ledger, &manifest).await?.is_some_and(|ended| {
-            now.duration_since(ended).unsigned_abs() >= retention && now > ended
-        }) {
-            let (files, import_id) = (spool.clone(), manifest.import_id);
+    for import_id in finished {
+        if ended_at(spool, ledger, import_id)
+            .await?
+            .is_some_and(|ended| {
+                now.duration_since(ended).unsigned_abs() >= retention && now > ended
+            })
+        {
+            let files = spool.clone();
             blocking(move || files.remove(import_id)).await?;
             info!(%import_id, "The file of a finished import was removed");
         }
@@ -65,12 +69,14 @@ async fn round<L: ImportLedger>(
 /// When an import came to its end. One that the ledger has forgotten cannot
 /// be reconciled: it ended when it was accepted.
 async fn ended_at<L: ImportLedger>(
+    spool: &Spool,
     ledger: &L,
-    manifest: &Manifest,
-) -> Result<Option<Timestamp>, LedgerError> {
-    let status = ledger.import_status(manifest.import_id).await?;
-    Ok(match status {
-        None => Some(manifest.accepted_at),
-        Some(status) => status.finished_at,
-    })
+    import_id: Uuid,
+) -> Result<Option<Timestamp>, RetentionError> {
+    if let Some(status) = ledger.import_status(import_id).await? {
+        return Ok(status.finished_at);
+    }
+    let files = spool.clone();
+    let manifest = blocking(move || files.manifest_of(import_id)).await?;
+    Ok(manifest.map(|manifest| manifest.accepted_at))
 }

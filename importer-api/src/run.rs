@@ -9,13 +9,12 @@ use common::service::{
     AppRegistry, DependencyGauges, Readiness, StartError, ops_routes, serve_during,
 };
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::http::{Shared, UploadLimits, routes};
-use crate::import::Importer;
+use crate::import::{Importer, Waiting};
 use crate::progress::watch_progress;
 use crate::responses::count;
 use crate::retention::remove_finished;
@@ -55,7 +54,9 @@ pub async fn run(
         ("SQS", queue.ready_probe()),
     ])
     .shown(DependencyGauges::new(&registry)?);
-    let (accepted, incoming) = mpsc::unbounded_channel();
+    let waiting = Waiting::default();
+    // A crash may have come before the ledger was told of them.
+    waiting.add_unknown(unfinished);
     if settings.tokens.is_open() && !settings.base.bind_address.is_loopback() {
         warn!(
             "Everybody who reaches BIND_ADDRESS may upload files; set API_TOKENS, or keep it private"
@@ -64,7 +65,7 @@ pub async fn run(
     let importer_slot = Arc::new(OnceLock::new());
     let shared = Shared {
         spool: spool.clone(),
-        accepted,
+        waiting: waiting.clone(),
         ledger: connected.clone(),
         importer: Arc::clone(&importer_slot),
         limits: UploadLimits::new(settings.uploads),
@@ -79,17 +80,17 @@ pub async fn run(
         };
         connected.put(&ledger);
         let importer = Arc::new(Importer::new(
-            spool.clone(),
+            (spool.clone(), waiting.clone()),
             ledger.clone(),
             queue,
             metrics.clone(),
-            (settings.concurrency, settings.batch_size),
+            settings.sending,
             stop.clone(),
         ));
         importer_slot.get_or_init(|| Arc::clone(&importer));
-        let watching = watch_progress(ledger.clone(), metrics, stop.clone());
+        let watching = watch_progress(ledger.clone(), waiting, metrics, stop.clone());
         let cleaning = remove_finished(spool, ledger, settings.retention, stop.clone());
-        tokio::join!(importer.run(unfinished, incoming), watching, cleaning);
+        tokio::join!(importer.run(), watching, cleaning);
         Ok(())
     };
     let routes = api.merge(ops_routes(registry, readiness.clone()));

@@ -5,7 +5,7 @@ use common::contract::MAX_RECORDS;
 use common::service::{BaseSettings, Environment, RedisSettings, SettingError};
 
 use crate::http::{AllowedHosts, ApiTokens, UploadSettings};
-use crate::import::BatchSize;
+use crate::import::{BatchSize, SendingLimits};
 
 /// Settings of importer-api; the variables are in the README.
 #[derive(Clone, Debug)]
@@ -28,10 +28,8 @@ pub struct Settings {
     pub hosts: AllowedHosts,
     /// How long the file of a finished import is kept.
     pub retention: Duration,
-    /// Batches in flight at a time, all imports together.
-    pub concurrency: usize,
-    /// Most messages of a batch, and most rows of a message.
-    pub batch_size: BatchSize,
+    /// How much is sent at a time.
+    pub sending: SendingLimits,
 }
 
 impl Settings {
@@ -61,10 +59,13 @@ impl Settings {
                 0,
                 1_000_000,
             )?),
-            concurrency: env.number("MAX_CSV_PROCESS_CONCURRENT_TASKS", 250, 1, 10_000)?,
-            batch_size: BatchSize {
-                messages: env.number("MAX_SQS_SEND_MESSAGE_BATCH_SIZE", 10, 1, 10)?,
-                rows_per_message: env.number("ROWS_PER_MESSAGE", 1, 1, MAX_RECORDS)?,
+            sending: SendingLimits {
+                open_imports: env.number("MAX_OPEN_IMPORTS", 16, 1, 1024)?,
+                batches: env.number("MAX_CSV_PROCESS_CONCURRENT_TASKS", 250, 1, 10_000)?,
+                batch_size: BatchSize {
+                    messages: env.number("MAX_SQS_SEND_MESSAGE_BATCH_SIZE", 10, 1, 10)?,
+                    rows_per_message: env.number("ROWS_PER_MESSAGE", 1, 1, MAX_RECORDS)?,
+                },
             },
         })
     }

@@ -7,7 +7,9 @@ mod importer;
 use std::time::Duration;
 
 use common::contract::{InvalidReason, Reason, RowId};
-use common::ledger::{DebtLedger, EndedRow, ImportLedger, Outcome, Progress, RowLedger};
+use common::ledger::{
+    DebtLedger, EndedRow, ImportLedger, ImportState, Outcome, Progress, RowLedger, STALLED_AFTER,
+};
 use importer::{Importer, LONG};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, StatusCode};
@@ -232,6 +234,80 @@ async fn a_cancel_that_a_stopped_importer_missed_is_seen_at_its_start() {
     assert_eq!(import["rows"]["not_sent"], 30);
     let queue = &importer.stack.resources().data_process_url;
     assert!(importer.stack.depth(queue).await.is_empty());
+}
+
+/// An importer of one import at a time, before a queue that is away. Its first
+/// import is being sent, and holds up the others.
+async fn held_up(importer: &Importer) -> RunningService {
+    let settings = [
+        ("SQS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("MAX_OPEN_IMPORTS", "1"),
+    ];
+    let service = importer.start_with(&settings).await;
+    upload(&service, CsvFile::new().valid_rows(1).bytes()).await;
+    poll_until("its turn", LONG, async || {
+        let (ready, text) = service.answer("/ready").await;
+        (ready == 503 && text.contains("SQS")).then_some(())
+    })
+    .await;
+    service
+}
+
+#[tokio::test]
+async fn an_import_that_waits_for_its_turn_is_cancelled_at_once_whichever_replica_is_asked() {
+    let importer = Importer::new().await;
+    let service = held_up(&importer).await;
+    let file = CsvFile::new().valid_rows(30).bytes();
+    let here = upload(&service, file.clone()).await;
+    let elsewhere = upload(&service, file.clone()).await;
+    let kept = upload(&service, file).await;
+    poll_until("three that wait", LONG, async || {
+        (service.metric("imports_waiting").await == 3).then_some(())
+    })
+    .await;
+    let (status, _) = post(&service, &format!("/{here}/cancel")).await;
+    assert_eq!(status, 200);
+    let ledger = importer.stack.ledger().await;
+    let now = jiff::Timestamp::now();
+    ledger.cancel_import(elsewhere, now).await.unwrap();
+    for import_id in [here, elsewhere] {
+        let import = poll_until("the import to be over", LONG, async || {
+            let import = in_state(&service, import_id, "cancelled").await;
+            (import["over"] == true).then_some(import)
+        })
+        .await;
+        assert_eq!(import["rows"]["not_sent"], 30);
+    }
+    in_state(&service, kept, "received").await;
+    service.stop().await.unwrap();
+
+    let service = importer.start().await;
+    in_state(&service, kept, "processing").await;
+    let queue = &importer.stack.resources().data_process_url;
+    assert_eq!(importer.stack.depth(queue).await.visible, 31);
+}
+
+#[tokio::test]
+async fn an_import_that_waits_is_known_once_the_ledger_is_back_and_never_stalled() {
+    let mut importer = Importer::new().await;
+    let service = held_up(&importer).await;
+    importer.stack.stop_redis().await;
+    let import_id = upload(&service, CsvFile::new().valid_rows(3).bytes()).await;
+    importer.stack.start_redis().await;
+    in_state(&service, import_id, "received").await;
+    service.stop().await.unwrap();
+
+    // At the start the ledger is told at once what waits.
+    let service = held_up(&importer).await;
+    let ledger = importer.stack.ledger().await;
+    let status = poll_until("the ledger to know that it waits", LONG, async || {
+        let status = ledger.import_status(import_id).await.unwrap().unwrap();
+        status.waited_at.is_some().then_some(status)
+    })
+    .await;
+    let later = status.import.accepted_at + STALLED_AFTER;
+    assert_eq!(status.state(later), ImportState::Received);
+    drop(service);
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
         ("MAX_SQS_SEND_MESSAGE_BATCH_SIZE", "11"),
         ("ROWS_PER_MESSAGE", "101"),
         ("MAX_CSV_PROCESS_CONCURRENT_TASKS", "many"),
+        ("MAX_OPEN_IMPORTS", "0"),
         ("REDIS_PORT", "0"),
         ("SPOOL_DIR", "/dev/null/spool"),
         ("MAX_CONCURRENT_UPLOADS", "0"),

@@ -16,12 +16,11 @@ use common::messaging::{BatchSender, CallError, EntryOutcome, Outgoing};
 use common::outage::{Dependency, Outage};
 use common::service::AppRegistry;
 use importer_api::ImporterMetrics;
-use importer_api::csv::Survey;
-use importer_api::import::{BatchSize, Importer};
+use importer_api::csv::{Position, Survey};
+use importer_api::import::{BatchSize, Importer, SendingLimits, Waiting};
 use importer_api::spool::{Manifest, Received, Spool};
 use tempfile::TempDir;
 use testkit::{CsvFile, CsvRow, Stack, poll_until, sample};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -116,7 +115,7 @@ impl BatchSender for Queue {
 struct Setting {
     stack: Stack,
     ledger: RedisLedger,
-    _folder: TempDir,
+    folder: TempDir,
     spool: Spool,
     manifest: Manifest,
 }
@@ -143,7 +142,7 @@ impl Setting {
         Self {
             ledger: stack.ledger().await,
             stack,
-            _folder: folder,
+            folder,
             spool,
             manifest,
         }
@@ -158,22 +157,34 @@ impl Setting {
     ) -> (Arc<Importer<Queue, RedisLedger>>, AppRegistry) {
         let registry = AppRegistry::new("importer-api").unwrap();
         let importer = Importer::new(
-            self.spool.clone(),
+            (self.spool.clone(), self.waiting()),
             self.ledger.clone(),
             queue.clone(),
             ImporterMetrics::new(&registry).unwrap(),
-            (8, batches_of(10, rows_per_message)),
+            limits(8, batches_of(10, rows_per_message)),
             stop.clone(),
         );
         (Arc::new(importer), registry)
+    }
+
+    /// What is unfinished now.
+    fn waiting(&self) -> Waiting {
+        let waiting = Waiting::default();
+        waiting.add_unknown(self.spool.unfinished().unwrap());
+        waiting
+    }
+
+    /// Where the import goes on.
+    fn position(&self) -> Position {
+        let import_id = self.manifest.import_id;
+        self.spool.resume(import_id).unwrap().unwrap().1
     }
 
     /// Runs until the imports that are unfinished now are finished.
     async fn finish(&self, queue: &Queue, rows_per_message: usize) -> AppRegistry {
         let stop = CancellationToken::new();
         let (importer, registry) = self.importer(queue, &stop, rows_per_message);
-        let (_accepted, incoming) = mpsc::unbounded_channel();
-        let run = tokio::spawn(importer.run(self.spool.unfinished().unwrap(), incoming));
+        let run = tokio::spawn(importer.run());
         poll_until("the import to be finished", LONG, async || {
             self.spool.unfinished().unwrap().is_empty().then_some(())
         })
@@ -181,6 +192,14 @@ impl Setting {
         stop.cancel();
         run.await.unwrap();
         registry
+    }
+}
+
+fn limits(batches: usize, batch_size: BatchSize) -> SendingLimits {
+    SendingLimits {
+        open_imports: 16,
+        batches,
+        batch_size,
     }
 }
 
@@ -312,15 +331,14 @@ async fn resumes(before: usize, after: usize) {
     let away = Queue::new(1_500);
     let stop = CancellationToken::new();
     let (importer, _) = setting.importer(&away, &stop, before);
-    let (_accepted, incoming) = mpsc::unbounded_channel();
-    let run = tokio::spawn(importer.run(setting.spool.unfinished().unwrap(), incoming));
+    let run = tokio::spawn(importer.run());
     poll_until("three quarters of the rows", LONG, async || {
         (away.accepted().len() >= 1_500).then_some(())
     })
     .await;
     stop.cancel();
     run.await.unwrap();
-    let position = setting.spool.unfinished().unwrap()[0].1;
+    let position = setting.position();
     assert!(position.rows > 500, "{position:?}");
     assert!((1..=position.rows).all(|row| away.accepted().contains_key(&row)));
 
@@ -339,8 +357,7 @@ async fn a_checkpoint_is_never_behind_a_row_that_was_not_accepted() {
     };
     let stop = CancellationToken::new();
     let (importer, _) = setting.importer(&gapped, &stop, 1);
-    let (_accepted, incoming) = mpsc::unbounded_channel();
-    let run = tokio::spawn(importer.run(setting.spool.unfinished().unwrap(), incoming));
+    let run = tokio::spawn(importer.run());
     poll_until("all rows but those of the stuck batch", LONG, async || {
         let accepted = gapped.accepted();
         let before = (1..=490).all(|row| accepted.contains_key(&row));
@@ -349,7 +366,7 @@ async fn a_checkpoint_is_never_behind_a_row_that_was_not_accepted() {
     .await;
     stop.cancel();
     run.await.unwrap();
-    let position = setting.spool.unfinished().unwrap()[0].1;
+    let position = setting.position();
     assert_eq!(position.rows, 490);
 
     let back = Queue::new(usize::MAX);
@@ -380,38 +397,92 @@ impl BatchSender for SlowQueue {
     }
 }
 
+impl SlowQueue {
+    fn new() -> Self {
+        Self {
+            sent: Arc::default(),
+            outage: Outage::new("SQS"),
+        }
+    }
+
+    fn sent(&self) -> Vec<Uuid> {
+        self.sent.lock().unwrap().clone()
+    }
+}
+
+impl Setting {
+    /// Sends so many imports at a time until those are finished.
+    async fn send_slowly(&self, open_imports: usize, finished: &[Uuid]) -> Vec<Uuid> {
+        let queue = SlowQueue::new();
+        let stop = CancellationToken::new();
+        let registry = AppRegistry::new("importer-api").unwrap();
+        let importer = Arc::new(Importer::new(
+            (self.spool.clone(), self.waiting()),
+            self.ledger.clone(),
+            queue.clone(),
+            ImporterMetrics::new(&registry).unwrap(),
+            SendingLimits {
+                open_imports,
+                ..limits(4, batches_of(10, 1))
+            },
+            stop.clone(),
+        ));
+        let run = tokio::spawn(importer.run());
+        poll_until("the imports to be sent", LONG, async || {
+            let unfinished = self.spool.unfinished().unwrap();
+            let is_finished = |id| !unfinished.contains(id);
+            finished.iter().all(is_finished).then_some(())
+        })
+        .await;
+        stop.cancel();
+        run.await.unwrap();
+        queue.sent()
+    }
+}
+
 #[tokio::test]
 async fn a_large_import_does_not_hold_up_a_small_one() {
     let setting = Setting::with(CsvFile::new().valid_rows(5_000).bytes()).await;
     let large = setting.manifest.import_id;
     let small = store(&setting.spool, &CsvFile::new().valid_rows(50).bytes()).import_id;
-    let queue = SlowQueue {
-        sent: Arc::default(),
-        outage: Outage::new("SQS"),
-    };
-    let stop = CancellationToken::new();
-    let registry = AppRegistry::new("importer-api").unwrap();
-    let importer = Arc::new(Importer::new(
-        setting.spool.clone(),
-        setting.ledger.clone(),
-        queue.clone(),
-        ImporterMetrics::new(&registry).unwrap(),
-        (4, batches_of(10, 1)),
-        stop.clone(),
-    ));
-    let (_accepted, incoming) = mpsc::unbounded_channel();
-    let run = tokio::spawn(importer.run(setting.spool.unfinished().unwrap(), incoming));
-    poll_until("both imports to be sent", LONG, async || {
-        setting.spool.unfinished().unwrap().is_empty().then_some(())
-    })
-    .await;
-    stop.cancel();
-    run.await.unwrap();
-    let sent = queue.sent.lock().unwrap();
+    let sent = setting.send_slowly(16, &[large, small]).await;
     let last_of_small = sent.iter().rposition(|import| *import == small).unwrap();
     assert!(last_of_small < 1_000, "after {last_of_small} rows");
     assert_eq!(
         sent.iter().filter(|import| **import == large).count(),
         5_000
     );
+}
+
+#[tokio::test]
+async fn so_many_imports_are_sent_at_a_time_and_the_oldest_first() {
+    let file = CsvFile::new().valid_rows(100).bytes();
+    let setting = Setting::with(file.clone()).await;
+    let mut imports = vec![setting.manifest.import_id];
+    imports.extend((0..7).map(|_| store(&setting.spool, &file).import_id));
+    let sent = setting.send_slowly(2, &imports).await;
+    assert_eq!(sent.len(), 800);
+    let first = |import: &Uuid| sent.iter().position(|sent| sent == import).unwrap();
+    let last = |import: &Uuid| sent.iter().rposition(|sent| sent == import).unwrap();
+    for (place, import) in imports.iter().enumerate() {
+        let begins = first(import);
+        let older = imports[..place].iter();
+        let unsent = older.filter(|older| last(older) > begins).count();
+        assert!(unsent <= 1, "{unsent} before number {place}");
+    }
+}
+
+#[tokio::test]
+async fn an_import_that_the_disk_keeps_from_its_end_leaves_its_place_to_the_next() {
+    let file = CsvFile::new().valid_rows(20).bytes();
+    let setting = Setting::with(file.clone()).await;
+    let next = store(&setting.spool, &file).import_id;
+    let stuck = setting.manifest.import_id;
+    // A folder cannot be read as a file.
+    let path = setting.folder.path().join(format!("{stuck}.csv"));
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let sent = setting.send_slowly(1, &[next]).await;
+    assert_eq!(sent, [next; 20]);
+    assert_eq!(setting.spool.unfinished().unwrap(), [stuck]);
 }

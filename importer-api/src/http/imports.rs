@@ -129,7 +129,7 @@ pub(super) async fn get(
 ///
 /// Its rows are no longer sent, from a second or so later on, whichever
 /// replica is asked. Rows that were sent before are billed and mailed; the
-/// rest is counted as `not_sent`.
+/// rest is counted as `not_sent`. One that waits for its turn is over then.
 ///
 /// ```sh
 /// curl --request POST http://localhost:8000/v1/imports/01a20d97-6b57-75d8-bf76-a150c081d411/cancel
@@ -162,6 +162,7 @@ pub(super) async fn cancel(
         let cancelled = ledger.cancel_import(import_id, now).await;
         cancelled.map_err(|error| ledger_problem(&error))?;
         info!(%import_id, "Import cancelled by a client");
+        shared.waiting.cancel(import_id);
         status.cancelled_at = Some(now);
     }
     Ok(Json(ImportView::new(&status, now)))

@@ -23,7 +23,6 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use common::ledger::{LedgerSlot, RedisLedger};
 use common::messaging::Queue;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -41,8 +40,8 @@ use self::docs::docs_routes;
 use self::linger::linger;
 use self::page::page_routes;
 use crate::acceptance::Acceptance;
-use crate::import::Importer;
-use crate::spool::{Manifest, Spool};
+use crate::import::{Importer, Waiting};
+use crate::spool::Spool;
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
@@ -50,7 +49,7 @@ pub struct Shared {
     /// The files.
     pub spool: Spool,
     /// Takes the imports that are to be sent.
-    pub accepted: mpsc::UnboundedSender<Manifest>,
+    pub waiting: Waiting,
     /// What became of the imports.
     pub ledger: LedgerSlot<RedisLedger>,
     /// Sends them; set once the ledger has answered for the first time.
@@ -77,7 +76,7 @@ impl Shared {
         Acceptance {
             spool: self.spool.clone(),
             ledger: self.ledger.clone(),
-            accepted: self.accepted.clone(),
+            waiting: self.waiting.clone(),
         }
     }
 }

@@ -1,16 +1,21 @@
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
+use std::vec;
 
 use common::contract::names::MAX_BATCH_BYTES;
 use common::contract::{InvalidReason, RowId, push_record};
 use common::messaging::Outgoing;
-use tokio::sync::mpsc;
+use futures::{Stream, stream};
+use tokio::task::{JoinHandle, spawn_blocking};
 use uuid::Uuid;
 
 use crate::csv::{Position, Row, RowBody, Rows};
 use crate::spool::{Manifest, Spool};
 
-/// Batches read ahead of sending.
-const BATCHES_AHEAD: usize = 8;
+/// Most batches that are read in one go.
+const GROUP_BATCHES: usize = 16;
+/// Bytes of their messages after which it is enough.
+const GROUP_BYTES: usize = 256 * 1024;
 
 /// How rows are put into messages, and messages into batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,55 +162,108 @@ impl Filling {
     }
 }
 
-/// Reads a file on a thread of its own, from a position on, into batches; a
-/// few ahead of who takes them. It ends when they are not taken any more.
-pub fn read_batches(
-    spool: Spool,
-    manifest: Manifest,
-    from: Position,
-    size: BatchSize,
-) -> mpsc::Receiver<io::Result<BatchAt>> {
-    let (batches, taken) = mpsc::channel(BATCHES_AHEAD);
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = read(&spool, &manifest, from, size, &batches) {
-            // Nobody is there to tell when they are not taken any more.
-            let _ = batches.blocking_send(Err(error));
-        }
-    });
-    taken
+/// The batches of a file, from a position on. They are read some at a time,
+/// one group ahead of who takes them, and a thread is used only while a group
+/// is read.
+#[derive(Debug)]
+pub struct Batches {
+    group: vec::IntoIter<BatchAt>,
+    /// The next group, and who reads on; `None` at the end of the file.
+    ahead: Option<JoinHandle<io::Result<Group>>>,
 }
 
-fn read(
-    spool: &Spool,
-    manifest: &Manifest,
-    from: Position,
-    size: BatchSize,
-    batches: &mpsc::Sender<io::Result<BatchAt>>,
-) -> io::Result<()> {
-    let mut file = spool.open_csv(manifest.import_id)?;
-    file.seek(SeekFrom::Start(from.offset))?;
-    let mut rows = Rows::new(file, manifest.layout.clone(), from);
-    let mut filling = Filling::new(manifest.import_id, size, from);
-    while let Some(row) = rows.next_row()? {
-        let full = filling.add(row, rows.position());
-        if let Some(full) = full
-            && batches.blocking_send(Ok(full)).is_err()
-        {
-            return Ok(());
+/// Batches that were read in one go, and who reads on where there is more.
+type Group = (Vec<BatchAt>, Option<Reader>);
+
+impl Batches {
+    /// Begins to read.
+    pub fn read(spool: Spool, manifest: Manifest, from: Position, size: BatchSize) -> Self {
+        let open = move || Reader::open(&spool, manifest, from, size)?.group();
+        Self {
+            group: Vec::new().into_iter(),
+            ahead: Some(spawn_blocking(open)),
         }
     }
-    if filling.rows > 0 {
-        let _ = batches.blocking_send(Ok(filling.take()));
+
+    /// The next batch; `None` at the end of the file.
+    ///
+    /// # Errors
+    /// When the file cannot be read; there is no further batch then.
+    pub async fn next(&mut self) -> io::Result<Option<BatchAt>> {
+        loop {
+            if let Some(batch) = self.group.next() {
+                return Ok(Some(batch));
+            }
+            let Some(ahead) = &mut self.ahead else {
+                return Ok(None);
+            };
+            let read = ahead.await;
+            self.ahead = None;
+            let (group, reader) = read.map_err(io::Error::other)??;
+            self.group = group.into_iter();
+            self.ahead = reader.map(|reader| spawn_blocking(move || reader.group()));
+        }
     }
-    Ok(())
+
+    /// Them as a stream, which ends with the first error.
+    pub(super) fn stream(self) -> impl Stream<Item = io::Result<BatchAt>> + Send {
+        stream::try_unfold(self, async |mut batches| {
+            let batch = batches.next().await?;
+            Ok(batch.map(|batch| (batch, batches)))
+        })
+    }
+}
+
+/// Reads a file into batches.
+#[derive(Debug)]
+struct Reader {
+    rows: Rows<File>,
+    filling: Filling,
+}
+
+impl Reader {
+    fn open(
+        spool: &Spool,
+        manifest: Manifest,
+        from: Position,
+        size: BatchSize,
+    ) -> io::Result<Self> {
+        let mut file = spool.open_csv(manifest.import_id)?;
+        file.seek(SeekFrom::Start(from.offset))?;
+        Ok(Self {
+            rows: Rows::new(file, manifest.layout, from),
+            filling: Filling::new(manifest.import_id, size, from),
+        })
+    }
+
+    /// Reads the next batches.
+    fn group(mut self) -> io::Result<Group> {
+        let (mut group, mut bytes) = (Vec::new(), 0);
+        while group.len() < GROUP_BATCHES && bytes < GROUP_BYTES {
+            let Some(row) = self.rows.next_row()? else {
+                if self.filling.rows > 0 {
+                    group.push(self.filling.take());
+                }
+                return Ok((group, None));
+            };
+            if let Some(full) = self.filling.add(row, self.rows.position()) {
+                bytes += full.0.bytes;
+                group.push(full);
+            }
+        }
+        Ok((group, Some(self)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use common::contract::{names::MAX_BATCH_ENTRIES, split_records};
     use proptest::prelude::*;
+    use testkit::CsvFile;
 
     use super::*;
+    use crate::csv::Survey;
+    use crate::spool::Received;
 
     const IMPORT: Uuid = Uuid::from_u128(7);
     const START: Position = Position { offset: 0, rows: 0 };
@@ -271,6 +329,47 @@ mod tests {
         assert_eq!(shapes.len(), 2);
         assert!(shapes[0].iter().all(|(_, rows)| *rows == 5), "{shapes:?}");
         assert_eq!((shapes[0].len(), shapes[1].len()), (10, 2));
+    }
+
+    #[test]
+    fn files_that_are_read_from_share_a_thread_however_many_there_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path()).unwrap();
+        let file = CsvFile::new().valid_rows(1_000).bytes();
+        let mut survey = Survey::new(u64::MAX);
+        survey.look(&file).unwrap();
+        let mut upload = spool.begin().unwrap();
+        upload.write(&file, &file).unwrap();
+        let received = Received {
+            file_name: None,
+            surveyed: survey.finish().unwrap(),
+        };
+        let manifest = upload.commit(received).unwrap();
+        let size = BatchSize {
+            messages: 10,
+            rows_per_message: 1,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let start = manifest.start();
+            let read = || Batches::read(spool.clone(), manifest.clone(), start, size);
+            let mut files: Vec<Batches> = (0..50).map(|_| read()).collect();
+            for file in &mut files {
+                let (_, behind) = file.next().await.unwrap().unwrap();
+                assert_eq!(behind.rows, 10);
+            }
+            for mut file in files {
+                let mut rows = 10;
+                while let Some((batch, behind)) = file.next().await.unwrap() {
+                    rows += batch.messages.len() as u64;
+                    assert_eq!(behind.rows, rows);
+                }
+                assert_eq!(rows, 1_000);
+            }
+        });
     }
 
     fn body() -> impl Strategy<Value = RowBody> {

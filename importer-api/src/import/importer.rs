@@ -2,27 +2,42 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::ledger::{ImportLedger, RowLedger};
+use common::ledger::{ImportLedger, NewImport, RowLedger};
 use common::messaging::BatchSender;
 use common::outage::{GaveUp, ride_out, wait};
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::sending::{Sending, SendingError};
-use super::{BatchSize, Sender};
+use super::waiting::Turn;
+use super::{BatchSize, Sender, Waiting};
 use crate::ImporterMetrics;
 use crate::blocking::blocking;
 use crate::csv::Position;
 use crate::spool::{Checkpoint, Manifest, Spool};
 
-/// Time to the next try when the spool cannot be read or written.
-const DISK_RETRY: Duration = Duration::from_secs(10);
+/// Time for which an import that spool or ledger refused still holds its
+/// place, so that not all that wait are tried at once.
+const REFUSED: Duration = Duration::from_secs(1);
+/// Time from then to its next try.
+const RETRY: Duration = Duration::from_secs(9);
 /// Most time between being told to stop and giving up on what is in flight.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
+
+/// How much is sent at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct SendingLimits {
+    /// Imports that are sent at a time; the others wait for their turn.
+    pub open_imports: usize,
+    /// Batches in flight, all imports together.
+    pub batches: usize,
+    /// How rows are put into messages, and messages into batches.
+    pub batch_size: BatchSize,
+}
 
 /// Sends imports, several at a time.
 #[derive(Debug)]
@@ -31,9 +46,11 @@ pub struct Importer<S, L> {
     pub(super) ledger: L,
     pub(super) sender: Sender<S, L>,
     pub(super) metrics: ImporterMetrics,
-    pub(super) concurrency: usize,
-    pub(super) batch_size: BatchSize,
+    pub(super) limits: SendingLimits,
     pub(super) stop: CancellationToken,
+    waiting: Waiting,
+    /// One for each import that is sent.
+    slots: Arc<Semaphore>,
 }
 
 impl<S, L> Importer<S, L>
@@ -41,53 +58,41 @@ where
     S: BatchSender + 'static,
     L: ImportLedger + RowLedger + Clone + 'static,
 {
-    /// An importer that sends batches of that size, up to `concurrency` of
-    /// them at a time.
+    /// An importer of the imports that wait in `waiting`.
     pub fn new(
-        spool: Spool,
+        (spool, waiting): (Spool, Waiting),
         ledger: L,
         queue: S,
         metrics: ImporterMetrics,
-        (concurrency, batch_size): (usize, BatchSize),
+        limits: SendingLimits,
         stop: CancellationToken,
     ) -> Self {
+        let sender = Sender::new(queue, ledger.clone(), metrics.clone(), limits.batches);
         Self {
-            sender: Sender::new(queue, ledger.clone(), metrics.clone(), concurrency),
             spool,
             ledger,
+            sender,
             metrics,
-            concurrency,
-            batch_size,
+            limits,
             stop,
+            waiting,
+            slots: Arc::new(Semaphore::new(limits.open_imports)),
         }
     }
 
-    /// Goes on with the imports that a stop or a crash left unfinished, and
-    /// sends those that are `accepted`, until told to stop. What is in flight
-    /// then is brought to its end, and the rest goes on at the next start.
-    pub async fn run(
-        self: Arc<Self>,
-        unfinished: Vec<(Manifest, Position)>,
-        mut accepted: mpsc::UnboundedReceiver<Manifest>,
-    ) {
+    /// Sends the imports that wait, oldest first and so many at a time, until
+    /// told to stop. What is in flight then is brought to its end, and the
+    /// rest goes on at the next start.
+    pub async fn run(self: Arc<Self>) {
         let imports = TaskTracker::new();
-        for (manifest, position) in unfinished {
-            info!(import_id = %manifest.import_id, rows = manifest.rows, sent = position.rows, "Import goes on");
-            imports.spawn(Arc::clone(&self).import(manifest, position));
-        }
-        loop {
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => break,
-                manifest = accepted.recv() => match manifest {
-                    Some(manifest) => {
-                        let start = manifest.start();
-                        imports.spawn(Arc::clone(&self).import(manifest, start));
-                    }
-                    None => break,
-                },
-            }
-        }
+        let work = async {
+            tokio::join!(
+                self.give_turns(&imports),
+                self.end_cancelled(),
+                self.make_known()
+            )
+        };
+        self.stop.run_until_cancelled(work).await;
         imports.close();
         if tokio::time::timeout(DRAIN_DEADLINE, imports.wait())
             .await
@@ -100,36 +105,126 @@ where
         }
     }
 
-    /// Sends one import to its end, whatever it takes.
-    async fn import(self: Arc<Self>, manifest: Manifest, from: Position) {
-        let mut position = from;
+    async fn give_turns(self: &Arc<Self>, imports: &TaskTracker) {
+        // The semaphore is never closed.
+        while let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await {
+            let turn = self.waiting.next().await;
+            imports.spawn(Arc::clone(self).import(turn, slot));
+        }
+    }
+
+    /// Ends imports that were cancelled while they waited, one at a time.
+    async fn end_cancelled(self: &Arc<Self>) {
         loop {
-            let sending = Sending::new(&self, &manifest);
-            match sending.run(&mut position).await {
-                Ok(()) => return self.finished(&manifest),
-                Err(SendingError::Interrupted) => {
-                    info!(import_id = %manifest.import_id, sent = position.rows, "Import stopped, it goes on at the next start");
-                    return;
+            let turn = self.waiting.next_cancelled().await;
+            let ended = async {
+                let Some((manifest, position)) = self.open(turn).await? else {
+                    return Ok(());
+                };
+                Sending::new(self, &manifest).end_cancelled(position).await
+            };
+            match ended.await {
+                Ok(()) => {
+                    info!(import_id = %turn.import_id, "Import cancelled before its turn");
                 }
-                Err(SendingError::Cancelled) => {
-                    info!(import_id = %manifest.import_id, sent = position.rows, rows = manifest.rows, "Import cancelled");
-                    return;
+                // It is found cancelled when its turn comes.
+                Err(error) => {
+                    warn!(import_id = %turn.import_id, %error, "A cancelled import was not ended");
+                    self.waiting.put_back(turn);
                 }
-                Err(SendingError::Broken(reason)) => {
-                    error!(import_id = %manifest.import_id, sent = position.rows, reason, "Import failed");
-                    return self.failed(&manifest, position, &reason).await;
-                }
-                Err(SendingError::Disk(error)) => {
-                    error!(import_id = %manifest.import_id, %error, "SPOOL_DIR cannot be used, trying again");
-                }
-                Err(SendingError::Ledger(error)) => {
-                    error!(import_id = %manifest.import_id, error, "The ledger refused an import, trying again");
-                }
-            }
-            if wait(DISK_RETRY, &self.stop).await.is_err() {
-                return;
             }
         }
+    }
+
+    /// Tells the ledger of the imports that wait, so that clients find them.
+    async fn make_known(&self) {
+        loop {
+            let import_id = self.waiting.next_unknown().await;
+            if let Err(error) = self.make_one_known(import_id).await {
+                // It is told again at the import's turn.
+                warn!(%import_id, %error, "An import was not made known");
+            }
+            self.waiting.is_known(import_id);
+        }
+    }
+
+    async fn make_one_known(&self, import_id: Uuid) -> Result<(), SendingError> {
+        let spool = self.spool.clone();
+        let manifest = blocking(move || spool.manifest_of(import_id)).await?;
+        if let Some(manifest) = manifest {
+            let import = NewImport::from(&manifest);
+            ride_out(self.ledger.outage(), &self.stop, || {
+                self.ledger.register_import(&import)
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// The manifest of an import, and where sending goes on; `None` where
+    /// there is nothing to be sent.
+    async fn open(&self, turn: Turn) -> io::Result<Option<(Manifest, Position)>> {
+        let (spool, import_id) = (self.spool.clone(), turn.import_id);
+        let found = blocking(move || spool.resume(import_id)).await?;
+        Ok(found.map(|(manifest, position)| (manifest, turn.from.unwrap_or(position))))
+    }
+
+    /// Sends an import to its end. Where spool or ledger keep it from that,
+    /// it leaves its place to another one for a while.
+    async fn import(self: Arc<Self>, turn: Turn, slot: OwnedSemaphorePermit) {
+        let Err(from) = self.send_to_the_end(turn).await else {
+            return;
+        };
+        let again = async {
+            wait(REFUSED, &self.stop).await?;
+            drop(slot);
+            wait(RETRY, &self.stop).await
+        };
+        if again.await.is_ok() {
+            let import_id = turn.import_id;
+            self.waiting.put_back(Turn { import_id, from });
+        }
+    }
+
+    /// Gives where sending has to go on another time, if it has to.
+    async fn send_to_the_end(self: &Arc<Self>, turn: Turn) -> Result<(), Option<Position>> {
+        let import_id = turn.import_id;
+        let (manifest, mut position) = match self.open(turn).await {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                warn!(%import_id, "An import has no manifest that can be read, left alone");
+                return Ok(());
+            }
+            Err(error) => {
+                error!(%import_id, %error, "SPOOL_DIR cannot be used, trying again");
+                return Err(turn.from);
+            }
+        };
+        if position != manifest.start() {
+            info!(%import_id, rows = manifest.rows, sent = position.rows, "Import goes on");
+        }
+        match Sending::new(self, &manifest).run(&mut position).await {
+            Ok(()) => self.finished(&manifest),
+            Err(SendingError::Interrupted) => {
+                info!(%import_id, sent = position.rows, "Import stopped, it goes on at the next start");
+            }
+            Err(SendingError::Cancelled) => {
+                info!(%import_id, sent = position.rows, rows = manifest.rows, "Import cancelled");
+            }
+            Err(SendingError::Broken(reason)) => {
+                error!(%import_id, sent = position.rows, reason, "Import failed");
+                self.failed(&manifest, position, &reason).await;
+            }
+            Err(SendingError::Disk(error)) => {
+                error!(%import_id, %error, "SPOOL_DIR cannot be used, trying again");
+                return Err(Some(position));
+            }
+            Err(SendingError::Ledger(error)) => {
+                error!(%import_id, error, "The ledger refused an import, trying again");
+                return Err(Some(position));
+            }
+        }
+        Ok(())
     }
 
     /// Records up to which row an import is sent; with `done` that nothing

@@ -5,8 +5,10 @@ mod importer;
 mod reconcile;
 mod sender;
 mod sending;
+mod waiting;
 
-pub use batches::{Batch, BatchAt, BatchSize, read_batches};
-pub use importer::Importer;
+pub use batches::{Batch, BatchAt, BatchSize, Batches};
+pub use importer::{Importer, SendingLimits};
 pub use reconcile::{ReconcileError, Reconciled};
 pub use sender::{Room, SendError, Sender};
+pub use waiting::Waiting;

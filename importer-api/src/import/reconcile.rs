@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 use uuid::Uuid;
 
-use super::{Batch, BatchSize, Importer, read_batches};
+use super::{Batch, BatchSize, Batches, Importer};
 use crate::blocking::blocking;
 
 /// Rows whose facts are asked for in one call.
@@ -152,9 +152,9 @@ where
         // What is left of a file is seldom consecutive.
         let size = BatchSize {
             rows_per_message: 1,
-            ..self.batch_size
+            ..self.limits.batch_size
         };
-        let batches = read_batches(self.spool.clone(), manifest, start, size);
+        let batches = Batches::read(self.spool.clone(), manifest, start, size);
         let unsettled = Unsettled {
             ledger: self.ledger.clone(),
             status,
@@ -165,10 +165,10 @@ where
         let selected = stream::try_unfold(
             (batches, unsettled),
             |(mut batches, mut unsettled)| async move {
-                let Some(read) = batches.recv().await else {
+                let Some((batch, _)) = batches.next().await? else {
                     return Ok(None);
                 };
-                let selected = unsettled.select(read?.0).await?;
+                let selected = unsettled.select(batch).await?;
                 Ok::<_, ReconcileError>(Some((selected, (batches, unsettled))))
             },
         );
@@ -185,7 +185,7 @@ where
         };
         let reconciled = selected
             .map_ok(send)
-            .try_buffer_unordered(self.concurrency)
+            .try_buffer_unordered(self.limits.batches)
             .try_fold(Reconciled::default(), |sum, found| async move {
                 Ok(sum.add(found))
             })

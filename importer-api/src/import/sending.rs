@@ -8,13 +8,14 @@ use common::messaging::BatchSender;
 use common::outage::{GaveUp, Interrupted, ride_out};
 use futures::StreamExt;
 use jiff::Timestamp;
+use thiserror::Error;
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::{Batch, BatchAt, Importer, Room, read_batches};
+use super::{Batch, BatchAt, Batches, Importer, Room};
 use crate::csv::Position;
 use crate::spool::Manifest;
 
@@ -22,17 +23,22 @@ use crate::spool::Manifest;
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Sending ended before the last row.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub(super) enum SendingError {
     /// The process was told to stop. It goes on at the next start.
+    #[error("the process was told to stop")]
     Interrupted,
     /// Somebody cancelled the import.
+    #[error("the import was cancelled")]
     Cancelled,
     /// The file is gone, or is not what was accepted.
+    #[error("{0}")]
     Broken(String),
     /// The spool cannot be read or written.
+    #[error("SPOOL_DIR cannot be used: {0}")]
     Disk(io::Error),
     /// The ledger refused what it was asked.
+    #[error("{0}")]
     Ledger(String),
 }
 
@@ -71,7 +77,7 @@ where
         let mut cancelled = self.report(*position, None).await?;
         let mut failure = None;
         if !cancelled {
-            (cancelled, failure) = self.send(position).await?;
+            (cancelled, failure) = self.send(position).await;
         }
         let import_id = self.import_id;
         let all = position.rows == self.manifest.rows;
@@ -95,17 +101,43 @@ where
         })
     }
 
+    /// Ends an import that was cancelled before its turn.
+    pub(super) async fn end_cancelled(self, position: Position) -> Result<(), SendingError> {
+        if self.report(position, None).await? {
+            self.report(position, Some(Timestamp::now())).await?;
+            self.importer.save(self.import_id, position, true).await?;
+            return Ok(());
+        }
+        Err(SendingError::Ledger("it is not cancelled".to_owned()))
+    }
+
     /// Gives whether the import was cancelled meanwhile, and what went wrong.
-    async fn send(
+    async fn send(&self, position: &mut Position) -> (bool, Option<SendingError>) {
+        let (reached, kept) = watch::channel(*position);
+        let (failure, cancelled) = tokio::join!(
+            self.send_batches(*position, reached),
+            self.keep(kept.clone())
+        );
+        *position = *kept.borrow();
+        match failure {
+            Some(SendingError::Interrupted) if cancelled => (true, None),
+            failure => (cancelled, failure),
+        }
+    }
+
+    /// Sends from a position on, and keeps in `reached` how far it is. Gives
+    /// what went wrong.
+    async fn send_batches(
         &self,
-        position: &mut Position,
-    ) -> Result<(bool, Option<SendingError>), SendingError> {
+        from: Position,
+        reached: watch::Sender<Position>,
+    ) -> Option<SendingError> {
         let importer = &self.importer;
-        let batches = read_batches(
+        let batches = Batches::read(
             importer.spool.clone(),
             self.manifest.clone(),
-            *position,
-            importer.batch_size,
+            from,
+            importer.limits.batch_size,
         );
         let room_for = {
             let importer = Arc::clone(importer);
@@ -122,50 +154,76 @@ where
                 }
             }
         };
-        let sends = ReceiverStream::new(batches)
+        let sends = batches
+            .stream()
             .take_until(self.halt.clone().cancelled_owned())
             .then(room_for)
             .map(send)
             .boxed();
         // In order, so that every row before a position is sent.
-        let mut in_order = pin!(sends.buffered(importer.concurrency));
-        let mut checkpoints =
-            interval_at(Instant::now() + CHECKPOINT_INTERVAL, CHECKPOINT_INTERVAL);
-        checkpoints.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut cancelled, mut failure) = (false, None);
-        loop {
-            tokio::select! {
-                result = in_order.next() => match result {
-                    None => break,
-                    Some(Ok(behind)) if failure.is_none() => {
-                        importer.metrics.rows.inc_by(behind.rows.saturating_sub(position.rows));
-                        *position = behind;
-                    }
-                    // Behind a batch that was not sent: sent again later.
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => {
-                        failure.get_or_insert(error);
-                        self.halt.cancel();
-                    }
-                },
-                _ = checkpoints.tick() => {
-                    // Without it more is sent again after a crash; no reason
-                    // to send nothing now.
-                    if let Err(error) = importer.save(self.import_id, *position, false).await {
-                        warn!(import_id = %self.import_id, %error, "Checkpoint was not saved");
-                    }
-                    if !cancelled && self.is_cancelled(*position).await {
-                        cancelled = true;
-                        self.halt.cancel();
-                        self.quit.cancel();
-                    }
+        let mut in_order = pin!(sends.buffered(importer.limits.batches));
+        let mut failure = None;
+        while let Some(result) = in_order.next().await {
+            match result {
+                Ok(behind) if failure.is_none() => {
+                    // Nobody has to wake up for it.
+                    reached.send_if_modified(|before| {
+                        let rows = behind.rows.saturating_sub(before.rows);
+                        importer.metrics.rows.inc_by(rows);
+                        *before = behind;
+                        false
+                    });
+                }
+                // Behind a batch that was not sent: sent again later.
+                Ok(_) => {}
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    self.halt.cancel();
                 }
             }
         }
-        if cancelled && matches!(failure, Some(SendingError::Interrupted)) {
-            failure = None;
+        failure
+    }
+
+    /// Saves each second how far the import is sent, until `reached` is
+    /// closed, while batches are sent. Gives whether the import was cancelled.
+    async fn keep(&self, reached: watch::Receiver<Position>) -> bool {
+        let mut checkpoints =
+            interval_at(Instant::now() + CHECKPOINT_INTERVAL, CHECKPOINT_INTERVAL);
+        checkpoints.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut saved, mut cancelled) = (*reached.borrow(), false);
+        let mut closed = pin!(closed(reached.clone()));
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut closed => return cancelled,
+                _ = checkpoints.tick() => {}
+            }
+            let position = *reached.borrow();
+            if position != saved {
+                // Not cut off, as the next one is written to the same file.
+                match self.importer.save(self.import_id, position, false).await {
+                    Ok(()) => saved = position,
+                    // Without it more is sent again after a crash; no reason
+                    // to send nothing now.
+                    Err(error) => {
+                        warn!(import_id = %self.import_id, %error, "Checkpoint was not saved");
+                    }
+                }
+            }
+            if cancelled {
+                continue;
+            }
+            cancelled = tokio::select! {
+                biased;
+                () = &mut closed => return false,
+                cancelled = self.is_cancelled(position) => cancelled,
+            };
+            if cancelled {
+                self.halt.cancel();
+                self.quit.cancel();
+            }
         }
-        Ok((cancelled, failure))
     }
 
     /// Tells the ledger how far the import is, and asks whether somebody
@@ -193,6 +251,11 @@ where
         });
         Ok(recorded.await?)
     }
+}
+
+/// Waits until nothing more is told.
+async fn closed(mut told: watch::Receiver<Position>) {
+    while told.changed().await.is_ok() {}
 }
 
 /// A batch that was read, once it is its turn to be sent.

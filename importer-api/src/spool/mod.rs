@@ -7,22 +7,28 @@
 mod manifest;
 mod upload;
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use tokio::sync::Semaphore;
 use tracing::{info, warn};
 use uuid::Uuid;
 
 pub use manifest::{Checkpoint, Manifest};
 pub use upload::{Received, Upload};
 
+use crate::blocking::blocking;
 use crate::csv::Position;
+
+/// Threads that uploads have at a time.
+const UPLOAD_THREADS: usize = 4;
 
 /// The spool folder cannot be used.
 #[derive(Debug, Error)]
@@ -46,6 +52,9 @@ pub struct Spool {
     dir: PathBuf,
     /// Locked for as long as this process works in the folder.
     _lock: Arc<File>,
+    /// Threads that may work on uploads.
+    threads: Arc<Semaphore>,
+    /// Held by the one that does.
     turn: Arc<Mutex<()>>,
 }
 
@@ -70,16 +79,30 @@ impl Spool {
         let spool = Self {
             dir: dir.to_owned(),
             _lock: Arc::new(lock),
+            threads: Arc::new(Semaphore::new(UPLOAD_THREADS)),
             turn: Arc::default(),
         };
         spool.remove_rubbish().map_err(failed)?;
         Ok(spool)
     }
 
-    /// Waits for one's turn to work on a piece of an upload. One thread at a
-    /// time leaves a core to the thread that answers requests.
-    pub fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Works on pieces of an upload, on a thread that may wait for the disk.
+    /// A few uploads have such a thread at a time, however many come in, and
+    /// one of them works: that leaves a core to the thread that answers
+    /// requests, and the next one need not be woken by that.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<T> {
+        // The semaphore is never closed.
+        let thread = Arc::clone(&self.threads).acquire_owned().await.ok();
+        let turn = Arc::clone(&self.turn);
+        blocking(move || {
+            let _thread = thread;
+            let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(work())
+        })
+        .await
     }
 
     /// Begins an upload. It is removed again unless it is committed.
@@ -87,53 +110,51 @@ impl Spool {
         Upload::begin(self)
     }
 
-    /// The imports that are not sent to their end, oldest first, and where
-    /// each goes on.
-    pub fn unfinished(&self) -> io::Result<Vec<(Manifest, Position)>> {
-        let mut unfinished = Vec::new();
-        for manifest in self.manifests()? {
-            match self.checkpoint_of(manifest.import_id)? {
-                Some(checkpoint) if checkpoint.done => {}
-                Some(checkpoint) => unfinished.push((manifest, checkpoint.position)),
-                None => {
-                    let start = manifest.start();
-                    unfinished.push((manifest, start));
-                }
-            }
-        }
-        Ok(unfinished)
+    /// The imports that are not sent to their end, oldest first.
+    pub fn unfinished(&self) -> io::Result<Vec<Uuid>> {
+        self.imports(false)
     }
 
     /// The imports of which nothing more is to be sent, oldest first.
-    pub fn finished(&self) -> io::Result<Vec<Manifest>> {
-        let mut finished = Vec::new();
-        for manifest in self.manifests()? {
-            let checkpoint = self.checkpoint_of(manifest.import_id)?;
-            if checkpoint.is_some_and(|checkpoint| checkpoint.done) {
-                finished.push(manifest);
-            }
-        }
-        Ok(finished)
+    pub fn finished(&self) -> io::Result<Vec<Uuid>> {
+        self.imports(true)
     }
 
-    /// Every import of the folder, oldest first.
-    fn manifests(&self) -> io::Result<Vec<Manifest>> {
-        let mut manifests: Vec<Manifest> = Vec::new();
+    /// The imports of the folder that are done or not, oldest first.
+    fn imports(&self, done: bool) -> io::Result<Vec<Uuid>> {
+        let mut imports = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let path = entry?.path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "json")
+            let import_id = path.file_stem().and_then(OsStr::to_str);
+            let import_id = import_id.and_then(|id| Uuid::try_parse(id).ok());
+            if path.extension().is_some_and(|kind| kind == "json")
+                && let Some(import_id) = import_id
+                && self.is_done(import_id)? == done
             {
-                if let Some(manifest) = read_json(&path)? {
-                    manifests.push(manifest);
-                } else {
-                    warn!(path = %path.display(), "Manifest cannot be read, left alone");
-                }
+                imports.push(import_id);
             }
         }
-        manifests.sort_by_key(|manifest| manifest.import_id);
-        Ok(manifests)
+        imports.sort_unstable();
+        Ok(imports)
+    }
+
+    fn is_done(&self, import_id: Uuid) -> io::Result<bool> {
+        let checkpoint = self.checkpoint_of(import_id)?;
+        Ok(checkpoint.is_some_and(|checkpoint| checkpoint.done))
+    }
+
+    /// An import, and where sending goes on; `None` if nothing more is to be
+    /// sent of it, or there is no manifest that can be read.
+    pub fn resume(&self, import_id: Uuid) -> io::Result<Option<(Manifest, Position)>> {
+        let Some(manifest) = self.manifest_of(import_id)? else {
+            return Ok(None);
+        };
+        let start = manifest.start();
+        Ok(match self.checkpoint_of(import_id)? {
+            Some(checkpoint) if checkpoint.done => None,
+            Some(checkpoint) => Some((manifest, checkpoint.position)),
+            None => Some((manifest, start)),
+        })
     }
 
     fn checkpoint_of(&self, import_id: Uuid) -> io::Result<Option<Checkpoint>> {
@@ -298,23 +319,26 @@ mod tests {
         let sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
         assert_eq!(manifest.sha256, sha256);
         let start = Position { offset: 5, rows: 0 };
-        assert_eq!(spool.unfinished().unwrap(), [(manifest.clone(), start)]);
+        let import_id = manifest.import_id;
+        assert_eq!(spool.unfinished().unwrap(), [import_id]);
+        let resumed = || spool.resume(import_id).unwrap();
+        assert_eq!(resumed(), Some((manifest.clone(), start)));
 
         let position = Position { offset: 9, rows: 2 };
         let mut checkpoint = Checkpoint {
             position,
             done: false,
         };
-        spool
-            .save_checkpoint(manifest.import_id, checkpoint)
-            .unwrap();
-        assert_eq!(spool.unfinished().unwrap(), [(manifest.clone(), position)]);
+        spool.save_checkpoint(import_id, checkpoint).unwrap();
+        assert_eq!(spool.unfinished().unwrap(), [import_id]);
+        assert_eq!(resumed(), Some((manifest.clone(), position)));
+        assert!(spool.finished().unwrap().is_empty());
 
         checkpoint.done = true;
-        spool
-            .save_checkpoint(manifest.import_id, checkpoint)
-            .unwrap();
-        assert_eq!(spool.unfinished().unwrap(), []);
+        spool.save_checkpoint(import_id, checkpoint).unwrap();
+        assert!(spool.unfinished().unwrap().is_empty());
+        assert_eq!(resumed(), None);
+        assert_eq!(spool.finished().unwrap(), [import_id]);
     }
 
     #[test]
@@ -339,7 +363,7 @@ mod tests {
         drop(spool);
         let spool = Spool::open(dir.path()).unwrap();
         assert_eq!(files(dir.path()), 2);
-        assert_eq!(spool.unfinished().unwrap()[0].0, kept);
+        assert_eq!(spool.unfinished().unwrap(), [kept.import_id]);
     }
 
     #[test]
@@ -357,7 +381,7 @@ mod tests {
         spool.remove(gone.import_id).unwrap();
         assert_eq!(files(dir.path()), 2);
         spool.remove(gone.import_id).unwrap();
-        assert_eq!(spool.unfinished().unwrap()[0].0, kept);
+        assert_eq!(spool.unfinished().unwrap(), [kept.import_id]);
     }
 
     #[test]

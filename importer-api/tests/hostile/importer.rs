@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tempfile::TempDir;
@@ -29,10 +29,24 @@ pub(super) struct Importer {
 
 impl Importer {
     pub(super) async fn start(stack: &Stack, further: &[(&str, &str)]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), stack, further).await
+    }
+
+    /// Kills it as a crash would, and starts another one in its folder.
+    pub(super) async fn kill_and_start(self, stack: &Stack, further: &[(&str, &str)]) -> Self {
+        let Self {
+            mut process,
+            folder,
+            ..
+        } = self;
+        process.kill().await.unwrap();
+        Self::start_in(folder, stack, further).await
+    }
+
+    async fn start_in(folder: TempDir, stack: &Stack, further: &[(&str, &str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let folder = tempfile::tempdir().unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
         let process = Command::new(binary())
             .env_clear()
@@ -85,19 +99,36 @@ impl Importer {
         kinds
     }
 
+    /// Imports of the spool that are not sent to their end.
+    pub(super) fn unfinished(&self) -> usize {
+        let spool = self.folder.path().join("spool");
+        let is_done = |path: &Path| {
+            let checkpoint = fs::read_to_string(path.with_extension("checkpoint"));
+            checkpoint.is_ok_and(|text| text.contains("\"done\":true"))
+        };
+        let files = fs::read_dir(spool).unwrap();
+        let paths = files.map(|entry| entry.unwrap().path());
+        let manifests = paths.filter(|path| path.extension().is_some_and(|kind| kind == "json"));
+        manifests.filter(|path| !is_done(path)).count()
+    }
+
     /// The most memory that the process has had, in MiB.
     pub(super) fn peak_memory(&self) -> u64 {
+        self.status("VmHWM:") / 1024
+    }
+
+    /// How many threads the process has.
+    pub(super) fn threads(&self) -> u64 {
+        self.status("Threads:")
+    }
+
+    /// A number of what the system tells of the process.
+    fn status(&self, name: &str) -> u64 {
         let path = format!("/proc/{}/status", self.process.id().unwrap());
         let status = fs::read_to_string(path).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-        let kibibytes: u64 = line
-            .unwrap()
-            .split_whitespace()
-            .nth(1)
-            .unwrap()
-            .parse()
-            .unwrap();
-        kibibytes / 1024
+        let line = status.lines().find(|line| line.starts_with(name));
+        let number = line.unwrap().split_whitespace().nth(1).unwrap();
+        number.parse().unwrap()
     }
 
     /// Sends this over a connection of its own and reads all that is

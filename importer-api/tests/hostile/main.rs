@@ -1,5 +1,5 @@
 //! The process of importer-api under uploads that are broken in every way,
-//! and under many large ones.
+//! under many large ones, and under many small ones while the queue is away.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
 
 mod broken;
 mod importer;
+mod many;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
