@@ -15,6 +15,10 @@ use super::server::bind;
 use super::telemetry::init_telemetry;
 use super::{BaseSettings, Environment, MetricsError, SettingError};
 
+/// Most threads that wait for the disk or look up names. No work parks one for
+/// longer than that takes, so that few are enough for however much is open.
+const BLOCKING_THREADS: usize = 32;
+
 /// Exit code of a wrong setting (`EX_USAGE` of sysexits.h).
 const EXIT_USAGE: u8 = 64;
 
@@ -125,6 +129,7 @@ fn asks_health(arguments: impl IntoIterator<Item = OsString>) -> Result<bool, St
 fn on_runtime(service: impl Future<Output = Result<(), StartError>>) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(|source| StartError::Io {
             context: "the async runtime cannot start".into(),
