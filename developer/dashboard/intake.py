@@ -25,8 +25,12 @@ IMPORTS = [
     ),
     graph(
         "Imports in progress",
-        "Open ones, and those among them that have not moved for ten minutes.",
-        [query(highest("imports_open"), "open"), query(highest("imports_stalled"), "stalled")],
+        "Open ones, and those among them that have not moved for ten minutes, or that wait for their turn to be sent.",
+        [
+            query(highest("imports_open"), "open"),
+            query(highest("imports_stalled"), "stalled"),
+            query(f"sum(imports_waiting{{{CHOSEN}}})", "waiting"),
+        ],
         "short",
         NONE,
     ),
