@@ -19,7 +19,7 @@ expect.set_options(timeout=DEADLINE)
 @pytest.fixture(scope="session")
 def stack():
     """One stack for all tests that do not need another."""
-    with Stack() as running:
+    with Stack(ALLOWED_HOSTS="billing.test") as running:
         yield running
 
 
@@ -60,7 +60,7 @@ def browser():
         # Its sandbox takes no root; it opens this repository's own pages only.
         running = playwright.chromium.launch(
             executable_path=program,
-            args=["--no-sandbox", "--host-resolver-rules=MAP billing.test 127.0.0.1"],
+            args=["--no-sandbox", "--host-resolver-rules=MAP *.test 127.0.0.1"],
         )
         yield running
         running.close()
@@ -107,7 +107,7 @@ class Visitor:
 
 def _is_own(url: str) -> bool:
     parts = urlsplit(url)
-    return parts.scheme in OWN_SCHEMES or parts.hostname in {"127.0.0.1", "billing.test"}
+    return parts.scheme in OWN_SCHEMES or parts.hostname in {"127.0.0.1", "billing.test", "rebound.test"}
 
 
 @pytest.fixture
