@@ -12,7 +12,7 @@ pub enum DocumentType {
     /// Of a company: 12 digits or capital letters and two check digits. It
     /// may hold letters since July 2026 (RFB, IN 2.229/2024).
     Cnpj,
-    /// Neither: as it came, and printed so.
+    /// Neither: printed without punctuation, letters as capitals.
     Unverified,
 }
 
