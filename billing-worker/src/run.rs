@@ -1,7 +1,7 @@
 use common::contract::names::VISIBILITY_TIMEOUT;
 use common::ledger::{LedgerSlot, RedisLedger, RedisMetrics};
 use common::messaging::{
-    Aws, AwsMetrics, Consumer, ConsumerOptions, Queue, QueueGauges, QueueWatch, Topic,
+    Aws, AwsMetrics, Consumer, ConsumerOptions, DRAIN, Queue, QueueGauges, QueueWatch, Topic,
 };
 use common::outage::Dependency;
 use common::service::{
@@ -86,6 +86,7 @@ async fn consume(
         batch_bytes: BATCH_BYTES,
         concurrency: CONCURRENCY,
         visibility_timeout: VISIBILITY_TIMEOUT,
+        drain: DRAIN,
     };
     Consumer::new(queue, worker, options, metrics.consumer, stop)
         .needs(needs)

@@ -13,6 +13,7 @@
 
 mod batch;
 pub mod compose;
+mod lease;
 pub mod message_id;
 mod metrics;
 pub mod pace;

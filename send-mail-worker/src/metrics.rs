@@ -29,6 +29,8 @@ pub struct MailOutcomes {
     pub sent: IntCounter,
     /// It is tried again later.
     pub put_off: IntCounter,
+    /// Nobody knows whether the transport took it.
+    pub unknown: IntCounter,
     /// It can never be delivered.
     pub undeliverable: IntCounter,
     /// The transport was away.
@@ -53,15 +55,16 @@ impl MailMetrics {
 
 impl MailOutcomes {
     fn new(registry: &AppRegistry) -> Result<Self, MetricsError> {
-        let [sent, put_off, undeliverable, away] = registry.counters(
+        let [sent, put_off, unknown, undeliverable, away] = registry.counters(
             "mail_outcomes_total",
             "Tries to send an e-mail, by what became of it.",
             "outcome",
-            ["sent", "put_off", "undeliverable", "away"],
+            ["sent", "put_off", "unknown", "undeliverable", "away"],
         )?;
         Ok(Self {
             sent,
             put_off,
+            unknown,
             undeliverable,
             away,
         })

@@ -11,6 +11,15 @@ pub const PUT_OFF_TOO_LONG: Reason = Reason {
     text: Cow::Borrowed("the mail server has not taken the e-mail for five days"),
 };
 
+/// The reason of an e-mail of which nobody knows whether it was taken, after
+/// it was tried once more.
+pub const OUTCOME_UNKNOWN: Reason = Reason {
+    code: Cow::Borrowed("mail_outcome_unknown"),
+    text: Cow::Borrowed(
+        "the mail server may have taken the e-mail: twice it was sent and no answer came",
+    ),
+};
+
 /// Part of a wait that is added to it at most, at random, so that what was put
 /// off together does not come back together.
 const JITTER: f64 = 0.1;

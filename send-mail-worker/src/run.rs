@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::ledger::{LedgerSlot, RedisLedger, RedisMetrics};
 use common::messaging::{Aws, AwsMetrics, Consumer, ConsumerOptions, QueueGauges, QueueWatch};
@@ -18,6 +19,9 @@ use crate::{MailMetrics, MailTransport, Settings};
 /// Batches received at a time; how many e-mails are in hand is bounded by the
 /// worker.
 const CONCURRENCY: usize = 8;
+/// Long enough for the last answers of a mail server, and for what is in hand
+/// to be recorded then.
+const DRAIN: Duration = Duration::from_secs(24);
 /// Ten notifications are about 12 KB.
 const BATCH_BYTES: usize = 64 * 1024;
 
@@ -40,8 +44,9 @@ pub async fn run(
             run_over(settings, patience, to_stdout, listener, stop).await
         }
         MailTransport::Smtp(smtp) => {
+            let stopped = stop.clone();
             let to_server = |metrics: &MailMetrics| {
-                SmtpTransport::new(*smtp, metrics.duration.clone())
+                SmtpTransport::new(*smtp, metrics.duration.clone(), stopped)
                     .map_err(|error| StartError::Unsuitable(error.to_string()))
             };
             run_over(settings, patience, to_server, listener, stop).await
@@ -99,6 +104,7 @@ pub async fn run_over<T: Transport>(
             batch_bytes: BATCH_BYTES,
             concurrency: CONCURRENCY,
             visibility_timeout: VISIBILITY_TIMEOUT,
+            drain: DRAIN,
         };
         let consuming = Consumer::new(queue.clone(), worker, options, consumer, stop.clone())
             .needs(needs)

@@ -9,7 +9,8 @@ use common::ledger::{
 };
 use common::messaging::{BatchHandler, Delivery, Verdict};
 use common::outage::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use futures::future::join_all;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -17,23 +18,22 @@ use uuid::Uuid;
 
 use crate::MailMetrics;
 use crate::batch::{Mail, read};
+use crate::lease::{LEASE, Lease};
 use crate::pace::Pace;
-use crate::patience::{PUT_OFF_TOO_LONG, Patience};
-use crate::transport::{Sending, TRANSPORT_DEADLINE, Transport};
+use crate::patience::{OUTCOME_UNKNOWN, PUT_OFF_TOO_LONG, Patience};
+use crate::transport::{Sending, Transport};
 
-/// How long a claim keeps others from sending the same e-mail. Longer than a
-/// transport may take.
-const LEASE: Duration = Duration::from_mins(1);
-/// How long a received message stays hidden. Longer than the lease: what a
-/// process that died had in hand comes back when the claims have ended, so
-/// that one receive more is enough.
+/// How long a received message stays hidden, unless that is extended. Longer
+/// than the lease: what a process that died had in hand comes back when the
+/// claims have ended, so that one receive more is enough.
 pub const VISIBILITY_TIMEOUT: Duration = LEASE.saturating_add(Duration::from_secs(5));
-/// How long claimed e-mails may wait for their turn: what is left of the lease
-/// then is enough for the transport.
-const LONGEST_TURN: Duration = LEASE.saturating_sub(TRANSPORT_DEADLINE);
 /// Most e-mails in hand, sent and not yet marked: as many as a process that
 /// is killed may cause to be sent again. A transport may ask for fewer.
 const IN_HAND: u32 = 32;
+/// How often an e-mail is sent of which nobody knows whether it was taken: one
+/// that never arrived must not be lost, and one that did not come again and
+/// again.
+const MOST_UNKNOWN: u32 = 2;
 
 /// Sends the e-mails of a batch through a transport.
 #[derive(Debug)]
@@ -57,8 +57,8 @@ enum Tried {
     Ended(MailEnd),
     /// The message comes again.
     Again(Verdict),
-    /// The transport is away or busy, or the claim waited too long: it is tried again
-    /// with the message in hand.
+    /// The transport is away or busy, or the lease was not renewed: it is tried
+    /// again with the message in hand.
     Held,
 }
 
@@ -162,7 +162,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         // Of this round alone: a claim whose answer was lost is known as one's
         // own, and that of another batch of this process is not.
         let owner = Uuid::new_v4();
-        let begun = Instant::now();
+        let lease = Lease::new(owner, Instant::now());
         let claims = ride_out(self.ledger.outage(), &self.stop, || {
             self.ledger.claim_mails(&debt_ids, owner, LEASE)
         })
@@ -173,7 +173,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             .filter(|(_, claim)| **claim == MailClaim::Granted)
             .map(|(mail, _)| *mail)
             .collect();
-        let mut tried = self.send_in_turn(&granted, owner, begun).await?.into_iter();
+        let mut tried = self.send_in_turn(&granted, &lease).await?.into_iter();
         let tried: Vec<Tried> = claims
             .into_iter()
             .map(|claim| match claim {
@@ -191,74 +191,53 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         Ok(tried.into_iter().map(verdict).collect())
     }
 
-    /// Sends mails that were claimed at that time, as many at a time as there
-    /// is room for in hand. Meanwhile others can be claimed. Those whose lease
-    /// has become too short for the transport are given back and held.
-    async fn send_in_turn(
-        &self,
-        mails: &[&Mail],
-        owner: Uuid,
-        claimed: Instant,
-    ) -> Result<Vec<Tried>, Gave> {
-        let mut tried = Vec::with_capacity(mails.len());
-        let mut waiting = mails;
-        while !waiting.is_empty() {
-            let (_in_hand, room) = self.room_in_hand(waiting.len()).await;
-            let (now, later) = waiting.split_at(room);
-            if claimed.elapsed() > LONGEST_TURN {
-                let debt_ids: Vec<&str> = waiting.iter().map(|mail| mail.debt_id()).collect();
-                self.release(&debt_ids, owner).await?;
-                tried.extend(debt_ids.iter().map(|_| Tried::Held));
-                break;
-            }
-            tried.extend(self.send(now, owner).await?);
-            waiting = later;
-        }
-        Ok(tried)
+    /// Sends mails that were claimed, as many at a time as there is room for in
+    /// hand: all as one, or each on its own, so that one that takes long keeps
+    /// no other from being marked. Their lease is kept meanwhile.
+    async fn send_in_turn(&self, mails: &[&Mail], lease: &Lease) -> Result<Vec<Tried>, Gave> {
+        let together = match self.transport.at_a_time() {
+            Some(_) => 1,
+            None => mails.len().max(1),
+        };
+        let sending = mails.chunks(together);
+        let sending = join_all(sending.map(|mails| self.send_when_there_is_room(mails, lease)));
+        let tried = tokio::select! {
+            biased;
+            tried = sending => tried,
+            never = lease.keep(&self.ledger) => match never {},
+        };
+        let tried: Vec<_> = tried.into_iter().collect::<Result<_, _>>()?;
+        Ok(tried.into_iter().flatten().collect())
     }
 
-    /// Waits for room in hand: for all of so many mails where the transport
-    /// takes them as one, else for the first of them and as many others as
-    /// there is room for.
-    async fn room_in_hand(&self, mails: usize) -> (Option<SemaphorePermit<'_>>, usize) {
-        let most = u32::try_from(mails)
-            .unwrap_or(u32::MAX)
-            .min(self.most_in_hand);
-        let least = if self.transport.at_a_time().is_some() {
-            1
-        } else {
-            most
+    /// Waits for room in hand, and sends. Where the process stops, or the lease
+    /// could not be renewed, the claims are given back and nothing is sent.
+    async fn send_when_there_is_room(
+        &self,
+        mails: &[&Mail],
+        lease: &Lease,
+    ) -> Result<Vec<Tried>, Gave> {
+        let count = u32::try_from(mails.len()).unwrap_or(u32::MAX);
+        let room = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            room = self.in_hand.acquire_many(count.min(self.most_in_hand)) => room.ok(),
         };
-        // `None` only when the semaphore is closed, which nobody does.
-        let Ok(mut permit) = self.in_hand.acquire_many(least).await else {
-            return (None, mails);
-        };
-        let mut room = least;
-        while room < most
-            && let Ok(more) = self.in_hand.try_acquire()
-        {
-            permit.merge(more);
-            room += 1;
+        if room.is_none() || !lease.is_fresh() {
+            let debt_ids: Vec<&str> = mails.iter().map(|mail| mail.debt_id()).collect();
+            self.release(&debt_ids, lease.owner()).await?;
+            return Ok(mails.iter().map(|_| Tried::Held).collect());
         }
-        (Some(permit), room as usize)
+        self.send(mails, lease.owner()).await
     }
 
     /// Sends mails whose claims are the owner's, and makes what became of them
     /// stand: those that have ended are marked, of the others the claims are
     /// given back.
     async fn send(&self, mails: &[&Mail], owner: Uuid) -> Result<Vec<Tried>, Gave> {
-        if mails.is_empty() {
-            return Ok(Vec::new());
-        }
         let letters: Vec<_> = mails.iter().map(|mail| &mail.letter).collect();
-        let sending = self.transport.send(&letters);
-        let Ok(answers) = tokio::time::timeout(TRANSPORT_DEADLINE, sending).await else {
-            // Nobody knows what was sent: the lease keeps others off for now.
-            let failed = mails.iter().map(|_| Tried::Again(Verdict::Failed));
-            let mails = mails.len();
-            warn!(mails, "The transport did not answer in time");
-            return Ok(failed.collect());
-        };
+        let mut answers = self.transport.send(&letters).await;
+        self.end_unknown(mails, &mut answers, owner).await?;
         let away = answers.iter().find_map(|answer| match answer {
             Sending::Away(reason) => Some(reason),
             _ => None,
@@ -304,6 +283,37 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         Ok(tried)
     }
 
+    /// What was sent before, and nobody knows whether it was taken, is not sent
+    /// a third time.
+    async fn end_unknown(
+        &self,
+        mails: &[&Mail],
+        answers: &mut [Sending],
+        owner: Uuid,
+    ) -> Result<(), Gave> {
+        let (debt_ids, mut unknown): (Vec<&str>, Vec<&mut Sending>) = mails
+            .iter()
+            .map(|mail| mail.debt_id())
+            .zip(answers)
+            .filter(|(_, answer)| matches!(answer, Sending::Unknown(_)))
+            .unzip();
+        if debt_ids.is_empty() {
+            return Ok(());
+        }
+        // As an answer, it is held until it is recorded.
+        let never = CancellationToken::new();
+        let times = ride_out(self.ledger.outage(), &never, || {
+            self.ledger.note_unknown_mails(&debt_ids, owner)
+        })
+        .await?;
+        for (answer, times) in unknown.iter_mut().zip(times) {
+            if times >= MOST_UNKNOWN {
+                **answer = Sending::Undeliverable(OUTCOME_UNKNOWN);
+            }
+        }
+        Ok(())
+    }
+
     /// Gives claims of the owner back.
     async fn release(&self, debt_ids: &[&str], owner: Uuid) -> Result<(), Gave> {
         ride_out(self.ledger.outage(), &self.stop, || {
@@ -335,6 +345,21 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
                     return Tried::Again(Verdict::PutOff(wait));
                 }
                 None => PUT_OFF_TOO_LONG,
+            },
+            Sending::Unknown(reason) => match self.patience.wait_after(put_off) {
+                Some(wait) => {
+                    outcomes.unknown.inc();
+                    let seconds = wait.as_secs();
+                    warn!(
+                        debt_id,
+                        put_off,
+                        seconds,
+                        reason,
+                        "Nobody knows whether the e-mail was taken, it is sent once more"
+                    );
+                    return Tried::Again(Verdict::PutOff(wait));
+                }
+                None => OUTCOME_UNKNOWN,
             },
             Sending::Undeliverable(reason) => reason,
         };

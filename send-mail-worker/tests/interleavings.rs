@@ -8,7 +8,7 @@
 mod mailroom;
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use common::service::AppRegistry;
 use mailroom::notification;
 use send_mail_worker::MailMetrics;
 use send_mail_worker::pace::Pace;
-use send_mail_worker::patience::{PUT_OFF_TOO_LONG, Patience};
+use send_mail_worker::patience::{OUTCOME_UNKNOWN, PUT_OFF_TOO_LONG, Patience};
 use send_mail_worker::transport::{Letter, MemoryTransport, Sending, Transport, TransportAway};
 use send_mail_worker::worker::Worker;
 use testkit::simulation::{Ends, Life, drain};
@@ -33,8 +33,8 @@ use uuid::Uuid;
 const SEEDS: u64 = 300;
 /// No run takes that long, by its own clock, unless it hangs.
 const FAR_TOO_LONG: Duration = Duration::from_hours(10);
-/// Longer than a worker waits for its transport.
-const HANGING: Duration = Duration::from_secs(40);
+/// Longer than the lease of a claim that is not renewed.
+const HANGING: Duration = Duration::from_secs(90);
 const IMPORT: Uuid = Uuid::from_u128(1 << 80);
 /// How often an e-mail is put off at most.
 const PUT_OFFS: u32 = 8;
@@ -90,6 +90,8 @@ enum Fate {
     Refused,
     /// Not now, each time.
     NeverNow,
+    /// It takes it each time, and nobody hears that.
+    Unheard,
 }
 
 fn run(seed: u64, ends: Ends) -> Seen {
@@ -142,7 +144,7 @@ impl Scene {
         let notified = ledger.advance_rows(Progress::Notified, &ids).await;
         notified.unwrap();
         let inner = MemoryTransport::default();
-        let mut debts = Vec::new();
+        let (mut debts, mut unheard) = (Vec::new(), BTreeSet::new());
         for row in ids {
             let debt_id = format!("debt-{}", row.row);
             for _ in 0..random.usize(1..=3) {
@@ -151,11 +153,13 @@ impl Scene {
             let fate = match random.u8(0..10) {
                 0..2 => Fate::Refused,
                 2 => Fate::NeverNow,
+                3 => Fate::Unheard,
                 _ => Fate::Taken,
             };
             match fate {
                 Fate::Refused => inner.refuse(&debt_id, no_mailbox()),
                 Fate::NeverNow => inner.defer(&debt_id, u32::MAX),
+                Fate::Unheard => drop(unheard.insert(debt_id.clone())),
                 Fate::Taken => {}
             }
             debts.push((debt_id, row, fate));
@@ -164,6 +168,8 @@ impl Scene {
             inner,
             random: Arc::new(Mutex::new(fastrand::Rng::with_seed(random.u64(..)))),
             hangs: ends == Ends::AtOnce,
+            unheard: Arc::new(unheard),
+            silent: Arc::default(),
             excused: Arc::default(),
         };
         Self {
@@ -224,20 +230,22 @@ impl Scene {
         let mut seen = *self.seen.lock().unwrap();
         for (debt_id, row, fate) in &self.debts {
             let answers = self.transport.answers(debt_id);
-            let most = 1 + excused.get(debt_id).copied().unwrap_or_default();
+            let least = if *fate == Fate::Unheard { 2 } else { 1 };
+            let most = least + excused.get(debt_id).copied().unwrap_or_default();
             let end = match fate {
                 Fate::Taken => MailEnd::Sent,
                 Fate::Refused => MailEnd::Undeliverable(no_mailbox()),
                 Fate::NeverNow => MailEnd::Undeliverable(PUT_OFF_TOO_LONG),
+                Fate::Unheard => MailEnd::Undeliverable(OUTCOME_UNKNOWN),
             };
             if *fate == Fate::NeverNow {
                 let asked = self.transport.inner.asked(debt_id);
                 assert!(asked > PUT_OFFS, "{debt_id} is tried {asked} times");
                 assert_eq!(answers, 0);
             } else {
-                assert!(answers > 0, "{debt_id} is not answered");
+                assert!(answers >= least, "{debt_id} is answered {answers} times");
                 assert!(answers <= most, "{debt_id}: {answers} answers of {most}");
-                seen.repeats += answers - 1;
+                seen.repeats += answers - least;
             }
             assert_eq!(self.ledger.mail_end(debt_id).as_ref(), Some(&end));
             let facts = self.ledger.facts_of(*row);
@@ -269,6 +277,9 @@ struct FlakyTransport {
     inner: MemoryTransport,
     random: Arc<Mutex<fastrand::Rng>>,
     hangs: bool,
+    unheard: Arc<BTreeSet<String>>,
+    /// Debts of which it hung over a yes.
+    silent: Arc<Mutex<BTreeSet<String>>>,
     /// Times that a debt was answered and nobody heard it.
     excused: Arc<Mutex<Counts>>,
 }
@@ -336,13 +347,22 @@ impl Transport for FlakyTransport {
         let mut answers = self.inner.send(reached).await;
         answers.extend(left.iter().map(|_| Sending::Away("in the middle".into())));
         if self.hangs && self.draws(40) {
-            // Nobody hears its answers: as if the sender had died.
-            for (mail, answer) in mails.iter().zip(&answers) {
-                if matches!(answer, Sending::Sent | Sending::Undeliverable(_)) {
+            // Nobody hears what it says.
+            for (mail, answer) in mails.iter().zip(&mut answers) {
+                let debt_id = &mail.notification.debt_id;
+                // A second time would be its end.
+                let is_first = || self.silent.lock().unwrap().insert(debt_id.clone());
+                if *answer == Sending::Sent && is_first() {
                     self.excuse(&mail.notification.debt_id);
+                    *answer = Sending::Unknown("told to be silent".into());
                 }
             }
             sleep(HANGING).await;
+        }
+        for (mail, answer) in mails.iter().zip(&mut answers) {
+            if *answer == Sending::Sent && self.unheard.contains(&mail.notification.debt_id) {
+                *answer = Sending::Unknown("told to be silent".into());
+            }
         }
         self.pause().await;
         answers

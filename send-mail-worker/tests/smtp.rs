@@ -4,7 +4,7 @@
 
 mod smtp_suite;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::outage::{Dependency, ride_out};
 use send_mail_worker::smtp::DeliveryError;
@@ -23,6 +23,7 @@ fn said(result: Result<(), DeliveryError>) -> (&'static str, String) {
         Err(DeliveryError::Away(text)) => ("away", text),
         Err(error @ DeliveryError::Busy) => ("busy", error.to_string()),
         Err(DeliveryError::Deferred(text)) => ("deferred", text),
+        Err(DeliveryError::Unknown(text)) => ("unknown", text),
         Err(DeliveryError::Undeliverable(reason)) => {
             ("undeliverable", format!("{}: {}", reason.code, reason.text))
         }
@@ -102,10 +103,10 @@ async fn whose_fault_a_refusal_is_depends_on_what_was_refused() {
             Stage::Greeting,
             "421 4.3.2 full",
             "away",
-            "it does not let us in: 421 4.3.2",
+            "the greeting: 421 4.3.2",
         ),
         (Stage::Greeting, "554 no", "away", "554"),
-        (Stage::Hello, "550 who?", "away", "550"),
+        (Stage::Hello, "550 who?", "away", "EHLO: 550, who?"),
         (
             Stage::Sender,
             "451 4.7.1 <cobranca@example.com> later",
@@ -171,7 +172,7 @@ async fn whose_fault_a_refusal_is_depends_on_what_was_refused() {
             "undeliverable",
             "message_refused: the mail server refused the message for good: 554 5.6.0",
         ),
-        (Stage::Message, "354 what?", "deferred", "out of step"),
+        (Stage::Message, "354 what?", "unknown", "out of step"),
     ] {
         server.close_connections().await;
         server.misbehave(Fault::new(stage, Act::Answer(answer)));
@@ -422,7 +423,7 @@ async fn what_is_surely_said_of_recipient_or_message_is_final() {
 async fn a_refusal_costs_no_connection() {
     let server = SmtpServer::start().await.unwrap();
     let client = Client::of(&server);
-    for stage in [Stage::Sender, Stage::Recipient, Stage::Data, Stage::Message] {
+    for stage in [Stage::Recipient, Stage::Data, Stage::Message] {
         for answer in ["450 4.2.0 no", "550 5.2.0 no"] {
             server.misbehave(Fault::new(stage, Act::Answer(answer)).times(1));
             client.deliver("a@example.com").await.unwrap_err();
@@ -550,7 +551,7 @@ async fn a_connection_lost_before_the_last_answer_may_have_delivered() {
         client.deliver("b@example.com").await.unwrap();
         server.misbehave(Fault::new(Stage::Message, act).times(1));
         let lost = client.deliver("a@example.com").await;
-        assert_says(lost, "deferred", "lost at the end of the message");
+        assert_says(lost, "unknown", "lost at the end of the message");
         let to_a = server
             .messages()
             .iter()
@@ -626,7 +627,8 @@ async fn a_server_that_does_not_answer_is_given_up() {
     let server = SmtpServer::start().await.unwrap();
     let client = Client::with(&server, &[("SMTP_TIMEOUT", "0.2")]);
     for (stage, kind, part) in [
-        (Stage::Greeting, "away", "no connection in 0.2 s"),
+        (Stage::Greeting, "away", "the greeting: no answer in 0.2 s"),
+        (Stage::Hello, "away", "EHLO: no answer in 0.2 s"),
         (Stage::Sender, "away", "no answer in 0.2 s"),
         (
             Stage::Recipient,
@@ -643,46 +645,51 @@ async fn a_server_that_does_not_answer_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_delivery_ends_in_time_whatever_it_waits_for() {
+async fn the_last_answer_has_a_time_of_its_own() {
     let server = SmtpServer::start().await.unwrap();
-    let deadline = Duration::from_millis(600);
-    let client = Client::changed(&server, &[("SMTP_CONNECTIONS", "1")], |settings| {
-        settings.timeout = Duration::from_millis(200);
-        settings.deadline = deadline;
-        settings.room_wait = deadline / 2;
+    let client = Client::changed(&server, &[("SMTP_TIMEOUT", "0.2")], |settings| {
+        settings.last_answer = Duration::from_secs(1);
     });
-    // Only the end of a message is waited for beyond the timeout of an answer.
-    server.misbehave(Fault::new(Stage::Message, Act::Hang).times(1));
-    let started = Instant::now();
-    let (hangs, waits) = tokio::join!(
-        client.deliver("a@example.com"),
-        client.deliver("b@example.com")
-    );
-    let took = started.elapsed();
-    assert_says(hangs, "deferred", "it was not done in 0.6 s");
-    assert_says(waits, "busy", "all connections are busy");
-    assert!((deadline..deadline * 10).contains(&took), "{took:?}");
-    client.deliver("b@example.com").await.unwrap();
+    let slow = Act::Delay(Duration::from_millis(600));
+    server.misbehave(Fault::new(Stage::Message, slow));
+    client.deliver("a@example.com").await.unwrap();
+    server.behave();
+    server.misbehave(Fault::new(Stage::Message, Act::Hang));
+    let hangs = client.deliver("a@example.com").await;
+    assert_says(hangs, "unknown", "no answer in 1 s");
     assert_eq!(server.messages().len(), 1);
 }
 
 #[tokio::test]
-async fn the_time_of_a_delivery_starts_when_it_has_a_connection() {
+async fn whoever_finds_no_connection_free_is_told_so() {
     let server = SmtpServer::start().await.unwrap();
     let client = Client::changed(&server, &[("SMTP_CONNECTIONS", "1")], |settings| {
-        settings.timeout = Duration::from_secs(1);
-        settings.deadline = Duration::from_secs(2);
-        settings.room_wait = Duration::from_mins(1);
+        settings.room_wait = Duration::from_millis(100);
     });
-    // Four one after the other take longer than each of them may.
-    server.misbehave(Fault::new(
-        Stage::Message,
-        Act::Delay(Duration::from_millis(700)),
-    ));
-    let all = ["a", "b", "c", "d"].map(|name| format!("{name}@example.com"));
-    let sent = futures::future::join_all(all.iter().map(|to| client.deliver(to))).await;
-    assert!(sent.iter().all(Result::is_ok), "{sent:?}");
-    assert_eq!(server.messages().len(), 4);
+    let slow = Act::Delay(Duration::from_millis(700));
+    server.misbehave(Fault::new(Stage::Message, slow).times(1));
+    let (slow, waits) = tokio::join!(
+        client.deliver("a@example.com"),
+        client.deliver("b@example.com")
+    );
+    slow.unwrap();
+    assert_says(waits, "busy", "all connections are busy");
+    client.deliver("b@example.com").await.unwrap();
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_stop_shortens_the_wait_for_the_last_answer() {
+    let server = SmtpServer::start().await.unwrap();
+    let stop = CancellationToken::new();
+    let client = Client::stopped_by(&server, stop.clone(), |settings| {
+        settings.last_answer_when_stopped = Duration::from_millis(300);
+    });
+    server.misbehave(Fault::new(Stage::Message, Act::Hang));
+    let sending = tokio::spawn(async move { client.deliver("a@example.com").await });
+    stop.cancel();
+    let ended = tokio::time::timeout(Duration::from_secs(10), sending).await;
+    assert_says(ended.unwrap().unwrap(), "unknown", "no answer in 0.3 s");
 }
 
 #[tokio::test]
@@ -763,12 +770,16 @@ async fn a_login_is_right_or_the_server_is_away() {
         };
         let right = with("right").deliver("a@example.com").await;
         if mechanisms == "CRAM-MD5" {
-            assert_says(right, "away", "the login failed: No compatible");
+            assert_says(
+                right,
+                "away",
+                "AUTH: the server offers neither PLAIN nor LOGIN",
+            );
             continue;
         }
         right.unwrap();
         let wrong = with("wrong").deliver("a@example.com").await;
-        assert_says(wrong, "away", "the login failed: 535 5.7.8");
+        assert_says(wrong, "away", ": 535 5.7.8");
         let none = Client::of(&server).deliver("a@example.com").await;
         assert_says(none, "away", "530 5.7.0");
     }
@@ -797,6 +808,6 @@ async fn an_address_that_is_not_ascii_is_sent_where_it_can_be() {
     client.deliver("josé@example.com").await.unwrap();
     assert_eq!(server.messages()[0].to, ["josé@example.com"]);
     // Only this message is held up, not all of them.
-    server.misbehave(Fault::new(Stage::Sender, Act::Answer("555 no")).times(1));
+    server.misbehave(Fault::new(Stage::Sender, Act::Answer("555 no")));
     assert_says(client.deliver("josé@example.com").await, "deferred", "555");
 }

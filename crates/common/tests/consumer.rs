@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::contract::RowId;
 use common::messaging::{
-    Aws, BatchHandler, BatchSender, Consumer, ConsumerMetrics, ConsumerOptions, Delivery,
+    Aws, BatchHandler, BatchSender, Consumer, ConsumerMetrics, ConsumerOptions, DRAIN, Delivery,
     EntryOutcome, Outgoing, Queue, Verdict,
 };
 use common::service::{AppRegistry, BaseSettings};
@@ -106,6 +106,7 @@ async fn run_in_batches(
         long_poll: Duration::from_secs(1),
         concurrency: 3,
         visibility_timeout,
+        drain: DRAIN,
     };
     let consumer = Consumer::new(
         queue(stack).await,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::contract::RowId;
 use common::messaging::{
-    Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Delivery, Queue, Verdict,
+    Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, DRAIN, Delivery, Queue, Verdict,
 };
 use common::outage::Dependency;
 use common::service::{AppRegistry, BaseSettings};
@@ -86,6 +86,7 @@ impl Running {
             long_poll: Duration::from_secs(1),
             concurrency: 2,
             visibility_timeout: Duration::from_secs(30),
+            drain: DRAIN,
         };
         let metrics = ConsumerMetrics::new(&registry).unwrap();
         let consumer = Consumer::new(

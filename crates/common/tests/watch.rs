@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use common::messaging::{
-    Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Delivery, QueueGauges,
+    Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, DRAIN, Delivery, QueueGauges,
     QueueWatch, Verdict,
 };
 use common::service::{AppRegistry, BaseSettings};
@@ -91,6 +91,7 @@ async fn the_gauges_show_depth_and_age_and_use_up_no_receive() {
         long_poll: Duration::from_secs(1),
         concurrency: 1,
         visibility_timeout: Duration::from_secs(30),
+        drain: DRAIN,
     };
     let metrics = ConsumerMetrics::new(&registry).unwrap();
     let consumer = Consumer::new(queue, NotYet, options, metrics, stop.clone());

@@ -122,6 +122,7 @@ pub(crate) fn smtp_variables(server: SocketAddr) -> [(&'static str, String); 5] 
 mod tests {
     use common::service::Environment;
     use send_mail_worker::{MailSettings, MailTransport};
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
 
@@ -147,7 +148,7 @@ mod tests {
         let MailTransport::Smtp(smtp) = settings(Some(&catcher)).transport else {
             panic!("it is told to use SMTP");
         };
-        let smtp = send_mail_worker::smtp::Smtp::new(*smtp).unwrap();
+        let smtp = send_mail_worker::smtp::Smtp::new(*smtp, CancellationToken::new()).unwrap();
         let to = "ze@example.com".parse().unwrap();
         smtp.deliver(&to, b"Message-ID: <1@x>\r\n\r\nPague.\r\n")
             .await

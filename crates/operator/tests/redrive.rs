@@ -12,7 +12,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use common::messaging::{
-    Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Delivery, Verdict,
+    Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, DRAIN, Delivery, Verdict,
 };
 use common::service::{AppRegistry, BaseSettings};
 use serde_json::{Map, Value, json};
@@ -158,6 +158,7 @@ async fn let_fail(stack: &Stack, messages: u64) {
         long_poll: wait,
         concurrency: 1,
         visibility_timeout: Duration::from_secs(30),
+        drain: DRAIN,
     };
     let metrics = ConsumerMetrics::new(&AppRegistry::new("test").unwrap()).unwrap();
     let stop = CancellationToken::new();

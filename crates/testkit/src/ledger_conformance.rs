@@ -95,6 +95,8 @@ macro_rules! ledger_conformance {
                 a_mail_is_granted_to_one_and_the_others_are_told_how_long_to_wait
                 many_at_once_are_granted_a_mail_once
                 its_owner_is_granted_a_mail_again_and_the_lease_begins_anew
+                its_owner_renews_a_lease_that_has_not_ended
+                attempts_of_unknown_outcome_are_counted_once_each
                 only_its_owner_gives_a_lease_back
                 a_mail_is_granted_again_when_its_lease_has_ended
                 a_mail_that_has_ended_stays_so_for_ever

@@ -53,6 +53,7 @@ struct State {
     imports: BTreeMap<Uuid, Import>,
     keys: BTreeMap<String, (KeyedUpload, Instant)>,
     mails: BTreeMap<String, Mail>,
+    unknown_mails: BTreeMap<String, BTreeSet<Uuid>>,
 }
 
 impl MemoryLedger {

@@ -1,19 +1,20 @@
 //! One connection, and one message over it.
 
 use std::fmt::{self, Display};
-use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use lettre::Address;
-use lettre::transport::smtp::Error as SmtpError;
-use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Noop, Quit, Rcpt, Rset};
-use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParameter};
-use lettre::transport::smtp::response::{Response, Severity};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use super::dialogue::Dialogue;
 use super::failure::Failure;
+use super::hello::Abilities;
+
+/// Longest wait for the answer to NOOP: who does not say at once whether the
+/// connection is still good is better asked anew.
+const CHECK: Duration = Duration::from_secs(10);
 
 /// A message and its envelope.
 #[derive(Clone, Copy)]
@@ -34,8 +35,10 @@ pub(super) enum Stage {
     Recipient,
     /// DATA
     Data,
-    /// The message, and the answer to its end.
-    Message,
+    /// The message. Where this fails, the server has not heard of its end.
+    Content,
+    /// The answer to its end. Where none comes, the server may have taken it.
+    End,
 }
 
 /// A delivery ended before its end.
@@ -45,137 +48,151 @@ pub(super) struct Stopped {
     pub(super) failure: Failure,
 }
 
+/// How long a server may take for an answer.
+#[derive(Clone, Debug)]
+pub(super) struct Waits {
+    /// Up to the content of a message, and for each block of that.
+    pub(super) answer: Duration,
+    /// To the end of a message.
+    pub(super) last_answer: Duration,
+    /// The same when the process is told to stop, from then on.
+    pub(super) last_answer_when_stopped: Duration,
+    pub(super) stop: CancellationToken,
+}
+
 /// An open connection, greeted and logged in. Dropping it says QUIT, where
 /// the server listens, and waits for nothing.
 pub(super) struct Connection {
-    smtp: AsyncSmtpConnection,
-    timeout: Duration,
-    /// Every command so far was answered, so that the next answer belongs to
-    /// the next command.
-    in_step: bool,
-    /// When the server answered last.
-    heard: Instant,
+    dialogue: Dialogue,
+    abilities: Abilities,
+    waits: Arc<Waits>,
+    /// Messages that the server has taken over it.
+    taken: u32,
+    /// Shared by all that are open, so that they can be counted.
+    _open: Arc<()>,
 }
 
 impl Connection {
-    pub(super) fn new(smtp: AsyncSmtpConnection, timeout: Duration) -> Self {
+    pub(super) fn new(
+        dialogue: Dialogue,
+        abilities: Abilities,
+        waits: Arc<Waits>,
+        open: Arc<()>,
+    ) -> Self {
         Self {
-            smtp,
-            timeout,
-            in_step: true,
-            heard: Instant::now(),
+            dialogue,
+            abilities,
+            waits,
+            taken: 0,
+            _open: open,
         }
     }
 
     /// When the server answered last.
     pub(super) fn heard(&self) -> Instant {
-        self.heard
+        self.dialogue.heard()
     }
 
     /// For how long the server has said nothing.
     pub(super) fn silence(&self) -> Duration {
-        self.heard.elapsed()
+        self.heard().elapsed()
     }
 
     /// Whether it can be used for another message.
     pub(super) fn is_usable(&self) -> bool {
-        self.in_step
+        self.dialogue.is_in_step()
     }
 
     /// Asks the server whether it is still there.
     pub(super) async fn check(&mut self) {
-        // The answer is in `in_step`.
-        let _ = self.command(Noop).await;
+        // The answer is in whether it is usable.
+        let _ = self
+            .dialogue
+            .command("NOOP", CHECK.min(self.waits.answer))
+            .await;
     }
 
     /// Asks the server whether it takes that sender.
     pub(super) async fn probe(&mut self, from: &Address) -> Result<(), Stopped> {
-        let answer = self
-            .command(MailFrom::new(Some(from.clone()), vec![]))
-            .await;
         let stage = Stage::Sender { extended: false };
-        answer.map_err(at(stage))?;
-        self.command(Rset).await.map_err(at(stage))
+        self.say(stage, &format!("MAIL FROM:<{from}>")).await?;
+        self.say(stage, "RSET").await
     }
 
     /// Sends one message. When it returns `Ok` the server has it.
     pub(super) async fn send(&mut self, mail: &Mail<'_>) -> Result<(), Stopped> {
         let parameters = self.parameters(mail)?;
         let extended = !parameters.is_empty();
-        self.command(MailFrom::new(Some(mail.from.clone()), parameters))
-            .await
-            .map_err(at(Stage::Sender { extended }))?;
-        self.command(Rcpt::new(mail.to.clone(), vec![]))
-            .await
-            .map_err(at(Stage::Recipient))?;
-        self.data().await.map_err(at(Stage::Data))?;
-        self.message(mail.message).await.map_err(at(Stage::Message))
+        let sender = format!("MAIL FROM:<{}>{parameters}", mail.from);
+        self.say(Stage::Sender { extended }, &sender).await?;
+        let recipient = format!("RCPT TO:<{}>", mail.to);
+        self.say(Stage::Recipient, &recipient).await?;
+        let limit = self.waits.answer;
+        let data = self.dialogue.begin("DATA", limit).await;
+        data.map_err(at(Stage::Data))?;
+        let content = self.dialogue.content(mail.message, limit).await;
+        content.map_err(at(Stage::Content))?;
+        self.last_answer().await.map_err(at(Stage::End))?;
+        self.taken += 1;
+        Ok(())
     }
 
     /// Leaves the connection without a half-made transaction.
     pub(super) async fn tidy_up(&mut self, result: &Result<(), Stopped>) {
         let open = result.as_ref().is_err_and(Stopped::leaves_a_transaction);
-        if open && self.in_step {
+        if open && self.is_usable() {
             // One that fails is no longer usable.
-            let _ = self.command(Rset).await;
+            let _ = self.dialogue.command("RSET", self.waits.answer).await;
         }
+    }
+
+    /// Whether it may be this connection that the server has had enough of:
+    /// some take only so many messages over one.
+    pub(super) fn is_worn_out(&self, stopped: &Stopped) -> bool {
+        self.taken > 0 && stopped.may_be_about_the_connection()
     }
 
     /// What the server has to be told before it is sent more than ASCII
     /// (RFC 6531, RFC 6152).
-    fn parameters(&self, mail: &Mail<'_>) -> Result<Vec<MailParameter>, Stopped> {
-        let server = self.smtp.server_info();
-        let mut parameters = Vec::new();
+    fn parameters(&self, mail: &Mail<'_>) -> Result<String, Stopped> {
+        let mut parameters = String::new();
         if !AsRef::<str>::as_ref(mail.to).is_ascii() {
-            if !server.supports_feature(Extension::SmtpUtfEight) {
+            if !self.abilities.utf8_addresses {
                 let why = Failure::Lost("not offered".into());
                 return Err(at(Stage::Address)(why));
             }
-            parameters.push(MailParameter::SmtpUtfEight);
+            parameters.push_str(" SMTPUTF8");
         }
-        if !mail.message.is_ascii() && server.supports_feature(Extension::EightBitMime) {
-            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        if !mail.message.is_ascii() && self.abilities.eight_bit {
+            parameters.push_str(" BODY=8BITMIME");
         }
         Ok(parameters)
     }
 
-    async fn data(&mut self) -> Result<(), Failure> {
-        let answer = exchange(self.timeout, &mut self.in_step, self.smtp.command(Data)).await?;
-        self.in_step = answer.has_code(354);
-        self.in_step.then_some(()).ok_or_else(out_of_step)
+    /// Servers look at a message before they answer, and who gives up too
+    /// early sends it twice.
+    async fn last_answer(&mut self) -> Result<(), Failure> {
+        let waits = Arc::clone(&self.waits);
+        let stopped = async {
+            waits.stop.cancelled().await;
+            tokio::time::sleep(waits.last_answer_when_stopped).await;
+        };
+        tokio::select! {
+            biased;
+            answer = self.dialogue.end(waits.last_answer) => answer,
+            () = stopped => Err(Failure::Late(waits.last_answer_when_stopped)),
+        }
     }
 
-    /// No limit of its own: servers look at the message before they answer,
-    /// and who gives up too early sends it twice (RFC 5321, section 4.5.3.2.6,
-    /// asks for ten minutes). The deadline of the delivery ends it.
-    async fn message(&mut self, message: &[u8]) -> Result<(), Failure> {
-        // The mark of the end brings a line end of its own.
-        let message = message.strip_suffix(b"\r\n").unwrap_or(message);
-        let sending = self.smtp.message(message);
-        let answer = exchange(Duration::MAX, &mut self.in_step, sending).await?;
-        self.completed(&answer)
-    }
-
-    /// A command that is done with when it is answered.
-    async fn command(&mut self, command: impl Display) -> Result<(), Failure> {
-        let asking = self.smtp.command(command);
-        let answer = exchange(self.timeout, &mut self.in_step, asking).await?;
-        self.completed(&answer)
-    }
-
-    fn completed(&mut self, answer: &Response) -> Result<(), Failure> {
-        self.heard = Instant::now();
-        self.in_step = answer.code().severity == Severity::PositiveCompletion;
-        self.in_step.then_some(()).ok_or_else(out_of_step)
+    async fn say(&mut self, stage: Stage, command: &str) -> Result<(), Stopped> {
+        let answer = self.dialogue.command(command, self.waits.answer).await;
+        answer.map(drop).map_err(at(stage))
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.in_step {
-            // Enough to write it; nobody waits for the answer.
-            let _ = self.smtp.command(Quit).now_or_never();
-        }
+        self.dialogue.quit();
     }
 }
 
@@ -186,9 +203,23 @@ impl fmt::Debug for Connection {
 }
 
 impl Stopped {
-    /// Whether nothing of the message was sent, and the connection was bad.
-    pub(super) fn is_worth_a_fresh_connection(&self) -> bool {
-        self.failure.is_gone() && !matches!(self.stage, Stage::Address | Stage::Message)
+    /// Whether the connection was bad, and the server has nothing of the
+    /// message.
+    pub(super) fn is_lost_without_a_trace(&self) -> bool {
+        self.failure.is_gone() && !matches!(self.stage, Stage::Address | Stage::End)
+    }
+
+    /// Whether the server may say so of how much came over a connection.
+    fn may_be_about_the_connection(&self) -> bool {
+        let Failure::Refused(refusal) = &self.failure else {
+            return false;
+        };
+        match self.stage {
+            Stage::Sender { .. } => !refusal.may_be_about_the_message(),
+            Stage::Recipient | Stage::Data => refusal.is_about_how_many(),
+            Stage::End => refusal.closes(),
+            Stage::Address | Stage::Content => false,
+        }
     }
 
     fn leaves_a_transaction(&self) -> bool {
@@ -203,30 +234,10 @@ impl Display for Stage {
             Self::Sender { .. } => "MAIL",
             Self::Recipient => "RCPT",
             Self::Data => "DATA",
-            Self::Message => "the end of the message",
+            Self::Content => "the message",
+            Self::End => "the end of the message",
         })
     }
-}
-
-/// One command and its answer, or what became of it. Whatever ends it early,
-/// a dropped future included, leaves the connection out of step.
-async fn exchange(
-    limit: Duration,
-    in_step: &mut bool,
-    talk: impl Future<Output = Result<Response, SmtpError>>,
-) -> Result<Response, Failure> {
-    *in_step = false;
-    let answer = match timeout(limit, talk).await {
-        Ok(answer) => answer.map_err(Failure::from),
-        Err(_) => Err(Failure::Late(limit)),
-    };
-    *in_step = !answer.as_ref().is_err_and(Failure::is_gone);
-    answer
-}
-
-/// An answer of a kind that the command cannot have.
-fn out_of_step() -> Failure {
-    Failure::Lost("the server is out of step".into())
 }
 
 fn at(stage: Stage) -> impl FnOnce(Failure) -> Stopped {

@@ -2,96 +2,184 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
-use lettre::transport::smtp::extension::ClientId;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
-use tokio_rustls::client::TlsStream;
+use tokio_rustls::TlsConnector;
 
-use super::connection::Connection;
+use super::connection::{Connection, Waits};
+use super::dialogue::{Dialogue, Stream};
 use super::failure::Failure;
+use super::hello::{Abilities, say_hello};
+use super::login::{Login, log_in};
 use super::outcome::MailServerAway;
-use super::settings::SmtpSettings;
-use super::tls::{Security, SmtpSetupError};
+use super::settings::{SmtpSettings, TlsMode};
+use super::tls::{SmtpSetupError, Trust};
+
+/// Longest wait for each address of a server to answer at all.
+const CONNECT: Duration = Duration::from_secs(10);
+/// A host that answers no packet for so long is gone, however long its server
+/// may take for an answer.
+const GONE: Duration = Duration::from_secs(60);
 
 /// Opens connections to one server.
 pub(super) struct Connector {
     host: String,
     port: u16,
+    helo_name: Option<String>,
     security: Security,
-    login: Option<Credentials>,
-    timeout: Duration,
+    login: Option<Login>,
+    waits: Arc<Waits>,
+    /// Every connection has a part in it.
+    open: Arc<()>,
 }
 
+/// How a connection becomes a secure one.
+enum Security {
+    None,
+    /// On demand.
+    StartTls(Trust),
+    /// From the first byte.
+    Implicit(Trust),
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) struct NotOpened {
+    step: &'static str,
+    failure: Failure,
+}
+
+/// What a step leads to.
+type Opened<T> = Result<T, NotOpened>;
+
 impl Connector {
-    pub(super) fn new(settings: SmtpSettings) -> Result<Self, SmtpSetupError> {
+    pub(super) fn new(settings: &SmtpSettings, waits: Waits) -> Result<Self, SmtpSetupError> {
+        let trust = || Trust::of(&settings.host, &settings.extra_roots);
         Ok(Self {
-            security: Security::new(&settings)?,
-            host: settings.host,
+            security: match settings.tls {
+                TlsMode::None => Security::None,
+                TlsMode::StartTls => Security::StartTls(trust()?),
+                TlsMode::Implicit => Security::Implicit(trust()?),
+            },
+            host: settings.host.clone(),
             port: settings.port,
-            login: settings.login,
-            timeout: settings.timeout,
+            helo_name: settings.helo_name.clone(),
+            login: settings.login.clone(),
+            waits: Arc::new(waits),
+            open: Arc::default(),
         })
     }
 
+    /// How many connections are open or about to be.
+    pub(super) fn open_connections(&self) -> usize {
+        Arc::strong_count(&self.open) - 1
+    }
+
     /// A connection that is greeted and logged in.
-    pub(super) async fn open(&self) -> Result<Connection, MailServerAway> {
-        match timeout(self.timeout, self.dial()).await {
-            Ok(Ok(smtp)) => Ok(Connection::new(smtp, self.timeout)),
-            Ok(Err((step, failure))) => Err(MailServerAway(format!("{step}: {failure}"))),
-            Err(_) => {
-                let seconds = self.timeout.as_secs_f64();
-                Err(MailServerAway(format!("no connection in {seconds} s")))
+    pub(super) async fn open(&self) -> Opened<Connection> {
+        let open = Arc::clone(&self.open);
+        let tcp = self.connect().await.map_err(step(CONNECTING))?;
+        let name = match &self.helo_name {
+            Some(name) => name.clone(),
+            None => address_literal(&tcp).map_err(|error| step(CONNECTING)(Failure::io(error)))?,
+        };
+        let tcp: Box<dyn Stream> = Box::new(tcp);
+        let mut dialogue = match &self.security {
+            Security::None => self.greeted(tcp).await?,
+            Security::Implicit(trust) => self.greeted(self.secured(trust, tcp).await?).await?,
+            Security::StartTls(trust) => {
+                let clear = self.starttls(self.greeted(tcp).await?, &name).await?;
+                Dialogue::new(self.secured(trust, clear).await?)
             }
-        }
+        };
+        let abilities = self.log_in(&mut dialogue, &name).await?;
+        let waits = Arc::clone(&self.waits);
+        Ok(Connection::new(dialogue, abilities, waits, open))
     }
 
-    async fn dial(&self) -> Result<AsyncSmtpConnection, (&'static str, Failure)> {
-        let (stream, name) = self.connect().await.map_err(|error| {
-            let failure = Failure::Lost(error.to_string());
-            ("it cannot be reached", failure)
-        })?;
-        let mut smtp = AsyncSmtpConnection::connect_with_transport(stream, &name)
-            .await
-            .map_err(step("it does not let us in"))?;
-        if let Security::StartTls(parameters) = &self.security {
-            smtp.starttls(parameters.clone(), &name)
-                .await
-                .map_err(step("STARTTLS failed"))?;
+    async fn greeted(&self, stream: Box<dyn Stream>) -> Opened<Dialogue> {
+        let mut dialogue = Dialogue::new(stream);
+        let greeting = dialogue.greeting(self.limit()).await;
+        greeting.map_err(step(GREETING))?;
+        Ok(dialogue)
+    }
+
+    /// Makes the server expect TLS.
+    async fn starttls(&self, mut dialogue: Dialogue, name: &str) -> Opened<Box<dyn Stream>> {
+        let lost = |why: &str| step(STARTTLS)(Failure::Lost(why.into()));
+        let hello = say_hello(&mut dialogue, name, self.limit()).await;
+        if !hello.map_err(not_opened)?.starttls {
+            return Err(lost("the server does not offer it"));
         }
+        let ready = dialogue.command(STARTTLS, self.limit()).await;
+        ready.map_err(step(STARTTLS))?;
+        let clear = dialogue.into_stream();
+        clear.ok_or_else(|| lost("the server said more in the clear than it was asked"))
+    }
+
+    /// EHLO and login, over a stream that is as secure as it will be.
+    async fn log_in(&self, dialogue: &mut Dialogue, name: &str) -> Opened<Abilities> {
+        let hello = say_hello(dialogue, name, self.limit()).await;
+        let abilities = hello.map_err(not_opened)?;
         if let Some(login) = &self.login {
-            smtp.auth(DEFAULT_MECHANISMS, login)
-                .await
-                .map_err(step("the login failed"))?;
+            let logged_in = log_in(dialogue, login, abilities, self.limit()).await;
+            logged_in.map_err(not_opened)?;
         }
-        Ok(smtp)
+        Ok(abilities)
     }
 
-    async fn connect(&self) -> io::Result<(Box<dyn AsyncTokioStream>, ClientId)> {
-        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
-        // A message and its end are two writes: with Nagle's algorithm the
-        // second one waits until the server has acknowledged the first one,
-        // which servers put off for 40 ms.
-        tcp.set_nodelay(true)?;
-        // Workers have no name of their own (RFC 5321, section 4.1.4).
-        let name = match tcp.local_addr()?.ip() {
-            IpAddr::V4(address) => ClientId::Ipv4(address),
-            IpAddr::V6(address) => ClientId::Ipv6(address),
-        };
-        let stream: Box<dyn AsyncTokioStream> = match &self.security {
-            Security::None | Security::StartTls(_) => Box::new(tcp),
-            Security::Implicit(connector, host) => {
-                Box::new(Secured(connector.connect(host.clone(), tcp).await?))
+    async fn secured(&self, trust: &Trust, clear: Box<dyn Stream>) -> Opened<Box<dyn Stream>> {
+        let connector = TlsConnector::from(Arc::clone(&trust.config));
+        let handshake = timeout(self.limit(), connector.connect(trust.name.clone(), clear)).await;
+        match handshake {
+            Ok(Ok(stream)) => Ok(Box::new(stream)),
+            Ok(Err(error)) => Err(step("TLS")(Failure::io(error))),
+            Err(_) => Err(step("TLS")(Failure::Late(self.limit()))),
+        }
+    }
+
+    /// The first address of the host that answers.
+    async fn connect(&self) -> Result<TcpStream, Failure> {
+        let addresses = lookup_host((self.host.as_str(), self.port)).await;
+        let mut failure = Failure::Lost("its name has no address".into());
+        for address in addresses.map_err(Failure::io)? {
+            match timeout(CONNECT, TcpStream::connect(address)).await {
+                Ok(Ok(tcp)) => return prepared(tcp).map_err(Failure::io),
+                Ok(Err(error)) => failure = Failure::io(error),
+                Err(_) => failure = Failure::Late(CONNECT),
             }
+        }
+        Err(failure)
+    }
+
+    fn limit(&self) -> Duration {
+        self.waits.answer
+    }
+}
+
+impl NotOpened {
+    /// Whether the server may have enough connections: it turns this one away
+    /// before it knows who comes.
+    pub(super) fn may_be_one_too_many(&self) -> bool {
+        let is_at_the_door = matches!(self.step, GREETING | "EHLO" | "HELO");
+        is_at_the_door && !self.failure.is_permanent()
+    }
+}
+
+impl From<NotOpened> for MailServerAway {
+    fn from(NotOpened { step, failure }: NotOpened) -> Self {
+        let words = match &failure {
+            // A server may repeat who wanted to log in.
+            Failure::Refused(refusal) if !step.starts_with("AUTH") => refusal.words().to_string(),
+            _ => String::new(),
         };
-        Ok((stream, name))
+        let comma = if words.is_empty() { "" } else { ", " };
+        Self(format!("{step}: {failure}{comma}{words}"))
     }
 }
 
@@ -105,46 +193,37 @@ impl fmt::Debug for Connector {
     }
 }
 
-fn step(
-    step: &'static str,
-) -> impl FnOnce(lettre::transport::smtp::Error) -> (&'static str, Failure) {
-    move |error| (step, error.into())
+const CONNECTING: &str = "it cannot be reached";
+const GREETING: &str = "the greeting";
+const STARTTLS: &str = "STARTTLS";
+
+fn prepared(tcp: TcpStream) -> io::Result<TcpStream> {
+    // A message and its end are two writes: with Nagle's algorithm the second
+    // one waits until the server has acknowledged the first one, which servers
+    // put off for 40 ms.
+    tcp.set_nodelay(true)?;
+    let socket = SockRef::from(&tcp);
+    let probes = TcpKeepalive::new()
+        .with_time(GONE / 2)
+        .with_interval(GONE / 6);
+    socket.set_tcp_keepalive(&probes)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(GONE))?;
+    Ok(tcp)
 }
 
-/// TLS, in the form in which lettre takes a stream.
-#[derive(Debug)]
-struct Secured(TlsStream<TcpStream>);
-
-impl AsyncTokioStream for Secured {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.get_ref().0.peer_addr()
-    }
+/// What a host says that has no name (RFC 5321, section 4.1.4).
+fn address_literal(tcp: &TcpStream) -> io::Result<String> {
+    Ok(match tcp.local_addr()?.ip() {
+        IpAddr::V4(address) => format!("[{address}]"),
+        IpAddr::V6(address) => format!("[IPv6:{address}]"),
+    })
 }
 
-impl AsyncRead for Secured {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
-    }
+fn step(step: &'static str) -> impl FnOnce(Failure) -> NotOpened {
+    move |failure| NotOpened { step, failure }
 }
 
-impl AsyncWrite for Secured {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
-    }
+fn not_opened((step, failure): (&'static str, Failure)) -> NotOpened {
+    NotOpened { step, failure }
 }

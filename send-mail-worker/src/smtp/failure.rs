@@ -1,13 +1,13 @@
 //! What the failure of a step was. SMTP servers quote addresses in what they
 //! answer, so only the numbers of an answer are kept.
 
-use std::error::Error;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
-use lettre::transport::smtp::Error as SmtpError;
 use thiserror::Error;
 
+use super::reply::Reply;
 use super::words::Words;
 
 /// Why a step of a dialogue failed, without personal data.
@@ -15,7 +15,7 @@ use super::words::Words;
 pub(super) enum Failure {
     /// The server answered no.
     #[error("{0}")]
-    Refused(Reply),
+    Refused(Refusal),
     /// The connection failed, or what came was not SMTP.
     #[error("{0}")]
     Lost(String),
@@ -27,7 +27,7 @@ pub(super) enum Failure {
 /// The numbers of a negative answer, and those of its words that can be of
 /// nobody.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reply {
+pub(super) struct Refusal {
     /// Status code (RFC 5321, section 4.2).
     code: u16,
     /// Enhanced status code (RFC 3463), where there is one.
@@ -41,6 +41,8 @@ pub(super) struct Reply {
 /// The numbers of a negative answer.
 pub(super) type Numbers = (u16, Option<[u16; 3]>);
 
+const CLOSED: &str = "the server closed the connection";
+
 /// Whom or what the words of a reply name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum About {
@@ -53,30 +55,34 @@ enum About {
 }
 
 impl Failure {
+    pub(super) fn io(error: io::Error) -> Self {
+        match error.kind() {
+            // By the text of an operating system nobody knows who did it.
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::Lost(CLOSED.into()),
+            _ => Self::Lost(error.to_string()),
+        }
+    }
+
+    /// The connection ended where an answer was due.
+    pub(super) fn closed() -> Self {
+        Self::Lost(CLOSED.into())
+    }
+
+    /// Whether the server refused, and for good.
+    pub(super) fn is_permanent(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.is_permanent())
+    }
+
     /// Whether nothing more can be said over the connection.
     pub(super) fn is_gone(&self) -> bool {
         match self {
-            Self::Refused(reply) => reply.closes(),
+            Self::Refused(refusal) => refusal.closes(),
             Self::Lost(_) | Self::Late(_) => true,
         }
     }
 }
 
-impl From<SmtpError> for Failure {
-    fn from(error: SmtpError) -> Self {
-        let text = error.source().map(ToString::to_string).unwrap_or_default();
-        match error.status() {
-            Some(code) => Self::Refused(Reply::new(code.into(), &text)),
-            // Such an error quotes what the server said.
-            None if error.is_response() => {
-                Self::Lost("the server closed the connection or did not speak SMTP".into())
-            }
-            None => Self::Lost(text),
-        }
-    }
-}
-
-impl Reply {
+impl Refusal {
     fn new(code: u16, text: &str) -> Self {
         Self {
             code,
@@ -84,6 +90,26 @@ impl Reply {
             about: About::of(text),
             words: Words::of(text),
         }
+    }
+
+    /// Whether the server does not know the command (RFC 5321, section 4.2.4).
+    pub(super) fn is_of_an_unknown_command(&self) -> bool {
+        matches!(self.code, 500 | 502)
+    }
+
+    /// Whether it does not know the way to log in (RFC 4954, section 4).
+    pub(super) fn is_of_an_unknown_mechanism(&self) -> bool {
+        matches!(self.code, 500..=504)
+    }
+
+    /// Whether it is about how many recipients or messages there were (RFC
+    /// 3463, X.5.3; RFC 5321, section 4.5.3.1.10), or closes the connection.
+    pub(super) fn is_about_how_many(&self) -> bool {
+        let is_too_many = match self.enhanced {
+            Some([_, subject, detail]) => (subject, detail) == (5, 3),
+            None => self.code == 452,
+        };
+        is_too_many || self.closes()
     }
 
     /// Its codes, the same for all answers of a kind.
@@ -140,6 +166,12 @@ impl Reply {
             Some(_) => false,
             None => matches!(self.code, 550 | 551 | 553) && self.about == About::Recipient,
         }
+    }
+}
+
+impl From<&Reply> for Refusal {
+    fn from(reply: &Reply) -> Self {
+        Self::new(reply.code, &reply.lines.join("\n"))
     }
 }
 
@@ -231,7 +263,7 @@ const OTHERS: [&str; 54] = [
     "temporarily",
 ];
 
-impl fmt::Display for Reply {
+impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.code)?;
         if let Some([class, subject, detail]) = self.enhanced {
@@ -289,7 +321,7 @@ mod tests {
             (550, "sorry, see 5.7.1 of the rules", "550"),
             (550, "192.168.1.1 is blocked", "550"),
         ] {
-            assert_eq!(Reply::new(code, text).to_string(), kept, "{text}");
+            assert_eq!(Refusal::new(code, text).to_string(), kept, "{text}");
         }
     }
 
@@ -330,7 +362,7 @@ mod tests {
             (530, "5.7.0 Authentication required", false),
         ] {
             assert_eq!(
-                Reply::new(code, text).refuses_the_recipient(),
+                Refusal::new(code, text).refuses_the_recipient(),
                 refuses,
                 "{text}"
             );
@@ -339,7 +371,7 @@ mod tests {
 
     #[test]
     fn only_what_is_surely_about_the_message_refuses_it() {
-        let any = |code, text| Reply::new(code, text).refuses_the_message();
+        let any = |code, text| Refusal::new(code, text).refuses_the_message();
         assert!(any(552, "5.3.4 too big"));
         assert!(any(550, "5.6.7 not ASCII"));
         assert!(!any(552, "too big"));
@@ -348,7 +380,7 @@ mod tests {
         assert!(!any(550, "5.7.1 not your address"));
         assert!(!any(554, "5.2.0 SubmissionQuotaExceeded"));
 
-        let end = |code, text| Reply::new(code, text).refuses_the_whole_message();
+        let end = |code, text| Refusal::new(code, text).refuses_the_whole_message();
         assert!(end(552, "Message size exceeds the maximum"));
         assert!(end(552, "5.3.4 Message size exceeds fixed limit"));
         assert!(!end(552, "Size of all messages exceeds the daily quota"));

@@ -1,16 +1,20 @@
 //! SMTP, below the composing of an e-mail: one message to one recipient, and
 //! what the server's answer means for it.
 //!
-//! lettre speaks the protocol. Its low-level connection is used, not its
-//! transport, because only that way it is known *which* command was refused:
-//! the recipient's own, or one that is about us.
+//! The dialogue is the suite's own. Of lettre, which composes the e-mails, and
+//! of `mail-send` neither takes every answer that RFC 5321 allows, and neither
+//! says whether a failure came before or after the end of a message; on both
+//! depends whether an e-mail is sent twice.
 //!
 //! | module | what it does |
 //! | --- | --- |
 //! | `settings` | what an operator sets |
 //! | `tls` | whom the client trusts |
 //! | `connector` | opens, greets, secures, logs in |
+//! | `hello`, `login` | EHLO and AUTH |
 //! | `connection` | one connection, one message over it |
+//! | `dialogue` | one command, one answer |
+//! | `reply` | an answer, read as bytes |
 //! | `failure` | what a step's failure was, without the server's words |
 //! | `outcome` | what a failure means for the message |
 //! | `refusals` | when the same refusal means the sender |
@@ -19,10 +23,14 @@
 
 mod connection;
 mod connector;
+mod dialogue;
 mod failure;
+mod hello;
+mod login;
 mod outcome;
 mod pool;
 mod refusals;
+mod reply;
 mod settings;
 mod tls;
 mod words;
@@ -33,21 +41,24 @@ use std::time::Duration;
 
 use common::outage::{Dependency, Outage};
 use lettre::Address;
-use tokio::time::{Instant, timeout};
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use connection::{Connection, Mail, Stage, Stopped};
-use connector::Connector;
+use connection::{Connection, Mail, Stage, Stopped, Waits};
+use connector::{Connector, NotOpened};
 use failure::Failure;
 use pool::{Pool, Room};
 use refusals::Refusals;
 
+pub use login::Login;
 pub use outcome::{DeliveryError, MailServerAway};
 pub use settings::{SmtpSettings, TlsMode};
 pub use tls::SmtpSetupError;
 
 /// For how long an answer to a delivery says that the server is there, while
-/// others are under way; as long as a slow one may take.
-const LATELY: Duration = Duration::from_secs(30);
+/// others are under way; as long as slow ones take.
+const LATELY: Duration = Duration::from_mins(2);
 /// The same while there is room to ask.
 const JUST_NOW: Duration = Duration::from_secs(1);
 
@@ -61,8 +72,9 @@ struct Shared {
     pool: Pool,
     sender: Address,
     connections: u32,
-    deadline: Duration,
     room_wait: Duration,
+    /// Held by who opens a connection to see whether it can be done.
+    opening: Arc<AsyncMutex<()>>,
     /// When the server answered last, as far as deliveries know.
     heard: Mutex<Option<Instant>>,
     outage: Outage,
@@ -79,22 +91,27 @@ impl Dependency for Smtp {
 }
 
 impl Smtp {
-    /// For the server of these settings; nothing is opened yet.
+    /// For the server of these settings; nothing is opened yet. When `stop` is
+    /// cancelled, what waits for the answer to the end of a message waits no
+    /// longer than [`SmtpSettings::last_answer_when_stopped`].
     ///
     /// # Errors
     /// When the settings ask for TLS and there is nobody to trust.
-    pub fn new(settings: SmtpSettings) -> Result<Self, SmtpSetupError> {
-        let connections = settings.connections;
-        let sender = settings.from.email.clone();
-        let (deadline, room_wait) = (settings.deadline, settings.room_wait);
+    pub fn new(settings: SmtpSettings, stop: CancellationToken) -> Result<Self, SmtpSetupError> {
+        let waits = Waits {
+            answer: settings.timeout,
+            last_answer: settings.last_answer,
+            last_answer_when_stopped: settings.last_answer_when_stopped,
+            stop,
+        };
         let outage = Outage::new("SMTP");
         Ok(Self(Arc::new(Shared {
-            connector: Connector::new(settings)?,
-            pool: Pool::new(connections),
-            sender,
-            connections,
-            deadline,
-            room_wait,
+            connector: Connector::new(&settings, waits)?,
+            pool: Pool::new(settings.connections),
+            sender: settings.from.email,
+            connections: settings.connections,
+            room_wait: settings.room_wait,
+            opening: Arc::default(),
             heard: Mutex::default(),
             refusals: Refusals::new(outage.clone()),
             outage,
@@ -131,50 +148,36 @@ impl Smtp {
         if !doubtful && shared.was_heard_lately() {
             return Ok(());
         }
-        let room = shared.pool.room().await;
-        while let Some(mut idle) = shared.pool.idle().await {
-            match shared.probe(&mut idle, doubtful).await {
-                Ok(()) => {
-                    room.put_back(idle);
-                    return Ok(());
-                }
-                // It may have died of old age; the next one tells.
-                Err(stopped) if stopped.failure.is_gone() => {}
-                Err(stopped) => return Err(stopped.into()),
+        let opening = Arc::clone(&shared.opening).lock_owned().await;
+        let look = {
+            let shared = Arc::clone(shared);
+            async move {
+                let looked = shared.look(doubtful).await;
+                drop(opening);
+                looked
             }
-        }
-        let mut opened = shared.connector.open().await?;
-        shared.probe(&mut opened, doubtful).await?;
-        room.put_back(opened);
-        Ok(())
+        };
+        // Who asks may have less patience than a server with its greeting: the
+        // connection is there then when it is asked for again.
+        let looked = tokio::spawn(look).await;
+        looked.unwrap_or_else(|_| Err(MailServerAway("the look at it was broken off".into())))
     }
 
     /// Delivers a message, in the form of RFC 5322 with CRLF line ends, to
     /// one recipient. When it returns `Ok` the server has taken it over.
     ///
-    /// It ends within [`SmtpSettings::deadline`] from when there is a
-    /// connection for it, whatever the server does. The wait before that has a
-    /// limit of its own, [`SmtpSettings::room_wait`].
+    /// The wait for a connection ends after [`SmtpSettings::room_wait`]. From
+    /// then on each step has its limit, the longest being
+    /// [`SmtpSettings::last_answer`].
     pub async fn deliver(&self, to: &Address, message: &[u8]) -> Result<(), DeliveryError> {
         let shared = &self.0;
-        let Ok(room) = timeout(shared.room_wait, shared.pool.room()).await else {
-            return Err(DeliveryError::Busy);
-        };
-        // The server itself may be there: no need to ask for our sender.
-        shared.refusals.admit()?;
         let to = outcome::on_the_wire(to);
         let mail = Mail {
             from: &shared.sender,
             to: &to,
             message,
         };
-        let delivered = timeout(shared.deadline, shared.deliver(room, &mail)).await;
-        let result = delivered.unwrap_or_else(|_| {
-            let seconds = shared.deadline.as_secs_f64();
-            Err(DeliveryError::Deferred(format!(
-                "it was not done in {seconds} s"
-            )))
-        });
+        let result = shared.deliver(&mail).await;
         if let Err(DeliveryError::Away(_)) = result {
             shared.doubtful.store(true, Ordering::Relaxed);
         }
@@ -183,6 +186,27 @@ impl Smtp {
 }
 
 impl Shared {
+    /// Makes sure of a connection.
+    async fn look(&self, doubtful: bool) -> Result<(), MailServerAway> {
+        let room = self.pool.room().await;
+        while let Some(mut idle) = self.pool.idle().await {
+            match self.probe(&mut idle, doubtful).await {
+                Ok(()) => {
+                    self.pool.put_back(room, idle);
+                    return Ok(());
+                }
+                // It may have died of old age; the next one tells.
+                Err(stopped) if stopped.failure.is_gone() => {}
+                Err(stopped) => return Err(stopped.into()),
+            }
+        }
+        let mut opened = self.connector.open().await?;
+        self.was_heard(opened.heard());
+        self.probe(&mut opened, doubtful).await?;
+        self.pool.put_back(room, opened);
+        Ok(())
+    }
+
     /// Whether the server takes our sender, where that is in doubt.
     async fn probe(&self, connection: &mut Connection, doubtful: bool) -> Result<(), Stopped> {
         if doubtful {
@@ -192,27 +216,51 @@ impl Shared {
         Ok(())
     }
 
-    async fn deliver(&self, room: Room<'_>, mail: &Mail<'_>) -> Result<(), DeliveryError> {
-        if let Some(mut pooled) = self.pool.idle().await {
-            self.was_heard(pooled.heard());
-            let result = pooled.send(mail).await;
-            let retried = result
-                .as_ref()
-                .is_err_and(Stopped::is_worth_a_fresh_connection);
-            if !retried {
-                return self.settle(room, pooled, mail, result).await;
+    async fn deliver(&self, mail: &Mail<'_>) -> Result<(), DeliveryError> {
+        let waited_out = tokio::time::sleep(self.room_wait);
+        tokio::pin!(waited_out);
+        loop {
+            let room = tokio::select! {
+                room = self.pool.room() => room,
+                () = &mut waited_out => return Err(DeliveryError::Busy),
+            };
+            // The server itself may be there: no need to ask for our sender.
+            self.refusals.admit()?;
+            if let Some(mut pooled) = self.pool.idle().await {
+                self.was_heard(pooled.heard());
+                let result = pooled.send(mail).await;
+                let is_the_connections = |stopped: &Stopped| {
+                    stopped.is_lost_without_a_trace() || pooled.is_worn_out(stopped)
+                };
+                if !result.as_ref().is_err_and(is_the_connections) {
+                    return self.settle(room, pooled, mail, result).await;
+                }
+            }
+            match self.connector.open().await {
+                Ok(mut fresh) => {
+                    self.was_heard(fresh.heard());
+                    let result = fresh.send(mail).await;
+                    return self.settle(room, fresh, mail, result).await;
+                }
+                Err(error) if self.has_enough(&error) => self.pool.rest(room),
+                Err(error) => {
+                    self.pool.end_rests();
+                    return Err(MailServerAway::from(error).into());
+                }
             }
         }
-        let mut fresh = self.connector.open().await?;
-        self.was_heard(fresh.heard());
-        let result = fresh.send(mail).await;
-        self.settle(room, fresh, mail, result).await
+    }
+
+    /// Whether the server works with the connections that it has, and wants no
+    /// further one.
+    fn has_enough(&self, error: &NotOpened) -> bool {
+        error.may_be_one_too_many() && self.connector.open_connections() > 0
     }
 
     /// Leaves the connection to the next one.
     async fn settle(
         &self,
-        room: Room<'_>,
+        room: Room,
         mut connection: Connection,
         mail: &Mail<'_>,
         result: Result<(), Stopped>,
@@ -224,7 +272,7 @@ impl Shared {
             self.was_heard(Instant::now());
         }
         connection.tidy_up(&result).await;
-        room.put_back(connection);
+        self.pool.put_back(room, connection);
         match result {
             Ok(()) => {
                 self.refusals.taken();
@@ -258,7 +306,7 @@ impl Shared {
     fn judge(&self, stopped: Stopped, to: &Address) -> DeliveryError {
         let error = DeliveryError::from(stopped.clone());
         let Stopped { stage, failure } = stopped;
-        let is_after_sender = matches!(stage, Stage::Recipient | Stage::Data | Stage::Message);
+        let is_after_sender = matches!(stage, Stage::Recipient | Stage::Data | Stage::End);
         match (&error, failure) {
             (DeliveryError::Deferred(_), Failure::Refused(reply))
                 if is_after_sender && reply.is_permanent() =>

@@ -8,7 +8,7 @@ use lettre::Address;
 use thiserror::Error;
 
 use super::connection::{Stage, Stopped};
-use super::failure::{Failure, Reply};
+use super::failure::{Failure, Refusal};
 
 /// The mail server cannot be used at the moment; waiting may mend it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -34,11 +34,13 @@ pub enum DeliveryError {
     #[error("all connections are busy")]
     Busy,
     /// Not now: a 4xx answer (greylisting), a 5xx answer that may be about us
-    /// but came late in the dialogue, or the connection was lost in the middle.
-    /// In the last case, between the end of the message and the answer, the
-    /// server may have taken it.
+    /// but came late in the dialogue, or the connection was lost before the
+    /// end of the message. The server has not taken it.
     #[error("the mail server defers it: {0}")]
     Deferred(String),
+    /// No answer came to the end of the message: the server may have taken it.
+    #[error("nobody knows whether the mail server took it: {0}")]
+    Unknown(String),
     /// Never: a 5xx answer that is surely about this recipient or this message.
     #[error("it cannot be delivered: {}", .0.text)]
     Undeliverable(Reason),
@@ -75,6 +77,7 @@ impl From<Stopped> for DeliveryError {
                 Self::Away(format!("our sender was not taken: {failure}"))
             }
             (_, Failure::Refused(reply)) => of_reply(stage, &reply),
+            (Stage::End, failure) => Self::Unknown(format!("lost at {stage}: {failure}")),
             (_, failure) => Self::Deferred(format!("lost at {stage}: {failure}")),
         }
     }
@@ -83,9 +86,9 @@ impl From<Stopped> for DeliveryError {
 /// Final only where the reply is surely about the recipient or the message:
 /// what a server has against a sender ends, and nobody would take the e-mails
 /// up again that were given up meanwhile.
-fn of_reply(stage: Stage, reply: &Reply) -> DeliveryError {
+fn of_reply(stage: Stage, reply: &Refusal) -> DeliveryError {
     let refuses_the_message = match stage {
-        Stage::Message => reply.refuses_the_whole_message(),
+        Stage::End => reply.refuses_the_whole_message(),
         _ => reply.refuses_the_message(),
     };
     if refuses_the_message {

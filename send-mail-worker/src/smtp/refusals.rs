@@ -10,7 +10,7 @@ use lettre::Address;
 use tokio::time::Instant;
 
 use super::connection::Stage;
-use super::failure::{Numbers, Reply};
+use super::failure::{Numbers, Refusal};
 use super::outcome::MailServerAway;
 
 /// The same refusal for so many recipients in a row, with no yes between, is
@@ -131,7 +131,7 @@ impl Refusals {
     pub(super) fn refused(
         &self,
         stage: Stage,
-        reply: &Reply,
+        reply: &Refusal,
         to: &Address,
     ) -> Result<(), MailServerAway> {
         let mut guard = self.state();

@@ -8,18 +8,22 @@ use std::time::Duration;
 
 use common::service::{Environment, SettingError};
 use lettre::message::Mailbox;
-use lettre::transport::smtp::authentication::Credentials;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 
+use super::login::Login;
 use super::outcome::on_the_wire;
 
-/// Longest time of a delivery: well within the lease of an e-mail, so that nobody
-/// else sends it meanwhile.
-const DEADLINE: Duration = Duration::from_secs(25);
-/// Longest wait for a connection to be free. Together they are less than a
-/// transport may take.
+/// Longest wait for the answer to the end of a message (RFC 5321, section
+/// 4.5.3.2.6).
+const LAST_ANSWER: Duration = Duration::from_mins(10);
+/// The same from when the process is told to stop: what is then left of the
+/// time that it has is enough to make the outcome stand.
+const LAST_ANSWER_WHEN_STOPPED: Duration = Duration::from_secs(20);
+/// Longest wait for a connection to be free.
 const ROOM_WAIT: Duration = Duration::from_secs(4);
+/// Longest wait for any other answer (RFC 5321, section 4.5.3.2), in seconds.
+const ANSWER: f64 = 300.0;
 
 /// Settings of SMTP; the variables are in `docs/SETTINGS.md`.
 #[derive(Clone, Debug)]
@@ -33,13 +37,17 @@ pub struct SmtpSettings {
     /// Certificates that are trusted beside those of the system.
     pub extra_roots: Vec<CertificateDer<'static>>,
     /// User name and password; never printed.
-    pub login: Option<Credentials>,
-    /// Longest wait for an open connection that is logged in, and for each
-    /// answer before the message is sent.
+    pub login: Option<Login>,
+    /// What the worker calls itself; `None`: by the address that it calls from.
+    pub helo_name: Option<String>,
+    /// Longest wait for the greeting, and for each answer up to the content of
+    /// a message.
     pub timeout: Duration,
-    /// Longest time of a whole delivery, from when it may use a connection.
-    pub deadline: Duration,
-    /// Longest wait before that.
+    /// Longest wait for the answer to the end of a message.
+    pub last_answer: Duration,
+    /// The same from when the process is told to stop.
+    pub last_answer_when_stopped: Duration,
+    /// Longest wait for a connection to be free.
     pub room_wait: Duration,
     /// Most connections at a time.
     pub connections: u32,
@@ -101,8 +109,10 @@ impl SmtpSettings {
             port: env.number("SMTP_PORT", tls.usual_port(), 1, u16::MAX)?,
             extra_roots: extra_roots(env)?,
             login: login(env, tls, &host)?,
-            timeout: env.seconds("SMTP_TIMEOUT", 10.0, 0.01, 20.0)?,
-            deadline: DEADLINE,
+            helo_name: helo_name(env)?,
+            timeout: env.seconds("SMTP_TIMEOUT", ANSWER, 0.01, ANSWER)?,
+            last_answer: LAST_ANSWER,
+            last_answer_when_stopped: LAST_ANSWER_WHEN_STOPPED,
             room_wait: ROOM_WAIT,
             connections: env.number("SMTP_CONNECTIONS", 16, 1, 32)?,
             from,
@@ -119,6 +129,25 @@ fn host(env: &Environment) -> Result<String, SettingError> {
     match ServerName::try_from(host.as_str()) {
         Ok(_) => Ok(host),
         Err(_) => Err(wrong("SMTP_HOST", &host, TAKES)),
+    }
+}
+
+/// The name of this machine where none is given, if servers could take it for
+/// one (RFC 5321, section 4.1.1.1).
+fn helo_name(env: &Environment) -> Result<Option<String>, SettingError> {
+    const NAME: &str = "SMTP_HELO_NAME";
+    let is_name = |name: &str| matches!(ServerName::try_from(name), Ok(ServerName::DnsName(_)));
+    match env.get(NAME) {
+        Some(name) if is_name(name) => Ok(Some(name.to_owned())),
+        Some(held) => {
+            let takes =
+                "the name by which the mail server knows this machine, such as worker.example.com";
+            Err(wrong(NAME, held, takes))
+        }
+        None => Ok(gethostname::gethostname()
+            .into_string()
+            .ok()
+            .filter(|name| is_name(name))),
     }
 }
 
@@ -165,7 +194,7 @@ fn read_certificates(path: &str) -> io::Result<Vec<CertificateDer<'static>>> {
 }
 
 /// Both or none; a password is sent in the clear only within this machine.
-fn login(env: &Environment, tls: TlsMode, host: &str) -> Result<Option<Credentials>, SettingError> {
+fn login(env: &Environment, tls: TlsMode, host: &str) -> Result<Option<Login>, SettingError> {
     const USERNAME: &str = "SMTP_USERNAME";
     const PASSWORD: &str = "SMTP_PASSWORD";
     if env.get(USERNAME).is_none() && env.get(PASSWORD).is_none() {
@@ -178,7 +207,7 @@ fn login(env: &Environment, tls: TlsMode, host: &str) -> Result<Option<Credentia
             "starttls or tls, as a login in the clear would show the password to the network";
         return Err(wrong("SMTP_TLS", "none", takes));
     }
-    Ok(Some(Credentials::new(username, password)))
+    Ok(Some(Login { username, password }))
 }
 
 fn is_this_machine(host: &str) -> bool {
@@ -209,7 +238,8 @@ mod tests {
     fn defaults_are_safe_ones() {
         let settings = read(&[HOST, FROM]).unwrap();
         assert_eq!((settings.tls, settings.port), (TlsMode::StartTls, 587));
-        assert_eq!(settings.timeout, Duration::from_secs(10));
+        assert_eq!(settings.timeout, Duration::from_mins(5));
+        assert_eq!(settings.last_answer, Duration::from_mins(10));
         assert_eq!(settings.connections, 16);
         assert_eq!(settings.from.name.as_deref(), Some("Cobrança"));
         assert_eq!(settings.from.email.to_string(), "cobranca@example.com");
@@ -242,7 +272,9 @@ mod tests {
             ("SMTP_TLS", "ssl"),
             ("SMTP_CA_FILE", "/nowhere/ca.pem"),
             ("SMTP_CA_FILE", "/dev/null"),
-            ("SMTP_TIMEOUT", "21"),
+            ("SMTP_TIMEOUT", "301"),
+            ("SMTP_HELO_NAME", "not a name"),
+            ("SMTP_HELO_NAME", "[192.0.2.7]"),
             ("SMTP_CONNECTIONS", "33"),
             ("SMTP_CONNECTIONS", "0"),
             ("MAIL_FROM", "cobranca"),

@@ -7,7 +7,6 @@ mod smtp;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use boleto::Agreement;
 use common::contract::{Notification, Reason};
@@ -18,10 +17,6 @@ pub use log::LogTransport;
 pub use memory::MemoryTransport;
 pub use sent_log::SentLog;
 pub use smtp::SmtpTransport;
-
-/// Longest time that a transport may take over a batch. What it has not said
-/// by then is not heard: nobody knows which of the e-mails were sent.
-pub const TRANSPORT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What an e-mail is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +37,8 @@ pub enum Sending {
     /// It is not taken now, for a reason of its own or of its receiver: it is
     /// put off.
     Deferred(String),
+    /// It was sent, and no answer came: nobody knows whether it was taken.
+    Unknown(String),
     /// It will never be taken: it is not sent again.
     Undeliverable(Reason),
     /// It was not sent, and no e-mail can be: the transport as a whole is
@@ -87,6 +84,6 @@ pub trait Transport: Dependency + Send + Sync + 'static {
     }
 
     /// Sends an e-mail for each notification, and says of each, in their
-    /// order, what became of it; within [`TRANSPORT_DEADLINE`].
+    /// order, what became of it. It may take minutes, but ends.
     fn send(&self, letters: &[&Letter]) -> impl Future<Output = Vec<Sending>> + Send;
 }

@@ -3,6 +3,7 @@ use std::io::{self, Write};
 use common::outage::{Dependency, Outage};
 use futures::future::join_all;
 use prometheus::Histogram;
+use tokio_util::sync::CancellationToken;
 
 use super::{Letter, Sending, SentLog, Transport, TransportAway};
 use crate::compose::{Composer, PrintedSlip};
@@ -23,15 +24,20 @@ pub struct SmtpTransport<W = io::Stdout> {
 
 impl SmtpTransport {
     /// For that mail server. It logs to standard output, and observes how long
-    /// each e-mail takes, in seconds.
+    /// each e-mail takes, in seconds. When `stop` is cancelled it waits for no
+    /// answer any longer than the process has time.
     ///
     /// # Errors
     /// When the settings ask for TLS and there is nobody to trust.
-    pub fn new(settings: SmtpSettings, duration: Histogram) -> Result<Self, SmtpSetupError> {
+    pub fn new(
+        settings: SmtpSettings,
+        duration: Histogram,
+        stop: CancellationToken,
+    ) -> Result<Self, SmtpSetupError> {
         Ok(Self {
             composer: Composer::new(settings.from.clone(), settings.reply_to.clone()),
             domain: settings.from.email.domain().to_owned(),
-            smtp: Smtp::new(settings)?,
+            smtp: Smtp::new(settings, stop)?,
             log: SentLog::to_stdout(),
             duration,
         })
@@ -60,6 +66,7 @@ impl<W: Write> SmtpTransport<W> {
         match self.smtp.deliver(&email.to, &email.message).await {
             Ok(()) => Sending::Sent,
             Err(DeliveryError::Deferred(reason)) => Sending::Deferred(reason),
+            Err(DeliveryError::Unknown(reason)) => Sending::Unknown(reason),
             Err(DeliveryError::Undeliverable(reason)) => Sending::Undeliverable(reason),
             Err(DeliveryError::Away(reason)) => Sending::Away(reason),
             Err(DeliveryError::Busy) => Sending::Busy,

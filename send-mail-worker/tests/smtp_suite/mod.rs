@@ -7,6 +7,7 @@ use std::io::Write;
 use send_mail_worker::smtp::{DeliveryError, Smtp, SmtpSettings};
 use tempfile::NamedTempFile;
 use testkit::smtp_server::SmtpServer;
+use tokio_util::sync::CancellationToken;
 
 /// A small e-mail.
 pub(crate) const MESSAGE: &[u8] = b"Subject: Boleto\r\n\r\nPague.\r\n";
@@ -42,6 +43,24 @@ impl Client {
         variables: &[(&str, &str)],
         change: impl FnOnce(&mut SmtpSettings),
     ) -> Self {
+        Self::made(server, variables, CancellationToken::new(), change)
+    }
+
+    /// The same, of a process that can be told to stop.
+    pub(crate) fn stopped_by(
+        server: &SmtpServer,
+        stop: CancellationToken,
+        change: impl FnOnce(&mut SmtpSettings),
+    ) -> Self {
+        Self::made(server, &[], stop, change)
+    }
+
+    fn made(
+        server: &SmtpServer,
+        variables: &[(&str, &str)],
+        stop: CancellationToken,
+        change: impl FnOnce(&mut SmtpSettings),
+    ) -> Self {
         let port = server.address().port().to_string();
         let mut root = NamedTempFile::new().unwrap();
         let mut all = vec![
@@ -61,7 +80,7 @@ impl Client {
         let mut settings = SmtpSettings::read(&environment).unwrap();
         change(&mut settings);
         Self {
-            smtp: Smtp::new(settings).unwrap(),
+            smtp: Smtp::new(settings, stop).unwrap(),
         }
     }
 

@@ -40,6 +40,14 @@ pub trait MailLedger: Dependency + Send + Sync {
         lease: Duration,
     ) -> impl Future<Output = Result<Vec<MailClaim>, LedgerError>> + Send;
 
+    /// Begins the lease of what `owner` has claimed anew. `false` where it had
+    /// ended before: somebody else may have claimed the same since.
+    fn renew_mails(
+        &self,
+        owner: Uuid,
+        lease: Duration,
+    ) -> impl Future<Output = Result<bool, LedgerError>> + Send;
+
     /// Gives back claims of `owner` whose e-mail was not sent, so that the
     /// next try need not wait for the lease to end.
     fn release_mails(
@@ -47,6 +55,15 @@ pub trait MailLedger: Dependency + Send + Sync {
         debt_ids: &[&str],
         owner: Uuid,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Records that `owner` has sent the e-mail of each debt and that nobody
+    /// knows whether it was taken. Gives for each, in their order, how many
+    /// have done so by now.
+    fn note_unknown_mails(
+        &self,
+        debt_ids: &[&str],
+        owner: Uuid,
+    ) -> impl Future<Output = Result<Vec<u32>, LedgerError>> + Send;
 
     /// Records what became of the e-mail of each debt, whoever has the lease.
     /// Gives for each, in their order, what stands: the end that was recorded

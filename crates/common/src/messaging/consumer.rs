@@ -19,8 +19,8 @@ use super::{CallError, Delivery, Queue, isolate};
 use crate::outage::{Outage, outage_backoff, wait};
 use crate::service::{AppRegistry, MetricsError, StartError};
 
-/// Most time between being told to stop and giving up on what is in hand.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
+/// The usual [`ConsumerOptions::drain`].
+pub const DRAIN: Duration = Duration::from_secs(8);
 /// How long a receive may still bring what SQS has handed out already when
 /// the stop comes. Cut off at once, such messages would stay hidden.
 const LAST_ANSWER: Duration = Duration::from_millis(100);
@@ -75,6 +75,8 @@ pub struct ConsumerOptions {
     /// How long a message stays hidden unless that is extended, which it is
     /// for as long as it is in hand.
     pub visibility_timeout: Duration,
+    /// Most time between being told to stop and giving up on what is in hand.
+    pub drain: Duration,
 }
 
 /// Counters of a consumer.
@@ -190,7 +192,7 @@ impl<H: BatchHandler> Consumer<H> {
                     Some(_) => return Err(StartError::TaskDied("a poller")),
                 },
                 () = stop.cancelled(), if deadline.is_none() => {
-                    deadline = Some(Instant::now() + DRAIN_DEADLINE);
+                    deadline = Some(Instant::now() + consumer.options.drain);
                 }
                 () = passed(deadline), if deadline.is_some() => {
                     warn!(batches = pollers.len(), "Not settled in time, left to the queue");

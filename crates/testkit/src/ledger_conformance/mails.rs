@@ -76,6 +76,38 @@ pub async fn its_owner_is_granted_a_mail_again_and_the_lease_begins_anew<L: Ledg
     assert_eq!(claim, MailClaim::Ended(MailEnd::Sent));
 }
 
+/// All of it, and only while it stands.
+pub async fn its_owner_renews_a_lease_that_has_not_ended<L: Ledger>(ledger: &L) {
+    let ids = ["7", "8"];
+    let claims = ledger.claim_mails(&ids, ONE, SHORT * 10).await.unwrap();
+    assert_eq!(claims, [MailClaim::Granted, MailClaim::Granted]);
+    assert!(!ledger.renew_mails(OTHER, LEASE).await.unwrap());
+    assert!(ledger.renew_mails(ONE, LEASE).await.unwrap());
+    for claim in ledger.claim_mails(&ids, OTHER, LEASE).await.unwrap() {
+        assert!(matches!(claim, MailClaim::Leased(left) if left > LEASE / 2));
+    }
+    assert!(ledger.renew_mails(ONE, SHORT).await.unwrap());
+    poll_until("another to be granted it", LONG, async || {
+        (ask(ledger, OTHER, LEASE).await == MailClaim::Granted).then_some(())
+    })
+    .await;
+    assert!(!ledger.renew_mails(ONE, LEASE).await.unwrap());
+    let claim = ask(ledger, ONE, LEASE).await;
+    assert!(matches!(claim, MailClaim::Leased(_)));
+}
+
+/// The answer to a call may be lost, and it is made again.
+pub async fn attempts_of_unknown_outcome_are_counted_once_each<L: Ledger>(ledger: &L) {
+    let note = async |ids: &[&str], owner| ledger.note_unknown_mails(ids, owner).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(note(&["7", "8"], ONE).await, [1, 1]);
+    }
+    assert_eq!(note(&["8", "9"], OTHER).await, [2, 1]);
+    assert!(note(&[], ONE).await.is_empty());
+    // It is no end.
+    assert_eq!(ask(ledger, ONE, LEASE).await, MailClaim::Granted);
+}
+
 /// Giving back what is another's, or what nobody has, changes nothing.
 pub async fn only_its_owner_gives_a_lease_back<L: Ledger>(ledger: &L) {
     assert_eq!(ask(ledger, ONE, LEASE).await, MailClaim::Granted);

@@ -51,6 +51,25 @@ impl MailLedger for MemoryLedger {
         self.call_each(debt_ids, claim).await
     }
 
+    async fn renew_mails(&self, owner: Uuid, lease: Duration) -> Result<bool, LedgerError> {
+        let renew = |state: &mut State, owner: &Uuid| {
+            let now = Instant::now();
+            let mut is_there = false;
+            for mail in state.mails.values_mut() {
+                match mail {
+                    Mail::Leased { owner: own, until } if own == owner && *until > now => {
+                        *until = now + lease;
+                        is_there = true;
+                    }
+                    _ => {}
+                }
+            }
+            is_there
+        };
+        let renewed = self.call_each(&[owner], renew).await?;
+        Ok(renewed.contains(&true))
+    }
+
     async fn release_mails(&self, debt_ids: &[&str], owner: Uuid) -> Result<(), LedgerError> {
         let release = |state: &mut State, id: &&str| {
             if matches!(state.mails.get(*id), Some(Mail::Leased { owner: other, .. }) if *other == owner)
@@ -59,6 +78,19 @@ impl MailLedger for MemoryLedger {
             }
         };
         self.call_each(debt_ids, release).await.map(drop)
+    }
+
+    async fn note_unknown_mails(
+        &self,
+        debt_ids: &[&str],
+        owner: Uuid,
+    ) -> Result<Vec<u32>, LedgerError> {
+        let note = |state: &mut State, id: &&str| {
+            let attempts = state.unknown_mails.entry((*id).to_owned()).or_default();
+            attempts.insert(owner);
+            u32::try_from(attempts.len()).unwrap_or(u32::MAX)
+        };
+        self.call_each(debt_ids, note).await
     }
 
     async fn end_mails(&self, ends: &[(&str, MailEnd)]) -> Result<Vec<MailEnd>, LedgerError> {

@@ -34,6 +34,12 @@ pub(super) fn mail_lease(owner: Uuid) -> String {
     format!("{MAIL_LEASE}{owner}")
 }
 
+/// Set: the attempts that have sent the debt's e-mail, and of which nobody
+/// knows whether it was taken.
+pub(super) fn mail_unknown(debt_id: &str) -> String {
+    format!("mail-unknown:{debt_id}")
+}
+
 /// Hash: the file of an import, and how far it is.
 pub(super) fn import(import_id: Uuid) -> String {
     format!("import:{{{import_id}}}:info")

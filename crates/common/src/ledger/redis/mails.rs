@@ -175,6 +175,12 @@ impl MailLedger for RedisLedger {
         Ok(claims)
     }
 
+    async fn renew_mails(&self, owner: Uuid, lease: Duration) -> Result<bool, LedgerError> {
+        let milliseconds = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+        let renewal = redis::Cmd::pexpire(keys::mail_lease(owner), milliseconds);
+        Ok(renewal.query_async(&mut self.connection.clone()).await?)
+    }
+
     async fn release_mails(&self, debt_ids: &[&str], owner: Uuid) -> Result<(), LedgerError> {
         if debt_ids.is_empty() {
             return Ok(());
@@ -185,6 +191,22 @@ impl MailLedger for RedisLedger {
         }
         call.arg(sending(owner));
         Ok(call.invoke_async(&mut self.connection.clone()).await?)
+    }
+
+    async fn note_unknown_mails(
+        &self,
+        debt_ids: &[&str],
+        owner: Uuid,
+    ) -> Result<Vec<u32>, LedgerError> {
+        if debt_ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut calls = redis::pipe();
+        for debt_id in debt_ids {
+            let key = keys::mail_unknown(debt_id);
+            calls.sadd(&key, owner.to_string()).ignore().scard(key);
+        }
+        Ok(calls.query_async(&mut self.connection.clone()).await?)
     }
 
     async fn end_mails(&self, ends: &[(&str, MailEnd)]) -> Result<Vec<MailEnd>, LedgerError> {
