@@ -1,11 +1,11 @@
 use common::contract::names::VISIBILITY_TIMEOUT;
 use common::ledger::{LedgerSlot, RedisLedger, RedisMetrics};
 use common::messaging::{
-    Aws, AwsMetrics, Consumer, ConsumerOptions, DRAIN, Queue, QueueGauges, QueueWatch, Topic,
+    Aws, AwsMetrics, Consumer, ConsumerOptions, Queue, QueueGauges, QueueWatch, Topic,
 };
 use common::outage::Dependency;
 use common::service::{
-    AppRegistry, DependencyGauges, Readiness, StartError, ops_routes, serve_during,
+    AppRegistry, DRAIN, DependencyGauges, Readiness, StartError, ops_routes, serve_during,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -60,7 +60,15 @@ pub async fn run(
         }
     };
     let routes = ops_routes(registry, readiness.clone());
-    serve_during(listener, routes, readiness, stop.clone(), Box::pin(work)).await
+    serve_during(
+        listener,
+        routes,
+        readiness,
+        stop.clone(),
+        DRAIN,
+        Box::pin(work),
+    )
+    .await
 }
 
 async fn consume(

@@ -6,7 +6,7 @@ use axum::middleware::from_fn_with_state;
 use common::ledger::{LedgerSlot, RedisLedger, RedisMetrics};
 use common::messaging::{Aws, AwsMetrics};
 use common::service::{
-    AppRegistry, DependencyGauges, Readiness, StartError, ops_routes, serve_during,
+    AppRegistry, DRAIN, DependencyGauges, Readiness, StartError, ops_routes, serve_during,
 };
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -94,7 +94,15 @@ pub async fn run(
         Ok(())
     };
     let routes = api.merge(ops_routes(registry, readiness.clone()));
-    serve_during(listener, routes, readiness, stop.clone(), Box::pin(work)).await
+    serve_during(
+        listener,
+        routes,
+        readiness,
+        stop.clone(),
+        DRAIN,
+        Box::pin(work),
+    )
+    .await
 }
 
 async fn open_spool(folder: &Path) -> Result<Spool, SpoolError> {

@@ -115,5 +115,13 @@ pub async fn run_over<T: Transport>(
         }
     };
     let routes = ops_routes(registry, readiness.clone());
-    serve_during(listener, routes, readiness, stop.clone(), Box::pin(work)).await
+    serve_during(
+        listener,
+        routes,
+        readiness,
+        stop.clone(),
+        DRAIN,
+        Box::pin(work),
+    )
+    .await
 }

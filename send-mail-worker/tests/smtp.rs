@@ -710,13 +710,16 @@ async fn while_deliveries_end_it_is_ready_without_a_connection_to_ask_over() {
 
 #[tokio::test]
 async fn tls_is_spoken_with_a_server_whose_certificate_is_trusted() {
-    for (tls, mode) in [
-        (ServerTls::StartTls, "starttls"),
-        (ServerTls::Implicit, "tls"),
+    for (tls, mode, certificate_of_authority) in [
+        (ServerTls::StartTls, "starttls", false),
+        (ServerTls::Implicit, "tls", false),
+        (ServerTls::StartTls, "starttls", true),
+        (ServerTls::Implicit, "tls", true),
     ] {
         let start = async || {
             let options = SmtpServerOptions {
                 tls,
+                certificate_of_authority,
                 ..SmtpServerOptions::default()
             };
             SmtpServer::start_with(options).await.unwrap()

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use common::contract::RowId;
 use common::messaging::{
-    Aws, BatchHandler, BatchSender, Consumer, ConsumerMetrics, ConsumerOptions, DRAIN, Delivery,
+    Aws, BatchHandler, BatchSender, Consumer, ConsumerMetrics, ConsumerOptions, Delivery,
     EntryOutcome, Outgoing, Queue, Verdict,
 };
-use common::service::{AppRegistry, BaseSettings};
+use common::service::{AppRegistry, BaseSettings, DRAIN};
 use testkit::{Stack, poll_until, sample};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

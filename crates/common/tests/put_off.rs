@@ -8,10 +8,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::contract::RowId;
 use common::messaging::{
-    Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, DRAIN, Delivery, Queue, Verdict,
+    Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Delivery, Queue, Verdict,
 };
 use common::outage::Dependency;
-use common::service::{AppRegistry, BaseSettings};
+use common::service::{AppRegistry, BaseSettings, DRAIN};
 use serde_json::json;
 use testkit::{Attribute, FaultMode, Stack, poll_until, sample};
 use tokio::sync::Semaphore;

@@ -6,10 +6,10 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use common::messaging::{
-    Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, DRAIN, Delivery, QueueGauges,
+    Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Delivery, QueueGauges,
     QueueWatch, Verdict,
 };
-use common::service::{AppRegistry, BaseSettings};
+use common::service::{AppRegistry, BaseSettings, DRAIN};
 use serde_json::json;
 use testkit::{Stack, poll_until};
 use tokio::task::JoinHandle;

@@ -18,8 +18,9 @@ use crate::child::{self, OwnedChild, Program};
 /// Longest wait for a service to answer after its start.
 const READY_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Longest wait for a service to end after it was told to.
-const STOP_DEADLINE: Duration = Duration::from_secs(10);
+/// Longest wait for a service to end after it was told to: send-mail-worker
+/// waits for the last answers of its mail server.
+const STOP_DEADLINE: Duration = Duration::from_secs(26);
 
 /// How often a service is asked while it starts.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);

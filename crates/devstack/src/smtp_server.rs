@@ -44,6 +44,8 @@ pub struct SmtpServerOptions {
     pub port: u16,
     /// How connections are secured.
     pub tls: ServerTls,
+    /// Whether its certificate may also sign others, as `openssl req -x509` makes them.
+    pub certificate_of_authority: bool,
     /// The login that it asks for.
     pub login: Option<ServerLogin>,
     /// Whether it takes addresses that are not ASCII (SMTPUTF8).
@@ -140,7 +142,9 @@ impl SmtpServer {
         let address = listener.local_addr().map_err(failed)?;
         let identity = match options.tls {
             ServerTls::None => None,
-            ServerTls::StartTls | ServerTls::Implicit => Some(Identity::make()?),
+            ServerTls::StartTls | ServerTls::Implicit => {
+                Some(Identity::make(options.certificate_of_authority)?)
+            }
         };
         let shared = Arc::new(Shared {
             identity,

@@ -12,9 +12,9 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use common::messaging::{
-    Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, DRAIN, Delivery, Verdict,
+    Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Delivery, Verdict,
 };
-use common::service::{AppRegistry, BaseSettings};
+use common::service::{AppRegistry, BaseSettings, DRAIN};
 use serde_json::{Map, Value, json};
 use testkit::{PipelineSettings, Stack, poll_until};
 use tokio::net::TcpListener;

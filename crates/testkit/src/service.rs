@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::sample;
 
 /// Longest wait for a service to stop: what the services promise, and a little more.
-const STOP_DEADLINE: Duration = Duration::from_secs(12);
+const STOP_DEADLINE: Duration = Duration::from_secs(27);
 
 /// A service that runs on a port of its own until it is stopped or dropped.
 #[derive(Debug)]

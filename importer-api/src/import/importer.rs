@@ -5,6 +5,7 @@ use std::time::Duration;
 use common::ledger::{ImportLedger, NewImport, RowLedger};
 use common::messaging::BatchSender;
 use common::outage::{GaveUp, ride_out, wait};
+use common::service::DRAIN;
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -25,8 +26,6 @@ use crate::spool::{Checkpoint, Manifest, Spool};
 const REFUSED: Duration = Duration::from_secs(1);
 /// Time from then to its next try.
 const RETRY: Duration = Duration::from_secs(9);
-/// Most time between being told to stop and giving up on what is in flight.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
 
 /// How much is sent at a time.
 #[derive(Clone, Copy, Debug)]
@@ -94,10 +93,7 @@ where
         };
         self.stop.run_until_cancelled(work).await;
         imports.close();
-        if tokio::time::timeout(DRAIN_DEADLINE, imports.wait())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(DRAIN, imports.wait()).await.is_err() {
             warn!(
                 imports = imports.len(),
                 "Not drained in time, sent again at the next start"

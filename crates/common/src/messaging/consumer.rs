@@ -19,8 +19,6 @@ use super::{CallError, Delivery, Queue, isolate};
 use crate::outage::{Outage, outage_backoff, wait};
 use crate::service::{AppRegistry, MetricsError, StartError};
 
-/// The usual [`ConsumerOptions::drain`].
-pub const DRAIN: Duration = Duration::from_secs(8);
 /// How long a receive may still bring what SQS has handed out already when
 /// the stop comes. Cut off at once, such messages would stay hidden.
 const LAST_ANSWER: Duration = Duration::from_millis(100);

@@ -18,7 +18,7 @@ mod topic;
 mod watch;
 
 pub use aws::{Aws, AwsMetrics};
-pub use consumer::{BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, DRAIN, Verdict};
+pub use consumer::{BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Verdict};
 pub use dead_letters::{DeadLetters, Looked, Redriven};
 pub use delivery::Delivery;
 pub use entry::{BatchEntry, BatchSender, CallError, EntryOutcome, Outgoing};

@@ -17,5 +17,5 @@ pub use metrics::{AppRegistry, MetricsError};
 pub use ops::ops_routes;
 pub use process::{StartError, service_main};
 pub use readiness::{Readiness, ReadyProbe};
-pub use server::serve_during;
+pub use server::{DRAIN, serve_during};
 pub use settings::{AwsKeys, AwsSettings, BaseSettings, Environment, RedisSettings, SettingError};

@@ -20,8 +20,10 @@ use tracing::{debug, info, warn};
 use super::{Readiness, StartError};
 use crate::outage::Backoff;
 
-/// Most time from being told to stop to the end of the process.
-const STOP_DEADLINE: Duration = Duration::from_secs(9);
+/// Time that work in hand usually has after the service is told to stop.
+pub const DRAIN: Duration = Duration::from_secs(8);
+/// Time that requests in hand have beyond that.
+const LAST_REQUESTS: Duration = Duration::from_secs(1);
 /// Longest time a client may take over the head of a request, and longest
 /// time a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,13 +46,14 @@ pub(super) async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, Star
 
 /// Serves the routes while `work` runs, and gives what it gave. Meanwhile what
 /// the service needs is asked for its gauges. When `stop` is
-/// cancelled `work` should end; then requests in hand are answered, and all
-/// this takes no longer than nine seconds.
+/// cancelled `work` should end within `drain`; then requests in hand are
+/// answered, and all this takes no longer than a second more.
 pub async fn serve_during(
     listener: TcpListener,
     routes: Router,
     readiness: Readiness,
     stop: CancellationToken,
+    drain: Duration,
     work: impl Future<Output = Result<(), StartError>>,
 ) -> Result<(), StartError> {
     let address = listener.local_addr().ok();
@@ -59,7 +62,7 @@ pub async fn serve_during(
     let mut server = pin!(Limits::default().serve(listener, routes, done.clone()));
     let mut too_late = pin!(async {
         stop.cancelled().await;
-        tokio::time::sleep(STOP_DEADLINE).await;
+        tokio::time::sleep(drain + LAST_REQUESTS).await;
     });
     tokio::select! {
         ended = work => {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer},
@@ -15,11 +15,15 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    pub(super) fn make() -> Result<Self, SmtpServerError> {
+    pub(super) fn make(is_authority: bool) -> Result<Self, SmtpServerError> {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(names).map_err(|error| failed(&error))?;
-        let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+        let mut params = CertificateParams::new(names).map_err(|error| failed(&error))?;
+        if is_authority {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        let key = KeyPair::generate().map_err(|error| failed(&error))?;
+        let cert = params.self_signed(&key).map_err(|error| failed(&error))?;
+        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| failed(&error))?
