@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::http::{Shared, UploadLimits, routes};
+use crate::http::{Followers, Shared, UploadLimits, routes};
 use crate::import::{Importer, Waiting};
 use crate::progress::watch_progress;
 use crate::responses::count;
@@ -69,6 +69,7 @@ pub async fn run(
         ledger: connected.clone(),
         importer: Arc::clone(&importer_slot),
         limits: UploadLimits::new(settings.uploads),
+        followers: Followers::default(),
         stop: stop.clone(),
     };
     let api = routes(shared, settings.tokens, settings.hosts);

@@ -453,6 +453,33 @@ async fn events_tell_each_change_until_the_end() {
 }
 
 #[tokio::test]
+async fn clients_that_follow_imports_leave_room_for_others() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let import_id = upload(&service, CsvFile::new().valid_rows(4).bytes()).await;
+    in_state(&service, import_id, "processing").await;
+    let (client, events) = (
+        Client::new(),
+        url(&service, &format!("/{import_id}/events")),
+    );
+    let mut followers = Vec::new();
+    for _ in 0..256 {
+        let answer = client.get(&events).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        followers.push(answer);
+    }
+    let refused = client.get(&events).send().await.unwrap();
+    assert_eq!(refused.status(), 429);
+    assert_eq!(refused.headers()["retry-after"], "1");
+    followers.pop();
+    poll_until("room for one who follows", LONG, async || {
+        let answer = client.get(&events).send().await.unwrap();
+        (answer.status() == 200).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_stop_ends_the_events_of_an_import_that_goes_on() {
     let importer = Importer::new().await;
     let service = importer.start().await;

@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
@@ -7,8 +8,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use common::ledger::{ImportLedger, ImportStatus};
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -18,8 +20,28 @@ use super::{Problem, Shared};
 
 /// Time between two looks at an import.
 const INTERVAL: Duration = Duration::from_millis(500);
+/// Most clients that follow imports at a time. Each has a connection for as
+/// long as its import is open, so that they get a quarter of them all.
+const MAX_FOLLOWERS: usize = 256;
 /// Id of the last event. A client that comes back with it is told to stop.
 const LAST_ID: &str = "end";
+
+/// The clients that may follow imports. Cloning shares them.
+#[derive(Clone, Debug)]
+pub struct Followers(Arc<Semaphore>);
+
+impl Default for Followers {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_FOLLOWERS)))
+    }
+}
+
+impl Followers {
+    fn add(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let follower = Arc::clone(&self.0).try_acquire_owned();
+        follower.map_err(|_| Problem::too_many_followers())
+    }
+}
 
 /// An event of an import.
 #[derive(ToSchema)]
@@ -56,6 +78,7 @@ struct ImportEvent {
         (status = 200, description = "The events; the schema is that of one", body = ImportEvent, content_type = "text/event-stream"),
         (status = 204, description = "The header Last-Event-ID says that the client has seen the end"),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
+        (status = 429, description = "Too many clients follow imports", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::too_many_followers())),
         (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
@@ -69,7 +92,12 @@ pub(super) async fn events(
     if status.is_over() && last_seen == Some(LAST_ID.as_bytes()) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let events = Sse::new(follow(shared, status)).keep_alive(KeepAlive::default());
+    let follower = shared.followers.add()?;
+    let events = follow(shared, status).map(move |event| {
+        let _ = &follower;
+        event
+    });
+    let events = Sse::new(events).keep_alive(KeepAlive::default());
     Ok(([("cache-control", "no-store")], events).into_response())
 }
 

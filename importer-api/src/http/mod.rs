@@ -13,6 +13,7 @@ mod limits;
 mod linger;
 mod page;
 mod parameters;
+mod places;
 mod problem;
 mod rejections;
 mod upload;
@@ -31,6 +32,7 @@ use utoipa_axum::routes;
 pub use auth::{ApiTokens, UnfitToken};
 pub use browsers::{AllowedHosts, UnfitHost};
 pub use docs::ApiDoc;
+pub use events::Followers;
 pub use limits::{UploadLimits, UploadSettings};
 pub use problem::Problem;
 
@@ -39,6 +41,7 @@ use self::browsers::{Visits, refuse_other_sites};
 use self::docs::docs_routes;
 use self::linger::linger;
 use self::page::page_routes;
+use self::places::take_place;
 use crate::acceptance::Acceptance;
 use crate::import::{Importer, Waiting};
 use crate::spool::Spool;
@@ -56,6 +59,8 @@ pub struct Shared {
     pub importer: Arc<OnceLock<Arc<QueueImporter>>>,
     /// How much is taken of how many clients.
     pub limits: UploadLimits,
+    /// Who may follow imports.
+    pub followers: Followers,
     /// Cancelled when the process is told to stop.
     pub stop: CancellationToken,
 }
@@ -106,5 +111,6 @@ pub fn routes(shared: Shared, tokens: ApiTokens, hosts: AllowedHosts) -> Router 
             Visits { hosts, is_open },
             refuse_other_sites,
         ))
+        .layer(from_fn(take_place))
         .layer(from_fn(linger))
 }

@@ -211,6 +211,16 @@ impl Problem {
         )
     }
 
+    /// Nothing is left for a connection with a request of the API.
+    pub(super) fn too_many_connections() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too-many-connections",
+            "Too many connections at a time",
+            "others have all the connections that this service takes; try again in a moment",
+        )
+    }
+
     /// The request is larger than the service takes.
     pub(super) fn too_large(most: u64) -> Self {
         Self::new(
@@ -240,6 +250,16 @@ impl Problem {
             "too-many-uploads",
             "Too many uploads at a time",
             "other uploads are coming in; send this one again in a moment",
+        )
+    }
+
+    /// As many clients follow imports as the service takes at a time.
+    pub(super) fn too_many_followers() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-followers",
+            "Too many clients follow imports",
+            "others follow imports; ask for the import itself now and then, or try again in a moment",
         )
     }
 

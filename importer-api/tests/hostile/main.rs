@@ -1,5 +1,6 @@
 //! The process of importer-api under uploads that are broken in every way,
-//! under many large ones, and under many small ones while the queue is away.
+//! under many large ones, under many small ones while the queue is away, and
+//! under more clients than it takes.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,6 +9,7 @@
 )]
 
 mod broken;
+mod crowd;
 mod importer;
 mod many;
 

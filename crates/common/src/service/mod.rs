@@ -1,5 +1,6 @@
 //! Running a process: settings, telemetry, metrics, ops routes, shutdown.
 
+mod connections;
 mod dependencies;
 mod health;
 mod metrics;
@@ -12,6 +13,7 @@ mod server;
 mod settings;
 mod telemetry;
 
+pub use connections::Place;
 pub use dependencies::DependencyGauges;
 pub use metrics::{AppRegistry, MetricsError};
 pub use ops::ops_routes;

@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::health::ask_health;
 use super::server::bind;
@@ -99,6 +99,7 @@ where
                 return ask_health(base);
             }
             init_telemetry(&base.log_filter);
+            take_open_files();
             let (address, port) = (base.bind_address, base.port);
             on_runtime(async {
                 let stop = shutdown_on_signals()?;
@@ -113,6 +114,15 @@ where
             eprintln!("{error}");
             error.exit_code()
         }
+    }
+}
+
+/// Takes as many open files as the system gives. The 1,024 that a process
+/// begins with on most systems are for the sake of `select`, which nothing
+/// here calls, and fewer than the server's connections.
+fn take_open_files() {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        warn!(%error, "The limit of open files cannot be raised");
     }
 }
 

@@ -1,22 +1,28 @@
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::{HeaderValue, Request, header};
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinSet, yield_now};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::connections::{Guests, Place};
 use super::{Readiness, StartError};
 use crate::outage::Backoff;
 
@@ -30,8 +36,18 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes of the head of a request; a larger one is a 431. So is one of
 /// more than 100 headers, which is what hyper takes without being told.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
-/// Most connections at a time; further ones wait to be accepted.
-const MAX_CONNECTIONS: usize = 1_024;
+/// Longest time for which a client may take nothing of its answer: as long as
+/// an upload may stand still by default.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of an answer that the system keeps for a client; Linux takes double,
+/// and tells of room once a third is free. With so few, who reads 2 KB a second
+/// is never cut off, and a thousand who read nothing hold no gigabytes.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// Most connections at a time with a request that takes a place; further ones
+/// are refused.
+const MAX_PLACES: usize = 1_024;
+/// Most connections at a time without a place.
+const MAX_GUESTS: usize = 128;
 
 /// Listens on that address.
 ///
@@ -88,7 +104,9 @@ pub async fn serve_during(
 struct Limits {
     head_timeout: Duration,
     head_bytes: usize,
-    connections: usize,
+    write_timeout: Duration,
+    places: usize,
+    guests: usize,
 }
 
 impl Default for Limits {
@@ -96,7 +114,9 @@ impl Default for Limits {
         Self {
             head_timeout: HEAD_TIMEOUT,
             head_bytes: MAX_HEAD_BYTES,
-            connections: MAX_CONNECTIONS,
+            write_timeout: WRITE_TIMEOUT,
+            places: MAX_PLACES,
+            guests: MAX_GUESTS,
         }
     }
 }
@@ -105,19 +125,21 @@ impl Limits {
     /// Serves until `done` is cancelled and what is in hand is answered.
     /// Dropping it cuts its connections off.
     async fn serve(self, listener: TcpListener, routes: Router, done: CancellationToken) {
-        let permits = Arc::new(Semaphore::new(self.connections));
+        let free = Arc::new(Semaphore::new(self.places));
+        let mut guests = Guests::up_to(self.guests);
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 biased;
                 () = done.cancelled() => break,
                 Some(_) = connections.join_next() => {}
-                (stream, permit) = accept(&listener, &permits) => {
-                    let connection = self.connection(stream, routes.clone(), done.clone());
-                    connections.spawn(async move {
-                        connection.await;
-                        drop(permit);
-                    });
+                stream = accept(&listener) => {
+                    let place = Place::among(&free);
+                    let connection =
+                        self.connection(stream, routes.clone(), place.clone(), done.clone());
+                    guests.let_in(place, connections.spawn(connection));
+                    // So that it may ask before the next ones are let in.
+                    yield_now().await;
                 }
             }
         }
@@ -126,29 +148,34 @@ impl Limits {
         while connections.join_next().await.is_some() {}
     }
 
-    async fn connection(self, stream: TcpStream, routes: Router, done: CancellationToken) {
+    async fn connection(
+        self,
+        stream: TcpStream,
+        routes: Router,
+        place: Place,
+        done: CancellationToken,
+    ) {
         // Small answers must not wait for the client's delayed ACK. A socket
-        // that refuses the option is closed, which serving it will show.
+        // that refuses an option is closed, which serving it will show.
         let _ = stream.set_nodelay(true);
-        let asked = AtomicBool::new(false);
+        let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.write_timeout));
         let routes = TowerToHyperService::new(routes);
-        let service = service_fn(|request| {
-            asked.store(true, Ordering::Relaxed);
-            routes.call(request)
-        });
+        let service = service_fn(|request| answer(&routes, &place, request));
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(self.head_timeout)
                 .max_header_size(self.head_bytes)
-                .serve_connection(TokioIo::new(stream), service)
+                .serve_connection(TokioIo::new(Box::pin(stream)), service)
         );
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = done.cancelled() => {
                 // One that has never asked is no request in hand, but hyper
                 // would wait for its first.
-                if !asked.load(Ordering::Relaxed) {
+                if !place.has_asked() {
                     return;
                 }
                 connection.as_mut().graceful_shutdown();
@@ -161,23 +188,35 @@ impl Limits {
     }
 }
 
-/// The next connection, once there is a permit for it. Errors are waited out:
-/// those of one connection are no fault of the listener, and descriptors that
-/// ran out come back.
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> (TcpStream, OwnedSemaphorePermit) {
-    let permit = match Arc::clone(permits).acquire_owned().await {
-        Ok(permit) => permit,
-        // Nobody closes it.
-        Err(_) => std::future::pending().await,
-    };
+/// The answer to a request, which carries the place of its connection. Where
+/// no place is left the connection closes after it.
+fn answer(
+    routes: &TowerToHyperService<Router>,
+    place: &Place,
+    mut request: Request<Incoming>,
+) -> impl Future<Output = Result<Response, Infallible>> + use<> {
+    place.note_request();
+    request.extensions_mut().insert(place.clone());
+    let answer = routes.call(request);
+    let place = place.clone();
+    async move {
+        let mut answer = answer.await?;
+        if place.none_is_left() {
+            let close = HeaderValue::from_static("close");
+            answer.headers_mut().insert(header::CONNECTION, close);
+        }
+        Ok(answer)
+    }
+}
+
+/// The next connection. Errors are waited out: those of one connection are no
+/// fault of the listener, and descriptors that ran out come back.
+async fn accept(listener: &TcpListener) -> TcpStream {
     let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
     let mut warned = false;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok((stream, _)) => return stream,
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 if !warned {
@@ -201,158 +240,4 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use axum::routing::get;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::sync::Notify;
-    use tokio::task::JoinHandle;
-    use tokio::time::{Instant, timeout};
-
-    use super::*;
-
-    const SOON: Duration = Duration::from_secs(5);
-
-    struct Server {
-        address: SocketAddr,
-        done: CancellationToken,
-        task: JoinHandle<()>,
-        /// Told when `/slow` was asked for, and when it may answer.
-        slow: Arc<(Notify, Notify)>,
-    }
-
-    impl Server {
-        async fn start(limits: Limits) -> Self {
-            let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-            let address = listener.local_addr().unwrap();
-            let done = CancellationToken::new();
-            let slow = Arc::new((Notify::new(), Notify::new()));
-            let shared = Arc::clone(&slow);
-            let routes = Router::new().route("/", get(async || "here")).route(
-                "/slow",
-                get(async move || {
-                    shared.0.notify_one();
-                    shared.1.notified().await;
-                    "at last"
-                }),
-            );
-            let task = tokio::spawn(limits.serve(listener, routes, done.clone()));
-            Self {
-                address,
-                done,
-                task,
-                slow,
-            }
-        }
-
-        async fn connect(&self) -> TcpStream {
-            TcpStream::connect(self.address).await.unwrap()
-        }
-
-        /// Sends that and reads until the server closes.
-        async fn answer(&self, request: &str) -> String {
-            let mut stream = self.connect().await;
-            stream.write_all(request.as_bytes()).await.unwrap();
-            rest(&mut stream).await
-        }
-    }
-
-    async fn rest(stream: &mut TcpStream) -> String {
-        let mut answer = Vec::new();
-        // A reset after the answer ends it as well.
-        let _ = timeout(SOON, stream.read_to_end(&mut answer))
-            .await
-            .unwrap();
-        String::from_utf8(answer).unwrap()
-    }
-
-    fn request(path: &str, headers: &str) -> String {
-        format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n")
-    }
-
-    #[tokio::test]
-    async fn a_request_within_the_limits_is_answered() {
-        let server = Server::start(Limits::default()).await;
-        let headers = "x: 1\r\n".repeat(98);
-        let answer = server.answer(&request("/", &headers)).await;
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        assert!(answer.ends_with("here"), "{answer}");
-    }
-
-    #[tokio::test]
-    async fn a_head_that_is_too_large_is_a_431() {
-        let server = Server::start(Limits::default()).await;
-        let many = "x: 1\r\n".repeat(99);
-        let large = format!("x: {}\r\n", "1".repeat(MAX_HEAD_BYTES));
-        for headers in [many, large] {
-            let answer = server.answer(&request("/", &headers)).await;
-            assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_client_that_sends_its_head_slowly_is_cut_off() {
-        let limits = Limits {
-            head_timeout: Duration::from_millis(300),
-            ..Limits::default()
-        };
-        let server = Server::start(limits).await;
-        let mut stream = server.connect().await;
-        let started = Instant::now();
-        let drip = async {
-            // A byte at a time keeps the connection busy, and does not help.
-            for byte in request("/", &"x: 1\r\n".repeat(50)).bytes() {
-                if stream.write_all(&[byte]).await.is_err() {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        timeout(SOON, drip).await.unwrap();
-        assert!(started.elapsed() >= limits.head_timeout);
-    }
-
-    #[tokio::test]
-    async fn more_connections_than_allowed_wait_for_their_turn() {
-        let limits = Limits {
-            connections: 1,
-            ..Limits::default()
-        };
-        let server = Server::start(limits).await;
-        let mut first = server.connect().await;
-        first
-            .write_all(request("/slow", "").as_bytes())
-            .await
-            .unwrap();
-        server.slow.0.notified().await;
-        let mut second = server.connect().await;
-        second.write_all(request("/", "").as_bytes()).await.unwrap();
-        let mut byte = [0];
-        let early = timeout(Duration::from_millis(200), second.read(&mut byte)).await;
-        assert!(early.is_err(), "it is not served beside the first");
-
-        server.slow.1.notify_one();
-        assert!(rest(&mut first).await.ends_with("at last"));
-        assert!(rest(&mut second).await.ends_with("here"));
-    }
-
-    #[tokio::test]
-    async fn the_end_answers_what_is_in_hand_and_waits_for_nothing_else() {
-        let server = Server::start(Limits::default()).await;
-        let mut silent = server.connect().await;
-        let mut asking = server.connect().await;
-        // Without `connection: close`: the client would go on.
-        asking
-            .write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
-            .await
-            .unwrap();
-        server.slow.0.notified().await;
-        server.done.cancel();
-        assert_eq!(rest(&mut silent).await, "");
-        assert!(!server.task.is_finished());
-
-        server.slow.1.notify_one();
-        assert!(rest(&mut asking).await.ends_with("at last"));
-        timeout(SOON, server.task).await.unwrap().unwrap();
-        assert!(TcpStream::connect(server.address).await.is_err());
-    }
-}
+mod tests;
