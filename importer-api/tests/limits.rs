@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use testkit::{CsvFile, RunningService, Stack, poll_until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 const LONG: Duration = Duration::from_secs(20);
 const FORM_START: &str =
@@ -211,6 +212,56 @@ async fn a_slow_client_is_waited_for_as_long_as_it_sends() {
     }
     let answer = early_answer(&mut client).await;
     assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+}
+
+#[tokio::test]
+async fn who_drips_gives_way_to_the_next_one() {
+    let importer = Importer::start(&[("MAX_CONCURRENT_UPLOADS", "2")]).await;
+    let mut slow = Vec::new();
+    for _ in 0..2 {
+        let mut client = importer.begin_upload().await;
+        slow.push(tokio::spawn(async move {
+            let mut drops = tokio::time::interval(Duration::from_millis(500));
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"}") {
+                tokio::select! {
+                    read = client.read_buf(&mut answer) => assert_ne!(read.unwrap(), 0),
+                    _ = drops.tick() => client.write_all(b"x").await.unwrap(),
+                }
+            }
+            String::from_utf8(answer).unwrap()
+        }));
+    }
+    for status in [429, 202] {
+        poll_until("no room for another upload, then some", LONG, async || {
+            let answer = importer.upload().multipart(form()).send().await.unwrap();
+            (answer.status() == status).then_some(())
+        })
+        .await;
+    }
+    let gone = poll_until("the slowest to be told", LONG, async || {
+        slow.iter().position(JoinHandle::is_finished)
+    })
+    .await;
+    let answer = slow.swap_remove(gone).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("urn:problem:too-slow"), "{answer}");
+}
+
+#[tokio::test]
+async fn who_has_sent_nothing_of_a_file_keeps_nobody_out() {
+    let importer = Importer::start(&[("MAX_CONCURRENT_UPLOADS", "1")]).await;
+    let head = head("content-length: 1000\r\n");
+    let _nothing = importer.connect(&head).await;
+    let other = "--b\r\ncontent-disposition: form-data; name=\"other\"\r\n\r\nx";
+    let _other = importer.connect(&format!("{head}{other}")).await;
+    poll_until("the requests to be read", LONG, async || {
+        // The service is asked over connections that come after theirs.
+        (importer.service.get("/health").await == r#"{"status":"ok"}"#).then_some(())
+    })
+    .await;
+    let answer = importer.upload().multipart(form()).send().await.unwrap();
+    assert_eq!(answer.status(), 202);
 }
 
 #[tokio::test]

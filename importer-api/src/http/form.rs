@@ -5,7 +5,6 @@
 //! 2183 allow them. A form without its last boundary is not: it may be cut off.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, Bytes};
 use bytes::{Buf, BytesMut};
@@ -14,20 +13,20 @@ use futures::StreamExt;
 use memchr::memchr;
 use memchr::memmem::{self, Finder};
 use thiserror::Error;
-use tokio::time::timeout;
 
+use super::pace::{Pace, Slow};
 use super::parameters::{main_value, parameter};
 
 /// Most bytes of a part's head, or before the first part.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// How much and how slowly a client may send.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct FormLimits {
     /// Most bytes of the form.
     pub(super) bytes: u64,
-    /// Longest wait for the client to send something.
-    pub(super) idle: Duration,
+    /// How fast the form has to come in.
+    pub(super) pace: Pace,
 }
 
 /// The form cannot be read on.
@@ -46,9 +45,9 @@ pub(super) enum FormError {
     /// It has more bytes than are taken.
     #[error("the form is larger than this service takes")]
     TooLarge,
-    /// The client sends nothing any more.
-    #[error("nothing more of the form came in for {0:?}")]
-    Idle(Duration),
+    /// The client sends nothing any more, or too little.
+    #[error(transparent)]
+    Slow(#[from] Slow),
     /// No part begins where one should.
     #[error("the form does not begin with the boundary that the header Content-Type names")]
     NoPart,
@@ -122,8 +121,8 @@ impl Form {
         let boundary = [b"\n--", &*boundary.ok_or(FormError::NoBoundary)?].concat();
         Ok(Self {
             body: body.into_data_stream(),
-            limits,
             left: limits.bytes,
+            limits,
             buffer: BytesMut::new(),
             boundary: Finder::new(&boundary).into_owned(),
             place: Place::Preamble,
@@ -237,13 +236,12 @@ impl Form {
 
     /// Waits for more of the body.
     async fn fill(&mut self) -> Result<(), FormError> {
-        let idle = self.limits.idle;
-        let next = timeout(idle, self.body.next()).await;
-        let piece = match next.map_err(|_| FormError::Idle(idle))? {
+        let piece = match self.limits.pace.wait_for(self.body.next()).await? {
             Some(piece) => piece.map_err(FormError::CutOff)?,
             None if self.place == Place::Preamble => return Err(FormError::NoPart),
             None => return Err(FormError::Unended),
         };
+        self.limits.pace.came(piece.len());
         let left = self.left.checked_sub(piece.len() as u64);
         self.left = left.ok_or(FormError::TooLarge)?;
         self.buffer.extend_from_slice(&piece);
@@ -307,19 +305,22 @@ impl FormField<'_> {
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use futures::stream;
     use proptest::prelude::*;
 
     use super::*;
 
-    const LIMITS: FormLimits = FormLimits {
-        bytes: 1 << 30,
-        idle: Duration::from_secs(30),
-    };
+    fn limits() -> FormLimits {
+        FormLimits {
+            bytes: 1 << 30,
+            pace: Pace::new(Duration::from_secs(30)),
+        }
+    }
 
     fn form(body: Body) -> Form {
-        Form::new(b"multipart/form-data; boundary=b", body, LIMITS).unwrap()
+        Form::new(b"multipart/form-data; boundary=b", body, limits()).unwrap()
     }
 
     /// A body that never ends, and the number of bytes that were taken of it.
@@ -513,7 +514,7 @@ mod tests {
             "multipart/form-data; charset=\"boundary=x\"; boundary=b;",
         ] {
             let body = "--b\r\ncontent-disposition: form-data; name=f\r\n\r\n\r\n--b--";
-            let form = Form::new(content_type.as_bytes(), Body::from(body), LIMITS);
+            let form = Form::new(content_type.as_bytes(), Body::from(body), limits());
             let mut form = form.unwrap_or_else(|e| panic!("{content_type}: {e}"));
             assert!(form.next_field().await.unwrap().unwrap().is("f"));
         }
@@ -521,7 +522,7 @@ mod tests {
         for boundary in ["----=_Part_1_2.3", "a:b/c,d?(e)", "a b"] {
             let content_type = format!("multipart/form-data; boundary={boundary}");
             let body = format!("--{boundary}--");
-            let form = Form::new(content_type.as_bytes(), body.into(), LIMITS);
+            let form = Form::new(content_type.as_bytes(), body.into(), limits());
             assert!(form.unwrap().next_field().await.unwrap().is_none());
         }
         for (content_type, text) in [
@@ -535,7 +536,7 @@ mod tests {
             ("multipart/form-data; boundary=\"\"", "has no boundary"),
             ("multipart/form-data; xboundary=b", "has no boundary"),
         ] {
-            let error = Form::new(content_type.as_bytes(), Body::empty(), LIMITS);
+            let error = Form::new(content_type.as_bytes(), Body::empty(), limits());
             let error = error.unwrap_err().to_string();
             assert!(error.contains("the header Content-Type"), "{error}");
             assert!(error.contains(text), "{content_type}: {error}");

@@ -1,13 +1,13 @@
-//! What is looked at of an upload before a byte of its body is read.
+//! How much is taken of how many uploads.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Problem;
 use super::form::FormLimits;
+use super::pace::Pace;
 
 /// How much is taken of how many clients.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,15 @@ pub struct UploadSettings {
 #[derive(Clone, Debug)]
 pub struct UploadLimits {
     settings: UploadSettings,
-    slots: Arc<Semaphore>,
+    /// The uploads whose files come in.
+    coming: Arc<Mutex<Vec<Pace>>>,
+}
+
+/// An upload is one of those at a time until this is dropped.
+#[derive(Debug)]
+pub(super) struct Slot {
+    limits: UploadLimits,
+    pace: Pace,
 }
 
 impl UploadLimits {
@@ -34,23 +42,51 @@ impl UploadLimits {
     pub fn new(settings: UploadSettings) -> Self {
         Self {
             settings,
-            slots: Arc::new(Semaphore::new(settings.max_concurrent)),
+            coming: Arc::default(),
         }
     }
 
-    /// Lets an upload begin, judging by the head of its request. It counts
-    /// until the permit is dropped.
-    pub(super) fn admit(&self, headers: &HeaderMap) -> Result<OwnedSemaphorePermit, Problem> {
+    /// Judges an upload by the head of its request, before a byte of its body
+    /// is read.
+    pub(super) fn admit(&self, headers: &HeaderMap) -> Result<(), Problem> {
         if is_encoded(headers) {
             return Err(Problem::encoded());
         }
         if announced_bytes(headers).is_some_and(|bytes| bytes > self.settings.max_bytes) {
             return Err(Problem::too_large(self.settings.max_bytes));
         }
-        let slots = Arc::clone(&self.slots);
-        slots
-            .try_acquire_owned()
-            .map_err(|_| Problem::too_many_uploads())
+        self.room(&self.coming()).map(|_| ())
+    }
+
+    /// A slot for an upload whose file begins. Where there is none, the
+    /// slowest of the others has to go if it is slow enough.
+    pub(super) fn begin(&self, pace: &Pace) -> Result<Slot, Problem> {
+        let mut coming = self.coming();
+        if let Some(slowest) = self.room(&coming)? {
+            coming.swap_remove(slowest).give_up();
+        }
+        coming.push(pace.clone());
+        Ok(Slot {
+            limits: self.clone(),
+            pace: pace.clone(),
+        })
+    }
+
+    /// Whether there is room for one more, and which one has to go for it.
+    fn room(&self, coming: &[Pace]) -> Result<Option<usize>, Problem> {
+        if coming.len() < self.settings.max_concurrent {
+            return Ok(None);
+        }
+        let paces = coming.iter().enumerate();
+        let slowest = paces.max_by_key(|(_, pace)| pace.behind());
+        match slowest {
+            Some((index, pace)) if pace.gives_way() => Ok(Some(index)),
+            _ => Err(Problem::too_many_uploads()),
+        }
+    }
+
+    fn coming(&self) -> MutexGuard<'_, Vec<Pace>> {
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Most data records of a file.
@@ -58,12 +94,23 @@ impl UploadLimits {
         self.settings.max_rows
     }
 
-    /// The limits of one form.
+    /// Most bytes of a request.
+    pub(super) fn max_bytes(&self) -> u64 {
+        self.settings.max_bytes
+    }
+
+    /// The limits of one form, which begins to come in now.
     pub(super) fn form(&self) -> FormLimits {
         FormLimits {
             bytes: self.settings.max_bytes,
-            idle: self.settings.idle_timeout,
+            pace: Pace::new(self.settings.idle_timeout),
         }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.limits.coming().retain(|pace| !pace.is(&self.pace));
     }
 }
 

@@ -11,6 +11,7 @@ mod import_view;
 mod imports;
 mod limits;
 mod linger;
+mod pace;
 mod page;
 mod parameters;
 mod places;

@@ -7,6 +7,7 @@ use common::contract::COLUMNS;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::pace::LEAST_RATE;
 use crate::csv::{HeaderError, SurveyError};
 
 /// What is wrong with a request, as RFC 9457 has it
@@ -208,6 +209,18 @@ impl Problem {
             "idle",
             "The upload stood still",
             format!("nothing came in for {limit:?}; nothing of the upload was kept, send it again"),
+        )
+    }
+
+    /// The client sent too slowly.
+    pub(super) fn too_slow() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too-slow",
+            "The upload came in too slowly",
+            format!(
+                "less than {LEAST_RATE} bytes a second came in for too long; nothing of the upload was kept, send it again over a faster line"
+            ),
         )
     }
 

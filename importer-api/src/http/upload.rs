@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::file_name::shown_file_name;
 use super::form::{Form, FormError, FormField};
 use super::import_view::IMPORT_ID;
+use super::pace::Slow;
 use super::{Problem, Shared};
 use crate::acceptance::{AcceptedImport, IdempotencyKey};
 use crate::csv::{Guess, HeaderError};
@@ -70,7 +71,7 @@ pub(super) struct UploadForm {
     responses(
         (status = 202, description = "The file is on disk and will be processed", body = Accepted),
         (status = 400, description = "The form is malformed or has no file", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_file())),
-        (status = 408, description = "The client sent nothing for too long; nothing was kept", body = Problem, content_type = "application/problem+json", example = json!(Problem::idle(std::time::Duration::from_secs(30)))),
+        (status = 408, description = "The client sent nothing, or too slowly, for too long; nothing was kept", body = Problem, content_type = "application/problem+json", examples(("idle" = (value = json!(Problem::idle(std::time::Duration::from_secs(30))))), ("too-slow" = (value = json!(Problem::too_slow()))))),
         (status = 413, description = "The request is too large; at once where its length says so", body = Problem, content_type = "application/problem+json", example = json!(Problem::too_large(1 << 30))),
         (status = 415, description = "The request is compressed", body = Problem, content_type = "application/problem+json", example = json!(Problem::encoded())),
         (status = 422, description = "The file is no CSV, has no data, too many rows, or lacks columns, or the idempotency key stands for another file", body = Problem, content_type = "application/problem+json", example = json!(Problem::file(&HeaderError::Missing { missing: vec!["email"], line: "\"name,governmentId,mail,debtAmount,debtDueDate,debtId\"".to_owned(), guess: Guess::None }.into()))),
@@ -84,7 +85,7 @@ pub(super) async fn upload(
     request: Request,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let (head, body) = request.into_parts();
-    let _slot = shared.limits.admit(&head.headers)?;
+    shared.limits.admit(&head.headers)?;
     let content_type = head.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.map(HeaderValue::as_bytes);
     let key = idempotency_key(&head.headers)?;
@@ -118,7 +119,9 @@ async fn store(
     body: Body,
 ) -> Result<AcceptedImport, Problem> {
     let failed = |error: FormError| form_problem(&error, shared);
-    let mut form = Form::new(content_type, body, shared.limits.form()).map_err(failed)?;
+    let limits = shared.limits.form();
+    let pace = limits.pace.clone();
+    let mut form = Form::new(content_type, body, limits).map_err(failed)?;
     let mut stored = None;
     while let Some(field) = form.next_field().await.map_err(failed)? {
         if !field.is(FILE_FIELD) {
@@ -127,14 +130,15 @@ async fn store(
         if stored.is_none() {
             field.check_transfer_encoding().map_err(failed)?;
             let file_name = field.file_name().as_deref().and_then(shown_file_name);
+            let slot = shared.limits.begin(&pace)?;
             let intake = Intake::begin(shared.spool.clone(), shared.limits.max_rows());
             receive(field, &intake).await.map_err(failed)?;
-            stored = Some((intake, file_name));
+            stored = Some((intake, file_name, slot));
         } else {
             return Err(Problem::many_files());
         }
     }
-    let (intake, file_name) = stored.ok_or_else(Problem::no_file)?;
+    let (intake, file_name, _slot) = stored.ok_or_else(Problem::no_file)?;
     intake
         .finish(file_name, key, shared.acceptance())
         .await
@@ -152,8 +156,9 @@ async fn receive(mut field: FormField<'_>, intake: &Intake) -> Result<(), FormEr
 
 fn form_problem(error: &FormError, shared: &Shared) -> Problem {
     match error {
-        FormError::TooLarge => Problem::too_large(shared.limits.form().bytes),
-        FormError::Idle(limit) => Problem::idle(*limit),
+        FormError::TooLarge => Problem::too_large(shared.limits.max_bytes()),
+        FormError::Slow(Slow::Idle(limit)) => Problem::idle(*limit),
+        FormError::Slow(Slow::Rate) => Problem::too_slow(),
         error => Problem::malformed_form(error.to_string()),
     }
 }
