@@ -67,7 +67,7 @@ pub(super) struct ReconciledView {
     responses(
         (status = 200, description = "A page of the imports", body = ImportPage),
         (status = 400, description = "The query is not as it should be", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_query("limit takes 1 to 100"))),
-        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
+        (status = 503, description = "The ledger is away, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 pub(super) async fn list(
@@ -113,7 +113,7 @@ pub(super) async fn list(
     responses(
         (status = 200, description = "The import", body = ImportView),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
-        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
+        (status = 503, description = "The ledger is away, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 pub(super) async fn get(
@@ -144,7 +144,7 @@ pub(super) async fn get(
         (status = 200, description = "It is cancelled", body = ImportView),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
         (status = 409, description = "All its rows are sent", body = Problem, content_type = "application/problem+json", example = json!(Problem::nothing_to_cancel())),
-        (status = 503, description = "The ledger is away", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
+        (status = 503, description = "The ledger is away, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 pub(super) async fn cancel(
@@ -187,7 +187,7 @@ pub(super) async fn cancel(
         (status = 200, description = "The rows that were sent again", body = ReconciledView),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
         (status = 409, description = "It is still being sent, or its file is not here", body = Problem, content_type = "application/problem+json", example = json!(Problem::still_sending())),
-        (status = 503, description = "The ledger is away, or the service stops", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
+        (status = 503, description = "The ledger is away, the service stops, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 pub(super) async fn reconcile(
