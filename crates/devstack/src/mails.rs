@@ -1,4 +1,4 @@
-//! Where the e-mails of a stack go: to the log, or to a mail server that keeps them.
+//! Where the e-mails of a stack go: to the log, to a mail server that keeps them, or to one outside.
 
 use std::{
     fmt,
@@ -17,7 +17,8 @@ const FROM: &str = "Demonstração <cobranca@example.com>";
 /// The option `--mail`. Its variable is not `MAIL`, which shells set to a file on many machines.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct MailOption {
-    /// Where e-mails go: to the log, or by SMTP to a server that keeps them
+    /// Where e-mails go: to the log, by SMTP to a server that keeps them, or to the server that the
+    /// environment names (`SMTP_HOST`, …)
     #[arg(long, env = "DEVSTACK_MAIL", value_enum, default_value_t)]
     mail: Transport,
 }
@@ -27,6 +28,7 @@ enum Transport {
     #[default]
     Log,
     Smtp,
+    External,
 }
 
 /// Where the e-mails of a stack go.
@@ -39,6 +41,8 @@ pub enum Mails {
         /// The folder.
         folder: PathBuf,
     },
+    /// By SMTP to the server that the environment of this process names; it really sends them.
+    External,
 }
 
 impl MailOption {
@@ -49,6 +53,19 @@ impl MailOption {
             Transport::Smtp => Mails::Smtp {
                 folder: folder.to_owned(),
             },
+            Transport::External => Mails::External,
+        }
+    }
+}
+
+impl Mails {
+    /// What send-mail-worker is told; the catcher is the server that was started for it. The log is
+    /// named as well: only [`Mails::External`] takes what the environment of this process says.
+    pub fn variables(&self, catcher: Option<&MailCatcher>) -> Vec<(&'static str, String)> {
+        match (self, catcher) {
+            (Self::External, _) => vec![("MAIL_TRANSPORT", "smtp".to_owned())],
+            (_, Some(catcher)) => smtp_variables(catcher.0.address()).to_vec(),
+            (_, None) => vec![("MAIL_TRANSPORT", "log".to_owned())],
         }
     }
 }
@@ -61,6 +78,7 @@ impl fmt::Display for Mails {
             Self::Smtp { folder } => {
                 write!(f, "the first {FILES} are in `{}`", folder.display())
             }
+            Self::External => write!(f, "they go to the server that SMTP_HOST names"),
         }
     }
 }
@@ -96,15 +114,6 @@ impl MailCatcher {
     pub fn figures(&self) -> Figures {
         self.0.figures()
     }
-
-    /// What send-mail-worker is told. The log is named as well: what the environment of this
-    /// process says is not for this stack.
-    pub fn variables(catcher: Option<&Self>) -> Vec<(&'static str, String)> {
-        let Some(catcher) = catcher else {
-            return vec![("MAIL_TRANSPORT", "log".to_owned())];
-        };
-        smtp_variables(catcher.0.address()).to_vec()
-    }
 }
 
 /// What makes send-mail-worker hand its e-mails to the server at that address.
@@ -126,8 +135,8 @@ mod tests {
 
     use super::*;
 
-    fn settings(catcher: Option<&MailCatcher>) -> MailSettings {
-        let variables = MailCatcher::variables(catcher);
+    fn settings(mails: &Mails, catcher: Option<&MailCatcher>) -> MailSettings {
+        let variables = mails.variables(catcher);
         let variables = variables
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value));
@@ -138,14 +147,15 @@ mod tests {
     async fn the_worker_takes_what_it_is_told() {
         let none = MailCatcher::start(&Mails::Log, 0).await.unwrap();
         assert!(none.is_none());
-        assert!(matches!(settings(None).transport, MailTransport::Log));
+        let log = settings(&Mails::Log, None);
+        assert!(matches!(log.transport, MailTransport::Log));
 
         let folder = tempfile::tempdir().unwrap();
         let mails = Mails::Smtp {
             folder: folder.path().join("mails"),
         };
         let catcher = MailCatcher::start(&mails, 0).await.unwrap().unwrap();
-        let MailTransport::Smtp(smtp) = settings(Some(&catcher)).transport else {
+        let MailTransport::Smtp(smtp) = settings(&mails, Some(&catcher)).transport else {
             panic!("it is told to use SMTP");
         };
         let smtp = send_mail_worker::smtp::Smtp::new(*smtp, CancellationToken::new()).unwrap();
@@ -157,5 +167,12 @@ mod tests {
         let figures = catcher.figures();
         assert_eq!((figures.messages, figures.message_ids), (1, 1));
         assert!(folder.path().join("mails/0001.eml").is_file());
+    }
+    #[tokio::test]
+    async fn an_outside_server_is_left_to_the_environment() {
+        let none = MailCatcher::start(&Mails::External, 0).await.unwrap();
+        assert!(none.is_none());
+        let variables = Mails::External.variables(None);
+        assert_eq!(variables, [("MAIL_TRANSPORT", "smtp".to_owned())]);
     }
 }

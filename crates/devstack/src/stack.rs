@@ -223,7 +223,7 @@ impl DevStack {
         let further = options.importer_environment.iter().cloned();
         importer.environment.extend(further);
         mail.environment
-            .extend(MailCatcher::variables(self.catcher.as_ref()));
+            .extend(options.mails.variables(self.catcher.as_ref()));
         settings
     }
 
