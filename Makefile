@@ -49,6 +49,9 @@ SLIP_CHECK := $(or $(CARGO_TARGET_DIR),target)/slip-check
 # Where `make test/browser` and `make test/api` keep what they need
 WEB := $(or $(CARGO_TARGET_DIR),target)/web
 
+# Where `make test/mail` keeps its mail servers and what they write
+MAIL_SERVERS := $(or $(CARGO_TARGET_DIR),target)/mail-servers
+
 # Where `make test/localstack` keeps LocalStack
 LOCALSTACK := target/localstack
 
@@ -58,7 +61,7 @@ FUZZ_TARGETS := csv_reader record_parser sns_envelope
 
 .PHONY: help setup build run demo bench bench/guard bench/micro generate dlq/redrive audit reconcile \
 	app/setup app/up app/up/build app/logs app/down app/down-volumes app/smoke docker/build \
-	test test/chaos test/dashboard test/browser test/api test/localstack fuzz \
+	test test/chaos test/dashboard test/browser test/api test/mail test/localstack fuzz \
 	check check/alerts check/dashboard check/slip dashboard screenshots format
 
 # Beside a target `…/ready`, the packages that its first prerequisite lists
@@ -78,7 +81,7 @@ setup: ## Install what the other targets need and is missing: redis-server
 build: ## Build everything for use
 	$(CARGO) build --release --workspace --bins
 
-run: setup build ## Start the whole stack and keep it up until Ctrl-C; MAIL=smtp sends its e-mails to a mail server of its own
+run: setup build ## Start the whole stack and keep it up until Ctrl-C; MAIL=smtp sends its e-mails to a mail server of its own, MAIL=external to that of SMTP_HOST=
 	@$(DEVSTACK) run $(MAIL_OPTION)
 
 demo: setup build ## Start the stack, upload a file (ROWS=100000 generates one), check what became of each row; MAIL=smtp
@@ -165,6 +168,11 @@ test/browser: setup build $(WEB)/ready ## Drive the page and the API documentati
 
 test/api: setup build $(WEB)/ready ## Hold the API of a running stack against its OpenAPI document, with schemathesis
 	@DEVSTACK=$(DEVSTACK) $(WEB)/venv/bin/python developer/web/check_api.py
+
+test/mail: setup build ## Send 2,000 e-mails through Postfix and Exim each, in every set-up, restarted in the middle; Debian, as root
+	@developer/setup.sh openssl
+	@developer/setup_mail_servers.sh $(MAIL_SERVERS)
+	@DEVSTACK=$(DEVSTACK) PYTHONPATH=developer/web python3 developer/mail/check.py $(MAIL_SERVERS)
 
 screenshots: setup build $(WEB)/ready ## Make the pictures of the page and the API documentation in docs/images anew
 	@developer/setup.sh chromium

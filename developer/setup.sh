@@ -4,6 +4,7 @@
 # `make run`, `make demo` and `make test` need. Others are named:
 #   slip      python3-venv, for `make check/slip`, `make test/api` and `make test/browser`
 #   npm       for `make check/dashboard`
+#   openssl   for `make test/mail`
 #   chromium  for `make test/browser` and `make screenshots`
 set -euo pipefail
 
@@ -31,6 +32,11 @@ npm)
     has npm && exit 0
     else_install='npm is not in PATH: install Node.js 20 or later, then try again'
     ;;
+openssl)
+    package=openssl
+    has openssl && exit 0
+    else_install='openssl is not in PATH: install OpenSSL 3.0 or later, then try again'
+    ;;
 chromium)
     package=chromium
     if has chromium || has google-chrome; then
@@ -39,7 +45,7 @@ chromium)
     else_install='chromium is not in PATH: install Chromium or Chrome, or name it in CHROMIUM, then try again'
     ;;
 *)
-    echo "$0: knows redis, slip, npm and chromium, not $1" >&2
+    echo "$0: knows redis, slip, npm, openssl and chromium, not $1" >&2
     exit 64
     ;;
 esac

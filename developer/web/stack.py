@@ -23,10 +23,10 @@ def devstack() -> Path:
     return REPOSITORY / os.environ.get("DEVSTACK", "target/release/devstack")
 
 
-def generate(path: Path, rows: int, seed: int = 1) -> None:
+def generate(path: Path, rows: int, *options: str, seed: int = 1) -> None:
     """Writes a file of debts."""
     arguments = ["generate", "--rows", str(rows), "--seed", str(seed), "--output", str(path)]
-    subprocess.run([devstack(), *arguments], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([devstack(), *arguments, *options], check=True, stdout=subprocess.DEVNULL)
 
 
 class Stack:
@@ -38,7 +38,7 @@ class Stack:
         self.token: str | None = None
 
     def __enter__(self) -> "Stack":
-        ports = _free_ports(len(PORTS))
+        ports = free_ports(len(PORTS))
         named = {f"DEVSTACK_{name}_PORT": str(port) for name, port in zip(PORTS, ports)}
         self._process = subprocess.Popen(
             [devstack(), "run"],
@@ -50,7 +50,11 @@ class Stack:
         )
         self.url = f"http://127.0.0.1:{ports[0]}"
         self.lines: list[str] = []
-        self._wait_until_up()
+        try:
+            self._wait_until_up()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -90,23 +94,27 @@ class Stack:
         content_type = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
         return self.ask("/v1/upload", body, content_type)["import_id"]
 
+    def seen(self, import_id: str) -> dict | None:
+        """An import as it is now; `None` before its first row."""
+        try:
+            return self.ask(f"/v1/imports/{import_id}")
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            return None
+
     def finished(self, import_id: str) -> dict:
         """Waits until an import is at its end, and gives it."""
         deadline = time.monotonic() + IMPORT_DEADLINE
         while time.monotonic() < deadline:
-            try:
-                seen = self.ask(f"/v1/imports/{import_id}")
-            except urllib.error.HTTPError as error:
-                if error.code != 404:
-                    raise
-            else:
-                if seen["over"]:
-                    return seen
+            seen = self.seen(import_id)
+            if seen and seen["over"]:
+                return seen
             time.sleep(0.05)
         raise TimeoutError(f"import {import_id} is not at its end after {IMPORT_DEADLINE} s")
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports on which nobody listens; all are held until the last is known."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [held.getsockname()[1] for held in sockets]
