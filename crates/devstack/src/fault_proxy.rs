@@ -6,7 +6,7 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -15,7 +15,7 @@ use std::{
 use fastrand::Rng;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{broadcast, watch},
     task::{JoinHandle, JoinSet},
     time,
 };
@@ -81,8 +81,10 @@ pub struct FaultProxy {
 /// What the connections of a proxy share.
 #[derive(Debug)]
 struct Shared {
-    upstream: SocketAddr,
+    upstream: Mutex<SocketAddr>,
     mode: watch::Sender<FaultMode>,
+    /// Sent where the connections that are open fall silent.
+    silence: broadcast::Sender<()>,
     /// With a fixed seed: the same choices in each run.
     random: Mutex<Rng>,
     resets: AtomicU64,
@@ -95,8 +97,9 @@ impl FaultProxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            upstream,
+            upstream: Mutex::new(upstream),
             mode: watch::Sender::new(FaultMode::Pass),
+            silence: broadcast::Sender::new(1),
             random: Mutex::new(Rng::with_seed(1)),
             resets: AtomicU64::new(0),
         });
@@ -123,6 +126,19 @@ impl FaultProxy {
         self.shared.mode.send_replace(mode);
     }
 
+    /// Connects to this server from now on. Connections that are open stay with the one before,
+    /// as after a failover.
+    pub fn redirect(&self, upstream: SocketAddr) {
+        *locked(&self.shared.upstream) = upstream;
+    }
+
+    /// Forwards nothing more on the connections that are open, and does not close them, as if
+    /// the host behind them were gone. New ones are served.
+    pub fn silence_open(&self) {
+        // Nobody listens where no connection is open.
+        let _ = self.shared.silence.send(());
+    }
+
     /// Connections that it reset so far, by any mode: whether a fault was felt at all.
     pub fn resets(&self) -> u64 {
         self.shared.resets.load(Ordering::Relaxed)
@@ -138,9 +154,17 @@ impl Drop for FaultProxy {
 impl Shared {
     /// Whether chance takes the next answer.
     fn chance(&self, share: f64) -> bool {
-        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
-        random.f64() < share
+        locked(&self.random).f64() < share
     }
+
+    /// The server of new connections.
+    fn upstream(&self) -> SocketAddr {
+        *locked(&self.upstream)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Serves until the task is aborted, which ends the connections as well.
@@ -161,10 +185,20 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn serve_connection(mut client: TcpStream, shared: Arc<Shared>) {
     let mut mode = shared.mode.subscribe();
+    let mut silence = shared.silence.subscribe();
+    let relayed = async {
+        tokio::select! {
+            ended = relay(&mut client, &shared) => return ended,
+            _ = silence.recv() => {}
+        }
+        // Takes what comes until the client hangs up. That it does so with a reset is no matter.
+        let _ = tokio::io::copy(&mut client, &mut tokio::io::sink()).await;
+        Ok(())
+    };
     let broken = tokio::select! {
         biased;
         _ = mode.wait_for(|mode| *mode == FaultMode::Refuse) => Err(Broken),
-        ended = relay(&mut client, &shared) => ended,
+        ended = relayed => ended,
     };
     if broken.is_err() {
         shared.resets.fetch_add(1, Ordering::Relaxed);

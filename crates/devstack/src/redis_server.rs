@@ -2,6 +2,7 @@
 
 mod data_directory;
 mod facts;
+mod replication;
 mod wire;
 
 use std::{
@@ -74,6 +75,14 @@ pub enum RedisError {
     /// The process could not be started.
     #[error("cannot run `redis-server`: {0}")]
     Spawn(#[source] io::Error),
+    /// Servers do not replicate as they were told.
+    #[error("waited {} s in vain for {what}", waited.as_secs())]
+    Replication {
+        /// What was waited for.
+        what: &'static str,
+        /// How long.
+        waited: Duration,
+    },
     /// Redis ended before it answered.
     #[error("`redis-server` ended at its start ({status}); its last words: {log}")]
     Exited {

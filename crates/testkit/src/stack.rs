@@ -165,6 +165,22 @@ impl Stack {
         }
     }
 
+    /// Gives the place of Redis to a replica with all of its data, on another port. Gives the old
+    /// master, which is a replica now.
+    pub async fn fail_over_redis(&mut self) -> RedisServer {
+        let new = RedisServer::start(None, None).await;
+        let new = new.unwrap_or_else(|error| panic!("{error}"));
+        let old = self.redis.take().expect("Redis runs");
+        let moved = async {
+            new.follow(&old).await?;
+            old.fail_over_to(&new).await
+        };
+        moved.await.unwrap_or_else(|error| panic!("{error}"));
+        self.redis_port = new.port();
+        self.redis = Some(new);
+        old
+    }
+
     /// Starts Redis again on the same port with the data it had; does nothing if it runs.
     pub async fn start_redis(&mut self) {
         if self.redis.is_none() {

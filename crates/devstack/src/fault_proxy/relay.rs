@@ -55,7 +55,7 @@ impl Asked {
 pub(super) async fn relay(client: &mut TcpStream, shared: &Shared) -> Result<(), Broken> {
     let mut mode = shared.mode.subscribe();
     unstalled(&mut mode).await;
-    let mut server = TcpStream::connect(shared.upstream)
+    let mut server = TcpStream::connect(shared.upstream())
         .await
         .map_err(|_| Broken)?;
     for stream in [&*client, &server] {

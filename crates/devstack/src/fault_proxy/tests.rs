@@ -239,3 +239,31 @@ async fn sqs_has_taken_what_the_client_was_not_told_of() {
     let depth = emulator.queue_depth(&resources.data_process_url).await;
     assert_eq!(depth.unwrap().visible, 2);
 }
+
+#[tokio::test]
+async fn after_a_redirect_new_connections_reach_another_server_and_open_ones_stay() {
+    let (server, proxy) = proxied().await;
+    let other = LineServer::start().await;
+    let mut open = client(&proxy).await;
+    soon(ask(&mut open, "x\n")).await.unwrap();
+
+    proxy.redirect(other.address);
+    soon(ask(&mut client(&proxy).await, "x\n")).await.unwrap();
+    soon(ask(&mut open, "x\n")).await.unwrap();
+
+    assert_eq!((server.lines(), other.lines()), (2, 1));
+}
+
+#[tokio::test]
+async fn open_connections_fall_silent_and_new_ones_are_served() {
+    let (server, proxy) = proxied().await;
+    let mut open = client(&proxy).await;
+    soon(ask(&mut open, "x\n")).await.unwrap();
+
+    proxy.silence_open();
+    open.write_all(b"x\n").await.unwrap();
+    assert!(timeout(NEVER, open.read_u8()).await.is_err());
+    soon(ask(&mut client(&proxy).await, "x\n")).await.unwrap();
+
+    assert_eq!((server.lines(), proxy.resets()), (2, 0));
+}

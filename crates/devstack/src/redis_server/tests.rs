@@ -234,3 +234,19 @@ async fn a_server_dies_with_a_killed_owner() {
 
     refuses_connections(port).await;
 }
+
+#[tokio::test]
+async fn a_replica_takes_the_place_of_its_master_with_all_data() {
+    let master = RedisServer::start(None, None).await.unwrap();
+    let replica = RedisServer::start(None, None).await.unwrap();
+    master.tell("SET before 1").await;
+    replica.follow(&master).await.unwrap();
+    master.tell("SET after 1").await;
+
+    master.fail_over_to(&replica).await.unwrap();
+
+    let answer = wire::ask(replica.port(), "EXISTS before after\r\nSET more 1\r\nQUIT").await;
+    assert!(answer.unwrap().starts_with(":2\r\n+OK"));
+    let answer = wire::ask(master.port(), "SET more 1\r\nQUIT").await;
+    assert!(answer.unwrap().starts_with("-READONLY"));
+}
