@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use testkit::{Stack, assert_ends_at_sigterm, assert_refuses, assert_tells_its_health};
+use testkit::{
+    RedisServer, ServiceProcess, Stack, assert_ends_at_sigterm, assert_refuses,
+    assert_tells_its_health,
+};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_billing-worker");
 
@@ -77,4 +80,25 @@ async fn an_issuer_whose_boletos_banks_would_not_take_ends_it_with_64() {
 async fn it_tells_whether_it_is_alive() {
     let stack = Stack::start().await;
     assert_tells_its_health(BINARY, "METRICS_PORT", &variables(&stack)).await;
+}
+
+#[tokio::test]
+async fn a_replica_of_redis_ends_it_with_1_after_the_tries_and_one_line() {
+    let stack = Stack::start().await;
+    let replica = RedisServer::start(None, None).await.unwrap();
+    let (host, port) = (stack.redis_host(), stack.redis_port());
+    replica.tell(&format!("REPLICAOF {host} {port}")).await;
+    let more = [
+        ("REDIS_PORT", replica.port().to_string()),
+        ("REDIS_CONNECTION_RETRY_INTERVAL", "0.1".to_owned()),
+    ];
+    let variables = variables(&stack).into_iter().chain(more);
+
+    let process = ServiceProcess::start(BINARY, "METRICS_PORT", variables);
+
+    let (status, _, errors) = process.ended().await;
+    assert_eq!(status.code(), Some(1), "{errors}");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    let master = format!("is a replica of {host}:{port}");
+    assert!(errors.contains(&master), "{errors}");
 }

@@ -197,6 +197,47 @@ async fn a_redis_that_was_killed_is_waited_for() {
         .await;
 }
 
+#[tokio::test]
+async fn each_service_goes_on_with_the_new_master_of_redis() {
+    let mut suite = Suite::without_services().await;
+    let mut proxies = Vec::new();
+    for _ in 0..3 {
+        proxies.push(suite.stack.proxy_to_redis().await);
+    }
+    suite.start_importer(&[redis(&proxies[0])]).await;
+    suite.start_billing(&[redis(&proxies[1])]).await;
+    suite.start_mailing(&[redis(&proxies[2])]).await;
+    let first = suite.upload(file("first")).await;
+    suite.billed(first, 50).await;
+
+    let _old = suite.stack.fail_over_redis().await;
+    let services = [
+        &suite.importers,
+        &suite.billing_workers,
+        &suite.mail_workers,
+    ];
+    let urls = services.map(|services| format!("{}/ready", services[0].url()));
+    for url in &urls {
+        poll_until("a service not to be ready", LONG, async || {
+            let answer = reqwest::get(url).await.ok()?;
+            (answer.status() == 503).then_some(())
+        })
+        .await;
+    }
+    let second = suite.upload(file("second")).await;
+    suite.ledger = suite.stack.ledger().await;
+    for proxy in &proxies {
+        proxy.redirect(([127, 0, 0, 1], suite.stack.redis_port()).into());
+    }
+
+    suite
+        .nothing_is_lost_and_nothing_twice(&[first, second], 2 * DEBTS)
+        .await;
+    for url in &urls {
+        assert_eq!(reqwest::get(url).await.unwrap().status(), 200);
+    }
+}
+
 /// Puts messages in a queue as they were.
 async fn send_again(suite: &Suite, queue: &str, messages: &[StoredMessage]) {
     for message in messages {

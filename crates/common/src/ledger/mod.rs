@@ -39,6 +39,6 @@ pub use slot::LedgerSlot;
 pub trait Ledger:
     DebtLedger + RowLedger + ImportLedger + MailLedger + AgreementLedger + Clone + Debug + 'static
 {
-    /// Whether it answers.
+    /// Whether it answers, and takes writes.
     fn ping(&self) -> impl Future<Output = Result<(), LedgerError>> + Send;
 }

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::io::tcp::TcpSettings;
-use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError, Script};
+use redis::{RedisError, Script};
 use tracing::{info, warn};
 
-use super::connection::{Connection, RedisMetrics};
+use super::RedisMetrics;
+use super::connection::Connection;
+use super::info::field;
 use super::mails::{claim_script, end_script, release_script};
 use super::rows::marking_script;
 use crate::outage::Outage;
@@ -16,7 +16,8 @@ use crate::service::{RedisSettings, StartError};
 const OLDEST_MAJOR: u32 = 7;
 
 /// The ledger in Redis. Cloning shares the connection; every method waits at
-/// most the operation timeout.
+/// most the operation timeout, and before it the connect timeout where there is
+/// no connection.
 #[derive(Clone)]
 pub struct RedisLedger {
     pub(super) connection: Connection,
@@ -42,22 +43,23 @@ impl RedisLedger {
     /// Redis is what the promises need. Later the connection mends itself.
     ///
     /// # Errors
-    /// When Redis does not answer, or is older than 7.0.
+    /// When Redis does not answer, is a replica, or is older than 7.0.
     pub async fn connect(
         settings: &RedisSettings,
         expiration: Option<Duration>,
     ) -> Result<Self, StartError> {
-        let manager = Self::manager(settings).map_err(|error| unreachable_at(settings, &error))?;
+        let connection =
+            Connection::new(settings).map_err(|error| unusable_at(settings, &error))?;
         let mut tries = 0;
         let info = loop {
-            match server_info(manager.clone()).await {
+            match server_info(connection.clone()).await {
                 Ok(info) => break info,
                 Err(error) if tries < settings.connect_retries => {
                     tries += 1;
-                    warn!(%error, tries, "Redis does not answer, trying again");
+                    warn!(%error, tries, "Redis cannot be used, trying again");
                     tokio::time::sleep(settings.connect_retry_interval).await;
                 }
-                Err(error) => return Err(unreachable_at(settings, &error)),
+                Err(error) => return Err(unusable_at(settings, &error)),
             }
         };
         check_version(&info)?;
@@ -68,10 +70,7 @@ impl RedisLedger {
             );
         }
         Ok(Self {
-            connection: Connection {
-                manager,
-                metrics: None,
-            },
+            connection,
             outage: Outage::new("Redis"),
             expiration,
             marking: Arc::new(marking_script()),
@@ -88,36 +87,17 @@ impl RedisLedger {
         self.connection.metrics = Some(metrics);
         self
     }
-
-    fn manager(settings: &RedisSettings) -> Result<ConnectionManager, RedisError> {
-        let address = ConnectionAddr::Tcp(settings.host.clone(), settings.port);
-        let info = address
-            .into_connection_info()?
-            .set_redis_settings(RedisConnectionInfo::default().set_db(settings.database))
-            .set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(settings.connect_timeout))
-            .set_response_timeout(Some(settings.operation_timeout))
-            .set_number_of_retries(0);
-        ConnectionManager::new_lazy_with_config(Client::open(info)?, config)
-    }
 }
 
-async fn server_info(mut connection: ConnectionManager) -> Result<String, RedisError> {
+async fn server_info(mut connection: Connection) -> Result<String, RedisError> {
     redis::cmd("INFO").query_async(&mut connection).await
 }
 
-fn unreachable_at(settings: &RedisSettings, error: &RedisError) -> StartError {
+fn unusable_at(settings: &RedisSettings, error: &RedisError) -> StartError {
     StartError::Redis(format!(
-        "Redis at {}:{} cannot be used: {error}; check REDIS_HOST and REDIS_PORT, or start it",
+        "Redis at {}:{} cannot be used: {error}; check REDIS_HOST and REDIS_PORT, or start the master",
         settings.host, settings.port
     ))
-}
-
-fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
-    info.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-        .map(str::trim)
 }
 
 fn check_version(info: &str) -> Result<(), StartError> {

@@ -1,66 +1,122 @@
-//! The connection, and how long each call over it takes.
+//! The connection that all calls go through: opened when a call needs it, and
+//! given up as soon as another one may do better.
+
+use std::slice;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::FutureExt;
-use prometheus::{Histogram, IntCounter};
-use redis::aio::{ConnectionLike, ConnectionManager};
-use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, ServerErrorKind, Value};
+use futures::future::{BoxFuture, Shared};
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{Cmd, Pipeline, RedisError, RedisFuture, Value};
 
-use crate::service::{AppRegistry, MetricsError};
+use super::RedisMetrics;
+use super::error::{calls_for_another_connection, is_unknown_script};
+use super::opener::Opener;
+use crate::service::RedisSettings;
 
-/// Upper bounds of the time that a call takes, in seconds.
-const SECONDS: [f64; 13] = [
-    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
-];
+/// Wait before the next one is opened where opening one failed. The breaker
+/// paces what is repeated; this holds for callers who do not wait for it.
+const REOPENED_AFTER: Duration = Duration::from_millis(100);
 
-/// How long calls of Redis take, and how many fail.
-#[derive(Clone, Debug)]
-pub struct RedisMetrics {
-    duration: Histogram,
-    errors: IntCounter,
+/// What all calls of the ledger go through. Cloning shares the connection.
+///
+/// redis-rs' own `ConnectionManager` keeps a connection whose server has become
+/// a replica, is full or no longer answers, for as long as it is not closed.
+#[derive(Clone)]
+pub(super) struct Connection {
+    line: Arc<Line>,
+    pub(super) metrics: Option<RedisMetrics>,
 }
 
-impl RedisMetrics {
-    /// Registers the metrics.
-    pub fn new(registry: &AppRegistry) -> Result<Self, MetricsError> {
+/// A connection that is open or being opened; all who wait for it share it.
+type Opening = Shared<BoxFuture<'static, Result<MultiplexedConnection, RedisError>>>;
+
+/// The connection of today, and how to open the next one.
+struct Line {
+    opener: Opener,
+    current: Mutex<Opening>,
+}
+
+impl Connection {
+    /// Of these settings. Nothing is opened before the first call.
+    pub(super) fn new(settings: &RedisSettings) -> Result<Self, RedisError> {
+        let opener = Opener::new(settings)?;
+        let current = Mutex::new(opening(&opener, Duration::ZERO));
         Ok(Self {
-            duration: registry.histogram(
-                "redis_call_duration_seconds",
-                "Time until Redis answered, one observation a call; a call is a command, a script or a pipeline.",
-                &SECONDS,
-            )?,
-            errors: registry.counter(
-                "redis_call_errors_total",
-                "Calls that Redis did not answer, or refused.",
-            )?,
+            line: Arc::new(Line { opener, current }),
+            metrics: None,
         })
     }
 
-    fn count(&self, error: &RedisError) {
+    /// Looks at the answers of a call over this connection. Where one of them
+    /// calls for it, the calls from now on go over another; those that are in
+    /// flight end as they end.
+    fn look(&self, used: &Opening, answers: Result<&[Value], &RedisError>) {
+        let failure = match answers {
+            Err(error) => Some(error.clone()),
+            Ok(answers) => answers.iter().find_map(refusal),
+        };
         // A script that Redis does not know yet is sent again with its text.
-        if error.kind() != ErrorKind::Server(ServerErrorKind::NoScript) {
-            self.errors.inc();
+        let Some(error) = failure.filter(|error| !is_unknown_script(error)) else {
+            return;
+        };
+        if let Some(metrics) = &self.metrics {
+            metrics.count_failure();
+        }
+        if calls_for_another_connection(&error) {
+            self.line.replace(used);
         }
     }
 }
 
-/// What all calls of the ledger go through. Cloning shares the connection.
-#[derive(Clone)]
-pub(super) struct Connection {
-    pub(super) manager: ConnectionManager,
-    pub(super) metrics: Option<RedisMetrics>,
+impl Line {
+    fn current(&self) -> Opening {
+        let current = self.current.lock();
+        current.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the connection, unless another call already has.
+    fn replace(&self, used: &Opening) {
+        let current = self.current.lock();
+        let mut current = current.unwrap_or_else(PoisonError::into_inner);
+        if current.ptr_eq(used) {
+            let wait = match used.peek() {
+                Some(Err(_)) => REOPENED_AFTER,
+                _ => Duration::ZERO,
+            };
+            *current = opening(&self.opener, wait);
+        }
+    }
+}
+
+/// A connection that is opened by the first call that needs it, after a wait.
+fn opening(opener: &Opener, wait: Duration) -> Opening {
+    let opener = opener.clone();
+    let opens = async move {
+        tokio::time::sleep(wait).await;
+        opener.open().await
+    };
+    opens.boxed().shared()
+}
+
+fn refusal(answer: &Value) -> Option<RedisError> {
+    match answer {
+        // A Redis that is full or read-only refuses the commands of a pipeline.
+        Value::ServerError(refusal) => Some(refusal.clone().into()),
+        _ => None,
+    }
 }
 
 impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        let Self { manager, metrics } = self;
-        let Some(metrics) = metrics else {
-            return manager.req_packed_command(cmd);
-        };
         async move {
-            let timer = metrics.duration.start_timer();
-            let answer = manager.req_packed_command(cmd).await;
-            timer.observe_duration();
-            answer.inspect_err(|error| metrics.count(error))
+            let _timer = self.metrics.as_ref().map(RedisMetrics::timer);
+            let line = self.line.current();
+            let call = async { line.clone().await?.req_packed_command(cmd).await };
+            let answer = call.await;
+            self.look(&line, answer.as_ref().map(slice::from_ref));
+            answer
         }
         .boxed()
     }
@@ -71,30 +127,21 @@ impl ConnectionLike for Connection {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        let Self { manager, metrics } = self;
-        let Some(metrics) = metrics else {
-            return manager.req_packed_commands(pipeline, offset, count);
-        };
         async move {
-            let timer = metrics.duration.start_timer();
-            let answers = manager.req_packed_commands(pipeline, offset, count).await;
-            timer.observe_duration();
-            match &answers {
-                Err(error) => metrics.count(error),
-                // A Redis that is full or read-only refuses the commands in it.
-                Ok(answers) if answers.iter().any(is_refusal) => metrics.errors.inc(),
-                Ok(_) => {}
-            }
+            let _timer = self.metrics.as_ref().map(RedisMetrics::timer);
+            let line = self.line.current();
+            let call = async {
+                let mut open = line.clone().await?;
+                open.req_packed_commands(pipeline, offset, count).await
+            };
+            let answers = call.await;
+            self.look(&line, answers.as_ref().map(Vec::as_slice));
             answers
         }
         .boxed()
     }
 
     fn get_db(&self) -> i64 {
-        self.manager.get_db()
+        self.line.opener.database()
     }
-}
-
-fn is_refusal(answer: &Value) -> bool {
-    matches!(answer, Value::ServerError(_))
 }

@@ -10,6 +10,9 @@ pub(super) const IMPORTS: &str = "imports";
 /// Set of the imports that nobody has seen at their end.
 pub(super) const OPEN_IMPORTS: &str = "imports:open";
 
+/// Written to see whether Redis takes writes; nobody reads it.
+pub(super) const READY: &str = "ready";
+
 /// What the keys of leases begin with.
 pub(super) const MAIL_LEASE: &str = "mail-lease:";
 

@@ -6,16 +6,24 @@ mod connection;
 mod debts;
 mod error;
 mod imports;
+mod info;
 mod keys;
 mod mails;
+mod metrics;
+mod opener;
 mod reason;
 mod rows;
 
 pub use connect::RedisLedger;
-pub use connection::RedisMetrics;
+pub use metrics::RedisMetrics;
+
+use redis::{SetExpiry, SetOptions};
 
 use super::{Ledger, LedgerError};
 use crate::outage::{Dependency, Outage};
+
+/// How long the key is kept that is written to see whether Redis takes writes.
+const KEPT_SECONDS: u64 = 60;
 
 impl Dependency for RedisLedger {
     fn outage(&self) -> &Outage {
@@ -26,6 +34,15 @@ impl Dependency for RedisLedger {
 impl Ledger for RedisLedger {
     async fn ping(&self) -> Result<(), LedgerError> {
         let mut connection = self.connection.clone();
-        Ok(redis::cmd("PING").exec_async(&mut connection).await?)
+        // A write, as a server that has become a replica, or is full, still
+        // answers what only reads. In a task, so that it comes to its end, and
+        // a silent connection to be replaced, where who asks waits less long.
+        let asked = tokio::spawn(async move {
+            let options = SetOptions::default().with_expiration(SetExpiry::EX(KEPT_SECONDS));
+            let mut call = redis::cmd("SET");
+            call.arg(keys::READY).arg(1).arg(options);
+            call.exec_async(&mut connection).await
+        });
+        Ok(asked.await.map_err(LedgerError::transient)??)
     }
 }
