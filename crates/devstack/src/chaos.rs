@@ -5,6 +5,7 @@
 
 mod arena;
 mod crew;
+mod failover;
 mod lost_message;
 mod network;
 mod post;

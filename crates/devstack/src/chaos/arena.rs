@@ -95,6 +95,8 @@ pub(super) struct Arena {
     pub(super) expected: Expected,
     /// How often the way to the mail server was cut.
     pub(super) post_cuts: u64,
+    /// From the moment at which a new master could be reached until each service had gone on.
+    pub(super) went_on_after: Option<Duration>,
     directory: PathBuf,
     inputs: u64,
     options: Options,
@@ -126,6 +128,7 @@ impl Arena {
             imports: Vec::new(),
             expected: Expected::default(),
             post_cuts: 0,
+            went_on_after: None,
             directory,
             inputs: 0,
             options,

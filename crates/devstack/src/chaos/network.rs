@@ -26,7 +26,7 @@ impl Network {
     /// All ways pass.
     pub(super) async fn start(emulator_port: u16, redis_port: u16) -> Result<Self, ChaosError> {
         let to = async |port| {
-            FaultProxy::start(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+            FaultProxy::start(local(port))
                 .await
                 .map_err(failed("no port for a proxy"))
         };
@@ -41,6 +41,15 @@ impl Network {
         })
     }
 
+    /// The ways to Redis.
+    pub(super) fn to_redis(&self) -> [&FaultProxy; 3] {
+        [
+            &self.importer_to_redis,
+            &self.billing_to_redis,
+            &self.mail_to_redis,
+        ]
+    }
+
     /// All of the proxies.
     pub(super) fn all(&self) -> [&FaultProxy; 7] {
         [
@@ -53,6 +62,11 @@ impl Network {
             &self.mail_to_redis,
         ]
     }
+}
+
+/// The address of a port of this machine.
+pub(super) fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
 }
 
 /// Puts a proxy into a mode for a while.

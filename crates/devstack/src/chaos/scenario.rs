@@ -9,7 +9,7 @@ use super::{
     ChaosError, Options,
     arena::{Arena, Mails, Pace, Plan},
     crew::Kind,
-    lost_message,
+    failover, lost_message,
     network::disturb,
     storm,
     verification::{Figures, verify},
@@ -51,6 +51,10 @@ pub enum Scenario {
     RedisStopped,
     /// Redis killed with -9 and started again, 3 times.
     RedisKilled,
+    /// Redis demoted to a replica behind open connections, 10 s before new ones reach the new master.
+    RedisDemoted,
+    /// Redis silent on open connections, 10 s before new ones are served.
+    RedisSilent,
     /// Messages of claimed debts deleted before their notification, the file uploaded again.
     MessagesLost,
     /// SQS down 10 s for importer-api.
@@ -102,7 +106,11 @@ impl Scenario {
             _ => (1, 1),
         };
         let importer = match self {
-            Self::ImporterKilled | Self::ImporterSqsDown | Self::Everything => Pace::RowByRow,
+            Self::ImporterKilled
+            | Self::RedisDemoted
+            | Self::RedisSilent
+            | Self::ImporterSqsDown
+            | Self::Everything => Pace::RowByRow,
             // Messages are deleted by the row that they hold.
             Self::MessagesLost => Pace::RowAMessage,
             _ => Pace::Full,
@@ -127,6 +135,8 @@ impl Scenario {
             Self::SmtpServerDown => mail_server_down(arena).await,
             Self::RedisStopped => redis_stopped(arena).await,
             Self::RedisKilled => redis_killed(arena).await,
+            Self::RedisDemoted => failover::demoted(arena).await,
+            Self::RedisSilent => failover::silent(arena).await,
             Self::MessagesLost => lost_message::play(arena).await,
             Self::ImporterSqsDown => down(arena, Way::ImporterToSqs).await,
             Self::BillingSqsDown => down(arena, Way::BillingToSqs).await,
@@ -144,7 +154,7 @@ impl Scenario {
 
 /// Random shares of the rows, in their order. The last rows are left out: a killed worker hides
 /// some of them.
-fn moments(arena: &mut Arena, count: usize) -> Vec<f64> {
+pub(super) fn moments(arena: &mut Arena, count: usize) -> Vec<f64> {
     let mut shares: Vec<f64> = (0..count)
         .map(|_| 0.05 + 0.8 * arena.random.f64())
         .collect();

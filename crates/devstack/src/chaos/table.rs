@@ -32,9 +32,12 @@ impl<W: Write> Table<W> {
             0 => String::new(),
             most => format!(" (at most {most})"),
         };
+        let went_on = figures.went_on_after.map_or_else(String::new, |after| {
+            format!(": all on their way {:.1} s later", after.as_secs_f64())
+        });
         writeln!(
             self.out,
-            "| {title} | {} | {} | {} | {}{allowed} | {:.0} |",
+            "| {title}{went_on} | {} | {} | {} | {}{allowed} | {:.0} |",
             figures.rows,
             figures.lost,
             figures.billed_twice,
@@ -71,10 +74,15 @@ mod tests {
             dead: 0,
             unclean: Vec::new(),
             taken: Duration::from_millis(61_400),
+            went_on_after: None,
         };
         let broken = Figures {
             lost: 3,
             may_be_mailed_twice: 0,
+            ..fine.clone()
+        };
+        let moved = Figures {
+            went_on_after: Some(Duration::from_millis(1_240)),
             ..fine.clone()
         };
         let mut text = Vec::new();
@@ -82,6 +90,7 @@ mod tests {
         let mut table = Table::new(&mut text).unwrap();
         table.add(Scenario::MailKilled, &fine).unwrap();
         table.add(Scenario::SnsDown, &broken).unwrap();
+        table.add(Scenario::RedisSilent, &moved).unwrap();
 
         let problems = table.problems().join("\n");
         let text = String::from_utf8(text).unwrap();

@@ -20,6 +20,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// its worker was killed, an e-mail's lease ends after 60 s.
 const STUCK_AFTER: Duration = Duration::from_mins(3);
 
+/// Longest time until all services have gone on, once a new master of Redis can be reached.
+const GOES_ON_WITHIN: Duration = Duration::from_secs(15);
+
 /// E-mails that a send-mail-worker may have had in hand when it was killed, or when the mail
 /// server's answers were lost: sent, and not yet marked so.
 const IN_HAND: u64 = 32;
@@ -44,6 +47,9 @@ pub(super) struct Figures {
     pub(super) unclean: Vec<&'static str>,
     /// From the first upload to the end.
     pub(super) taken: Duration,
+    /// Where Redis moved: from the moment at which the new master could be reached until each
+    /// service had gone on.
+    pub(super) went_on_after: Option<Duration>,
 }
 
 /// What a run has left behind.
@@ -65,6 +71,7 @@ pub(super) async fn verify(mut arena: Arena, started: Instant) -> Result<Figures
         may_be_mailed_twice: IN_HAND * (arena.crew.kills(Kind::Mail) + arena.post_cuts),
         unclean,
         taken,
+        went_on_after: arena.went_on_after,
         ..figures(arena.expected, standing, sent)
     };
     arena.redis.stop().await;
@@ -150,6 +157,7 @@ fn figures(expected: Expected, standing: Standing, sent: Sent) -> Figures {
         dead,
         unclean: Vec::new(),
         taken: Duration::ZERO,
+        went_on_after: None,
     }
 }
 
@@ -171,6 +179,13 @@ impl Figures {
         .filter(|(_, found, most)| found > most)
         .map(|(what, found, most)| format!("{found} {what}, at most {most} are allowed"))
         .collect();
+        if let Some(after) = self.went_on_after.filter(|after| *after > GOES_ON_WITHIN) {
+            problems.push(format!(
+                "the services went on {:.1} s after the new master, at most {} are allowed",
+                after.as_secs_f64(),
+                GOES_ON_WITHIN.as_secs()
+            ));
+        }
         if !self.unclean.is_empty() {
             let names = self.unclean.join(", ");
             problems.push(format!("did not end with exit code 0: {names}"));
@@ -244,6 +259,17 @@ mod tests {
         figures.may_be_mailed_twice = 1;
 
         assert!(figures.problems().is_empty());
+    }
+
+    #[test]
+    fn to_go_on_late_is_a_problem() {
+        let mut figures = figures(EXPECTED, standing(), sent(7, 7));
+        figures.went_on_after = Some(GOES_ON_WITHIN);
+        assert!(figures.problems().is_empty());
+
+        figures.went_on_after = Some(GOES_ON_WITHIN + Duration::from_millis(100));
+
+        assert_eq!(figures.problems().len(), 1);
     }
 
     #[test]

@@ -1,0 +1,95 @@
+//! Redis moves to another server while the services hold connections to the one before, and how
+//! soon each of them goes on.
+
+use std::time::Duration;
+
+use common::ledger::ImportLedger;
+use tokio::time::{self, Instant};
+
+use super::{ChaosError, arena::Arena, network::local, scenario::moments};
+use crate::{fault_proxy::FaultMode, import::connect};
+
+/// How long new connections do not reach the new master either, so that the services have long
+/// noticed.
+const NO_MASTER: Duration = Duration::from_secs(10);
+
+/// Longest wait for the services to go on.
+const DEADLINE: Duration = Duration::from_mins(2);
+
+/// How often it is looked whether they do.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// The master becomes a replica behind open connections. New ones reach it as well at first, and
+/// then the new master.
+pub(super) async fn demoted(arena: &mut Arena) -> Result<(), ChaosError> {
+    arena.redis.add_replica().await?;
+    uploaded_until_a_moment(arena).await?;
+    arena.redis.fail_over().await?;
+    time::sleep(NO_MASTER).await;
+    let port = arena.redis.port();
+    arena.ledger = connect(port).await?;
+    let before = done(arena).await?;
+    for proxy in arena.network.to_redis() {
+        proxy.redirect(local(port));
+    }
+    go_on(arena, before).await
+}
+
+/// Nothing comes over open connections any more. New ones get no answer either at first.
+pub(super) async fn silent(arena: &mut Arena) -> Result<(), ChaosError> {
+    uploaded_until_a_moment(arena).await?;
+    for proxy in arena.network.to_redis() {
+        proxy.set(FaultMode::Stall);
+        proxy.silence_open();
+    }
+    time::sleep(NO_MASTER).await;
+    let before = done(arena).await?;
+    for proxy in arena.network.to_redis() {
+        // Those that were opened meanwhile were opened to nobody.
+        proxy.silence_open();
+        proxy.set(FaultMode::Pass);
+    }
+    go_on(arena, before).await
+}
+
+async fn uploaded_until_a_moment(arena: &mut Arena) -> Result<(), ChaosError> {
+    let input = arena.generate()?;
+    arena.upload(&input, 1).await?;
+    for share in moments(arena, 1) {
+        arena.ended(share).await?;
+    }
+    Ok(())
+}
+
+/// What each of the services has told Redis: rows sent, rows with an outcome, e-mails sent.
+async fn done(arena: &Arena) -> Result<[u64; 3], ChaosError> {
+    let mut done = [0; 3];
+    for import in &arena.imports {
+        if let Some(status) = arena.ledger.import_status(*import).await? {
+            let counts = status.counts;
+            done[0] += status.sent;
+            done[1] += counts.ended();
+            done[2] += counts.mailed;
+        }
+    }
+    Ok(done)
+}
+
+/// Measures the time until each service has told Redis of something new, or has nothing left.
+async fn go_on(arena: &mut Arena, before: [u64; 3]) -> Result<(), ChaosError> {
+    let (rows, start) = (arena.expected.rows, Instant::now());
+    while start.elapsed() < DEADLINE {
+        arena.crew.check()?;
+        let now = done(arena).await?;
+        let mut services = now.iter().zip(before);
+        if services.all(|(now, before)| *now > before || *now == rows) {
+            arena.went_on_after = Some(start.elapsed());
+            return Ok(());
+        }
+        time::sleep(POLL_INTERVAL).await;
+    }
+    Err(ChaosError::NotReached {
+        what: "each service to go on with the new master".to_owned(),
+        waited: DEADLINE,
+    })
+}
