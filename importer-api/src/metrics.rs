@@ -27,11 +27,13 @@ pub struct ImporterMetrics {
     pub waiting: IntGauge,
     /// Open imports that make no progress.
     pub stalled: IntGauge,
+    /// Imports that failed lately.
+    pub failed_imports: IntGauge,
     /// Rows of the imports that are open, by how far they are: `state`.
     pub open_rows: IntGaugeVec,
     /// When the one of them last moved that has been still for longest.
     pub last_progress: IntGauge,
-    /// Imports that came to their end, by `state`.
+    /// Imports whose end this process recorded, by `state`.
     pub ended: IntCounterVec,
     /// Answers of the API, by `class` of their status.
     pub responses: IntCounterVec,
@@ -71,6 +73,10 @@ impl ImporterMetrics {
                 "imports_stalled",
                 "Imports that have made no progress for ten minutes, of all replicas together.",
             )?,
+            failed_imports: registry.gauge(
+                "imports_failed",
+                "Imports that failed within the last hour, of all replicas together.",
+            )?,
             open_rows: registry.labelled_gauge(
                 "imports_open_rows",
                 "Rows of the imports that are not at their end, by how far they are; a row may be in several states.",
@@ -82,7 +88,7 @@ impl ImporterMetrics {
             )?,
             ended: registry.labelled_counter(
                 "imports_ended_total",
-                "Imports that this process saw come to their end, by the state in which they are.",
+                "Imports whose end this process recorded, by the state in which they are.",
                 &["state"],
             )?,
             responses: registry.labelled_counter(

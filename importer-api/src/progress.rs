@@ -1,6 +1,6 @@
-//! Looks at the imports that are not at their end, so that the ledger knows
-//! when each last moved and when it came to its end, whether or not a client
-//! asks; and which of them wait for their turn to be sent.
+//! Looks at imports, so that the ledger knows when each last moved and when it
+//! came to its end, whether or not a client asks; and tells it which of them
+//! wait for their turn to be sent.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
+use uuid::Uuid;
 
 use crate::ImporterMetrics;
 use crate::import::Waiting;
@@ -20,6 +21,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Time between telling the ledger that imports wait. Well below
 /// [`STALLED_AFTER`](common::ledger::STALLED_AFTER).
 const WAITING_TOLD: Duration = Duration::from_mins(1);
+/// For so long a failure shows in the gauge of failed imports.
+const FAILURE_SHOWN: Duration = Duration::from_hours(1);
 /// Imports of which it is told in one call.
 const IMPORTS_A_CALL: usize = 1_000;
 
@@ -129,6 +132,29 @@ fn rows_by_state(status: &ImportStatus) -> [u64; ROW_STATES.len()] {
     ]
 }
 
+/// Looks at an import, for a client or unasked, and counts its end where this
+/// look is the one that recorded it. `None` if the import is not known.
+///
+/// # Errors
+/// When the ledger does not answer.
+pub async fn observe<L: ImportLedger>(
+    ledger: &L,
+    metrics: &ImporterMetrics,
+    import_id: Uuid,
+    now: Timestamp,
+) -> Result<Option<ImportStatus>, LedgerError> {
+    let Some(observed) = ledger.observe_import(import_id, now).await? else {
+        return Ok(None);
+    };
+    let status = observed.status;
+    if observed.newly_over {
+        let state = status.state(now).name();
+        metrics.ended.with_label_values(&[state]).inc();
+        info!(%import_id, state, counts = ?status.counts, "Import is at its end");
+    }
+    Ok(Some(status))
+}
+
 async fn look<L: ImportLedger>(
     ledger: &L,
     waiting: &Waiting,
@@ -137,7 +163,7 @@ async fn look<L: ImportLedger>(
     let mut found = Found::at(Timestamp::now());
     for import_id in ledger.open_imports().await? {
         let now = Timestamp::now();
-        let Some(status) = ledger.observe_import(import_id, now).await? else {
+        let Some(status) = observe(ledger, metrics, import_id, now).await? else {
             continue;
         };
         let state = status.state(now);
@@ -145,18 +171,17 @@ async fn look<L: ImportLedger>(
             // Another replica may have been asked.
             waiting.cancel(import_id);
         }
-        if status.is_over() {
-            let ended = metrics.ended.with_label_values(&[state.name()]);
-            ended.inc();
-            info!(%import_id, state = state.name(), counts = ?status.counts, "Import is at its end");
-            continue;
+        if !status.is_over() {
+            found.add(&status, state);
         }
-        found.add(&status, state);
     }
     if found.stalled > metrics.stalled.get() {
         let stalled = found.stalled;
         warn!(stalled, "Imports make no progress; reconcile them");
     }
     found.show(metrics);
+    let failed = ledger.failed_imports(Timestamp::now() - FAILURE_SHOWN);
+    let failed = i64::try_from(failed.await?).unwrap_or(i64::MAX);
+    metrics.failed_imports.set(failed);
     Ok(())
 }

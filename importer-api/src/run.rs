@@ -68,6 +68,7 @@ pub async fn run(
         waiting: waiting.clone(),
         ledger: connected.clone(),
         importer: Arc::clone(&importer_slot),
+        metrics: metrics.clone(),
         limits: UploadLimits::new(settings.uploads),
         followers: Followers::default(),
         stop: stop.clone(),

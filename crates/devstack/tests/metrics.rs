@@ -173,6 +173,34 @@ async fn an_import_shows_in_each_service() {
 }
 
 #[tokio::test]
+async fn an_import_that_failed_shows_though_a_client_is_the_first_to_see_it() {
+    let mut suite = Suite::without_services().await;
+    let nowhere = ("SQS_ENDPOINT_URL", "http://127.0.0.1:9".to_owned());
+    suite.start_importer(&[nowhere]).await;
+    let import_id = suite.upload(CsvFile::new().valid_rows(3).bytes()).await;
+    let importer = suite.importers.pop().unwrap();
+    assert!(metric(&importer, "imports_failed", "app=").await < 0.5);
+    importer.stop().await.unwrap();
+    let file = suite.spool.path().join(format!("{import_id}.csv"));
+    std::fs::remove_file(file).unwrap();
+
+    suite.start_importer(&[]).await;
+    let importer = &suite.importers[0];
+    poll_until("a client to see the failure", LONG, async || {
+        let (_, import) = importer.answer(&format!("/v1/imports/{import_id}")).await;
+        let import: serde_json::Value = serde_json::from_str(&import).ok()?;
+        (import["state"] == "failed" && import["over"] == true).then_some(())
+    })
+    .await;
+    let failed = metric(importer, "imports_ended_total", "state=\"failed\"").await;
+    assert!((failed - 1.0).abs() < 0.5, "{failed}");
+    poll_until("the gauge of failed imports", LONG, async || {
+        (metric(importer, "imports_failed", "app=").await > 0.5).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_away_shows_and_so_does_its_return() {
     let mut suite = Suite::start().await;
     let worker = suite.billing_workers.pop().unwrap();

@@ -82,6 +82,8 @@ macro_rules! ledger_conformance {
                 a_cancel_is_told_to_the_sender_and_keeps_its_first_time
                 a_look_moves_the_progress_only_when_a_figure_moved
                 an_end_is_seen_once_and_the_import_is_open_until_then
+                one_of_all_looks_says_that_an_import_is_newly_over
+                failures_are_known_by_their_first_time
                 registering_again_does_not_open_what_has_ended
                 a_cancelled_import_is_over_when_its_sender_has_stopped
                 rows_that_were_not_sent_are_those_without_an_outcome_behind_the_last_sent

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use common::ledger::{ImportLedger, ImportStatus};
+use common::ledger::ImportStatus;
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::import_view::{IMPORT_ID, ImportView};
 use super::imports::find;
 use super::{Problem, Shared};
+use crate::progress::observe;
 
 /// Time between two looks at an import.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -137,7 +138,8 @@ async fn changed(shared: &Shared, before: &ImportStatus) -> Option<ImportStatus>
         }
         let now = Timestamp::now();
         let ledger = shared.ledger().ok()?;
-        match ledger.observe_import(before.import.import_id, now).await {
+        let import_id = before.import.import_id;
+        match observe(ledger, &shared.metrics, import_id, now).await {
             Ok(None) => return None,
             Ok(Some(status)) if status != *before || status.state(now) != before.state(now) => {
                 return Some(status);

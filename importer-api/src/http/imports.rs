@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::import_view::{IMPORT_ID, ImportView};
 use super::{Problem, Shared};
 use crate::import::ReconcileError;
+use crate::progress::observe;
 
 /// Imports of a page, unless the client says.
 const PAGE: u64 = 20;
@@ -83,7 +84,9 @@ pub(super) async fn list(
     let ids = ledger.recent_imports(page.before, limit).await;
     let ids = ids.map_err(|error| ledger_problem(&error))?;
     let now = Timestamp::now();
-    let looks = ids.iter().map(|id| ledger.observe_import(*id, now));
+    let looks = ids
+        .iter()
+        .map(|id| observe(ledger, &shared.metrics, *id, now));
     let found = try_join_all(looks)
         .await
         .map_err(|error| ledger_problem(&error))?;
@@ -220,7 +223,7 @@ pub(super) async fn find(
     now: Timestamp,
 ) -> Result<ImportStatus, Problem> {
     let Path(import_id) = import_id.map_err(|_| Problem::no_such_import())?;
-    let found = shared.ledger()?.observe_import(import_id, now).await;
+    let found = observe(shared.ledger()?, &shared.metrics, import_id, now).await;
     found
         .map_err(|error| ledger_problem(&error))?
         .ok_or_else(Problem::no_such_import)

@@ -43,6 +43,7 @@ use self::docs::docs_routes;
 use self::linger::linger;
 use self::page::page_routes;
 use self::places::take_place;
+use crate::ImporterMetrics;
 use crate::acceptance::Acceptance;
 use crate::import::{Importer, Waiting};
 use crate::spool::Spool;
@@ -58,6 +59,8 @@ pub struct Shared {
     pub ledger: LedgerSlot<RedisLedger>,
     /// Sends them; set once the ledger has answered for the first time.
     pub importer: Arc<OnceLock<Arc<QueueImporter>>>,
+    /// Counts the imports whose end a client's look records.
+    pub metrics: ImporterMetrics,
     /// How much is taken of how many clients.
     pub limits: UploadLimits,
     /// Who may follow imports.

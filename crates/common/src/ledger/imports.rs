@@ -10,6 +10,9 @@ use crate::outage::Dependency;
 /// An import without progress for that long is stalled.
 pub const STALLED_AFTER: Duration = Duration::from_mins(10);
 
+/// For so long it is known when an import failed.
+pub const FAILURES_KEPT: Duration = Duration::from_hours(24);
+
 /// A file that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewImport {
@@ -183,6 +186,16 @@ impl ImportStatus {
     }
 }
 
+/// What a look at an import found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// The import.
+    pub status: ImportStatus,
+    /// It came to its end, and this look is the one that recorded that: of
+    /// all looks at an import, one says so at most.
+    pub newly_over: bool,
+}
+
 /// What an idempotency key stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyedUpload {
@@ -250,7 +263,7 @@ pub trait ImportLedger: Dependency + Send + Sync {
         &self,
         import_id: Uuid,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Option<ImportStatus>, LedgerError>> + Send;
+    ) -> impl Future<Output = Result<Option<Observed>, LedgerError>> + Send;
 
     /// The newest imports, newest first, at most `limit` of them; with
     /// `before` those that are older than that one.
@@ -262,6 +275,13 @@ pub trait ImportLedger: Dependency + Send + Sync {
 
     /// Imports that nobody has seen at their end.
     fn open_imports(&self) -> impl Future<Output = Result<Vec<Uuid>, LedgerError>> + Send;
+
+    /// How many imports failed at that time or later, not more than
+    /// [`FAILURES_KEPT`] ago.
+    fn failed_imports(
+        &self,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<u64, LedgerError>> + Send;
 
     /// Rows of an import by what became of them.
     fn outcome_counts(

@@ -32,7 +32,8 @@ pub(crate) struct Suite {
     pub(crate) mail_workers: Vec<RunningService>,
     /// What all mail workers have sent.
     pub(crate) mails: MemoryTransport,
-    spool: TempDir,
+    /// The files of the imports.
+    pub(crate) spool: TempDir,
 }
 
 impl Suite {

@@ -20,7 +20,7 @@ async fn status<L: Ledger>(ledger: &L, import_id: Uuid) -> ImportStatus {
 
 async fn observe<L: Ledger>(ledger: &L, import_id: Uuid, second: i64) -> ImportStatus {
     let observed = ledger.observe_import(import_id, at(second)).await;
-    observed.unwrap().unwrap()
+    observed.unwrap().unwrap().status
 }
 
 async fn open<L: Ledger>(ledger: &L) -> Vec<Uuid> {
@@ -265,6 +265,42 @@ pub async fn an_end_is_seen_once_and_the_import_is_open_until_then<L: Ledger>(le
         assert_eq!(status(ledger, import).await, observed);
         assert_eq!(open(ledger).await, [other]);
     }
+}
+
+/// So that who counts the ends counts each once, however many look.
+pub async fn one_of_all_looks_says_that_an_import_is_newly_over<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 1).await;
+    let newly_over = async || {
+        let mut looks = JoinSet::new();
+        for second in 3..13 {
+            let ledger = ledger.clone();
+            looks.spawn(async move { ledger.observe_import(import, at(second)).await });
+        }
+        let looks = looks.join_all().await;
+        let observed = looks.into_iter().map(|look| look.unwrap().unwrap());
+        observed.filter(|observed| observed.newly_over).count()
+    };
+    assert_eq!(newly_over().await, 0);
+    settle(ledger, import, [1]).await;
+    assert_eq!(newly_over().await, 1);
+    assert_eq!(newly_over().await, 0);
+}
+
+/// Whether or not they are over, and whoever has looked at them.
+pub async fn failures_are_known_by_their_first_time<L: Ledger>(ledger: &L) {
+    let failed = async |second| ledger.failed_imports(at(second)).await.unwrap();
+    assert_eq!(failed(0).await, 0);
+    for (number, second) in [(1, 3), (2, 5), (1, 9)] {
+        let import = registered(ledger, number, 10).await;
+        let recorded = ledger.record_failure(import, "no disk", at(second)).await;
+        recorded.unwrap();
+    }
+    settle(ledger, registered(ledger, 3, 1).await, [1]).await;
+    for import in ledger.open_imports().await.unwrap() {
+        observe(ledger, import, 10).await;
+    }
+    assert_eq!((failed(3).await, failed(4).await), (2, 1));
+    assert_eq!((failed(5).await, failed(6).await), (1, 0));
 }
 
 /// A sender that resumes after a crash registers first.

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use common::contract::RowId;
 use common::ledger::{
-    ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, OutcomeCounts, RowFacts,
+    ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Observed, OutcomeCounts,
+    RowFacts,
 };
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -16,6 +17,8 @@ pub(super) struct Import {
     status: ImportStatus,
     /// The figures when somebody last looked at them.
     figures: [u64; 5],
+    /// When it failed first.
+    failed_at: Option<Timestamp>,
 }
 
 impl Import {
@@ -34,6 +37,7 @@ impl Import {
         Self {
             status,
             figures: [0; 5],
+            failed_at: None,
         }
     }
 }
@@ -72,7 +76,7 @@ impl State {
         })
     }
 
-    fn observe(&mut self, import_id: Uuid, now: Timestamp) -> Option<ImportStatus> {
+    fn observe(&mut self, import_id: Uuid, now: Timestamp) -> Option<Observed> {
         let mut status = self.status(import_id)?;
         let import = self.imports.get_mut(&import_id)?;
         let counts = &status.counts;
@@ -87,11 +91,12 @@ impl State {
             import.figures = figures;
             status.progressed_at = now;
         }
-        if status.is_over() {
-            status.finished_at.get_or_insert(now);
+        let newly_over = status.is_over() && status.finished_at.is_none();
+        if newly_over {
+            status.finished_at = Some(now);
         }
         import.status = status.clone();
-        Some(status)
+        Some(Observed { status, newly_over })
     }
 
     /// What a key stands for, if its time is not over.
@@ -161,9 +166,12 @@ impl ImportLedger for MemoryLedger {
         reason: &str,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
-        self.change(import_id, |status| {
-            status.failure = Some(reason.to_owned());
-            status.sent_at.get_or_insert(now);
+        self.call(|state| {
+            if let Some(import) = state.imports.get_mut(&import_id) {
+                import.status.failure = Some(reason.to_owned());
+                import.status.sent_at.get_or_insert(now);
+                import.failed_at.get_or_insert(now);
+            }
         })
         .await
     }
@@ -183,7 +191,7 @@ impl ImportLedger for MemoryLedger {
         &self,
         import_id: Uuid,
         now: Timestamp,
-    ) -> Result<Option<ImportStatus>, LedgerError> {
+    ) -> Result<Option<Observed>, LedgerError> {
         self.call(|state| state.observe(import_id, now)).await
     }
 
@@ -206,6 +214,14 @@ impl ImportLedger for MemoryLedger {
             let open = state.imports.iter();
             let open = open.filter(|(_, import)| import.status.finished_at.is_none());
             open.map(|(id, _)| *id).collect()
+        })
+        .await
+    }
+
+    async fn failed_imports(&self, since: Timestamp) -> Result<u64, LedgerError> {
+        self.call(|state| {
+            let times = state.imports.values().filter_map(|import| import.failed_at);
+            times.filter(|time| *time >= since).count() as u64
         })
         .await
     }

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::rows::bitmap_names;
 use super::{RedisLedger, keys};
 use crate::ledger::{
-    ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Outcome, OutcomeCounts,
+    FAILURES_KEPT, ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Observed,
+    Outcome, OutcomeCounts,
 };
 
 /// Fields of an import's hash. Times are milliseconds since 1970.
@@ -112,6 +113,15 @@ impl ImportLedger for RedisLedger {
         let mut pipe = redis::pipe();
         pipe.hset(&key, FAILURE, reason).ignore();
         pipe.hset_nx(&key, SENT_AT, now.as_millisecond()).ignore();
+        pipe.cmd("ZADD")
+            .arg(keys::FAILED_IMPORTS)
+            .arg("NX")
+            .arg(now.as_millisecond())
+            .arg(import_id.to_string())
+            .ignore();
+        let forgotten = (now - FAILURES_KEPT).as_millisecond();
+        pipe.zrembyscore(keys::FAILED_IMPORTS, "-inf", format!("({forgotten}"))
+            .ignore();
         Ok(pipe.exec_async(&mut self.connection.clone()).await?)
     }
 
@@ -133,7 +143,7 @@ impl ImportLedger for RedisLedger {
         &self,
         import_id: Uuid,
         now: Timestamp,
-    ) -> Result<Option<ImportStatus>, LedgerError> {
+    ) -> Result<Option<Observed>, LedgerError> {
         let Some((mut status, progress_before)) = self.look(import_id).await? else {
             // Expired: nothing is left to look at.
             redis::pipe()
@@ -161,15 +171,16 @@ impl ImportLedger for RedisLedger {
         }
         if status.is_over() {
             let finished_at = *status.finished_at.get_or_insert(now);
-            pipe.hset_nx(&key, FINISHED_AT, finished_at.as_millisecond())
-                .ignore();
+            pipe.hset_nx(&key, FINISHED_AT, finished_at.as_millisecond());
             pipe.srem(keys::OPEN_IMPORTS, import_id.to_string())
                 .ignore();
         }
+        let mut newly_over = false;
         if !pipe.is_empty() {
-            pipe.exec_async(&mut self.connection.clone()).await?;
+            let answers: Vec<bool> = pipe.query_async(&mut self.connection.clone()).await?;
+            newly_over = answers == [true];
         }
-        Ok(Some(status))
+        Ok(Some(Observed { status, newly_over }))
     }
 
     async fn recent_imports(
@@ -195,6 +206,16 @@ impl ImportLedger for RedisLedger {
             .query_async(&mut self.connection.clone())
             .await?;
         Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
+    async fn failed_imports(&self, since: Timestamp) -> Result<u64, LedgerError> {
+        let failed = redis::cmd("ZCOUNT")
+            .arg(keys::FAILED_IMPORTS)
+            .arg(since.as_millisecond())
+            .arg("+inf")
+            .query_async(&mut self.connection.clone())
+            .await?;
+        Ok(failed)
     }
 
     async fn outcome_counts(&self, import_id: Uuid) -> Result<OutcomeCounts, LedgerError> {

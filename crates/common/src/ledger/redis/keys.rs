@@ -13,6 +13,10 @@ pub(super) const OPEN_IMPORTS: &str = "imports:open";
 /// Written to see whether Redis takes writes; nobody reads it.
 pub(super) const READY: &str = "ready";
 
+/// The imports that failed lately: a sorted set whose scores are the times,
+/// in milliseconds since 1970.
+pub(super) const FAILED_IMPORTS: &str = "imports:failed";
+
 /// What the keys of leases begin with.
 pub(super) const MAIL_LEASE: &str = "mail-lease:";
 

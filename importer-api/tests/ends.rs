@@ -1,0 +1,69 @@
+//! How imports come to their end, through HTTP, with a real queue and a real Redis.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod importer;
+
+use common::ledger::{EndedRow, ImportLedger, Outcome, RedisLedger, RowLedger};
+use importer::{Importer, LONG};
+use serde_json::Value;
+use testkit::{RunningService, new_import, poll_until};
+use uuid::Uuid;
+
+/// Makes an import known whose file is in no spool, and whose rows up to `sent` were sent.
+async fn without_file(ledger: &RedisLedger, rows: u64, sent: u64) -> Uuid {
+    let import_id = Uuid::now_v7();
+    let import = new_import(import_id, rows);
+    ledger.register_import(&import).await.unwrap();
+    ledger.record_sent(import_id, sent, None).await.unwrap();
+    import_id
+}
+
+/// Ends these rows without a bill, so that no e-mail is missing.
+async fn skip(ledger: &RedisLedger, import_id: Uuid, rows: impl IntoIterator<Item = u64>) {
+    let row = |row| common::contract::RowId { import_id, row };
+    let rows: Vec<_> = rows.into_iter().map(row).map(EndedRow::from).collect();
+    ledger.end_rows(Outcome::Skipped, &rows).await.unwrap();
+}
+
+async fn get(service: &RunningService, import_id: Uuid) -> Value {
+    let (status, import) = service.answer(&format!("/v1/imports/{import_id}")).await;
+    assert_eq!(status, 200, "{import}");
+    serde_json::from_str(&import).unwrap()
+}
+
+/// How many ends in that state the service has counted.
+async fn ended(service: &RunningService, state: &str) -> u64 {
+    let metrics = service.get("/metrics").await;
+    let label = format!("state=\"{state}\"");
+    let mut samples = metrics
+        .lines()
+        .filter(|line| line.starts_with("imports_ended_total{") && line.contains(&label));
+    let (_, value) = samples.next().unwrap().rsplit_once(' ').unwrap();
+    value.parse().unwrap()
+}
+
+#[tokio::test]
+async fn an_end_counts_once_whoever_sees_it_first() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let ledger = importer.stack.ledger().await;
+    for number in 1..=8 {
+        let import_id = without_file(&ledger, 1, 1).await;
+        skip(&ledger, import_id, [1]).await;
+        if number % 2 == 0 {
+            assert_eq!(get(&service, import_id).await["over"], true);
+        }
+    }
+    poll_until("all ends to be seen", LONG, async || {
+        let open = ledger.open_imports().await.unwrap();
+        open.is_empty().then_some(())
+    })
+    .await;
+    // The watcher counts once the ledger has answered.
+    poll_until("all ends to count", LONG, async || {
+        (ended(&service, "completed").await >= 8).then_some(())
+    })
+    .await;
+    assert_eq!(ended(&service, "completed").await, 8);
+}
