@@ -44,7 +44,7 @@ pub fn billing_chain<L: Ledger, S: BatchSender + Clone + 'static>(
     stop: &CancellationToken,
 ) -> impl Step<In = Incoming, Out = ()> + use<L, S> {
     let time = |step| metrics.step_duration.with_label_values(&[step]);
-    let context = Context::new(ledger.clone(), rules.strict_documents, stop.clone());
+    let context = Context::new(ledger.clone(), stop.clone());
     let check = Check::new(ledger.clone(), stop.clone());
     let process = Process::new(ledger.clone(), rules, stop.clone());
     let schedule = Schedule::new(ledger.clone(), publisher, metrics.clone(), stop.clone());

@@ -1,5 +1,4 @@
-use boleto::DocumentType;
-use common::contract::{DebtRecord, InvalidReason, RowId, RowIdentity};
+use common::contract::{DebtRecord, RowId, RowIdentity};
 use common::ledger::{Ledger, RegisteredImports};
 use common::outage::{Dependency, ride_out};
 use tokio_util::sync::CancellationToken;
@@ -11,27 +10,15 @@ use crate::row::{Ended, Incoming, Row, RowEnd, Step, StepError};
 #[derive(Debug)]
 pub struct Context<L> {
     registered: RegisteredImports<L>,
-    strict_documents: bool,
     stop: CancellationToken,
 }
 
 impl<L: Ledger> Context<L> {
-    /// The step; it asks the ledger which imports are registered. With strict
-    /// documents a record needs a valid CPF or CNPJ.
-    pub fn new(ledger: L, strict_documents: bool, stop: CancellationToken) -> Self {
+    /// The step; it asks the ledger which imports are registered.
+    pub fn new(ledger: L, stop: CancellationToken) -> Self {
         Self {
             registered: RegisteredImports::new(ledger),
-            strict_documents,
             stop,
-        }
-    }
-
-    fn admit(&self, record: DebtRecord) -> Result<DebtRecord, InvalidReason> {
-        let unverified = || DocumentType::of(&record.government_id) == DocumentType::Unverified;
-        if self.strict_documents && unverified() {
-            Err(InvalidReason::GovernmentIdInvalid)
-        } else {
-            Ok(record)
         }
     }
 
@@ -64,7 +51,7 @@ impl<L: Ledger> Step for Context<L> {
         for row in rows {
             let (mut row, Incoming { row: id, record }) = row.take();
             self.identify(&mut row, id).await?;
-            match record.and_then(|record| self.admit(record)) {
+            match record {
                 Ok(record) => valid.push(row.with(record)),
                 Err(reason) => ended.end(&row, RowEnd::Invalid(reason)),
             }

@@ -1,7 +1,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use boleto::{Agreement, Boleto, DueDateWindow};
+use boleto::{Agreement, Boleto, DocumentType, DueDateWindow};
 use common::contract::names::MAX_BATCH_BYTES;
 use common::contract::{BilledBoleto, DebtRecord, InvalidReason, Notification};
 use common::ledger::{Claim, Ledger};
@@ -25,14 +25,18 @@ const ATTRIBUTE_BYTES: usize = 1_024;
 
 /// Third step: bills the debt. It gets a number and a boleto, and is claimed
 /// in one atomic write; when another row won meanwhile, its claim is what goes
-/// on. Ends a row as INVALID when the bank does not take its amount, when banks
-/// would read its due date as another day, or when its notification could not
-/// be carried.
+/// on. Ends a row as INVALID when strict rules do not take its document, when
+/// the bank does not take its amount, when banks would read its due date as
+/// another day, or when its notification could not be carried.
+///
+/// Only a debt that nobody has billed is judged: rules may have become stricter
+/// since a row billed its debt, and a bill is not taken back.
 #[derive(Debug)]
 pub struct Process<L> {
     ledger: L,
     stop: CancellationToken,
     agreement: Agreement,
+    strict_documents: bool,
     calendar: Calendar,
     /// The name that all notifications share.
     beneficiary: Arc<str>,
@@ -61,14 +65,15 @@ impl<L: Ledger> Process<L> {
     pub fn new(ledger: L, rules: BillingRules, stop: CancellationToken) -> Self {
         let BillingRules {
             agreement,
+            strict_documents,
             calendar,
-            ..
         } = rules;
         Self {
             ledger,
             stop,
             beneficiary: agreement.beneficiary().name.as_str().into(),
             agreement,
+            strict_documents,
             calendar,
             numbers: Mutex::new(0..0),
         }
@@ -93,8 +98,13 @@ impl<L: Ledger> Process<L> {
         Ok(numbers.next().unwrap_or_default())
     }
 
-    /// What the bank would not take, or would take for something else.
+    /// What the issuer or the bank would not take, or the bank would take for
+    /// something else.
     fn admit(&self, record: &DebtRecord, day: &BillingDay) -> Result<(), InvalidReason> {
+        let is_unverified = || DocumentType::of(&record.government_id) == DocumentType::Unverified;
+        if self.strict_documents && is_unverified() {
+            return Err(InvalidReason::GovernmentIdInvalid);
+        }
         self.agreement.takes(record.amount)?;
         day.due_dates.takes(record.due_date)?;
         Ok(())

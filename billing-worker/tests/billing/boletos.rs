@@ -267,3 +267,27 @@ async fn a_strict_issuer_bills_nobody_without_a_valid_document() {
     let reasons = reasons(&ledger, import_id, 2).await;
     assert_eq!(reasons[0].as_deref(), Some("government_id_invalid"));
 }
+
+#[tokio::test]
+async fn a_row_that_is_billed_stays_so_though_the_rules_have_become_stricter() {
+    let stack = Stack::start().await;
+    let ledger = stack.ledger().await;
+    let import_id = registered(&ledger, 2).await;
+    // A crash came after the claim.
+    let holder = RowIdentity::Row(row(import_id, 1));
+    let stored = ("debt-1".to_owned(), claim_of(holder, "debt-1", 777));
+    ledger.claim(&[stored]).await.unwrap();
+    let unverified = ["debt-1", "debt-2"].map(|debt_id| CsvRow {
+        government_id: "9558".into(),
+        ..CsvRow::valid(debt_id)
+    });
+    send(&stack, import_id, &unverified.map(|row| row.line())).await;
+    let service = start_with(&stack, &[("STRICT_GOVERNMENT_ID", "true")]).await;
+    deleted(&service, 2).await;
+
+    let counts = ledger.outcome_counts(import_id).await.unwrap();
+    assert_eq!((counts.billed, counts.notified, counts.invalid), (1, 1, 1));
+    let told = boletos(&stack).await;
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].0, "debt-1");
+}
