@@ -6,6 +6,7 @@ mod importer;
 
 use common::ledger::{EndedRow, ImportLedger, Outcome, RedisLedger, RowLedger};
 use importer::{Importer, LONG};
+use jiff::Timestamp;
 use serde_json::Value;
 use testkit::{RunningService, new_import, poll_until};
 use uuid::Uuid;
@@ -66,4 +67,31 @@ async fn an_end_counts_once_whoever_sees_it_first() {
     })
     .await;
     assert_eq!(ended(&service, "completed").await, 8);
+}
+
+#[tokio::test]
+async fn a_cancel_that_came_too_late_to_stop_a_row_does_not_show_in_the_state() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let ledger = importer.stack.ledger().await;
+    // All sent; and a crash before it was recorded that the last row is.
+    for recorded in [3, 2] {
+        let import_id = without_file(&ledger, 3, recorded).await;
+        let now = Timestamp::now();
+        ledger.cancel_import(import_id, now).await.unwrap();
+        skip(&ledger, import_id, 1..=3).await;
+        let sent = ledger.record_sent(import_id, recorded, Some(now)).await;
+        assert!(sent.unwrap(), "the sender learns of the cancel");
+        let import = get(&service, import_id).await;
+        assert_eq!(
+            (&import["state"], &import["over"]),
+            (&"completed".into(), &true.into())
+        );
+        assert_eq!(import["rows"]["not_sent"], 0);
+    }
+    // Nothing is left to be cancelled.
+    let import_id = without_file(&ledger, 3, 3).await;
+    let url = format!("{}/v1/imports/{import_id}/cancel", service.url());
+    let answer = reqwest::Client::new().post(url).send().await.unwrap();
+    assert_eq!(answer.status(), 409);
 }

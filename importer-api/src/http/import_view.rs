@@ -34,7 +34,8 @@ pub(super) struct ImportView {
     /// sent. `processing`: all are sent, not all are at their end.
     /// `completed`: every row was billed or skipped, every bill mailed.
     /// `completed_with_errors`: every row is at its end, some are invalid or
-    /// undeliverable. `stalled`: no progress for ten minutes. `cancelled`.
+    /// undeliverable. `stalled`: no progress for ten minutes. `cancelled`: in
+    /// time, so that rows of it were not sent.
     /// `failed`: it cannot be sent to its end.
     #[schema(example = "processing")]
     state: &'static str,
@@ -62,7 +63,7 @@ pub(super) struct ImportView {
     /// When its figures last moved.
     #[schema(value_type = String, format = DateTime)]
     progressed_at: Timestamp,
-    /// When it was cancelled.
+    /// When somebody asked for it to be cancelled.
     #[schema(value_type = Option<String>, format = DateTime)]
     cancelled_at: Option<Timestamp>,
     /// When it came to its end, to a second or so.

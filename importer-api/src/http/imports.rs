@@ -157,7 +157,7 @@ pub(super) async fn cancel(
     let now = Timestamp::now();
     let mut status = find(&shared, import_id, now).await?;
     if status.cancelled_at.is_none() {
-        if status.sent_at.is_some() {
+        if status.sent_at.is_some() || status.all_sent() {
             return Err(Problem::nothing_to_cancel());
         }
         let import_id = status.import.import_id;

@@ -87,7 +87,8 @@ pub enum ImportState {
     /// Not at its end, and without progress for [`STALLED_AFTER`] in which it
     /// did not wait for its turn to be sent.
     Stalled,
-    /// Somebody cancelled it. Rows that were sent before are settled.
+    /// Somebody cancelled it, and it has rows that were not sent. Those that
+    /// were are settled.
     Cancelled,
     /// It cannot be sent to its end.
     Failed,
@@ -143,11 +144,8 @@ pub struct ImportStatus {
 impl ImportStatus {
     /// How far it is.
     pub fn state(&self, now: Timestamp) -> ImportState {
-        if self.cancelled_at.is_some() {
-            return ImportState::Cancelled;
-        }
-        if self.failure.is_some() {
-            return ImportState::Failed;
+        if let Some(stopped) = self.stopped() {
+            return stopped;
         }
         if self.counts.is_complete() {
             return if self.counts.invalid + self.counts.undeliverable == 0 {
@@ -168,6 +166,25 @@ impl ImportStatus {
         }
     }
 
+    /// What keeps rows of it from being sent. Where all are sent, or have
+    /// their outcome as a crash came before their sending was recorded, it is
+    /// not stopped, whoever wanted that.
+    fn stopped(&self) -> Option<ImportState> {
+        let has_unsent = !self.all_sent() && self.counts.ended() < self.import.rows;
+        if has_unsent && self.cancelled_at.is_some() {
+            Some(ImportState::Cancelled)
+        } else if has_unsent && self.failure.is_some() {
+            Some(ImportState::Failed)
+        } else {
+            None
+        }
+    }
+
+    /// Whether every row is sent, so that nothing is left to be cancelled.
+    pub fn all_sent(&self) -> bool {
+        self.sent >= self.import.rows
+    }
+
     /// Since when its figures have not moved though nothing held it up. One
     /// that waits for its turn is not still.
     pub fn still_since(&self) -> Timestamp {
@@ -180,8 +197,7 @@ impl ImportStatus {
     pub fn is_over(&self) -> bool {
         // How many rows a cancelled or failed import did not send is known once its
         // sender has stopped.
-        let stops = self.cancelled_at.is_some() || self.failure.is_some();
-        let sending_goes_on = stops && self.sent_at.is_none();
+        let sending_goes_on = self.stopped().is_some() && self.sent_at.is_none();
         self.counts.is_complete() && !sending_goes_on
     }
 }
@@ -413,6 +429,7 @@ mod tests {
     #[test]
     fn a_cancelled_import_is_over_once_what_was_sent_is_settled() {
         let cancelled = |counts, sent_at| ImportStatus {
+            sent: 5,
             cancelled_at: Some(at(1)),
             sent_at,
             ..status(counts)
@@ -432,5 +449,45 @@ mod tests {
         assert!(!cancelled(half, None).is_over());
         let unsettled = OutcomeCounts { mailed: 3, ..half };
         assert!(!cancelled(unsettled, Some(at(2))).is_over());
+    }
+
+    #[test]
+    fn what_came_too_late_to_stop_a_row_leaves_no_trace_in_the_state() {
+        let unsettled = OutcomeCounts { mailed: 6, ..DONE };
+        let unmailed = OutcomeCounts {
+            notified: 0,
+            mailed: 0,
+            ..DONE
+        };
+        for (sent, counts, state) in [
+            // All rows were sent before their sender learned of it.
+            (10, DONE, "completed"),
+            (10, unsettled, "processing"),
+            (
+                10,
+                OutcomeCounts {
+                    billed: 0,
+                    ..unmailed
+                },
+                "processing",
+            ),
+            // A crash came before it was recorded that the last row was sent.
+            (9, DONE, "completed"),
+            (9, unsettled, "processing"),
+        ] {
+            let cancelled = ImportStatus {
+                sent,
+                cancelled_at: Some(at(1)),
+                ..status(counts)
+            };
+            assert_eq!(cancelled.state(at(3)).name(), state, "{sent} {counts:?}");
+            assert_eq!(cancelled.is_over(), state == "completed");
+            let failed = ImportStatus {
+                cancelled_at: None,
+                failure: Some("the file is gone".to_owned()),
+                ..cancelled
+            };
+            assert_eq!(failed.state(at(3)).name(), state, "{sent} {counts:?}");
+        }
     }
 }
