@@ -74,7 +74,7 @@ def test_an_audit_of_what_is_rare_finds_nothing(token_stack, stack, visitor, imp
     expect(page.locator("#token-error")).to_be_visible()
     assert violations(page) == []
     seen = stack.ask(f"/v1/imports/{import_id}")
-    for state in ["received", "sending", "processing", "completed", "stalled", "cancelled", "failed"]:
+    for state in ["received", "sending", "processing", "completed", "stalled", "cancelled", "abandoned", "failed"]:
         page = visitor.page(color_scheme=theme)
         changed = seen | {"state": state, "over": True}
         page.route(f"**/v1/imports/{import_id}/events", lambda route: route.abort())

@@ -85,7 +85,10 @@ impl Found {
         if state == ImportState::Stalled {
             self.stalled += 1;
         }
-        if !matches!(state, ImportState::Cancelled | ImportState::Failed) {
+        if !matches!(
+            state,
+            ImportState::Cancelled | ImportState::Abandoned | ImportState::Failed
+        ) {
             self.last_progress = self.last_progress.min(status.still_since());
         }
         for (sum, rows) in self.rows.iter_mut().zip(rows_by_state(status)) {
@@ -167,7 +170,7 @@ async fn look<L: ImportLedger>(
             continue;
         };
         let state = status.state(now);
-        if state == ImportState::Cancelled {
+        if matches!(state, ImportState::Cancelled | ImportState::Abandoned) {
             // Another replica may have been asked.
             waiting.cancel(import_id);
         }

@@ -4,11 +4,14 @@
 
 mod importer;
 
+use std::time::Duration;
+
 use common::ledger::{EndedRow, ImportLedger, Outcome, RedisLedger, RowLedger};
 use importer::{Importer, LONG};
 use jiff::Timestamp;
+use reqwest::multipart::{Form, Part};
 use serde_json::Value;
-use testkit::{RunningService, new_import, poll_until};
+use testkit::{CsvFile, RunningService, new_import, poll_until};
 use uuid::Uuid;
 
 /// Makes an import known whose file is in no spool, and whose rows up to `sent` were sent.
@@ -25,6 +28,15 @@ async fn skip(ledger: &RedisLedger, import_id: Uuid, rows: impl IntoIterator<Ite
     let row = |row| common::contract::RowId { import_id, row };
     let rows: Vec<_> = rows.into_iter().map(row).map(EndedRow::from).collect();
     ledger.end_rows(Outcome::Skipped, &rows).await.unwrap();
+}
+
+/// Uploads a file of two rows, and gives its import.
+async fn upload(service: &RunningService) -> Uuid {
+    let form = Form::new().part("file", Part::bytes(CsvFile::new().valid_rows(2).bytes()));
+    let url = format!("{}/v1/upload", service.url());
+    let request = reqwest::Client::new().post(url).multipart(form);
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    answer["import_id"].as_str().unwrap().parse().unwrap()
 }
 
 async fn get(service: &RunningService, import_id: Uuid) -> Value {
@@ -94,4 +106,73 @@ async fn a_cancel_that_came_too_late_to_stop_a_row_does_not_show_in_the_state() 
     let url = format!("{}/v1/imports/{import_id}/cancel", service.url());
     let answer = reqwest::Client::new().post(url).send().await.unwrap();
     assert_eq!(answer.status(), 409);
+}
+
+#[tokio::test]
+async fn an_import_whose_spool_is_lost_is_abandoned_a_minute_after_its_cancel() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let ledger = importer.stack.ledger().await;
+    let ago = |seconds| Timestamp::now() - Duration::from_secs(seconds);
+    let import_id = without_file(&ledger, 30, 10).await;
+    skip(&ledger, import_id, 1..=10).await;
+    let lately = without_file(&ledger, 30, 10).await;
+    ledger.cancel_import(import_id, ago(61)).await.unwrap();
+    ledger.cancel_import(lately, ago(30)).await.unwrap();
+
+    let import = get(&service, import_id).await;
+    assert_eq!(
+        (&import["state"], &import["over"]),
+        (&"abandoned".into(), &true.into())
+    );
+    assert_eq!(
+        (&import["rows"]["not_sent"], &import["rows"]["pending"]),
+        (&20.into(), &0.into())
+    );
+    let import = get(&service, lately).await;
+    assert_eq!(
+        (&import["state"], &import["over"]),
+        (&"cancelled".into(), &false.into())
+    );
+    poll_until("its end to count", LONG, async || {
+        (ended(&service, "abandoned").await == 1).then_some(())
+    })
+    .await;
+    let url = format!("{}/v1/imports/{import_id}/cancel", service.url());
+    let answer = reqwest::Client::new().post(url).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(get(&service, import_id).await["state"], "abandoned");
+}
+
+#[tokio::test]
+async fn an_import_whose_files_are_gone_when_its_turn_comes_fails() {
+    let importer = Importer::new().await;
+    let settings = [
+        ("SQS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("MAX_OPEN_IMPORTS", "1"),
+    ];
+    let service = importer.start_with(&settings).await;
+    let before = upload(&service).await;
+    poll_until("the turn of the first", LONG, async || {
+        let (status, text) = service.answer("/ready").await;
+        (status == 503 && text.contains("SQS")).then_some(())
+    })
+    .await;
+    let import_id = upload(&service).await;
+    for kind in ["json", "csv"] {
+        let file = importer.spool.path().join(format!("{import_id}.{kind}"));
+        std::fs::remove_file(file).unwrap();
+    }
+    let url = format!("{}/v1/imports/{before}/cancel", service.url());
+    reqwest::Client::new().post(url).send().await.unwrap();
+
+    let import = poll_until("the import to fail", LONG, async || {
+        let import = get(&service, import_id).await;
+        (import["state"] == "failed").then_some(import)
+    })
+    .await;
+    assert_eq!(
+        (&import["over"], &import["rows"]["not_sent"]),
+        (&true.into(), &2.into())
+    );
 }

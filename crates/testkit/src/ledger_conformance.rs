@@ -86,6 +86,7 @@ macro_rules! ledger_conformance {
                 failures_are_known_by_their_first_time
                 registering_again_does_not_open_what_has_ended
                 a_cancelled_import_is_over_when_its_sender_has_stopped
+                a_cancelled_import_without_a_sender_is_abandoned_after_a_while
                 rows_that_were_not_sent_are_those_without_an_outcome_behind_the_last_sent
                 the_counts_add_up_whatever_happened
                 recent_imports_come_newest_first_page_by_page

@@ -35,7 +35,8 @@ pub(super) struct ImportView {
     /// `completed`: every row was billed or skipped, every bill mailed.
     /// `completed_with_errors`: every row is at its end, some are invalid or
     /// undeliverable. `stalled`: no progress for ten minutes. `cancelled`: in
-    /// time, so that rows of it were not sent.
+    /// time, so that rows of it were not sent. `abandoned`: the same, and its
+    /// file was lost.
     /// `failed`: it cannot be sent to its end.
     #[schema(example = "processing")]
     state: &'static str,
@@ -90,7 +91,7 @@ struct RowsView {
     invalid: u64,
     /// Rows that will have an outcome and have none yet.
     pending: u64,
-    /// Rows of a cancelled or failed import that were not sent.
+    /// Rows of a cancelled, abandoned or failed import that were not sent.
     not_sent: u64,
     /// Billed rows whose notification was accepted.
     notified: u64,

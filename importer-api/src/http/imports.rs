@@ -132,7 +132,8 @@ pub(super) async fn get(
 ///
 /// Its rows are no longer sent, from a second or so later on, whichever
 /// replica is asked. Rows that were sent before are billed and mailed; the
-/// rest is counted as `not_sent`. One that waits for its turn is over then.
+/// rest is counted as `not_sent`. One that waits for its turn is over then; one
+/// whose file is lost is `abandoned` a minute later.
 ///
 /// ```sh
 /// curl --request POST http://localhost:8000/v1/imports/01a20d97-6b57-75d8-bf76-a150c081d411/cancel

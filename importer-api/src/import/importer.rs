@@ -188,7 +188,7 @@ where
         let (manifest, mut position) = match self.open(turn).await {
             Ok(Some(found)) => found,
             Ok(None) => {
-                warn!(%import_id, "An import has no manifest that can be read, left alone");
+                self.lost(import_id).await;
                 return Ok(());
             }
             Err(error) => {
@@ -209,7 +209,11 @@ where
             }
             Err(SendingError::Broken(reason)) => {
                 error!(%import_id, sent = position.rows, reason, "Import failed");
-                self.failed(&manifest, position, &reason).await;
+                if self.failed(import_id, &reason).await
+                    && let Err(error) = self.save(import_id, position, true).await
+                {
+                    error!(%import_id, %error, "SPOOL_DIR cannot be written");
+                }
             }
             Err(SendingError::Disk(error)) => {
                 error!(%import_id, %error, "SPOOL_DIR cannot be used, trying again");
@@ -244,22 +248,38 @@ where
         info!(import_id = %manifest.import_id, rows = manifest.rows, seconds, "Import sent");
     }
 
-    async fn failed(&self, manifest: &Manifest, position: Position, reason: &str) {
-        let import_id = manifest.import_id;
+    /// Nothing is to be sent of an import whose turn it is. Where that is as
+    /// its manifest is lost, it fails, so that it is not open for ever.
+    async fn lost(&self, import_id: Uuid) {
+        let spool = self.spool.clone();
+        let manifest = blocking(move || spool.manifest_of(import_id)).await;
+        if !matches!(manifest, Ok(None)) {
+            return;
+        }
+        let reason = "its manifest is no longer in SPOOL_DIR, or cannot be read";
+        error!(%import_id, reason, "Import failed");
+        let known = ride_out(self.ledger.outage(), &self.stop, || {
+            self.ledger.rows_of(import_id)
+        });
+        if matches!(known.await, Ok(Some(_))) {
+            self.failed(import_id, reason).await;
+        }
+    }
+
+    /// Records why an import cannot be sent to its end. Gives whether that is
+    /// done with; if not, it fails again at the next start.
+    async fn failed(&self, import_id: Uuid, reason: &str) -> bool {
         let recorded = ride_out(self.ledger.outage(), &self.stop, || {
             self.ledger
                 .record_failure(import_id, reason, Timestamp::now())
         });
         match recorded.await {
-            Ok(()) => {}
-            // It fails again at the next start.
-            Err(GaveUp::Interrupted(_)) => return,
+            Ok(()) => true,
+            Err(GaveUp::Interrupted(_)) => false,
             Err(GaveUp::Permanent(error)) => {
                 error!(%import_id, %error, "The failure of an import was not recorded");
+                true
             }
-        }
-        if let Err(error) = self.save(import_id, position, true).await {
-            error!(%import_id, %error, "SPOOL_DIR cannot be written");
         }
     }
 }

@@ -10,6 +10,10 @@ use crate::outage::Dependency;
 /// An import without progress for that long is stalled.
 pub const STALLED_AFTER: Duration = Duration::from_mins(10);
 
+/// A sender stops within seconds of a cancel. Where it has not said so after
+/// that time, the import has none: its spool is lost, or its replica is gone.
+pub const ABANDONED_AFTER: Duration = Duration::from_mins(1);
+
 /// For so long it is known when an import failed.
 pub const FAILURES_KEPT: Duration = Duration::from_hours(24);
 
@@ -42,7 +46,7 @@ pub struct OutcomeCounts {
     pub skipped: u64,
     /// Rows that could not be billed.
     pub invalid: u64,
-    /// Rows of a cancelled or failed import that were not sent.
+    /// Rows of a cancelled, abandoned or failed import that were not sent.
     pub not_sent: u64,
     /// Billed rows whose notification SNS accepted.
     pub notified: u64,
@@ -90,16 +94,19 @@ pub enum ImportState {
     /// Somebody cancelled it, and it has rows that were not sent. Those that
     /// were are settled.
     Cancelled,
+    /// The same, and nobody had its file any more.
+    Abandoned,
     /// It cannot be sent to its end.
     Failed,
 }
 
 impl ImportState {
     /// Those that an import may have at its end.
-    pub const LAST: [Self; 4] = [
+    pub const LAST: [Self; 5] = [
         Self::Completed,
         Self::CompletedWithErrors,
         Self::Cancelled,
+        Self::Abandoned,
         Self::Failed,
     ];
 
@@ -113,6 +120,7 @@ impl ImportState {
             Self::CompletedWithErrors => "completed_with_errors",
             Self::Stalled => "stalled",
             Self::Cancelled => "cancelled",
+            Self::Abandoned => "abandoned",
             Self::Failed => "failed",
         }
     }
@@ -129,6 +137,8 @@ pub struct ImportStatus {
     pub sent_at: Option<Timestamp>,
     /// When somebody cancelled it.
     pub cancelled_at: Option<Timestamp>,
+    /// When it was seen that nobody ends the sending that was cancelled.
+    pub abandoned_at: Option<Timestamp>,
     /// Why it cannot be sent to its end.
     pub failure: Option<String>,
     /// When its figures last moved.
@@ -171,13 +181,23 @@ impl ImportStatus {
     /// not stopped, whoever wanted that.
     fn stopped(&self) -> Option<ImportState> {
         let has_unsent = !self.all_sent() && self.counts.ended() < self.import.rows;
-        if has_unsent && self.cancelled_at.is_some() {
+        if has_unsent && self.abandoned_at.is_some() {
+            Some(ImportState::Abandoned)
+        } else if has_unsent && self.cancelled_at.is_some() {
             Some(ImportState::Cancelled)
         } else if has_unsent && self.failure.is_some() {
             Some(ImportState::Failed)
         } else {
             None
         }
+    }
+
+    /// Whether it was cancelled [`ABANDONED_AFTER`] ago, and no sender has
+    /// stopped since.
+    pub fn has_no_sender(&self, now: Timestamp) -> bool {
+        let stops = self.stopped() == Some(ImportState::Cancelled) && self.sent_at.is_none();
+        let since = self.cancelled_at.unwrap_or(now);
+        stops && now >= since + ABANDONED_AFTER
     }
 
     /// Whether every row is sent, so that nothing is left to be cancelled.
@@ -274,7 +294,9 @@ pub trait ImportLedger: Dependency + Send + Sync {
     ) -> impl Future<Output = Result<Option<ImportStatus>, LedgerError>> + Send;
 
     /// Looks at an import, and records when its figures moved and when it
-    /// came to its end. `None` if it is not known.
+    /// came to its end; also that it is abandoned, where it
+    /// [has no sender](ImportStatus::has_no_sender), which counts as the end of
+    /// its sending until a sender records that. `None` if it is not known.
     fn observe_import(
         &self,
         import_id: Uuid,
@@ -342,6 +364,7 @@ mod tests {
             sent: counts.rows,
             sent_at: Some(at(1)),
             cancelled_at: None,
+            abandoned_at: None,
             failure: None,
             progressed_at: at(1),
             waited_at: None,

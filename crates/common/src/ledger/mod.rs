@@ -26,8 +26,8 @@ pub use claim::Claim;
 pub use debts::{DebtLedger, DebtState};
 pub use error::LedgerError;
 pub use imports::{
-    FAILURES_KEPT, ImportLedger, ImportState, ImportStatus, KeyedUpload, NewImport, Observed,
-    OutcomeCounts, STALLED_AFTER,
+    ABANDONED_AFTER, FAILURES_KEPT, ImportLedger, ImportState, ImportStatus, KeyedUpload,
+    NewImport, Observed, OutcomeCounts, STALLED_AFTER,
 };
 pub use mails::{MailClaim, MailEnd, MailLedger};
 pub use redis::{RedisLedger, RedisMetrics};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::ledger::{
-    ImportStatus, KeyedUpload, Ledger, NewImport, Outcome, OutcomeCounts, Progress,
+    ImportState, ImportStatus, KeyedUpload, Ledger, NewImport, Outcome, OutcomeCounts, Progress,
     RegisteredImports,
 };
 use tokio::task::JoinSet;
@@ -61,6 +61,7 @@ pub async fn an_import_is_known_as_it_was_registered<L: Ledger>(ledger: &L) {
             sent: 0,
             sent_at: None,
             cancelled_at: None,
+            abandoned_at: None,
             failure: None,
             progressed_at: import.accepted_at,
             waited_at: None,
@@ -335,6 +336,40 @@ pub async fn a_cancelled_import_is_over_when_its_sender_has_stopped<L: Ledger>(l
         (6, 0)
     );
     assert!(open(ledger).await.is_empty());
+}
+
+/// Its spool may be lost. Where its sender comes back, it has the last word.
+pub async fn a_cancelled_import_without_a_sender_is_abandoned_after_a_while<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 10).await;
+    let other = registered(ledger, 2, 10).await;
+    settle(ledger, import, 1..=4).await;
+    ledger.record_sent(import, 4, None).await.unwrap();
+    ledger.cancel_import(import, at(1)).await.unwrap();
+    let before = observe(ledger, import, 60).await;
+    assert_eq!(before.state(at(60)), ImportState::Cancelled);
+    assert_eq!((before.finished_at, before.counts.not_sent), (None, 0));
+    // Who only reads leaves it as it is.
+    assert_eq!(status(ledger, import).await, before);
+    for second in [61, 70] {
+        let observed = observe(ledger, import, second).await;
+        assert_eq!(observed.state(at(second)), ImportState::Abandoned);
+        assert_eq!(
+            (observed.finished_at, observed.counts.not_sent),
+            (Some(at(61)), 6)
+        );
+        assert_eq!(status(ledger, import).await, observed);
+        let unsent = observe(ledger, other, second).await;
+        assert_eq!((unsent.sent_at, unsent.abandoned_at), (None, None));
+    }
+    assert_eq!(open(ledger).await, [other]);
+
+    assert!(ledger.record_sent(import, 5, Some(at(80))).await.unwrap());
+    let observed = observe(ledger, import, 81).await;
+    assert_eq!(observed.state(at(81)), ImportState::Cancelled);
+    assert_eq!(
+        (observed.sent_at, observed.counts.not_sent),
+        (Some(at(61)), 5)
+    );
 }
 
 /// A crash may have left rows sent that the record does not tell of.

@@ -29,6 +29,7 @@ impl Import {
             sent: 0,
             sent_at: None,
             cancelled_at: None,
+            abandoned_at: None,
             failure: None,
             waited_at: None,
             finished_at: None,
@@ -78,6 +79,12 @@ impl State {
 
     fn observe(&mut self, import_id: Uuid, now: Timestamp) -> Option<Observed> {
         let mut status = self.status(import_id)?;
+        if status.has_no_sender(now) {
+            let import = self.imports.get_mut(&import_id)?;
+            import.status.sent_at = Some(now);
+            import.status.abandoned_at = Some(now);
+            status = self.status(import_id)?;
+        }
         let import = self.imports.get_mut(&import_id)?;
         let counts = &status.counts;
         let figures = [
@@ -144,6 +151,7 @@ impl ImportLedger for MemoryLedger {
         self.change(import_id, |status| {
             status.sent = sent;
             status.sent_at = status.sent_at.or(sent_at);
+            status.abandoned_at = status.abandoned_at.filter(|_| sent_at.is_none());
             status.cancelled_at.is_some()
         })
         .await

@@ -22,6 +22,7 @@ const ACCEPTED_AT: &str = "accepted_at";
 const SENT: &str = "sent";
 const SENT_AT: &str = "sent_at";
 const CANCELLED_AT: &str = "cancelled_at";
+const ABANDONED_AT: &str = "abandoned_at";
 const FAILURE: &str = "failure";
 const FINISHED_AT: &str = "finished_at";
 const WAITED_AT: &str = "waited_at";
@@ -85,6 +86,7 @@ impl ImportLedger for RedisLedger {
         if let Some(sent_at) = sent_at {
             pipe.hset_nx(&key, SENT_AT, sent_at.as_millisecond())
                 .ignore();
+            pipe.hdel(&key, ABANDONED_AT).ignore();
         }
         pipe.hexists(&key, CANCELLED_AT);
         let (cancelled,): (bool,) = pipe.query_async(&mut self.connection.clone()).await?;
@@ -144,7 +146,14 @@ impl ImportLedger for RedisLedger {
         import_id: Uuid,
         now: Timestamp,
     ) -> Result<Option<Observed>, LedgerError> {
-        let Some((mut status, progress_before)) = self.look(import_id).await? else {
+        let mut found = self.look(import_id).await?;
+        if let Some((status, _)) = &found
+            && status.has_no_sender(now)
+        {
+            self.abandon(import_id, now).await?;
+            found = self.look(import_id).await?;
+        }
+        let Some((mut status, progress_before)) = found else {
             // Expired: nothing is left to look at.
             redis::pipe()
                 .zrem(keys::IMPORTS, import_id.to_string())
@@ -255,6 +264,23 @@ impl ImportLedger for RedisLedger {
 }
 
 impl RedisLedger {
+    /// Ends the sending of an import that nobody sends, unless it has ended.
+    async fn abandon(&self, import_id: Uuid, now: Timestamp) -> Result<(), LedgerError> {
+        let key = keys::import(import_id);
+        let mut pipe = redis::pipe();
+        pipe.hset_nx(&key, SENT_AT, now.as_millisecond());
+        let (is_first,): (bool,) = pipe.query_async(&mut self.connection.clone()).await?;
+        if is_first {
+            redis::cmd("HSET")
+                .arg(key)
+                .arg(ABANDONED_AT)
+                .arg(now.as_millisecond())
+                .exec_async(&mut self.connection.clone())
+                .await?;
+        }
+        Ok(())
+    }
+
     /// An import, and its figures when they were last looked at.
     async fn look(
         &self,
@@ -360,6 +386,7 @@ fn read(import_id: Uuid, info: &HashMap<String, String>) -> Option<ImportStatus>
         sent: number(info, SENT).unwrap_or(0),
         sent_at: time(SENT_AT),
         cancelled_at: time(CANCELLED_AT),
+        abandoned_at: time(ABANDONED_AT),
         failure: text(FAILURE),
         progressed_at: time(PROGRESSED_AT).unwrap_or(accepted_at),
         waited_at: time(WAITED_AT),
