@@ -20,7 +20,8 @@ const KEY_KEPT: Duration = Duration::from_hours(24);
 /// answered. The importer makes it known in any case, before the first row.
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A client's name for an upload.
+/// A client's name for an upload. The same name of another client is another
+/// key.
 #[derive(Clone, Debug)]
 pub struct IdempotencyKey {
     /// What the ledger knows it by: its hash, of bounded length and without
@@ -29,11 +30,17 @@ pub struct IdempotencyKey {
 }
 
 impl IdempotencyKey {
-    /// Reads the header `Idempotency-Key`: 1 to 255 visible characters.
-    pub fn read(header: &[u8]) -> Option<Self> {
+    /// Reads the header `Idempotency-Key`, 1 to 255 visible characters, of the
+    /// client whose token has that SHA-256, if clients have tokens.
+    pub fn read(header: &[u8], token: Option<[u8; 32]>) -> Option<Self> {
         let fits = (1..=255).contains(&header.len()) && header.iter().all(u8::is_ascii_graphic);
-        fits.then(|| Self {
-            hash: hex::encode(Sha256::digest(header)),
+        fits.then(|| {
+            let mut hash = Sha256::new();
+            hash.update(token.as_ref().map_or(&[][..], |token| token));
+            hash.update(header);
+            Self {
+                hash: hex::encode(hash.finalize()),
+            }
         })
     }
 }
@@ -196,7 +203,7 @@ mod tests {
             let mut answers = 0;
             while answers < 2 {
                 let (upload, received) = stored(&acceptance.spool);
-                let key = IdempotencyKey::read(b"key");
+                let key = IdempotencyKey::read(b"key", None);
                 let answer = acceptance.clone().accept(upload, received, key).await;
                 if let Ok(import) = answer {
                     let manifest = acceptance.spool.manifest_of(import.import_id).unwrap();
@@ -209,10 +216,23 @@ mod tests {
 
     #[test]
     fn a_key_is_1_to_255_visible_characters() {
-        assert!(IdempotencyKey::read(b"a-1_~").is_some());
-        assert!(IdempotencyKey::read(&[b'x'; 255]).is_some());
+        let read = |header: &[u8]| IdempotencyKey::read(header, None);
+        assert!(read(b"a-1_~").is_some());
+        assert!(read(&[b'x'; 255]).is_some());
         for bad in [&b""[..], b"a b", b"\xc3\xa9", b"a\n", &[b'x'; 256]] {
-            assert!(IdempotencyKey::read(bad).is_none());
+            assert!(read(bad).is_none());
         }
+    }
+
+    #[test]
+    fn a_key_is_kept_by_its_own_hash_where_there_are_no_tokens() {
+        let hash = |token| IdempotencyKey::read(b"key", token).unwrap().hash;
+        // `printf key | sha256sum`: what earlier versions kept is still found.
+        let plain = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683";
+        assert_eq!(hash(None), plain);
+        let tokens = [b"one", b"two"].map(|token| Some(Sha256::digest(token).into()));
+        assert_eq!(hash(tokens[0]), hash(tokens[0]));
+        assert_ne!(hash(tokens[0]), hash(tokens[1]));
+        assert_ne!(hash(tokens[0]), plain);
     }
 }

@@ -595,6 +595,35 @@ async fn the_same_upload_with_the_same_key_is_the_same_import() {
 }
 
 #[tokio::test]
+async fn a_key_belongs_to_the_token_with_which_it_was_sent() {
+    let importer = Importer::new().await;
+    let tokens = ["first-token-of-two", "second-token-of-two"];
+    let service = importer
+        .start_with(&[("API_TOKENS", &tokens.join(","))])
+        .await;
+    ready(&service).await;
+    let upload = async |token: &str, rows| {
+        let file = CsvFile::new().valid_rows(rows).bytes();
+        let form = Form::new().part("file", Part::bytes(file).file_name("debts.csv"));
+        let request = Client::new().post(format!("{}/v1/upload", service.url()));
+        let request = request.bearer_auth(token).header("idempotency-key", "may");
+        let answer = request.multipart(form).send().await.unwrap();
+        (answer.status(), answer.json::<Value>().await.unwrap())
+    };
+    let (_, first) = upload(tokens[0], 3).await;
+    let (_, again) = upload(tokens[0], 3).await;
+    assert_eq!(
+        (&first["replayed"], &again["replayed"]),
+        (&false.into(), &true.into())
+    );
+    // Neither the import of the other client, nor a refusal that tells of it.
+    let (_, same_file) = upload(tokens[1], 3).await;
+    assert_eq!(same_file["replayed"], false);
+    assert_ne!(same_file["import_id"], first["import_id"]);
+    assert_eq!(upload(tokens[1], 4).await.0, 422);
+}
+
+#[tokio::test]
 async fn of_many_uploads_at_once_with_one_key_one_is_an_import() {
     let importer = Importer::new().await;
     let service = importer.start().await;

@@ -58,9 +58,17 @@ impl ApiTokens {
         self.0.is_empty()
     }
 
-    /// Whether it is one of these; takes as long whichever it is.
-    fn has(&self, presented: &[u8]) -> bool {
-        let presented = digest(presented);
+    /// Who sends a request with this head; `None` if that may not.
+    fn client(&self, headers: &HeaderMap) -> Option<Client> {
+        if self.is_open() {
+            return Some(Client(None));
+        }
+        let presented = digest(bearer(headers)?);
+        self.have(presented).then_some(Client(Some(presented)))
+    }
+
+    /// Whether the digest is of one of these; takes as long whichever it is.
+    fn have(&self, presented: [u8; 32]) -> bool {
         let found = self.0.iter().fold(Choice::from(0), |found, token| {
             found | token.ct_eq(&presented)
         });
@@ -74,24 +82,27 @@ impl fmt::Debug for ApiTokens {
     }
 }
 
+/// Whose request it is: the SHA-256 of the token that it presents; `None` where
+/// the API is open.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Client(pub(super) Option<[u8; 32]>);
+
 fn digest(token: &[u8]) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 
-/// A layer that lets pass who presents a token. It looks at nothing but the
-/// head of the request.
+/// A layer that lets pass who presents a token, and tells the handlers as
+/// [`Client`] who that is. It looks at nothing but the head of the request.
 pub(super) async fn authenticate(
     State(tokens): State<ApiTokens>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let may_pass =
-        tokens.is_open() || bearer(request.headers()).is_some_and(|token| tokens.has(token));
-    if may_pass {
-        next.run(request).await
-    } else {
-        Problem::unauthorized().into_response()
-    }
+    let Some(client) = tokens.client(request.headers()) else {
+        return Problem::unauthorized().into_response();
+    };
+    request.extensions_mut().insert(client);
+    next.run(request).await
 }
 
 /// The token of `Authorization: Bearer <token>`; the scheme's name may be in
@@ -113,9 +124,10 @@ mod tests {
     #[test]
     fn a_token_is_one_of_the_list_and_no_other() {
         let tokens = ApiTokens::parse(TOKENS).unwrap();
-        assert!(tokens.has(b"first-token-of-two") && tokens.has(b"the+second/token=="));
+        let has = |token: &[u8]| tokens.have(digest(token));
+        assert!(has(b"first-token-of-two") && has(b"the+second/token=="));
         for other in ["", "first-token-of-tw", "first-token-of-two ", TOKENS] {
-            assert!(!tokens.has(other.as_bytes()), "{other:?}");
+            assert!(!has(other.as_bytes()), "{other:?}");
         }
         assert!(!tokens.is_open() && ApiTokens::default().is_open());
     }

@@ -9,6 +9,7 @@ use tracing::error;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::auth::Client;
 use super::file_name::shown_file_name;
 use super::form::{Form, FormError, FormField};
 use super::import_view::IMPORT_ID;
@@ -55,7 +56,8 @@ pub(super) struct UploadForm {
 /// background. Fields are separated by commas, semicolons or tabs, text is
 /// UTF-8 or Windows-1252. A bad row does not stop the others. The same content
 /// with the same `Idempotency-Key` within 24 hours is the same import; without
-/// a key it is another import, whose rows are all skipped.
+/// a key it is another import, whose rows are all skipped. A key belongs to the
+/// token with which it was sent.
 ///
 /// ```sh
 /// curl --form 'file=@"sample.csv"' http://localhost:8000/v1/upload
@@ -88,7 +90,8 @@ pub(super) async fn upload(
     shared.limits.admit(&head.headers)?;
     let content_type = head.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.map(HeaderValue::as_bytes);
-    let key = idempotency_key(&head.headers)?;
+    let client = head.extensions.get::<Client>().copied();
+    let key = idempotency_key(&head.headers, client.unwrap_or_default())?;
     let import = store(&shared, content_type.unwrap_or_default(), key, body).await?;
     let accepted = Accepted {
         message: "File accepted, its rows are being processed",
@@ -99,11 +102,14 @@ pub(super) async fn upload(
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
+fn idempotency_key(
+    headers: &HeaderMap,
+    Client(token): Client,
+) -> Result<Option<IdempotencyKey>, Problem> {
     let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
     match (keys.next(), keys.next()) {
         (None, _) => Ok(None),
-        (Some(key), None) => IdempotencyKey::read(key.as_bytes())
+        (Some(key), None) => IdempotencyKey::read(key.as_bytes(), token)
             .map(Some)
             .ok_or_else(Problem::bad_idempotency_key),
         _ => Err(Problem::bad_idempotency_key()),
