@@ -6,6 +6,7 @@ use common::contract::{Reason, RowIdentity};
 use common::ledger::{EndedRow, Ledger, Outcome};
 use common::messaging::{BatchHandler, Delivery, Verdict};
 use common::outage::{GaveUp, ride_out};
+use common::tally;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -40,20 +41,13 @@ impl<C: Step<In = Incoming>, L: Ledger> Worker<C, L> {
         let mut invalid = Vec::new();
         for (identity, end) in ends.iter().flatten() {
             match end {
-                RowEnd::Skipped(conflict) => {
-                    let reason = conflict.map(Reason::from);
-                    if let Some(reason) = &reason {
-                        warn!(row = %identity, reason = &*reason.code, "Row is SKIPPED: {}", reason.text);
-                    }
-                    skipped.push((identity, reason));
-                }
-                RowEnd::Invalid(reason) => {
-                    warn!(row = %identity, reason = reason.code(), "Row is INVALID: {reason}");
-                    invalid.push((identity, Some(Reason::from(*reason))));
-                }
+                RowEnd::Skipped(conflict) => skipped.push((identity, conflict.map(Reason::from))),
+                RowEnd::Invalid(reason) => invalid.push((identity, Some(Reason::from(*reason)))),
                 RowEnd::Scheduled | RowEnd::Later(_) | RowEnd::Failed => {}
             }
         }
+        warn_of("SKIPPED", &skipped);
+        warn_of("INVALID", &invalid);
         let fresh = self.record_as(Outcome::Skipped, skipped).await?;
         self.metrics.skipped.inc_by(fresh);
         let fresh = self.record_as(Outcome::Invalid, invalid).await?;
@@ -81,6 +75,17 @@ impl<C: Step<In = Incoming>, L: Ledger> Worker<C, L> {
         .await?;
         let fresh = fresh.iter().filter(|fresh| **fresh).count();
         Ok((fresh + count - rows.len()) as u64)
+    }
+}
+
+/// One line a reason: a file may hold a million rows that are bad in one way.
+fn warn_of(outcome: &str, ended: &[(&RowIdentity, Option<Reason>)]) {
+    let with_reason = ended
+        .iter()
+        .filter_map(|(row, reason)| Some((&*reason.as_ref()?.code, (row, reason.as_ref()?))));
+    for (code, (rows, (first, reason))) in tally(with_reason) {
+        let text = &reason.text;
+        warn!(rows, row = %first, reason = code, "Rows are {outcome}: {text}");
     }
 }
 

@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+use std::time::Duration;
+
+use common::contract::{MAX_RECORDS, push_record};
 use testkit::{
-    RedisServer, ServiceProcess, Stack, assert_ends_at_sigterm, assert_refuses,
-    assert_tells_its_health,
+    CsvRow, RedisServer, ServiceProcess, Stack, assert_ends_at_sigterm, assert_refuses,
+    assert_tells_its_health, poll_until,
 };
+
+const LONG: Duration = Duration::from_secs(20);
 
 const BINARY: &str = env!("CARGO_BIN_EXE_billing-worker");
 
@@ -74,6 +79,51 @@ async fn an_issuer_whose_boletos_banks_would_not_take_ends_it_with_64() {
     let paths = files.each_ref().map(|file| file.path().to_str().unwrap());
     let wrong = paths.map(|path| ("ISSUER_FILE", path));
     assert_refuses(BINARY, "METRICS_PORT", &variables(&stack), &wrong).await;
+}
+
+#[tokio::test]
+async fn rows_of_a_batch_that_are_bad_in_one_way_are_one_line_of_the_log() {
+    let stack = Stack::start().await;
+    let process = ServiceProcess::start(BINARY, "METRICS_PORT", variables(&stack));
+    process.healthy().await;
+    let mut body = CsvRow::valid("good").line();
+    for number in 0..MAX_RECORDS - 3 {
+        push_record(
+            &mut body,
+            &CsvRow {
+                email: "nobody".into(),
+                ..CsvRow::valid(number.to_string())
+            }
+            .line(),
+        );
+    }
+    push_record(&mut body, "not,a,record");
+    push_record(&mut body, "not,one,either,but,five");
+    let queue = &stack.resources().data_process_url;
+    stack.queues().send(queue, body, []).await.unwrap();
+    poll_until("the message to be deleted", LONG, async || {
+        stack.depth(queue).await.is_empty().then_some(())
+    })
+    .await;
+    process.terminate();
+    let (_, log, errors) = process.ended().await;
+    let of_rows = log.lines().filter(|line| line.contains("Rows are INVALID"));
+    let mut seen: Vec<(String, u64)> = of_rows
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|line| {
+            (
+                line["reason"].as_str().unwrap().to_owned(),
+                line["rows"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    seen.sort();
+    let bad = MAX_RECORDS as u64 - 3;
+    let expected = [
+        ("email_invalid".to_owned(), bad),
+        ("field_count".to_owned(), 2),
+    ];
+    assert_eq!(seen, expected, "{log}{errors}");
 }
 
 #[tokio::test]

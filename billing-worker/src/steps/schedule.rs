@@ -5,6 +5,7 @@ use common::contract::names;
 use common::ledger::{EndedRow, Ledger, Outcome, Progress};
 use common::messaging::{BatchSender, Delivered, Outgoing};
 use common::outage::ride_out;
+use common::tally;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -85,6 +86,7 @@ impl<L: Ledger, S: BatchSender + Clone + 'static> Schedule<L, S> {
         let messages = debts.iter().map(|debt| message(debt)).collect();
         let delivered = self.publisher.publish(messages).await?;
         let mut accepted = 0;
+        let mut errors = Vec::new();
         for (debt, delivered) in debts.iter().zip(&delivered) {
             match delivered {
                 Delivered::Accepted => {
@@ -92,16 +94,18 @@ impl<L: Ledger, S: BatchSender + Clone + 'static> Schedule<L, S> {
                     told.insert(&debt.debt_id, true);
                 }
                 Delivered::Refused(reason) | Delivered::Failed(reason) => {
-                    warn!(
-                        debt_id = debt.debt_id,
-                        reason, "SNS did not take a notification"
-                    );
+                    errors.push((reason, &debt.debt_id));
                 }
             }
         }
         self.metrics.notifications_sent.inc_by(accepted);
-        let errors = debts.len() as u64 - accepted;
-        self.metrics.notification_errors.inc_by(errors);
+        self.metrics.notification_errors.inc_by(errors.len() as u64);
+        for (reason, (notifications, debt_id)) in tally(errors) {
+            warn!(
+                notifications,
+                debt_id, reason, "SNS did not take notifications"
+            );
+        }
         Ok(told)
     }
 

@@ -7,6 +7,7 @@
 //! | [`ledger`] | what became of each row, each debt, each e-mail |
 //! | [`service`] | running a process: settings, telemetry, metrics, ops routes, shutdown |
 //! | [`outage`] | waiting for a dependency that is away |
+//! | [`tally`] | a line of the log for each reason in a batch, and not one a row |
 //!
 //! `contract` knows neither tokio nor AWS nor Redis; the AWS SDK is named in
 //! `messaging` alone, Redis in `ledger` alone, and those two do not know each
@@ -17,3 +18,6 @@ pub mod ledger;
 pub mod messaging;
 pub mod outage;
 pub mod service;
+mod tally;
+
+pub use tally::tally;

@@ -4,6 +4,7 @@ use common::contract::{InvalidReason, Reason, RowId, split_records};
 use common::ledger::{EndedRow, LedgerError, Outcome, RowLedger};
 use common::messaging::{BatchSender, Delivered, Outgoing, send_all};
 use common::outage::{GaveUp, outage_backoff, ride_out, wait};
+use common::tally;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -86,18 +87,14 @@ impl<S: BatchSender, L: RowLedger> Sender<S, L> {
             let delivered = send_all(&self.queue, &messages, stop).await?;
             let mut pending = Vec::new();
             let mut is_busy = false;
+            let mut refused = Vec::new();
             for (message, delivered) in messages.into_iter().zip(delivered) {
                 match delivered {
                     Delivered::Accepted => self.metrics.sent.inc(),
                     Delivered::Refused(reason) => {
                         self.metrics.failed.inc();
                         let mut rows = row_by_row(&message);
-                        warn!(
-                            row = message.row.map(tracing::field::display),
-                            rows = rows.len(),
-                            reason,
-                            "SQS refused a message"
-                        );
+                        refused.push((reason, message.row));
                         if rows.len() > 1 {
                             pending.append(&mut rows);
                         } else {
@@ -111,6 +108,10 @@ impl<S: BatchSender, L: RowLedger> Sender<S, L> {
                         is_busy = true;
                     }
                 }
+            }
+            for (reason, (messages, row)) in tally(refused) {
+                let row = row.map(tracing::field::display);
+                warn!(messages, row, reason, "SQS refused messages");
             }
             messages = pending;
             if messages.is_empty() {
@@ -142,11 +143,12 @@ impl<S: BatchSender, L: RowLedger> Sender<S, L> {
             self.ledger.end_rows(Outcome::Invalid, &ended)
         })
         .await?;
-        for ((row, reason), fresh) in invalid.iter().zip(fresh) {
-            if fresh {
-                self.metrics.invalid.inc();
-                warn!(%row, reason = reason.code(), "Row is INVALID: {reason}");
-            }
+        let fresh = invalid.iter().zip(fresh).filter(|(_, fresh)| *fresh);
+        let by_code = fresh.map(|((row, reason), _)| (reason.code(), (row, reason)));
+        // One line a reason: a file may hold a million rows that are bad in one way.
+        for (code, (rows, (first, reason))) in tally(by_code) {
+            self.metrics.invalid.inc_by(rows as u64);
+            warn!(rows, row = %first, reason = code, "Rows are INVALID: {reason}");
         }
         Ok(())
     }

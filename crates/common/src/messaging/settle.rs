@@ -11,6 +11,7 @@ use super::put_off::PutOff;
 use super::{Delivered, Delivery, EntryOutcome, Queue, send_all};
 use crate::contract::names::MAX_BATCH_ENTRIES;
 use crate::outage::{Backoff, Dependency, ride_out};
+use crate::tally;
 
 /// First and longest wait of a message whose handling failed.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
@@ -133,14 +134,21 @@ impl Settler {
             return Vec::new();
         };
         let mut taken = Vec::with_capacity(receipts.len());
+        let mut reasons = Vec::new();
         for (receipt, delivered) in receipts.into_iter().zip(delivered) {
             match delivered {
                 Delivered::Accepted => taken.push(receipt),
                 Delivered::Refused(reason) | Delivered::Failed(reason) => {
-                    warn!(reason, "A message was not put off, it comes again");
+                    reasons.push((reason, ()));
                     failed.push(receipt);
                 }
             }
+        }
+        for (reason, (messages, ())) in tally(reasons) {
+            warn!(
+                messages,
+                reason, "Messages were not put off, they come again"
+            );
         }
         taken
     }
