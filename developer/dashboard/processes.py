@@ -1,7 +1,7 @@
 """What the processes take of the machine, and what they need."""
 
 from build import graph, names, query, thresholds, timeline
-from queries import CHOSEN, SPAN
+from queries import CHOSEN, SPAN, highest
 
 PROCESSES = [
     graph(
@@ -36,6 +36,22 @@ PROCESSES = [
         [query(f"changes(process_start_time_seconds{{{CHOSEN}}}[1h])", "{{app}} {{instance}}")],
         "short",
         thresholds(("orange", 1), ("red", 3)),
+    ),
+    graph(
+        "How full Redis and the spool are",
+        "Of the memory that Redis may take, and of the disk of each SPOOL_DIR. A full Redis refuses every write, a full disk every upload.",
+        [
+            query(
+                f"{highest('redis_memory_used_bytes')} / {highest('redis_memory_max_bytes')}",
+                "memory of Redis",
+            ),
+            query(
+                f"1 - spool_free_bytes{{{CHOSEN}}} / spool_size_bytes{{{CHOSEN}}}",
+                "disk of {{instance}}",
+            ),
+        ],
+        "percentunit",
+        thresholds(("orange", 0.8), ("red", 0.9)),
     ),
     timeline(
         "Dependencies",

@@ -9,6 +9,7 @@
 //! | [`spool`] | the files of the imports, and how far each is sent |
 //! | [`csv`] | a file's layout and its records, in bounded memory |
 //! | [`import`] | the records of a file → batches → SQS, from the checkpoint on |
+//! | [`capacity`] | how much room is left in Redis and on the spool's disk |
 //! | [`progress`] | when each import last moved, and when it came to its end |
 //! | [`rejections`] | rows that somebody should look at, with reason and record |
 //! | [`responses`] | answers of the API are counted |
@@ -16,6 +17,7 @@
 
 pub mod acceptance;
 mod blocking;
+pub mod capacity;
 pub mod csv;
 pub mod http;
 pub mod import;

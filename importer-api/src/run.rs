@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::capacity::{CapacityGauges, watch_capacity};
 use crate::http::{Followers, Shared, UploadLimits, routes};
 use crate::import::{Importer, Waiting};
 use crate::progress::watch_progress;
@@ -36,6 +37,7 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let registry = AppRegistry::new("importer-api")?;
     let metrics = ImporterMetrics::new(&registry)?;
+    let capacity = CapacityGauges::new(&registry)?;
     let spool = open_spool(&settings.spool_dir)
         .await
         .map_err(|error| StartError::Unsuitable(error.to_string()))?;
@@ -91,8 +93,9 @@ pub async fn run(
         ));
         importer_slot.get_or_init(|| Arc::clone(&importer));
         let watching = watch_progress(ledger.clone(), waiting, metrics, stop.clone());
+        let weighing = watch_capacity(spool.clone(), ledger.clone(), capacity, stop.clone());
         let cleaning = remove_finished(spool, ledger, settings.retention, stop.clone());
-        tokio::join!(importer.run(), watching, cleaning);
+        tokio::join!(importer.run(), watching, weighing, cleaning);
         Ok(())
     };
     let routes = api.merge(ops_routes(registry, readiness.clone()));

@@ -46,6 +46,15 @@ pub enum SpoolError {
     },
 }
 
+/// The room of the spool's file system, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// What this process may still write.
+    pub free: u64,
+    /// All of it.
+    pub size: u64,
+}
+
 /// The spool folder. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Spool {
@@ -183,6 +192,15 @@ impl Spool {
         self.sync()?;
         remove_if_there(&self.csv(import_id))?;
         remove_if_there(&self.checkpoint(import_id))
+    }
+
+    /// How much room its file system has.
+    pub fn room(&self) -> io::Result<Room> {
+        let stat = rustix::fs::statvfs(&self.dir)?;
+        Ok(Room {
+            free: stat.f_bavail.saturating_mul(stat.f_frsize),
+            size: stat.f_blocks.saturating_mul(stat.f_frsize),
+        })
     }
 
     fn csv(&self, import_id: Uuid) -> PathBuf {

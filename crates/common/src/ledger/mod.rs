@@ -30,7 +30,7 @@ pub use imports::{
     NewImport, Observed, OutcomeCounts, STALLED_AFTER,
 };
 pub use mails::{MailClaim, MailEnd, MailLedger};
-pub use redis::{RedisLedger, RedisMetrics};
+pub use redis::{RedisLedger, RedisMemory, RedisMetrics};
 pub use registered::RegisteredImports;
 pub use rows::{EndedRow, Outcome, Progress, RowFacts, RowLedger};
 pub use slot::LedgerSlot;

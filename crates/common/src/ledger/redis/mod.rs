@@ -9,12 +9,14 @@ mod imports;
 mod info;
 mod keys;
 mod mails;
+mod memory;
 mod metrics;
 mod opener;
 mod reason;
 mod rows;
 
 pub use connect::RedisLedger;
+pub use memory::RedisMemory;
 pub use metrics::RedisMetrics;
 
 use redis::{SetExpiry, SetOptions};
