@@ -14,7 +14,7 @@ use importer::{Importer, LONG};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
-use testkit::{CsvFile, CsvRow, RunningService, poll_until};
+use testkit::{CsvFile, CsvRow, RunningService, poll_until, refuse_mails};
 use uuid::Uuid;
 
 /// Uploads a file, and gives its import.
@@ -354,8 +354,7 @@ async fn rejections_name_line_reason_and_record_and_are_no_formulas() {
         .advance_rows(Progress::Notified, &first)
         .await
         .unwrap();
-    let refused = [(first[0], undeliverable)];
-    ledger.record_undeliverable(&refused).await.unwrap();
+    refuse_mails(&ledger, &[(first[0], undeliverable)]).await;
     let import = in_state(&service, import_id, "completed_with_errors").await;
     assert_eq!(import["rows"]["undeliverable"], 1);
     assert_eq!(import["rows"]["mailed"], 0);
@@ -529,10 +528,7 @@ async fn reconciling_sends_again_what_is_not_at_its_end_and_nothing_else() {
         .await
         .unwrap();
     let reason = Reason::from(InvalidReason::EmailInvalid);
-    ledger
-        .record_undeliverable(&[(refused[0], reason)])
-        .await
-        .unwrap();
+    refuse_mails(&ledger, &[(refused[0], reason)]).await;
 
     let (status, answer) = post(&service, &format!("/{import_id}/reconcile")).await;
     assert_eq!(status, 200, "{answer}");

@@ -18,6 +18,7 @@ pub mod message_id;
 mod metrics;
 pub mod pace;
 pub mod patience;
+mod put_off;
 mod run;
 mod settings;
 pub mod smtp;

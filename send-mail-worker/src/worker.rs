@@ -21,6 +21,7 @@ use crate::batch::{Mail, read};
 use crate::lease::{LEASE, Lease};
 use crate::pace::Pace;
 use crate::patience::{OUTCOME_UNKNOWN, PUT_OFF_TOO_LONG, Patience};
+use crate::put_off::PutOff;
 use crate::transport::{Sending, Transport};
 
 /// How long a received message stays hidden, unless that is extended. Longer
@@ -369,19 +370,29 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         Tried::Ended(MailEnd::Undeliverable(reason))
     }
 
-    /// Sets the bits of the rows whose e-mail has ended, now or before.
+    /// Sets the bits of the rows whose e-mail has ended, now or before, and
+    /// tells which rows wait.
     async fn record(&self, mails: &[&Mail], tried: &[Tried]) -> Result<(), Gave> {
         let (mut mailed, mut undeliverable) = (Vec::new(), Vec::new());
+        let mut put_off = PutOff::default();
         for (mail, tried) in mails.iter().zip(tried) {
-            let (Some(row), Tried::Ended(end)) = (mail.row, tried) else {
+            let (Some(row), Tried::Ended(_) | Tried::Again(Verdict::PutOff(_))) = (mail.row, tried)
+            else {
                 continue;
             };
             if !self.is_registered(row).await? {
                 continue;
             }
-            match end {
-                MailEnd::Sent => mailed.push(row),
-                MailEnd::Undeliverable(reason) => undeliverable.push((row, reason.clone())),
+            match tried {
+                Tried::Ended(MailEnd::Sent) => mailed.push(row),
+                Tried::Ended(MailEnd::Undeliverable(_)) => {
+                    undeliverable.push((row, mail.debt_id()));
+                }
+                Tried::Again(Verdict::PutOff(wait)) => put_off.begins(row, *wait),
+                _ => {}
+            }
+            if matches!(tried, Tried::Ended(_)) {
+                put_off.ends(row, mail.put_off);
             }
         }
         if !mailed.is_empty() {
@@ -396,7 +407,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             })
             .await?;
         }
-        Ok(())
+        put_off.record(&self.ledger, &self.stop).await
     }
 
     async fn is_registered(&self, row: RowId) -> Result<bool, Gave> {

@@ -1,7 +1,8 @@
 //! The real worker over a ledger, a queue and a transport in memory. A seed draws how messages are
 //! delivered, what fails and who dies at which await; the same seed gives the same run. Whatever it
 //! draws, no e-mail is lost, none is repeated but those whose sender died between the transport's
-//! answer and its record, and a permanent refusal is an answer like any other.
+//! answer and its record, and a permanent refusal is an answer like any other, which may be taken
+//! back at any moment.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -14,7 +15,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::contract::{Reason, ReceivedNotification, RowId};
-use common::ledger::{Audit, ImportLedger, MailEnd, Outcome, Progress, RowLedger};
+use common::ledger::{
+    Audit, ImportLedger, MailEnd, Outcome, Progress, RowLedger, UndeliverableLedger,
+};
 use common::messaging::Delivery;
 use common::outage::{Dependency, Outage};
 use common::service::AppRegistry;
@@ -58,6 +61,7 @@ fn no_mail_is_lost_and_only_what_a_dead_sender_had_in_hand_is_repeated() {
         assert!(seen.repeats > 0, "no crash between an answer and its mark");
         assert!(seen.mailed_unrecorded > 0, "none between mark and bitmap");
         assert!(seen.refused_unrecorded > 0, "none of a refusal there");
+        assert!(seen.reopened > 0, "nothing is taken up again");
     }
 }
 
@@ -69,6 +73,8 @@ struct Seen {
     /// Times that somebody died when the key of an e-mail had its end and its row had not.
     mailed_unrecorded: u32,
     refused_unrecorded: u32,
+    /// E-mails that were taken up again.
+    reopened: u32,
 }
 
 impl Seen {
@@ -77,6 +83,7 @@ impl Seen {
             repeats: self.repeats + other.repeats,
             mailed_unrecorded: self.mailed_unrecorded + other.mailed_unrecorded,
             refused_unrecorded: self.refused_unrecorded + other.refused_unrecorded,
+            reopened: self.reopened + other.reopened,
         }
     }
 }
@@ -92,6 +99,8 @@ enum Fate {
     NeverNow,
     /// It takes it each time, and nobody hears that.
     Unheard,
+    /// Never, until somebody mends it and takes the e-mails up again.
+    Mended,
 }
 
 fn run(seed: u64, ends: Ends) -> Seen {
@@ -120,6 +129,8 @@ struct Scene {
     ends: Ends,
     debts: Vec<(String, RowId, Fate)>,
     seen: Arc<Mutex<Seen>>,
+    /// Times that the e-mail of a debt was taken up again.
+    reopened: Arc<Mutex<Counts>>,
 }
 
 impl Scene {
@@ -154,10 +165,11 @@ impl Scene {
                 0..2 => Fate::Refused,
                 2 => Fate::NeverNow,
                 3 => Fate::Unheard,
+                4 | 5 => Fate::Mended,
                 _ => Fate::Taken,
             };
             match fate {
-                Fate::Refused => inner.refuse(&debt_id, no_mailbox()),
+                Fate::Refused | Fate::Mended => inner.refuse(&debt_id, no_mailbox()),
                 Fate::NeverNow => inner.defer(&debt_id, u32::MAX),
                 Fate::Unheard => drop(unheard.insert(debt_id.clone())),
                 Fate::Taken => {}
@@ -179,11 +191,57 @@ impl Scene {
             ends,
             debts,
             seen: Arc::default(),
+            reopened: Arc::default(),
         }
     }
 
-    /// Lets processes drain the queue.
+    /// Lets processes drain the queue, and somebody take up e-mails again meanwhile.
     async fn play(&self, seed: u64) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let ledger = self.ledger.with_faults(FaultPlan::new(random.u64(..)));
+        let dies = self.ends == Ends::AtOnce && random.bool();
+        let somebody = async {
+            sleep(Duration::from_millis(random.u64(0..3_000))).await;
+            for (debt_id, _, fate) in &self.debts {
+                if *fate == Fate::Mended {
+                    self.transport.inner.accept(debt_id);
+                }
+            }
+            self.reopen(&ledger, dies).await;
+        };
+        tokio::join!(self.drain(seed), somebody);
+        // What was undeliverable too late for that.
+        self.reopen(&self.ledger, false).await;
+        // What nobody sent, as reconciling finds it.
+        for (debt_id, row, _) in &self.debts {
+            if !self.ledger.facts_of(*row).is_settled() {
+                self.queue.send(&notification(debt_id), Some(*row));
+            }
+        }
+        self.drain(seed).await;
+    }
+
+    /// Takes what is undeliverable and mended up again, as importer-api does, or dies over it.
+    async fn reopen(&self, ledger: &MemoryLedger, dies: bool) {
+        let mended = self.debts.iter().filter(|(_, row, fate)| {
+            *fate == Fate::Mended && self.ledger.facts_of(*row).undeliverable
+        });
+        let mended: Vec<(RowId, &str)> = mended.map(|(id, row, _)| (*row, &**id)).collect();
+        for (_, debt_id) in &mended {
+            let mut reopened = self.reopened.lock().unwrap();
+            *reopened.entry((*debt_id).to_owned()).or_default() += 1;
+        }
+        while ledger.reopen_undeliverable(&mended).await.is_err() {
+            if dies {
+                return;
+            }
+        }
+        for (row, debt_id) in mended {
+            self.queue.send(&notification(debt_id), Some(row));
+        }
+    }
+
+    async fn drain(&self, seed: u64) {
         let (ledger, transport) = (self.ledger.clone(), self.transport.clone());
         let start = move |life: Life| {
             let ledger = ledger.with_faults(FaultPlan::new(life.seed));
@@ -228,12 +286,15 @@ impl Scene {
     async fn check(&self) -> Seen {
         let excused = self.transport.excused.lock().unwrap().clone();
         let mut seen = *self.seen.lock().unwrap();
+        let reopened = self.reopened.lock().unwrap().clone();
+        seen.reopened = reopened.values().sum();
         for (debt_id, row, fate) in &self.debts {
             let answers = self.transport.answers(debt_id);
-            let least = if *fate == Fate::Unheard { 2 } else { 1 };
+            let times = if *fate == Fate::Unheard { 2 } else { 1 };
+            let least = times + reopened.get(debt_id).copied().unwrap_or_default();
             let most = least + excused.get(debt_id).copied().unwrap_or_default();
             let end = match fate {
-                Fate::Taken => MailEnd::Sent,
+                Fate::Taken | Fate::Mended => MailEnd::Sent,
                 Fate::Refused => MailEnd::Undeliverable(no_mailbox()),
                 Fate::NeverNow => MailEnd::Undeliverable(PUT_OFF_TOO_LONG),
                 Fate::Unheard => MailEnd::Undeliverable(OUTCOME_UNKNOWN),
@@ -245,7 +306,7 @@ impl Scene {
             } else {
                 assert!(answers >= least, "{debt_id} is answered {answers} times");
                 assert!(answers <= most, "{debt_id}: {answers} answers of {most}");
-                seen.repeats += answers - least;
+                seen.repeats += answers.saturating_sub(least);
             }
             assert_eq!(self.ledger.mail_end(debt_id).as_ref(), Some(&end));
             let facts = self.ledger.facts_of(*row);

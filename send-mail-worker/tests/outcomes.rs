@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use common::contract::{Reason, RowId};
 use common::ledger::{
-    ImportLedger, MailClaim, MailEnd, MailLedger, RedisLedger, RowFacts, RowLedger,
+    ImportLedger, MailClaim, MailEnd, MailLedger, PutOffRows, RedisLedger, RowFacts, RowLedger,
 };
 use common::messaging::{Aws, DeadLetters};
+use jiff::Timestamp;
 use mailroom::{LONG, deleted, deliver_raw, publish, settings, start, start_with};
 use send_mail_worker::patience::Patience;
 use send_mail_worker::transport::MemoryTransport;
@@ -44,6 +45,11 @@ async fn import(ledger: &RedisLedger, rows: u64) -> RowId {
 async fn facts(ledger: &RedisLedger, row: RowId) -> RowFacts {
     let facts = ledger.row_facts(row.import_id, row.row, 1).await;
     facts.unwrap().remove(0)
+}
+
+async fn put_off(ledger: &RedisLedger, row: RowId) -> PutOffRows {
+    let status = ledger.import_status(row.import_id).await.unwrap();
+    status.unwrap().put_off
 }
 
 /// Asks for the end of an e-mail as a worker would, and gives a claim back.
@@ -94,6 +100,7 @@ async fn a_mail_may_be_put_off_more_often_than_a_message_may_be_received() {
     assert_eq!(transport.asked("debt-1"), TIMES + 1);
     let facts = facts(&ledger, row).await;
     assert!(facts.mailed && !facts.undeliverable);
+    assert_eq!(put_off(&ledger, row).await, PutOffRows::default());
     assert_eq!(outcomes(&service).await, [1, TIMES.into(), 0, 0]);
     assert_eq!(service.metric("mails_sent_total").await, 1);
     let put_off = service.metric("messages_put_off_total").await;
@@ -117,6 +124,11 @@ async fn a_mail_that_is_put_off_keeps_nobody_waiting() {
     assert_eq!((sent.len(), &*sent[0].debt_id), (1, "debt-2"));
     let depth = stack.depth(&stack.resources().process_email_url).await;
     assert_eq!((depth.delayed, depth.total()), (1, 1));
+    // The ledger knows of it, and until when.
+    let waiting = put_off(&ledger, row).await;
+    let wait = waiting.first.unwrap().duration_since(Timestamp::now());
+    assert_eq!((waiting.rows, waiting.first), (1, waiting.last));
+    assert!((40..=67).contains(&wait.as_secs()), "{wait}");
     // Nobody has its claim meanwhile.
     assert_eq!(end(&ledger, "debt-1").await, MailClaim::Granted);
     service.stop().await.unwrap();
@@ -207,6 +219,7 @@ async fn a_mail_that_is_put_off_for_too_long_is_undeliverable() {
     let reason = facts.reason.unwrap();
     assert_eq!(reason.code, "mail_put_off_too_long");
     assert_eq!(transport.asked("debt-1"), 3);
+    assert_eq!(put_off(&ledger, row).await, PutOffRows::default());
     assert_eq!(outcomes(&service).await, [0, 2, 1, 0]);
     assert_no_dead_letters(&stack).await;
     service.stop().await.unwrap();

@@ -40,6 +40,11 @@ impl Audit {
         write!(output, "{proof}")?;
         if proof.holds() {
             Ok(())
+        } else if proof.waits() {
+            Err(CommandError::NotDone(
+                "the import is not at its end: it waits for a mail server, and goes on by itself"
+                    .into(),
+            ))
         } else {
             Err(CommandError::NotDone(
                 "the audit does not hold; if nothing moves any more, reconcile the import".into(),

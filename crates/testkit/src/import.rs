@@ -1,6 +1,7 @@
 //! An import for the ledger, without an upload.
 
-use common::ledger::NewImport;
+use common::contract::{Reason, RowId};
+use common::ledger::{Ledger, MailEnd, NewImport};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -14,4 +15,19 @@ pub fn new_import(import_id: Uuid, rows: u64) -> NewImport {
         rows,
         accepted_at: Timestamp::now(),
     }
+}
+
+/// Ends the e-mails of these rows as undeliverable, and records it as send-mail-worker does. Gives
+/// for each row whether that is new. The debt of a row is named by the row itself.
+pub async fn refuse_mails<L: Ledger>(ledger: &L, rows: &[(RowId, Reason)]) -> Vec<bool> {
+    let debts: Vec<String> = rows.iter().map(|(row, _)| row.to_string()).collect();
+    let ends = debts.iter().zip(rows);
+    let ends = ends.map(|(debt, (_, why))| (&**debt, MailEnd::Undeliverable(why.clone())));
+    ledger.end_mails(&ends.collect::<Vec<_>>()).await.unwrap();
+    let rows = rows
+        .iter()
+        .zip(&debts)
+        .map(|((row, _), debt)| (*row, &**debt));
+    let rows: Vec<_> = rows.collect();
+    ledger.record_undeliverable(&rows).await.unwrap()
 }

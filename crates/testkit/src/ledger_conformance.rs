@@ -18,7 +18,9 @@ pub mod audit;
 pub mod debts;
 pub mod imports;
 pub mod mails;
+pub mod put_off;
 pub mod rows;
+pub mod undeliverable;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -108,9 +110,24 @@ macro_rules! ledger_conformance {
                 the_reason_of_a_mail_is_given_back_to_the_byte
                 a_mail_can_be_ended_without_a_lease_and_after_it
             }
+            put_off {
+                a_row_waits_until_the_last_time_that_was_told
+                a_row_waits_for_the_next_whole_second
+                a_row_that_is_forgotten_no_longer_waits
+                what_is_at_its_end_does_not_wait
+                a_row_that_is_late_no_longer_waits_for_who_looks
+            }
+            undeliverable {
+                a_row_is_undeliverable_only_where_its_mail_is
+                what_is_taken_up_again_ends_anew
+                nothing_else_is_taken_up_again
+                an_import_that_was_at_its_end_is_open_again
+                many_at_once_take_a_mail_up_again_once
+            }
             audit {
                 an_import_that_kept_every_law_holds
                 an_unknown_import_has_no_audit
+                what_a_mail_server_put_off_breaks_no_law_until_it_is_late
                 what_is_still_under_way_breaks_no_law_unless_it_was_sent
                 a_row_that_breaks_a_law_is_named
                 a_cancelled_import_holds_when_what_was_sent_is_settled
@@ -146,6 +163,11 @@ pub fn assert_complete(held: &[(&str, &[&str])]) {
         ("rows", include_str!("ledger_conformance/rows.rs")),
         ("imports", include_str!("ledger_conformance/imports.rs")),
         ("mails", include_str!("ledger_conformance/mails.rs")),
+        ("put_off", include_str!("ledger_conformance/put_off.rs")),
+        (
+            "undeliverable",
+            include_str!("ledger_conformance/undeliverable.rs"),
+        ),
         ("audit", include_str!("ledger_conformance/audit.rs")),
     ];
     for (module, source) in sources {

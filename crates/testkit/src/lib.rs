@@ -53,7 +53,7 @@ pub use devstack::fault_proxy::{FaultMode, FaultProxy, Resets};
 pub use devstack::redis_server::RedisServer;
 pub use devstack::smtp_server;
 pub use fake_queue::FakeQueue;
-pub use import::new_import;
+pub use import::{new_import, refuse_mails};
 pub use memory_ledger::{FaultPlan, MemoryLedger};
 pub use metrics::sample;
 pub use notification::billed;

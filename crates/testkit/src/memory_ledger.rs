@@ -4,13 +4,15 @@ mod agreements;
 mod fault_plan;
 mod imports;
 mod mails;
+mod put_off;
+mod undeliverable;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use boleto::Agreement;
-use common::contract::{Reason, RowId};
+use common::contract::RowId;
 use common::ledger::{
     Claim, DebtLedger, DebtState, EndedRow, KeyedUpload, Ledger, LedgerError, Outcome, Progress,
     RowFacts, RowLedger,
@@ -253,21 +255,6 @@ impl RowLedger for MemoryLedger {
         self.call_each(rows, advance).await
     }
 
-    async fn record_undeliverable(
-        &self,
-        rows: &[(RowId, Reason)],
-    ) -> Result<Vec<bool>, LedgerError> {
-        let record = |state: &mut State, (row, reason): &(RowId, Reason)| {
-            let facts = state.facts(*row);
-            let fresh = !std::mem::replace(&mut facts.undeliverable, true);
-            if fresh && facts.reason.is_none() {
-                facts.reason = Some(Arc::new(reason.clone()));
-            }
-            fresh
-        };
-        self.call_each(rows, record).await
-    }
-
     async fn row_facts(
         &self,
         import_id: Uuid,
@@ -282,7 +269,11 @@ impl RowLedger for MemoryLedger {
                 row: row.row,
                 ..RowFacts::default()
             };
-            state.rows.get(row).cloned().unwrap_or(nothing)
+            let mut facts = state.rows.get(row).cloned().unwrap_or(nothing);
+            if !facts.billed || facts.is_settled() {
+                facts.put_off_until = None;
+            }
+            facts
         };
         self.call_each(&rows, look).await
     }

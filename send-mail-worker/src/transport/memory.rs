@@ -67,6 +67,13 @@ impl MemoryTransport {
         self.lock().refusals.insert(debt_id.to_owned(), reason);
     }
 
+    /// Takes the e-mail of that debt from now on, whatever it was told before.
+    pub fn accept(&self, debt_id: &str) {
+        let mut state = self.lock();
+        state.refusals.remove(debt_id);
+        state.deferrals.remove(debt_id);
+    }
+
     /// Is away from now on, or there again.
     pub fn set_away(&self, away: bool) {
         self.lock().away = away;

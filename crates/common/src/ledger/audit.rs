@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{ImportStatus, Ledger, LedgerError, OutcomeCounts, RowFacts};
+use super::{ImportStatus, Ledger, LedgerError, OutcomeCounts, PutOffRows, RowFacts};
 
 /// Rows that are looked at in one call.
 const ROWS_A_CALL: u64 = 65_536;
@@ -24,7 +25,8 @@ pub enum Law {
     MailedIsNotified,
     /// A mailed row is not undeliverable.
     MailedIsDelivered,
-    /// A billed row is mailed or undeliverable.
+    /// A billed row is mailed or undeliverable, or a mail server put its e-mail
+    /// off and it is still to be tried again.
     BilledIsMailed,
     /// An invalid or undeliverable row has its reason.
     RejectedHasReason,
@@ -45,7 +47,7 @@ impl Law {
     ];
 
     /// Whether a row that was sent keeps it.
-    fn holds(self, row: &RowFacts) -> bool {
+    fn holds(self, row: &RowFacts, now: Timestamp) -> bool {
         let outcomes = [row.billed, row.skipped, row.invalid];
         match self {
             Self::Ended => row.has_ended(),
@@ -53,7 +55,9 @@ impl Law {
             Self::NotifiedIsBilled => !row.notified || row.billed,
             Self::MailedIsNotified => !(row.mailed || row.undeliverable) || row.notified,
             Self::MailedIsDelivered => !(row.mailed && row.undeliverable),
-            Self::BilledIsMailed => !row.billed || row.mailed || row.undeliverable,
+            Self::BilledIsMailed => {
+                !row.billed || row.mailed || row.undeliverable || row.is_awaited(now)
+            }
             Self::RejectedHasReason => !(row.invalid || row.undeliverable) || row.reason.is_some(),
             Self::WithinTheFile => true,
         }
@@ -68,7 +72,7 @@ impl fmt::Display for Law {
             Self::NotifiedIsBilled => "only billed rows are notified",
             Self::MailedIsNotified => "only notified rows are mailed or undeliverable",
             Self::MailedIsDelivered => "no row is both mailed and undeliverable",
-            Self::BilledIsMailed => "every billed row is mailed or undeliverable",
+            Self::BilledIsMailed => "every billed row is mailed or undeliverable, or put off",
             Self::RejectedHasReason => "every invalid or undeliverable row has its reason",
             Self::WithinTheFile => "nothing is recorded for rows beyond the file",
         })
@@ -93,6 +97,8 @@ pub struct Audit {
     pub import_id: Uuid,
     /// Its rows by what became of them.
     pub counts: OutcomeCounts,
+    /// Its rows whose e-mail a mail server put off.
+    pub put_off: PutOffRows,
     /// Each law with the rows that break it: none, if the promise was kept.
     pub laws: Vec<Breach>,
 }
@@ -106,15 +112,16 @@ impl Audit {
         let mut audit = Self {
             import_id,
             counts: status.counts,
+            put_off: status.put_off,
             laws: Law::ALL.map(Breach::none).to_vec(),
         };
-        let rows = status.import.rows;
+        let (rows, now) = (status.import.rows, Timestamp::now());
         // One row beyond the end, where a wrong number would show.
         let mut first = 1;
         while first <= rows + 1 {
             let count = ROWS_A_CALL.min(rows + 2 - first);
             for facts in ledger.row_facts(import_id, first, count).await? {
-                audit.look_at(&facts, &status);
+                audit.look_at(&facts, &status, now);
             }
             first += count;
         }
@@ -123,10 +130,20 @@ impl Audit {
 
     /// Whether every law is kept, and the import is at its end.
     pub fn holds(&self) -> bool {
-        self.counts.is_complete() && self.laws.iter().all(|breach| breach.count == 0)
+        self.counts.is_complete() && self.is_unbroken()
     }
 
-    fn look_at(&mut self, row: &RowFacts, status: &ImportStatus) {
+    /// Whether every law is kept, and the import is not at its end only as a
+    /// mail server put e-mails off that are tried again.
+    pub fn waits(&self) -> bool {
+        !self.counts.is_complete() && self.counts.pending() == 0 && self.is_unbroken()
+    }
+
+    fn is_unbroken(&self) -> bool {
+        self.laws.iter().all(|breach| breach.count == 0)
+    }
+
+    fn look_at(&mut self, row: &RowFacts, status: &ImportStatus, now: Timestamp) {
         let recorded = row.has_ended() || row.notified || row.mailed || row.undeliverable;
         if row.row > status.import.rows {
             if recorded {
@@ -134,7 +151,7 @@ impl Audit {
             }
         } else if recorded || row.row <= status.sent {
             for law in Law::ALL {
-                if !law.holds(row) {
+                if !law.holds(row, now) {
                     self.breaks(law, row.row);
                 }
             }
@@ -179,6 +196,9 @@ impl fmt::Display for Audit {
         ] {
             writeln!(f, "  {name:<14}{count:>12}")?;
         }
+        if self.put_off.rows > 0 {
+            writeln!(f, "  {:<14}{:>12}", "put off", self.put_off.rows)?;
+        }
         for breach in &self.laws {
             if breach.count == 0 {
                 writeln!(f, "  holds   {}", breach.law)?;
@@ -196,6 +216,16 @@ impl fmt::Display for Audit {
                     breach.law, breach.count
                 )?;
             }
+        }
+        if self.waits() {
+            let PutOffRows { rows, first, last } = self.put_off;
+            let time = |time: Option<Timestamp>| time.map_or("?".to_owned(), |t| t.to_string());
+            return writeln!(
+                f,
+                "no law is broken; {rows} e-mails are put off: the first is tried again at {}, the last at {}",
+                time(first),
+                time(last)
+            );
         }
         let verdict = if self.holds() {
             "every row has exactly one outcome, every bill its e-mail"

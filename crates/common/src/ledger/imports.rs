@@ -4,7 +4,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::LedgerError;
+use super::{LedgerError, PutOffRows};
 use crate::outage::Dependency;
 
 /// An import without progress for that long is stalled.
@@ -69,6 +69,13 @@ impl OutcomeCounts {
             .saturating_sub(self.not_sent)
     }
 
+    /// Rows that are not at their end: without an outcome, or billed and
+    /// without an end of their e-mail.
+    fn unsettled(&self) -> u64 {
+        let mails = self.mailed + self.undeliverable;
+        self.pending() + self.billed.saturating_sub(mails)
+    }
+
     /// Every row that was sent has an outcome, and every bill its e-mail.
     pub fn is_complete(&self) -> bool {
         self.pending() == 0 && self.mailed + self.undeliverable == self.billed
@@ -84,6 +91,9 @@ pub enum ImportState {
     Sending,
     /// All rows are sent, and not all are at their end.
     Processing,
+    /// All that is left of it are e-mails that a mail server put off and that
+    /// are tried again at a known time.
+    Waiting,
     /// Every row was billed or skipped, and every bill has its e-mail.
     Completed,
     /// Every row is at its end; some were invalid or undeliverable.
@@ -116,6 +126,7 @@ impl ImportState {
             Self::Received => "received",
             Self::Sending => "sending",
             Self::Processing => "processing",
+            Self::Waiting => "waiting",
             Self::Completed => "completed",
             Self::CompletedWithErrors => "completed_with_errors",
             Self::Stalled => "stalled",
@@ -149,6 +160,8 @@ pub struct ImportStatus {
     pub finished_at: Option<Timestamp>,
     /// Its rows by what became of them.
     pub counts: OutcomeCounts,
+    /// Its rows whose e-mail a mail server put off.
+    pub put_off: PutOffRows,
 }
 
 impl ImportStatus {
@@ -163,6 +176,9 @@ impl ImportStatus {
             } else {
                 ImportState::CompletedWithErrors
             };
+        }
+        if self.put_off.account_for(self.counts.unsettled(), now) {
+            return ImportState::Waiting;
         }
         let still = now.duration_since(self.still_since());
         if still.unsigned_abs() >= STALLED_AFTER && still.is_positive() {
@@ -370,6 +386,7 @@ mod tests {
             waited_at: None,
             finished_at: None,
             counts,
+            put_off: PutOffRows::default(),
         }
     }
 
@@ -426,6 +443,45 @@ mod tests {
         assert_eq!(status.state(at(601)), ImportState::Stalled);
         // A clock that runs behind is no progress of ten minutes.
         assert_eq!(status.state(at(-10_000)), ImportState::Processing);
+    }
+
+    #[test]
+    fn an_import_waits_where_all_that_is_left_is_put_off_and_nothing_is_lost() {
+        let put_off = PutOffRows {
+            rows: 2,
+            first: Some(at(3_000)),
+            last: Some(at(4_000)),
+        };
+        let waiting = ImportStatus {
+            put_off,
+            ..status(OutcomeCounts { mailed: 5, ..DONE })
+        };
+        for now in [2, 601, 3_599] {
+            assert_eq!(waiting.state(at(now)), ImportState::Waiting, "{now}");
+        }
+        assert!(!waiting.is_over());
+        // Its message has not come back.
+        assert_eq!(waiting.state(at(3_600)), ImportState::Stalled);
+        for lost in [
+            OutcomeCounts { mailed: 4, ..DONE },
+            OutcomeCounts {
+                mailed: 5,
+                skipped: 2,
+                ..DONE
+            },
+        ] {
+            let beside = ImportStatus {
+                counts: lost,
+                ..waiting.clone()
+            };
+            assert_eq!(beside.state(at(600)), ImportState::Processing);
+            assert_eq!(beside.state(at(601)), ImportState::Stalled);
+        }
+        let done = ImportStatus {
+            counts: DONE,
+            ..waiting
+        };
+        assert_eq!(done.state(at(2)), ImportState::Completed);
     }
 
     #[test]

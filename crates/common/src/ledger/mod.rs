@@ -11,11 +11,13 @@ mod debts;
 mod error;
 mod imports;
 mod mails;
+mod put_off;
 mod redis;
 mod registered;
 mod remembered;
 mod rows;
 mod slot;
+mod undeliverable;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -30,15 +32,26 @@ pub use imports::{
     NewImport, Observed, OutcomeCounts, STALLED_AFTER,
 };
 pub use mails::{MailClaim, MailEnd, MailLedger};
+pub use put_off::{PutOffLedger, PutOffRows};
 pub use redis::{RedisLedger, RedisMemory, RedisMetrics};
 pub use registered::RegisteredImports;
 pub use rows::{EndedRow, Outcome, Progress, RowFacts, RowLedger};
 pub use slot::LedgerSlot;
+pub use undeliverable::UndeliverableLedger;
 
 /// A ledger. Cloning shares it. Every method waits a bounded time and leaves
 /// repeating to its caller.
 pub trait Ledger:
-    DebtLedger + RowLedger + ImportLedger + MailLedger + AgreementLedger + Clone + Debug + 'static
+    DebtLedger
+    + RowLedger
+    + PutOffLedger
+    + UndeliverableLedger
+    + ImportLedger
+    + MailLedger
+    + AgreementLedger
+    + Clone
+    + Debug
+    + 'static
 {
     /// Whether it answers, and takes writes.
     fn ping(&self) -> impl Future<Output = Result<(), LedgerError>> + Send;

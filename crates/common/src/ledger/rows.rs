@@ -2,9 +2,11 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::LedgerError;
+use super::put_off::is_awaited;
 use crate::contract::{Reason, RowId};
 use crate::outage::Dependency;
 
@@ -41,10 +43,6 @@ pub enum Progress {
     /// Its e-mail was sent.
     Mailed,
 }
-
-/// Name of the third thing that may become of a billed row, which has a
-/// reason: its e-mail can never be delivered.
-pub(super) const UNDELIVERABLE: &str = "undeliverable";
 
 impl Progress {
     /// All of them.
@@ -95,6 +93,9 @@ pub struct RowFacts {
     /// The reason that was recorded with its outcome, or with its e-mail being
     /// undeliverable.
     pub reason: Option<Arc<Reason>>,
+    /// When its e-mail is tried again, where a mail server put it off. Known
+    /// of a billed row that is neither mailed nor undeliverable.
+    pub put_off_until: Option<Timestamp>,
 }
 
 impl RowFacts {
@@ -110,6 +111,14 @@ impl RowFacts {
         } else {
             self.has_ended()
         }
+    }
+
+    /// Whether its e-mail was put off and is still to be tried again.
+    pub fn is_awaited(&self, now: Timestamp) -> bool {
+        !self.is_settled()
+            && self
+                .put_off_until
+                .is_some_and(|until| is_awaited(until, now))
     }
 }
 
@@ -137,14 +146,6 @@ pub trait RowLedger: Dependency + Send + Sync {
         &self,
         progress: Progress,
         rows: &[RowId],
-    ) -> impl Future<Output = Result<Vec<bool>, LedgerError>> + Send;
-
-    /// Records that the e-mail of billed rows of registered imports can never
-    /// be delivered. Gives for each, in their order, whether that is new. A
-    /// row keeps the reason that came first.
-    fn record_undeliverable(
-        &self,
-        rows: &[(RowId, Reason)],
     ) -> impl Future<Output = Result<Vec<bool>, LedgerError>> + Send;
 
     /// What is known of `count` rows of an import, from `first` on, in their

@@ -183,7 +183,7 @@ async fn queues(stack: &DevStack) -> Result<(u64, u64), BenchError> {
 
 #[cfg(test)]
 mod tests {
-    use common::ledger::{Breach, Law, OutcomeCounts};
+    use common::ledger::{Breach, Law, OutcomeCounts, PutOffRows};
 
     use super::*;
 
@@ -199,6 +199,7 @@ mod tests {
                 mailed: 7,
                 ..OutcomeCounts::default()
             },
+            put_off: PutOffRows::default(),
             laws: Vec::new(),
         }
     }

@@ -1,9 +1,11 @@
 //! The proof for one import, drawn from the ledger.
 
 use common::ledger::{Audit, Breach, Law, Ledger, Outcome, Progress};
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{at, because, ended, import_id, reason, registered, row, rows};
+use crate::refuse_mails;
 
 async fn audit<L: Ledger>(ledger: &L, import: Uuid) -> Audit {
     Audit::of(ledger, import).await.unwrap().unwrap()
@@ -23,7 +25,7 @@ async fn advance<L: Ledger>(ledger: &L, import: Uuid, number: u64, progress: &[P
 
 async fn undeliverable<L: Ledger>(ledger: &L, import: Uuid, number: u64) {
     let rows = [(row(import, number), reason("mailbox", "none"))];
-    ledger.record_undeliverable(&rows).await.unwrap();
+    refuse_mails(ledger, &rows).await;
 }
 
 async fn sent<L: Ledger>(ledger: &L, import: Uuid, rows: u64) {
@@ -67,6 +69,33 @@ pub async fn an_import_that_kept_every_law_holds<L: Ledger>(ledger: &L) {
 /// Nothing to prove is not a proof.
 pub async fn an_unknown_import_has_no_audit<L: Ledger>(ledger: &L) {
     assert_eq!(Audit::of(ledger, import_id(1)).await.unwrap(), None);
+}
+
+/// It is not at its end either.
+pub async fn what_a_mail_server_put_off_breaks_no_law_until_it_is_late<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 2).await;
+    sent(ledger, import, 2).await;
+    end(ledger, Outcome::Skipped, import, 1).await;
+    end(ledger, Outcome::Billed, import, 2).await;
+    advance(ledger, import, 2, &[Progress::Notified]).await;
+    let until = Timestamp::now() + SignedDuration::from_mins(5);
+    ledger
+        .record_put_off(&[(row(import, 2), until)])
+        .await
+        .unwrap();
+    let waiting = audit(ledger, import).await;
+    assert_eq!(broken(&waiting), []);
+    assert!(waiting.waits() && !waiting.holds(), "{waiting}");
+    assert!(
+        waiting.to_string().contains("1 e-mails are put off"),
+        "{waiting}"
+    );
+
+    let late = until + SignedDuration::from_mins(11);
+    ledger.observe_import(import, late).await.unwrap();
+    let lost = audit(ledger, import).await;
+    assert_eq!(broken(&lost)[0].law, Law::BilledIsMailed);
+    assert!(!lost.waits() && !lost.holds());
 }
 
 /// But it does not hold yet.

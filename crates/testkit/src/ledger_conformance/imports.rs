@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use common::ledger::{
     ImportState, ImportStatus, KeyedUpload, Ledger, NewImport, Outcome, OutcomeCounts, Progress,
-    RegisteredImports,
+    PutOffRows, RegisteredImports,
 };
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{LONG, at, ended, import, import_id, reason, registered, row, rows};
-use crate::poll_until;
+use crate::{poll_until, refuse_mails};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -66,6 +66,7 @@ pub async fn an_import_is_known_as_it_was_registered<L: Ledger>(ledger: &L) {
             progressed_at: import.accepted_at,
             waited_at: None,
             finished_at: None,
+            put_off: PutOffRows::default(),
             counts: OutcomeCounts {
                 rows: import.rows,
                 ..OutcomeCounts::default()
@@ -241,7 +242,7 @@ pub async fn a_look_moves_the_progress_only_when_a_figure_moved<L: Ledger>(ledge
     }
     let undeliverable = [(first[0], reason("mailbox", "none"))];
     for moves in [true, false] {
-        ledger.record_undeliverable(&undeliverable).await.unwrap();
+        refuse_mails(ledger, &undeliverable).await;
         look(moves).await;
     }
     ledger.register_import(&super::import(1, 10)).await.unwrap();
@@ -257,7 +258,7 @@ pub async fn an_end_is_seen_once_and_the_import_is_open_until_then<L: Ledger>(le
     end(ledger, Outcome::Billed, import, [2]).await;
     assert_eq!(observe(ledger, import, 2).await.finished_at, None);
     let last = [(row(import, 2), reason("mailbox", "none"))];
-    ledger.record_undeliverable(&last).await.unwrap();
+    refuse_mails(ledger, &last).await;
     assert_eq!(status(ledger, import).await.finished_at, None);
     assert_eq!(open(ledger).await, [import, other]);
     for second in [3, 4] {

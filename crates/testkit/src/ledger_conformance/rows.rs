@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{because, ended, import_id, reason, registered, row, rows};
+use crate::refuse_mails;
 
 /// Different reasons of an import that every ledger keeps.
 const KEPT_REASONS: u64 = 254;
@@ -256,10 +257,10 @@ pub async fn a_row_is_undeliverable_once_with_its_first_reason<L: Ledger>(ledger
         (row(first, 5), other.clone()),
         (row(first, 3), other.clone()),
     ];
-    let fresh = ledger.record_undeliverable(&mixed).await.unwrap();
+    let fresh = refuse_mails(ledger, &mixed).await;
     assert_eq!(fresh, [true, true, true, false]);
     let again = [(row(first, 5), one.clone()), (row(first, 9), one.clone())];
-    let fresh = ledger.record_undeliverable(&again).await.unwrap();
+    let fresh = refuse_mails(ledger, &again).await;
     assert_eq!(fresh, [false, true]);
     let none = ledger.record_undeliverable(&[]).await.unwrap();
     assert_eq!(none, Vec::<bool>::new());
@@ -297,13 +298,13 @@ pub async fn reasons_of_outcomes_and_of_undeliverable_rows_are_told_apart<L: Led
         (row(import, 2), one.clone()),
         (row(import, 3), other.clone()),
     ];
-    let fresh = ledger.record_undeliverable(&undeliverable).await;
-    assert_eq!(fresh.unwrap(), [true, true]);
+    let fresh = refuse_mails(ledger, &undeliverable).await;
+    assert_eq!(fresh, [true, true]);
     let invalid = [because(row(import, 4), &other)];
     ledger.end_rows(Outcome::Invalid, &invalid).await.unwrap();
     // A reason that a row has already stays.
     let late = [(row(import, 1), other.clone())];
-    ledger.record_undeliverable(&late).await.unwrap();
+    refuse_mails(ledger, &late).await;
     for (number, reason) in (1..).zip([&one, &one, &other, &other]) {
         assert_eq!(
             reason_of(ledger, import, number).await.as_ref(),
@@ -383,7 +384,7 @@ async fn record<L: Ledger>(ledger: &L, import: Uuid, facts: &RowFacts) {
     }
     if let Some(reason) = reason.filter(|_| facts.undeliverable) {
         let rows = [(id, reason.clone())];
-        ledger.record_undeliverable(&rows).await.unwrap();
+        refuse_mails(ledger, &rows).await;
     }
 }
 

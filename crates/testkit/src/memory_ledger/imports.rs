@@ -3,7 +3,7 @@ use std::time::Duration;
 use common::contract::RowId;
 use common::ledger::{
     ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Observed, OutcomeCounts,
-    RowFacts,
+    PutOffRows, RowFacts,
 };
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use super::{MemoryLedger, State};
 /// What is kept of an import; its counts are counted when somebody asks.
 #[derive(Debug)]
 pub(super) struct Import {
-    status: ImportStatus,
+    pub(super) status: ImportStatus,
     /// The figures when somebody last looked at them.
     figures: [u64; 5],
     /// When it failed first.
@@ -34,6 +34,7 @@ impl Import {
             waited_at: None,
             finished_at: None,
             counts: OutcomeCounts::default(),
+            put_off: PutOffRows::default(),
         };
         Self {
             status,
@@ -44,7 +45,7 @@ impl Import {
 }
 
 impl State {
-    fn rows_from(&self, import_id: Uuid, first: u64) -> impl Iterator<Item = &RowFacts> {
+    fn rows_from(&self, import_id: Uuid, first: u64) -> impl Iterator<Item = &RowFacts> + Clone {
         let row = |row| RowId { import_id, row };
         self.rows
             .range(row(first)..=row(u64::MAX))
@@ -71,13 +72,21 @@ impl State {
             let ended = ended.filter(|row| row.has_ended() && row.row <= status.import.rows);
             counts.not_sent = status.import.rows - status.sent - ended.count() as u64;
         }
+        let put_off = self.rows_from(import_id, 0);
+        let put_off = put_off.filter_map(|facts| facts.put_off_until);
         Some(ImportStatus {
             counts,
+            put_off: PutOffRows {
+                rows: put_off.clone().count() as u64,
+                first: put_off.clone().min(),
+                last: put_off.max(),
+            },
             ..status.clone()
         })
     }
 
     fn observe(&mut self, import_id: Uuid, now: Timestamp) -> Option<Observed> {
+        self.forget_late(import_id, now);
         let mut status = self.status(import_id)?;
         if status.has_no_sender(now) {
             let import = self.imports.get_mut(&import_id)?;
@@ -101,6 +110,8 @@ impl State {
         let newly_over = status.is_over() && status.finished_at.is_none();
         if newly_over {
             status.finished_at = Some(now);
+        } else if !status.is_over() {
+            status.finished_at = None;
         }
         import.status = status.clone();
         Some(Observed { status, newly_over })

@@ -9,6 +9,7 @@ use super::connection::Connection;
 use super::info::field;
 use super::mails::{claim_script, end_script, release_script};
 use super::rows::marking_script;
+use super::undeliverable::{record_script, reopen_script};
 use crate::outage::Outage;
 use crate::service::{RedisSettings, StartError};
 
@@ -30,6 +31,10 @@ pub struct RedisLedger {
     pub(super) claim_mails: Arc<Script>,
     pub(super) release_mails: Arc<Script>,
     pub(super) end_mails: Arc<Script>,
+    /// Records that rows are undeliverable, and takes it back (see
+    /// `undeliverable`).
+    pub(super) record_undeliverable: Arc<Script>,
+    pub(super) reopen_undeliverable: Arc<Script>,
 }
 
 impl std::fmt::Debug for RedisLedger {
@@ -77,6 +82,8 @@ impl RedisLedger {
             claim_mails: Arc::new(claim_script()),
             release_mails: Arc::new(release_script()),
             end_mails: Arc::new(end_script()),
+            record_undeliverable: Arc::new(record_script()),
+            reopen_undeliverable: Arc::new(reopen_script()),
         })
     }
 

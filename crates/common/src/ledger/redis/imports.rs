@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use redis::{ExistenceCheck, Pipeline, SetExpiry, SetOptions};
 use uuid::Uuid;
 
+use super::put_off::Edge;
 use super::rows::bitmap_names;
-use super::{RedisLedger, keys};
+use super::{RedisLedger, keys, put_off};
 use crate::ledger::{
     FAILURES_KEPT, ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Observed,
-    Outcome, OutcomeCounts,
+    Outcome, OutcomeCounts, PutOffRows,
 };
 
 /// Fields of an import's hash. Times are milliseconds since 1970.
@@ -24,13 +25,28 @@ const SENT_AT: &str = "sent_at";
 const CANCELLED_AT: &str = "cancelled_at";
 const ABANDONED_AT: &str = "abandoned_at";
 const FAILURE: &str = "failure";
-const FINISHED_AT: &str = "finished_at";
+pub(super) const FINISHED_AT: &str = "finished_at";
 const WAITED_AT: &str = "waited_at";
 /// The figures when they were last looked at, and when they last moved.
 const PROGRESS: &str = "progress";
 const PROGRESSED_AT: &str = "progressed_at";
 /// The figures of an import that nobody has looked at, when nothing moved.
 const UNMOVED: &str = "0 0 0 0 0";
+
+/// Rows that are put off, and the edges of their times; the hash; the figures
+/// of the bitmaps.
+type Looked = (
+    u64,
+    Edge,
+    Edge,
+    HashMap<String, String>,
+    u64,
+    u64,
+    u64,
+    u64,
+    u64,
+    u64,
+);
 
 impl ImportLedger for RedisLedger {
     async fn register_import(&self, import: &NewImport) -> Result<(), LedgerError> {
@@ -138,7 +154,7 @@ impl ImportLedger for RedisLedger {
     }
 
     async fn import_status(&self, import_id: Uuid) -> Result<Option<ImportStatus>, LedgerError> {
-        Ok(self.look(import_id).await?.map(|(status, _)| status))
+        Ok(self.look(import_id, None).await?.map(|(status, _)| status))
     }
 
     async fn observe_import(
@@ -146,12 +162,12 @@ impl ImportLedger for RedisLedger {
         import_id: Uuid,
         now: Timestamp,
     ) -> Result<Option<Observed>, LedgerError> {
-        let mut found = self.look(import_id).await?;
+        let mut found = self.look(import_id, Some(now)).await?;
         if let Some((status, _)) = &found
             && status.has_no_sender(now)
         {
             self.abandon(import_id, now).await?;
-            found = self.look(import_id).await?;
+            found = self.look(import_id, Some(now)).await?;
         }
         let Some((mut status, progress_before)) = found else {
             // Expired: nothing is left to look at.
@@ -182,6 +198,12 @@ impl ImportLedger for RedisLedger {
             let finished_at = *status.finished_at.get_or_insert(now);
             pipe.hset_nx(&key, FINISHED_AT, finished_at.as_millisecond());
             pipe.srem(keys::OPEN_IMPORTS, import_id.to_string())
+                .ignore();
+        }
+        if !status.is_over() && status.finished_at.take().is_some() {
+            // Opened again while somebody else saw its end.
+            pipe.hdel(&key, FINISHED_AT).ignore();
+            pipe.sadd(keys::OPEN_IMPORTS, import_id.to_string())
                 .ignore();
         }
         let mut newly_over = false;
@@ -281,28 +303,37 @@ impl RedisLedger {
         Ok(())
     }
 
-    /// An import, and its figures when they were last looked at.
+    /// An import, and its figures when they were last looked at. With `now`,
+    /// rows whose e-mail is late at that time no longer count as put off.
     async fn look(
         &self,
         import_id: Uuid,
+        now: Option<Timestamp>,
     ) -> Result<Option<(ImportStatus, Option<String>)>, LedgerError> {
         let mut pipe = redis::pipe();
+        // Before the figures: a row that is at its end by now may be among
+        // both, and one that is not is never in neither.
+        put_off::ask(&mut pipe, import_id, now);
         pipe.hgetall(keys::import(import_id));
         for name in bitmap_names() {
             pipe.bitcount(keys::bitmap(import_id, name));
         }
-        let (info, billed, skipped, invalid, notified, mailed, undeliverable): (
-            HashMap<String, String>,
-            u64,
-            u64,
-            u64,
-            u64,
-            u64,
-            u64,
-        ) = pipe.query_async(&mut self.connection.clone()).await?;
+        let (
+            put_off_rows,
+            first,
+            last,
+            info,
+            billed,
+            skipped,
+            invalid,
+            notified,
+            mailed,
+            undeliverable,
+        ): Looked = pipe.query_async(&mut self.connection.clone()).await?;
         let Some(mut status) = read(import_id, &info) else {
             return Ok(None);
         };
+        status.put_off = put_off::read(put_off_rows, &first, &last);
         status.counts = OutcomeCounts {
             rows: status.import.rows,
             billed,
@@ -392,6 +423,7 @@ fn read(import_id: Uuid, info: &HashMap<String, String>) -> Option<ImportStatus>
         waited_at: time(WAITED_AT),
         finished_at: time(FINISHED_AT),
         counts: OutcomeCounts::default(),
+        put_off: PutOffRows::default(),
     })
 }
 

@@ -57,6 +57,11 @@ pub(super) fn bitmap(import_id: Uuid, name: &str) -> String {
     format!("import:{{{import_id}}}:{name}")
 }
 
+/// Sorted set: the rows whose e-mail is put off, until when in Unix seconds.
+pub(super) fn put_off(import_id: Uuid) -> String {
+    format!("import:{{{import_id}}}:put-off")
+}
+
 /// String with one byte a row: the number of its reason, 0 for none.
 pub(super) fn reasons(import_id: Uuid) -> String {
     format!("import:{{{import_id}}}:reasons")

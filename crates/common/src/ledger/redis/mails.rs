@@ -10,7 +10,7 @@ use crate::ledger::{LedgerError, MailClaim, MailEnd, MailLedger};
 /// Values that stand for ever. The second goes on with the reason, so that
 /// whoever finds it can finish the row. The scripts know both.
 const SENT: &str = "sent";
-const UNDELIVERABLE: &str = "undeliverable:";
+pub(super) const UNDELIVERABLE: &str = "undeliverable:";
 
 /// What the value begins with that a claim gives; the owner is the rest. It
 /// holds for as long as the owner's lease is there.

@@ -12,8 +12,10 @@ mod mails;
 mod memory;
 mod metrics;
 mod opener;
+mod put_off;
 mod reason;
 mod rows;
+mod undeliverable;
 
 pub use connect::RedisLedger;
 pub use memory::RedisMemory;

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::{RedisLedger, keys, reason};
 use crate::contract::{Reason, RowId};
-use crate::ledger::rows::{OTHER_REASON, UNDELIVERABLE};
+use crate::ledger::rows::OTHER_REASON;
+use crate::ledger::undeliverable::UNDELIVERABLE;
 use crate::ledger::{EndedRow, LedgerError, Outcome, Progress, RowFacts, RowLedger};
 
 /// A part of a bitmap, or of the reasons.
@@ -22,15 +23,9 @@ const ROWS_A_CALL: usize = 1_000;
 /// the first to the last of them.
 const REACH: u64 = 65_536;
 
-/// Sets the bit of each row in the first bitmap, unless the row has a bit in
-/// one of those after the reasons. Keeps the reason that comes with a new bit,
-/// unless the row has one. Gives 1 for each bit that is new.
-///
-/// The arguments are the number of rows, the rows in their order, and the
-/// reason of each, or none at all.
-pub(super) fn marking_script() -> Script {
-    Script::new(
-        r"
+/// Keeps the reason of a row that has none. The second and the third key of a
+/// script are the reasons of the rows, and their numbers.
+pub(super) const KEEP_REASON: &str = r"
         local function number_of(reason)
             local number = redis.call('HGET', KEYS[3], reason)
             if not number then
@@ -47,7 +42,16 @@ pub(super) fn marking_script() -> Script {
                 redis.call('SETRANGE', KEYS[2], row, number_of(reason))
             end
         end
+        ";
 
+/// Sets the bit of each row in the first bitmap, unless the row has a bit in
+/// one of those after the reasons. Keeps the reason that comes with a new bit,
+/// unless the row has one. Gives 1 for each bit that is new.
+///
+/// The arguments are the number of rows, the rows in their order, and the
+/// reason of each, or none at all.
+pub(super) fn marking_script() -> Script {
+    let mark = r"
         -- One read of each other bitmap, as far as the rows reach
         local count, taken = tonumber(ARGV[1]), {}
         local first, last = math.floor(ARGV[2] / 8), math.floor(ARGV[1 + count] / 8)
@@ -80,8 +84,8 @@ pub(super) fn marking_script() -> Script {
             end
         end
         return fresh
-        ",
-    )
+        ";
+    Script::new(&[KEEP_REASON, mark].concat())
 }
 
 impl RedisLedger {
@@ -129,6 +133,27 @@ impl RedisLedger {
         }
         Ok(fresh)
     }
+
+    /// Until when those of the rows are put off that have an e-mail to come.
+    async fn add_put_off(
+        &self,
+        import_id: Uuid,
+        facts: &mut [RowFacts],
+    ) -> Result<(), LedgerError> {
+        let open = facts.iter_mut();
+        let mut open: Vec<&mut RowFacts> = open
+            .filter(|facts| facts.billed && !facts.is_settled())
+            .collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<u64> = open.iter().map(|facts| facts.row).collect();
+        let until = self.put_off_until(import_id, &rows).await?;
+        for (facts, until) in open.iter_mut().zip(until) {
+            facts.put_off_until = until;
+        }
+        Ok(())
+    }
 }
 
 impl RowLedger for RedisLedger {
@@ -171,14 +196,6 @@ impl RowLedger for RedisLedger {
         Ok(fresh)
     }
 
-    async fn record_undeliverable(
-        &self,
-        rows: &[(RowId, Reason)],
-    ) -> Result<Vec<bool>, LedgerError> {
-        let rows: Vec<_> = rows.iter().map(|(row, why)| (*row, Some(why))).collect();
-        self.mark(UNDELIVERABLE, &[], &rows).await
-    }
-
     async fn row_facts(
         &self,
         import_id: Uuid,
@@ -201,7 +218,18 @@ impl RowLedger for RedisLedger {
             .arg(first)
             .arg(last);
         pipe.hgetall(keys::reason_numbers(import_id));
-        let (billed, skipped, invalid, notified, mailed, undeliverable, reasons, numbers): (
+        pipe.exists(keys::put_off(import_id));
+        let (
+            billed,
+            skipped,
+            invalid,
+            notified,
+            mailed,
+            undeliverable,
+            reasons,
+            numbers,
+            any_put_off,
+        ): (
             Bytes,
             Bytes,
             Bytes,
@@ -210,6 +238,7 @@ impl RowLedger for RedisLedger {
             Bytes,
             Bytes,
             HashMap<String, u8>,
+            bool,
         ) = pipe.query_async(&mut self.connection.clone()).await?;
         let texts = texts(numbers);
         let facts = (first..=last).map(|row| {
@@ -226,9 +255,14 @@ impl RowLedger for RedisLedger {
                 mailed: bit(&mailed),
                 undeliverable: bit(&undeliverable),
                 reason: number.and_then(|number| texts.get(number)).cloned(),
+                put_off_until: None,
             }
         });
-        Ok(facts.collect())
+        let mut facts: Vec<RowFacts> = facts.collect();
+        if any_put_off {
+            self.add_put_off(import_id, &mut facts).await?;
+        }
+        Ok(facts)
     }
 }
 
@@ -260,7 +294,7 @@ fn texts(numbers: HashMap<String, u8>) -> HashMap<u8, Arc<Reason>> {
 }
 
 /// The indices of the rows of each import: nearly always one import.
-fn by_import(rows: impl Iterator<Item = RowId>) -> HashMap<Uuid, Vec<usize>> {
+pub(super) fn by_import(rows: impl Iterator<Item = RowId>) -> HashMap<Uuid, Vec<usize>> {
     let mut imports: HashMap<Uuid, Vec<usize>> = HashMap::with_capacity(1);
     for (index, row) in rows.enumerate() {
         imports.entry(row.import_id).or_default().push(index);
