@@ -16,7 +16,7 @@ ifeq ($(origin REDIS_HOST),undefined)
 OPERATOR := REDIS_HOST=127.0.0.1 REDIS_PORT=$(or $(DEVSTACK_REDIS_PORT),6390) $(OPERATOR)
 endif
 
-# importer-api, for `make reconcile`; API_TOKEN= where it asks for one
+# importer-api, for `make reconcile` and `make reopen`; API_TOKEN= where it asks for one
 IMPORTER_URL ?= http://127.0.0.1:$(or $(DEVSTACK_IMPORTER_PORT),8000)
 
 # What `make test` tests; operator has no library whose documentation could be tested
@@ -59,7 +59,7 @@ LOCALSTACK := target/localstack
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := csv_reader record_parser sns_envelope
 
-.PHONY: help setup build run demo bench bench/guard bench/micro generate dlq/redrive audit reconcile \
+.PHONY: help setup build run demo bench bench/guard bench/micro generate dlq/redrive audit reconcile reopen \
 	app/setup app/up app/up/build app/logs app/down app/down-volumes app/smoke docker/build \
 	test test/chaos test/dashboard test/browser test/api test/mail test/localstack fuzz \
 	check check/alerts check/dashboard check/slip dashboard screenshots format
@@ -118,6 +118,11 @@ reconcile: ## Send again every row of IMPORT= that a queue lost; nothing is done
 	@curl --silent --show-error --fail-with-body --request POST \
 		$(if $(API_TOKEN),--header 'Authorization: Bearer $(API_TOKEN)') \
 		$(IMPORTER_URL)/v1/imports/$(IMPORT)/reconcile && echo
+
+reopen: build ## Send the undeliverable e-mails of IMPORT= again, all or those with the reason CODE=
+	$(if $(IMPORT),,$(error IMPORT= is missing: the import_id that the upload answered))
+	@IMPORTER_URL=$(IMPORTER_URL) $(if $(API_TOKEN),API_TOKEN=$(API_TOKEN)) \
+		$(OPERATOR) reopen --import $(IMPORT) $(if $(CODE),--code $(CODE))
 
 app/setup: ## Make the .env of each service from its .env.example; one that is there stays
 	@for service in $(SERVICES); do \

@@ -25,10 +25,11 @@ IMPORTS = [
     ),
     graph(
         "Imports in progress",
-        "Open ones, and those among them that have not moved for ten minutes, or that wait for their turn to be sent.",
+        "Open ones, and those among them that have not moved for ten minutes, that wait for a mail server, or that wait for their turn to be sent.",
         [
             query(highest("imports_open"), "open"),
             query(highest("imports_stalled"), "stalled"),
+            query(highest("imports_put_off"), "put off"),
             query(f"sum(imports_waiting{{{CHOSEN}}})", "waiting"),
         ],
         "short",
@@ -41,7 +42,7 @@ IMPORTS = [
     ),
     graph(
         "Time since the last progress",
-        "Of the open import that has been still for longest. It is stalled after ten minutes.",
+        "Of the open import that has been still for longest and does not wait for a mail server. It is stalled after ten minutes.",
         [query(f"time() - {highest('imports_last_progress_timestamp_seconds')}", "still for")],
         "s",
         thresholds(("red", 600)),

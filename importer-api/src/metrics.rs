@@ -29,6 +29,8 @@ pub struct ImporterMetrics {
     pub stalled: IntGauge,
     /// Imports that failed lately.
     pub failed_imports: IntGauge,
+    /// Open imports that wait for a mail server.
+    pub put_off: IntGauge,
     /// Rows of the imports that are open, by how far they are: `state`.
     pub open_rows: IntGaugeVec,
     /// When the one of them last moved that has been still for longest.
@@ -76,6 +78,10 @@ impl ImporterMetrics {
             failed_imports: registry.gauge(
                 "imports_failed",
                 "Imports that failed within the last hour, of all replicas together.",
+            )?,
+            put_off: registry.gauge(
+                "imports_put_off",
+                "Imports of which only e-mails are left that a mail server put off and that are tried again at a known time, of all replicas together.",
             )?,
             open_rows: registry.labelled_gauge(
                 "imports_open_rows",

@@ -64,6 +64,8 @@ async fn tell_waiting<L: ImportLedger>(ledger: &L, waiting: &Waiting) -> Result<
 struct Found {
     open: i64,
     stalled: i64,
+    /// Those that wait for a mail server.
+    put_off: i64,
     /// When the one of them last moved that has been still for longest.
     last_progress: Timestamp,
     /// Rows in each of [`ROW_STATES`].
@@ -75,6 +77,7 @@ impl Found {
         Self {
             open: 0,
             stalled: 0,
+            put_off: 0,
             last_progress: now,
             rows: [0; ROW_STATES.len()],
         }
@@ -85,9 +88,15 @@ impl Found {
         if state == ImportState::Stalled {
             self.stalled += 1;
         }
+        if state == ImportState::Waiting {
+            self.put_off += 1;
+        }
         if !matches!(
             state,
-            ImportState::Cancelled | ImportState::Abandoned | ImportState::Failed
+            ImportState::Cancelled
+                | ImportState::Abandoned
+                | ImportState::Failed
+                | ImportState::Waiting
         ) {
             self.last_progress = self.last_progress.min(status.still_since());
         }
@@ -99,6 +108,7 @@ impl Found {
     fn show(&self, metrics: &ImporterMetrics) {
         metrics.open.set(self.open);
         metrics.stalled.set(self.stalled);
+        metrics.put_off.set(self.put_off);
         metrics.last_progress.set(self.last_progress.as_second());
         for (state, rows) in ROW_STATES.into_iter().zip(self.rows) {
             let gauge = metrics.open_rows.with_label_values(&[state]);
@@ -108,7 +118,7 @@ impl Found {
 }
 
 /// How far a row may be, in the order of [`rows_by_state`].
-pub(crate) const ROW_STATES: [&str; 9] = [
+pub(crate) const ROW_STATES: [&str; 10] = [
     "accepted",
     "sent",
     "billed",
@@ -118,6 +128,7 @@ pub(crate) const ROW_STATES: [&str; 9] = [
     "notified",
     "mailed",
     "undeliverable",
+    "put_off",
 ];
 
 fn rows_by_state(status: &ImportStatus) -> [u64; ROW_STATES.len()] {
@@ -132,6 +143,7 @@ fn rows_by_state(status: &ImportStatus) -> [u64; ROW_STATES.len()] {
         counts.notified,
         counts.mailed,
         counts.undeliverable,
+        status.put_off.rows,
     ]
 }
 

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use common::contract::{InvalidReason, Reason, RowId};
 use common::ledger::{
-    DebtLedger, EndedRow, ImportLedger, ImportState, Outcome, Progress, RowLedger, STALLED_AFTER,
+    DebtLedger, EndedRow, ImportLedger, ImportState, MailClaim, MailEnd, MailLedger, Outcome,
+    Progress, PutOffLedger, RedisLedger, RowLedger, STALLED_AFTER, UndeliverableLedger,
 };
 use importer::{Importer, LONG};
+use jiff::{SignedDuration, Timestamp};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
@@ -167,7 +169,7 @@ async fn what_is_not_there_is_a_404_and_a_ledger_that_is_away_a_503() {
         assert_eq!(status, 404, "{route}");
         assert_eq!(problem["type"], "urn:problem:no-such-import");
     }
-    for route in ["cancel", "reconcile"] {
+    for route in ["cancel", "reconcile", "reopen"] {
         let (status, _) = post(&service, &format!("/{unknown}/{route}")).await;
         assert_eq!(status, 404, "{route}");
     }
@@ -551,6 +553,174 @@ async fn reconciling_sends_again_what_is_not_at_its_end_and_nothing_else() {
     assert_eq!(sent, unsettled.collect::<Vec<u64>>());
     let marks = ledger.notified(&["debt-151", "debt-152"]).await.unwrap();
     assert_eq!(marks, [false, false]);
+}
+
+/// Bills these rows and tells of them, as the workers would.
+async fn tell_of(ledger: &RedisLedger, rows: &[RowId]) {
+    let billed = ended(rows, None);
+    ledger.end_rows(Outcome::Billed, &billed).await.unwrap();
+    let notified = ledger.advance_rows(Progress::Notified, rows).await;
+    notified.unwrap();
+    let debts: Vec<String> = rows.iter().map(debt_of).collect();
+    let debts: Vec<&str> = debts.iter().map(String::as_str).collect();
+    ledger.mark_notified(&debts).await.unwrap();
+}
+
+/// The debt of a row of a file of valid rows.
+fn debt_of(row: &RowId) -> String {
+    format!("debt-{}", row.row)
+}
+
+#[tokio::test]
+async fn an_import_that_waits_for_a_mail_server_is_no_stalled_one_and_is_left_alone() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let ledger = importer.stack.ledger().await;
+    let import_id = upload(&service, CsvFile::new().valid_rows(5).bytes()).await;
+    in_state(&service, import_id, "processing").await;
+    let queue = &importer.stack.resources().data_process_url;
+    importer.stack.take_all(queue).await;
+    settle(&ledger, &rows(import_id, 1..=3)).await;
+    let waiting = rows(import_id, 4..=5);
+    tell_of(&ledger, &waiting).await;
+    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
+    let (soon, later) = (
+        now + SignedDuration::from_mins(5),
+        now + SignedDuration::from_mins(60),
+    );
+    let told = [(waiting[0], soon), (waiting[1], later)];
+    ledger.record_put_off(&told).await.unwrap();
+
+    let import = in_state(&service, import_id, "waiting").await;
+    assert_eq!(import["over"], false);
+    assert_eq!(import["rows"]["put_off"], 2);
+    assert_eq!(import["put_off"]["first_try_at"], soon.to_string());
+    assert_eq!(import["put_off"]["last_try_at"], later.to_string());
+    let (_, page) = get(&service, "").await;
+    assert_eq!(page["imports"][0]["state"], "waiting");
+    assert_eq!(page["imports"][0]["put_off"], import["put_off"]);
+    let events = reqwest::get(url(&service, &format!("/{import_id}/events"))).await;
+    let event = events.unwrap().chunk().await.unwrap().unwrap();
+    assert!(std::str::from_utf8(&event).unwrap().contains("\"waiting\""));
+    poll_until("the gauge of those that wait", LONG, async || {
+        (service.metric("imports_put_off").await == 1).then_some(())
+    })
+    .await;
+    // Nor after an hour in which nothing moves.
+    let status = ledger.import_status(import_id).await.unwrap().unwrap();
+    let last_moment = soon + STALLED_AFTER - SignedDuration::from_secs(1);
+    assert_eq!(status.state(last_moment), ImportState::Waiting);
+    assert_eq!(status.state(soon + STALLED_AFTER), ImportState::Stalled);
+
+    let route = format!("/{import_id}/reconcile");
+    let (_, answer) = post(&service, &route).await;
+    assert_eq!(
+        (&answer["put_off"], &answer["not_mailed"]),
+        (&2.into(), &0.into())
+    );
+    assert!(importer.stack.depth(queue).await.is_empty());
+    let marks = ledger.notified(&["debt-4", "debt-5"]).await.unwrap();
+    assert_eq!(marks, [true, true]);
+
+    // One whose message has not come for too long is lost.
+    let lost = now - STALLED_AFTER;
+    ledger.record_put_off(&[(waiting[0], lost)]).await.unwrap();
+    let import = in_state(&service, import_id, "processing").await;
+    assert_eq!(import["rows"]["put_off"], 1);
+    let (_, answer) = post(&service, &route).await;
+    assert_eq!(
+        (&answer["put_off"], &answer["not_mailed"]),
+        (&1.into(), &1.into())
+    );
+    let sent = importer.stack.take_all(queue).await;
+    let sent: Vec<&str> = sent.iter().map(|m| &*m.attributes["row"]).collect();
+    assert_eq!(sent, ["4"]);
+}
+
+#[tokio::test]
+async fn undeliverable_e_mails_are_taken_up_again_by_their_code_or_all() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let ledger = importer.stack.ledger().await;
+    let import_id = upload(&service, CsvFile::new().valid_rows(6).bytes()).await;
+    in_state(&service, import_id, "processing").await;
+    let queue = &importer.stack.resources().data_process_url;
+    importer.stack.take_all(queue).await;
+    settle(&ledger, &rows(import_id, 1..=3)).await;
+    tell_of(&ledger, &rows(import_id, 4..=6)).await;
+    ledger
+        .end_mails(&[("debt-1", MailEnd::Sent)])
+        .await
+        .unwrap();
+    for (row, code) in [
+        (4, "mailbox_refused"),
+        (5, "message_refused"),
+        (6, "mailbox_refused"),
+    ] {
+        let row = rows(import_id, [row])[0];
+        let reason = Reason {
+            code: code.into(),
+            text: "550".into(),
+        };
+        let debt_id = debt_of(&row);
+        let ends = [(&*debt_id, MailEnd::Undeliverable(reason))];
+        ledger.end_mails(&ends).await.unwrap();
+        let recorded = ledger.record_undeliverable(&[(row, &*debt_id)]).await;
+        assert_eq!(recorded.unwrap(), [true]);
+    }
+    in_state(&service, import_id, "completed_with_errors").await;
+    poll_until("its end to be seen", LONG, async || {
+        (service.metric("imports_open").await == 0).then_some(())
+    })
+    .await;
+
+    let reopen = async |query: &str| {
+        let route = format!("/{import_id}/reopen{query}");
+        let (status, answer) = post(&service, &route).await;
+        assert_eq!(status, 200, "{answer}");
+        let sent = importer.stack.take_all(queue).await;
+        let sent = sent.iter().map(|message| message.attributes["row"].clone());
+        let mut sent: Vec<String> = sent.collect();
+        sent.sort_unstable();
+        (answer["reopened"].as_u64().unwrap(), sent)
+    };
+    assert_eq!(reopen("?code=mail_put_off_too_long").await, (0, vec![]));
+    let import = in_state(&service, import_id, "completed_with_errors").await;
+    assert_eq!(import["over"], true);
+    let sent = vec!["4".to_owned(), "6".to_owned()];
+    assert_eq!(reopen("?code=mailbox_refused").await, (2, sent));
+    let import = in_state(&service, import_id, "processing").await;
+    assert_eq!(
+        (&import["over"], &import["finished_at"]),
+        (&false.into(), &Value::Null)
+    );
+    assert_eq!(import["rows"]["undeliverable"], 1);
+    poll_until("it to be watched again", LONG, async || {
+        (service.metric("imports_open").await == 1).then_some(())
+    })
+    .await;
+    // Nothing stands in the way of the workers.
+    let debts = ["debt-4", "debt-5", "debt-6"];
+    let marks = ledger.notified(&debts).await.unwrap();
+    assert_eq!(marks, [false, true, false]);
+    let (owner, lease) = (Uuid::new_v4(), Duration::from_mins(1));
+    let claims = ledger.claim_mails(&debts, owner, lease).await.unwrap();
+    assert_eq!([&claims[0], &claims[2]], [&MailClaim::Granted; 2]);
+    assert!(matches!(claims[1], MailClaim::Ended(_)));
+    // A repeat takes up what is left; what was sent stays so.
+    assert_eq!(reopen("?code=mailbox_refused").await, (0, vec![]));
+    assert_eq!(reopen("").await, (1, vec!["5".to_owned()]));
+    assert_eq!(reopen("").await, (0, vec![]));
+    let claims = ledger.claim_mails(&["debt-1"], owner, lease).await;
+    assert_eq!(claims.unwrap(), [MailClaim::Ended(MailEnd::Sent)]);
+
+    for query in ["?code=", "?code=A", "?code=a%20b"] {
+        let (status, problem) = post(&service, &format!("/{import_id}/reopen{query}")).await;
+        assert_eq!(
+            (status.as_u16(), &problem["type"]),
+            (400, &"urn:problem:bad-query".into())
+        );
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod audit;
 mod error;
 mod masked;
 mod redrive;
+mod reopen;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ struct Arguments {
 enum Command {
     Redrive(redrive::Redrive),
     Audit(audit::Audit),
+    Reopen(reopen::Reopen),
 }
 
 /// The exit code is 0 where all was done, 64 after a wrong setting, 2 after
@@ -34,6 +36,7 @@ async fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
         Command::Redrive(redrive) => redrive.run(&environment, &mut io::stdout()).await,
         Command::Audit(audit) => audit.run(&environment, &mut io::stdout()).await,
+        Command::Reopen(reopen) => reopen.run(&environment, &mut io::stdout()).await,
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

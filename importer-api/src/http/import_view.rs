@@ -1,4 +1,4 @@
-use common::ledger::ImportStatus;
+use common::ledger::{ImportStatus, PutOffRows};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,8 +18,10 @@ pub(super) const IMPORT_ID: &str = "01a20d97-6b57-75d8-bf76-a150c081d411";
     "sha256": "58c859efbfd745594aa0b4dd27df08eb2b77aa182b028d749c35f8501f2c0c84",
     "rows": {
         "total": 2000, "sent": 2000, "billed": 1897, "skipped": 68, "invalid": 35,
-        "pending": 0, "not_sent": 0, "notified": 1897, "mailed": 1897, "undeliverable": 0
+        "pending": 0, "not_sent": 0, "notified": 1897, "mailed": 1897, "undeliverable": 0,
+        "put_off": 0
     },
+    "put_off": null,
     "accepted_at": "2026-11-24T12:41:48.317Z",
     "sent_at": "2026-11-24T12:41:48.384Z",
     "progressed_at": "2026-11-24T12:41:48.872Z",
@@ -32,6 +34,8 @@ pub(super) struct ImportView {
     import_id: Uuid,
     /// `received`: on disk, nothing is sent yet. `sending`: its rows are being
     /// sent. `processing`: all are sent, not all are at their end.
+    /// `waiting`: all that is left are e-mails that a mail server put off; they
+    /// are tried again when `put_off` says.
     /// `completed`: every row was billed or skipped, every bill mailed.
     /// `completed_with_errors`: every row is at its end, some are invalid or
     /// undeliverable. `stalled`: no progress for ten minutes. `cancelled`: in
@@ -55,6 +59,9 @@ pub(super) struct ImportView {
     sha256: String,
     /// Its rows by what became of them.
     rows: RowsView,
+    /// When e-mails are tried again that a mail server put off; null where
+    /// there are none.
+    put_off: Option<PutOffView>,
     /// When the file was accepted.
     #[schema(value_type = String, format = DateTime)]
     accepted_at: Timestamp,
@@ -99,6 +106,28 @@ struct RowsView {
     mailed: u64,
     /// Billed rows whose e-mail can never be delivered.
     undeliverable: u64,
+    /// Billed rows whose e-mail a mail server put off and that is tried again.
+    put_off: u64,
+}
+
+/// When e-mails are tried again that a mail server put off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+struct PutOffView {
+    /// The first of them.
+    #[schema(value_type = String, format = DateTime)]
+    first_try_at: Timestamp,
+    /// The last of them.
+    #[schema(value_type = String, format = DateTime)]
+    last_try_at: Timestamp,
+}
+
+impl PutOffView {
+    fn new(put_off: &PutOffRows) -> Option<Self> {
+        Some(Self {
+            first_try_at: put_off.first?,
+            last_try_at: put_off.last?,
+        })
+    }
 }
 
 impl ImportView {
@@ -123,7 +152,9 @@ impl ImportView {
                 notified: counts.notified,
                 mailed: counts.mailed,
                 undeliverable: counts.undeliverable,
+                put_off: status.put_off.rows,
             },
+            put_off: PutOffView::new(&status.put_off),
             accepted_at: import.accepted_at,
             sent_at: status.sent_at,
             progressed_at: status.progressed_at,

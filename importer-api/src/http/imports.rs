@@ -50,6 +50,9 @@ pub(super) struct ReconciledView {
     not_notified: u64,
     /// Notified rows whose e-mail was not sent.
     not_mailed: u64,
+    /// Rows that were left alone: a mail server put their e-mail off, and it
+    /// is tried again by itself.
+    put_off: u64,
 }
 
 /// List the imports, newest first.
@@ -174,9 +177,10 @@ pub(super) async fn cancel(
 
 /// Tell again what a queue lost.
 ///
-/// Sends every row again that is not at its end. Nothing is billed or mailed
-/// twice by it, so it may be asked for at any time. The file must be in the
-/// spool of the replica that is asked.
+/// Sends every row again that is not at its end, but for those whose e-mail a
+/// mail server put off. Nothing is billed or mailed twice by it, so it may be
+/// asked for at any time. The file must be in the spool of the replica that is
+/// asked.
 ///
 /// ```sh
 /// curl --request POST http://localhost:8000/v1/imports/01a20d97-6b57-75d8-bf76-a150c081d411/reconcile
@@ -214,6 +218,7 @@ pub(super) async fn reconcile(
         without_outcome: reconciled.without_outcome,
         not_notified: reconciled.not_notified,
         not_mailed: reconciled.not_mailed,
+        put_off: reconciled.put_off,
     }))
 }
 
@@ -235,7 +240,7 @@ pub(super) fn ledger_problem(error: &LedgerError) -> Problem {
     Problem::ledger_away()
 }
 
-fn reconcile_problem(import_id: Uuid, error: &ReconcileError) -> Problem {
+pub(super) fn reconcile_problem(import_id: Uuid, error: &ReconcileError) -> Problem {
     match error {
         ReconcileError::Unknown => Problem::no_such_import(),
         ReconcileError::StillSending => Problem::still_sending(),

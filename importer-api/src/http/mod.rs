@@ -17,6 +17,7 @@ mod parameters;
 mod places;
 mod problem;
 mod rejections;
+mod reopen;
 mod upload;
 
 use std::sync::{Arc, OnceLock};
@@ -101,6 +102,7 @@ pub fn routes(shared: Shared, tokens: ApiTokens, hosts: AllowedHosts) -> Router 
         .routes(routes!(imports::get))
         .routes(routes!(imports::cancel))
         .routes(routes!(imports::reconcile))
+        .routes(routes!(reopen::reopen))
         .routes(routes!(events::events))
         .routes(routes!(rejections::rejections))
         .routes(routes!(boletos::boleto))

@@ -3,6 +3,7 @@
 mod batches;
 mod importer;
 mod reconcile;
+mod selection;
 mod sender;
 mod sending;
 mod waiting;

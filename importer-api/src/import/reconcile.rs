@@ -1,25 +1,24 @@
-//! Tells again what a queue lost, from the file and the ledger.
+//! Tells again what a queue lost, and what was undeliverable, from the file and
+//! the ledger.
 
 use std::io;
 use std::sync::Arc;
 
-use common::contract::read_record;
-use common::ledger::{DebtLedger, ImportLedger, ImportStatus, LedgerError, RowFacts, RowLedger};
-use common::messaging::{BatchSender, Outgoing};
+use common::ledger::{DebtLedger, ImportLedger, LedgerError, RowLedger, UndeliverableLedger};
+use common::messaging::BatchSender;
 use common::outage::{GaveUp, ride_out};
 use futures::{TryStreamExt, stream};
+use jiff::Timestamp;
 use thiserror::Error;
-use tokio_util::sync::CancellationToken;
 use tracing::info;
 use uuid::Uuid;
 
+use super::selection::{Selection, Wanted};
 use super::{Batch, BatchSize, Batches, Importer};
 use crate::blocking::blocking;
 
-/// Rows whose facts are asked for in one call.
-const ROWS_A_CALL: u64 = 16_384;
-
-/// Rows of an import that were sent again, by what they lacked.
+/// Rows of an import that were sent again, by what they lacked, and those that
+/// were left alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reconciled {
     /// Rows without an outcome.
@@ -28,6 +27,11 @@ pub struct Reconciled {
     pub not_notified: u64,
     /// Notified rows whose e-mail was not sent.
     pub not_mailed: u64,
+    /// Rows that are not sent again, as a mail server put their e-mail off and
+    /// it is still to be tried again.
+    pub put_off: u64,
+    /// Rows whose e-mail was undeliverable and is taken up again.
+    pub reopened: u64,
 }
 
 /// An import was not reconciled, or not to its end. It can be tried again.
@@ -56,87 +60,54 @@ impl Reconciled {
             without_outcome: self.without_outcome + other.without_outcome,
             not_notified: self.not_notified + other.not_notified,
             not_mailed: self.not_mailed + other.not_mailed,
+            put_off: self.put_off + other.put_off,
+            reopened: self.reopened + other.reopened,
         }
-    }
-}
-
-/// Finds the rows of an import that are not at their end.
-struct Unsettled<L> {
-    ledger: L,
-    status: ImportStatus,
-    stop: CancellationToken,
-    /// What is known of the rows from `first` on.
-    first: u64,
-    facts: Vec<RowFacts>,
-}
-
-impl<L: RowLedger + DebtLedger> Unsettled<L> {
-    /// The rows of a batch, each in a message of its own, that are to be sent
-    /// again. Where the queue behind
-    /// the topic lost a notification, its mark is taken back.
-    async fn select(&mut self, mut batch: Batch) -> Result<(Batch, Reconciled), ReconcileError> {
-        let mut found = Reconciled::default();
-        let mut unmailed = Vec::new();
-        for message in std::mem::take(&mut batch.messages) {
-            let facts = match message.row {
-                Some(row) if row.row <= self.status.sent => self.facts(row.row).await?,
-                _ => continue,
-            };
-            if facts.is_settled() {
-                continue;
-            }
-            if !facts.has_ended() {
-                found.without_outcome += 1;
-            } else if facts.notified {
-                found.not_mailed += 1;
-                unmailed.extend(read_record(&message.body).ok());
-            } else {
-                found.not_notified += 1;
-            }
-            batch.messages.push(message);
-        }
-        batch.bytes = batch.messages.iter().map(Outgoing::size).sum();
-        let mut invalid = Vec::new();
-        for (row, reason) in std::mem::take(&mut batch.invalid) {
-            if row.row <= self.status.sent && !self.facts(row.row).await?.has_ended() {
-                found.without_outcome += 1;
-                invalid.push((row, reason));
-            }
-        }
-        batch.invalid = invalid;
-        let debt_ids: Vec<&str> = unmailed.iter().map(|record| &*record.debt_id).collect();
-        ride_out(self.ledger.outage(), &self.stop, || {
-            self.ledger.forget_notified(&debt_ids)
-        })
-        .await?;
-        Ok((batch, found))
-    }
-
-    async fn facts(&mut self, row: u64) -> Result<RowFacts, ReconcileError> {
-        let known = self.first..self.first + self.facts.len() as u64;
-        if !known.contains(&row) {
-            let (import_id, first) = (self.status.import.import_id, row);
-            self.facts = ride_out(self.ledger.outage(), &self.stop, || {
-                self.ledger.row_facts(import_id, first, ROWS_A_CALL)
-            })
-            .await?;
-            self.first = first;
-        }
-        let index = usize::try_from(row - self.first).unwrap_or(usize::MAX);
-        Ok(self.facts.get(index).cloned().unwrap_or_default())
     }
 }
 
 impl<S, L> Importer<S, L>
 where
     S: BatchSender + 'static,
-    L: ImportLedger + RowLedger + DebtLedger + Clone + 'static,
+    L: ImportLedger + RowLedger + DebtLedger + UndeliverableLedger + Clone + 'static,
 {
     /// Sends every row of an import again that is not at its end: one without
     /// an outcome, and one whose bill was not notified or not mailed. The
     /// workers find what was done before, so nothing is done twice, whether
-    /// the rows were lost or are only late.
+    /// the rows were lost or are only late. An e-mail that a mail server put
+    /// off comes again by itself.
     pub async fn reconcile(self: Arc<Self>, import_id: Uuid) -> Result<Reconciled, ReconcileError> {
+        let reconciled = self.tell_again(import_id, Wanted::Unsettled).await?;
+        info!(%import_id, ?reconciled, "Import reconciled");
+        Ok(reconciled)
+    }
+
+    /// Takes the undeliverable e-mails of an import up again, all of them or
+    /// those with that reason code: that they have ended is taken back, and
+    /// their rows are sent again. Gives how many. What a crash leaves without
+    /// an end and unsent is sent when the import is reconciled.
+    pub async fn reopen(
+        self: Arc<Self>,
+        import_id: Uuid,
+        code: Option<String>,
+    ) -> Result<u64, ReconcileError> {
+        let wanted = Wanted::Undeliverable { code: code.clone() };
+        let Reconciled { reopened, .. } = Arc::clone(&self).tell_again(import_id, wanted).await?;
+        // Somebody may have seen the import at its end at the same time.
+        ride_out(self.ledger.outage(), &self.stop, || {
+            self.ledger.observe_import(import_id, Timestamp::now())
+        })
+        .await?;
+        info!(%import_id, code, reopened, "Undeliverable e-mails are taken up again");
+        Ok(reopened)
+    }
+
+    /// Sends those rows of an import again.
+    async fn tell_again(
+        self: Arc<Self>,
+        import_id: Uuid,
+        wanted: Wanted,
+    ) -> Result<Reconciled, ReconcileError> {
         let status = ride_out(self.ledger.outage(), &self.stop, || {
             self.ledger.import_status(import_id)
         })
@@ -155,42 +126,34 @@ where
             ..self.limits.batch_size
         };
         let batches = Batches::read(self.spool.clone(), manifest, start, size);
-        let unsettled = Unsettled {
-            ledger: self.ledger.clone(),
-            status,
-            stop: self.stop.clone(),
-            first: 0,
-            facts: Vec::new(),
-        };
+        let selection = Selection::new(self.ledger.clone(), status, wanted, self.stop.clone());
         let selected = stream::try_unfold(
-            (batches, unsettled),
-            |(mut batches, mut unsettled)| async move {
+            (batches, selection),
+            |(mut batches, mut selection)| async move {
                 let Some((batch, _)) = batches.next().await? else {
                     return Ok(None);
                 };
-                let selected = unsettled.select(batch).await?;
-                Ok::<_, ReconcileError>(Some((selected, (batches, unsettled))))
+                let selected = selection.select(batch).await?;
+                Ok::<_, ReconcileError>(Some((selected, (batches, selection))))
             },
         );
         let importer = Arc::clone(&self);
         let send = move |(batch, found): (Batch, Reconciled)| {
             let importer = Arc::clone(&importer);
             async move {
-                if found != Reconciled::default() {
+                if !(batch.messages.is_empty() && batch.invalid.is_empty()) {
                     let room = importer.sender.room_for(batch.bytes).await;
                     importer.sender.send(batch, room, &importer.stop).await?;
                 }
                 Ok(found)
             }
         };
-        let reconciled = selected
+        selected
             .map_ok(send)
             .try_buffer_unordered(self.limits.batches)
             .try_fold(Reconciled::default(), |sum, found| async move {
                 Ok(sum.add(found))
             })
-            .await?;
-        info!(%import_id, ?reconciled, "Import reconciled");
-        Ok(reconciled)
+            .await
     }
 }

@@ -82,11 +82,21 @@ impl Suite {
 
     /// Starts a send-mail-worker.
     pub(crate) async fn start_mailing(&mut self, variables: &[Variable]) {
+        self.start_patient_mailing(variables, Patience::default())
+            .await;
+    }
+
+    /// The same with that patience.
+    pub(crate) async fn start_patient_mailing(
+        &mut self,
+        variables: &[Variable],
+        patience: Patience,
+    ) {
         let env = self.environment(&self.stack.resources().process_email_url, variables);
         let settings = send_mail_worker::Settings::read(&env).unwrap();
         let mails = self.mails.clone();
         let service = RunningService::start(|l, s| {
-            send_mail_worker::run_over(settings, Patience::default(), |_| Ok(mails), l, s)
+            send_mail_worker::run_over(settings, patience, |_| Ok(mails), l, s)
         })
         .await;
         self.mail_workers.push(service);
@@ -107,6 +117,28 @@ impl Suite {
         let request = reqwest::Client::new().post(url).multipart(form);
         let answer: Value = request.send().await.unwrap().json().await.unwrap();
         answer["import_id"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// What `POST /v1/imports/{import_id}/<action>` answers.
+    pub(crate) async fn ask(&self, import_id: Uuid, action: &str) -> Value {
+        let url = format!(
+            "{}/v1/imports/{import_id}/{action}",
+            self.importers[0].url()
+        );
+        let answer = reqwest::Client::new().post(url).send().await.unwrap();
+        assert!(answer.status().is_success(), "{action}: {answer:?}");
+        answer.json().await.unwrap()
+    }
+
+    /// Waits until an import has that state, and gives it.
+    pub(crate) async fn in_state(&self, import_id: Uuid, state: &str) -> Value {
+        let route = format!("/v1/imports/{import_id}");
+        poll_until("the state of the import", LONG, async || {
+            let import = self.importers[0].get(&route).await;
+            let import: Value = serde_json::from_str(&import).ok()?;
+            (import["state"] == state).then_some(import)
+        })
+        .await
     }
 
     /// Waits until at least that many rows of an import are billed.

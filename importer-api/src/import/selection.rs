@@ -1,0 +1,175 @@
+//! Which rows of an import are sent again, and what is taken back before.
+
+use common::contract::{RowId, read_record};
+use common::ledger::{
+    DebtLedger, ImportStatus, LedgerError, RowFacts, RowLedger, UndeliverableLedger,
+};
+use common::messaging::Outgoing;
+use common::outage::{GaveUp, ride_out};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::{Batch, ReconcileError, Reconciled};
+
+/// Rows whose facts are asked for in one call.
+const ROWS_A_CALL: u64 = 16_384;
+
+/// The rows that are to be sent again.
+#[derive(Clone, Debug)]
+pub(super) enum Wanted {
+    /// Those that are not at their end.
+    Unsettled,
+    /// Those whose e-mail is undeliverable.
+    Undeliverable {
+        /// The code of its reason; any where there is none.
+        code: Option<String>,
+    },
+}
+
+/// Finds the rows of an import that are to be sent again.
+pub(super) struct Selection<L> {
+    ledger: L,
+    status: ImportStatus,
+    wanted: Wanted,
+    stop: CancellationToken,
+    /// What is known of the rows from `first` on.
+    first: u64,
+    facts: Vec<RowFacts>,
+}
+
+impl<L: RowLedger + DebtLedger + UndeliverableLedger> Selection<L> {
+    pub(super) fn new(
+        ledger: L,
+        status: ImportStatus,
+        wanted: Wanted,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            ledger,
+            status,
+            wanted,
+            stop,
+            first: 0,
+            facts: Vec::new(),
+        }
+    }
+
+    /// The rows of a batch, each in a message of its own, that are to be sent
+    /// again, with nothing in the ledger that would keep the workers from it.
+    pub(super) async fn select(
+        &mut self,
+        batch: Batch,
+    ) -> Result<(Batch, Reconciled), ReconcileError> {
+        let (mut batch, found) = match self.wanted.clone() {
+            Wanted::Unsettled => self.unsettled(batch).await?,
+            Wanted::Undeliverable { code } => self.undeliverable(batch, code.as_deref()).await?,
+        };
+        batch.bytes = batch.messages.iter().map(Outgoing::size).sum();
+        Ok((batch, found))
+    }
+
+    /// Where the queue behind the topic lost a notification, its mark is taken
+    /// back.
+    async fn unsettled(&mut self, mut batch: Batch) -> Result<(Batch, Reconciled), ReconcileError> {
+        let mut found = Reconciled::default();
+        let mut unmailed = Vec::new();
+        let now = Timestamp::now();
+        for message in std::mem::take(&mut batch.messages) {
+            let facts = match message.row {
+                Some(row) if row.row <= self.status.sent => self.facts(row.row).await?,
+                _ => continue,
+            };
+            if facts.is_settled() {
+                continue;
+            }
+            if facts.is_awaited(now) {
+                found.put_off += 1;
+                continue;
+            }
+            if !facts.has_ended() {
+                found.without_outcome += 1;
+            } else if facts.notified {
+                found.not_mailed += 1;
+                unmailed.extend(debt_of(&message));
+            } else {
+                found.not_notified += 1;
+            }
+            batch.messages.push(message);
+        }
+        let mut invalid = Vec::new();
+        for (row, reason) in std::mem::take(&mut batch.invalid) {
+            if row.row <= self.status.sent && !self.facts(row.row).await?.has_ended() {
+                found.without_outcome += 1;
+                invalid.push((row, reason));
+            }
+        }
+        batch.invalid = invalid;
+        self.forget_notified(&unmailed).await?;
+        Ok((batch, found))
+    }
+
+    /// That the e-mail and the row have ended is taken back, then the mark of
+    /// the notification.
+    async fn undeliverable(
+        &mut self,
+        mut batch: Batch,
+        code: Option<&str>,
+    ) -> Result<(Batch, Reconciled), ReconcileError> {
+        batch.invalid.clear();
+        let mut debts: Vec<(RowId, String)> = Vec::new();
+        for message in std::mem::take(&mut batch.messages) {
+            let (Some(row), Some(debt_id)) = (message.row, debt_of(&message)) else {
+                continue;
+            };
+            let facts = self.facts(row.row).await?;
+            let why = facts.reason.as_deref().map(|reason| &*reason.code);
+            if facts.undeliverable && (code.is_none() || code == why) {
+                debts.push((row, debt_id));
+                batch.messages.push(message);
+            }
+        }
+        let rows: Vec<(RowId, &str)> = debts.iter().map(|(row, id)| (*row, &**id)).collect();
+        if !rows.is_empty() {
+            // Whatever it answers, which may be lost: a row that somebody else
+            // takes up is sent twice, and done once.
+            ride_out(self.ledger.outage(), &self.stop, || {
+                self.ledger.reopen_undeliverable(&rows)
+            })
+            .await?;
+        }
+        let reopened = Reconciled {
+            reopened: rows.len() as u64,
+            ..Reconciled::default()
+        };
+        let debt_ids: Vec<String> = debts.into_iter().map(|(_, debt_id)| debt_id).collect();
+        self.forget_notified(&debt_ids).await?;
+        Ok((batch, reopened))
+    }
+
+    async fn forget_notified(&self, debt_ids: &[String]) -> Result<(), GaveUp<LedgerError>> {
+        let debt_ids: Vec<&str> = debt_ids.iter().map(String::as_str).collect();
+        ride_out(self.ledger.outage(), &self.stop, || {
+            self.ledger.forget_notified(&debt_ids)
+        })
+        .await
+    }
+
+    async fn facts(&mut self, row: u64) -> Result<RowFacts, ReconcileError> {
+        let known = self.first..self.first + self.facts.len() as u64;
+        if !known.contains(&row) {
+            let (import_id, first) = (self.status.import.import_id, row);
+            self.facts = ride_out(self.ledger.outage(), &self.stop, || {
+                self.ledger.row_facts(import_id, first, ROWS_A_CALL)
+            })
+            .await?;
+            self.first = first;
+        }
+        let index = usize::try_from(row - self.first).unwrap_or(usize::MAX);
+        Ok(self.facts.get(index).cloned().unwrap_or_default())
+    }
+}
+
+/// The debt of a message with one row.
+fn debt_of(message: &Outgoing) -> Option<String> {
+    Some(read_record(&message.body).ok()?.debt_id.clone())
+}
