@@ -74,7 +74,7 @@ def test_an_audit_of_what_is_rare_finds_nothing(token_stack, stack, visitor, imp
     expect(page.locator("#token-error")).to_be_visible()
     assert violations(page) == []
     seen = stack.ask(f"/v1/imports/{import_id}")
-    for state in ["received", "sending", "processing", "completed", "stalled", "cancelled", "abandoned", "failed"]:
+    for state in ["received", "sending", "processing", "completed", "waiting", "stalled", "cancelled", "abandoned", "failed"]:
         page = visitor.page(color_scheme=theme)
         changed = seen | {"state": state, "over": True}
         page.route(f"**/v1/imports/{import_id}/events", lambda route: route.abort())
@@ -82,8 +82,10 @@ def test_an_audit_of_what_is_rare_finds_nothing(token_stack, stack, visitor, imp
         page.goto(f"{stack.url}/#{import_id}")
         expect(page.locator("#import-state")).to_have_attribute("data-state", state)
         assert violations(page) == [], state
-        page.evaluate("document.getElementById('confirm').showModal()")
-        assert violations(page) == [], state
+        for dialog in ["confirm", "confirm-reopen"]:
+            page.evaluate(f"document.getElementById('{dialog}').showModal()")
+            assert violations(page) == [], (state, dialog)
+            page.evaluate(f"document.getElementById('{dialog}').close()")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -236,6 +236,43 @@ def test_missing_rows_of_an_import_that_stands_still_are_sent_again(stack, visit
     expect(page.get_by_text("No row is missing; nothing was sent again.")).to_be_visible()
 
 
+def test_an_import_that_waits_for_a_mail_server_says_until_when(stack, visitor, sample):
+    import_id = stack.upload(sample)
+    seen = stack.finished(import_id)
+    put_off = {"first_try_at": "2027-03-04T15:32:00Z", "last_try_at": "2027-03-04T16:20:00Z"}
+    waiting = seen | {"state": "waiting", "over": False, "rows": seen["rows"] | {"put_off": 12}, "put_off": put_off}
+    page = visitor.page()
+    page.route(f"**/v1/imports/{import_id}/events", lambda route: route.abort())
+    page.route(f"**/v1/imports/{import_id}", lambda route: route.fulfill(json=waiting))
+    page.goto(f"{stack.url}/#{import_id}")
+    expect_state(page, "E-mails put off")
+    expect(page.locator("#import-advice")).to_contain_text("12 of the e-mails")
+    expect(page.locator("#import-advice")).to_contain_text("2027")
+    assert counts(page)["put_off"] == 12
+    expect(page.locator("#import-reconcile")).to_be_hidden()
+
+
+def test_undeliverable_e_mails_are_sent_again_once_that_is_confirmed(stack, visitor, sample):
+    import_id = stack.upload(sample)
+    seen = stack.finished(import_id)
+    refused = seen | {"rows": seen["rows"] | {"undeliverable": 2}}
+    page = visitor.page()
+    page.route(f"**/v1/imports/{import_id}/events", lambda route: route.abort())
+    page.route(f"**/v1/imports/{import_id}", lambda route: route.fulfill(json=refused))
+    asked = []
+    page.route(f"**/v1/imports/{import_id}/reopen", lambda route: (asked.append(1), route.fulfill(json={"reopened": 2})))
+    page.goto(f"{stack.url}/#{import_id}")
+    page.locator("#import-reopen").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Leave them").click()
+    expect(dialog).to_be_hidden()
+    assert asked == []
+    page.locator("#import-reopen").click()
+    dialog.get_by_role("button", name="Send them again").click()
+    expect(page.get_by_text("E-mails that are sent again: 2.")).to_be_visible()
+    assert asked == [1]
+
+
 def test_a_boleto_is_found_by_its_debt_and_printed(stack, visitor, sample):
     stack.finished(stack.upload(sample))
     page = visitor.open(stack.url)

@@ -7,7 +7,7 @@ import { rejections } from './rejections.js';
 import { duration, moment, number, percent, rate, rows, size, text } from './texts.js';
 
 const ALWAYS = ['total', 'billed', 'skipped', 'invalid', 'pending', 'mailed'];
-const WHERE_ANY = ['not_sent', 'undeliverable'];
+const WHERE_ANY = ['not_sent', 'put_off', 'undeliverable'];
 
 /** `onImport` is told of each change of the import that is open. */
 export function importCard(onImport) {
@@ -27,7 +27,9 @@ export function importCard(onImport) {
     state.textContent = text(`state_${seen.state}`);
     state.dataset.state = seen.state;
     byId('import-times').textContent = times(seen);
-    byId('import-advice').textContent = text(`advice_${seen.state}`);
+    byId('import-advice').textContent = text(`advice_${seen.state}`, {
+      mails: number(shown.put_off), time: seen.put_off ? moment(seen.put_off.first_try_at) : '',
+    });
     gauge('import-progress', done, shown.total - shown.not_sent, seen.over);
     byId('import-figures').textContent = text(seen.rows_per_second > 0 ? 'import_figures_rate' : 'import_figures', {
       done: number(done), total: number(shown.total - shown.not_sent), rate: rate(seen.rows_per_second),
@@ -41,6 +43,7 @@ export function importCard(onImport) {
     byId('rejections-download').hidden = rejected + shown.skipped === 0;
     byId('import-cancel').hidden = seen.over || Boolean(seen.sent_at ?? seen.cancelled_at ?? seen.failure);
     byId('import-reconcile').hidden = !(seen.state === 'stalled' && seen.sent_at);
+    byId('import-reopen').hidden = !(shown.undeliverable > 0 && seen.sent_at);
     tell(seen, done);
     if (seen.over && rejected + shown.skipped > 0) preview.load(seen.import_id);
     onImport(seen);
@@ -68,7 +71,7 @@ export function importCard(onImport) {
     byId('import-done').hidden = true;
     byId('import-counts').replaceChildren();
     for (const id of ['import-times', 'import-advice', 'import-figures', 'mail-figures', 'import-state']) byId(id).textContent = '';
-    for (const id of ['rejections-download', 'import-cancel', 'import-reconcile']) byId(id).hidden = true;
+    for (const id of ['rejections-download', 'import-cancel', 'import-reconcile', 'import-reopen']) byId(id).hidden = true;
     gauge('import-progress', 0, 0, false);
     gauge('mail-progress', 0, 0, false);
     preview.clear();
@@ -103,16 +106,19 @@ export function importCard(onImport) {
     }
   };
 
-  const confirm = byId('confirm');
-  byId('import-cancel').addEventListener('click', () => confirm.showModal());
-  confirm.addEventListener('close', async () => {
-    if (confirm.returnValue !== 'yes') return;
-    confirm.returnValue = '';
+  confirmed('import-cancel', 'confirm', async () => {
     const cancelled = await post('cancel', byId('import-cancel'));
     if (!cancelled) return;
     render(cancelled);
     show(byId('import-done'), text('cancelled'));
     title.focus();
+  });
+  confirmed('import-reopen', 'confirm-reopen', async () => {
+    const opened = await post('reopen', byId('import-reopen'));
+    if (!opened) return;
+    // Its events have ended, and begin anew.
+    start(open.importId);
+    show(byId('import-done'), text('reopened', { mails: number(opened.reopened) }));
   });
   byId('import-reconcile').addEventListener('click', async (event) => {
     const sent = await post('reconcile', event.target);
@@ -123,6 +129,17 @@ export function importCard(onImport) {
   fetchWithToken(byId('rejections-download'), () => `rejections-${open.importId}.csv`, fail);
 
   return { open: start, close };
+}
+
+/** Does `then` once a click on the button was confirmed in the dialog. */
+function confirmed(button, dialog, then) {
+  const asked = byId(dialog);
+  byId(button).addEventListener('click', () => asked.showModal());
+  asked.addEventListener('close', () => {
+    if (asked.returnValue !== 'yes') return;
+    asked.returnValue = '';
+    then();
+  });
 }
 
 /** At the end, nothing of nothing is all: skipped rows have no e-mail to be sent. */
