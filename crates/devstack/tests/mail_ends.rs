@@ -10,7 +10,8 @@ use common::contract::Reason;
 use common::ledger::Audit;
 use send_mail_worker::patience::Patience;
 use suite::Suite;
-use testkit::{CsvFile, poll_until};
+use testkit::smtp_server::{Act, Fault, SmtpServer, Stage};
+use testkit::{CsvFile, CsvRow, poll_until};
 
 fn refusal(code: &'static str) -> Reason {
     Reason {
@@ -19,16 +20,20 @@ fn refusal(code: &'static str) -> Reason {
     }
 }
 
+/// Never ends, and waits a second.
+fn patience() -> Patience {
+    Patience {
+        waits: vec![Duration::from_secs(1)],
+        most: u32::MAX,
+    }
+}
+
 #[tokio::test]
 async fn a_full_mailbox_makes_its_import_wait_and_reconciling_adds_no_copies() {
     let mut suite = Suite::without_services().await;
     suite.start_importer(&[]).await;
     suite.start_billing(&[]).await;
-    let patience = Patience {
-        waits: vec![Duration::from_secs(1)],
-        most: u32::MAX,
-    };
-    suite.start_patient_mailing(&[], patience).await;
+    suite.start_patient_mailing(&[], patience()).await;
     suite.mails.defer("debt-2", u32::MAX);
     let import_id = suite.upload(CsvFile::new().valid_rows(20).bytes()).await;
     let import = suite.in_state(import_id, "waiting").await;
@@ -104,4 +109,42 @@ async fn what_was_undeliverable_is_mailed_once_when_it_is_taken_up_again() {
         .await;
     let audit = Audit::of(&suite.ledger, import_id).await.unwrap().unwrap();
     assert!(audit.holds(), "{audit}");
+}
+
+#[tokio::test]
+async fn over_smtp_a_full_mailbox_is_waited_for_and_a_refused_one_mailed_after_a_reopen() {
+    let (mut suite, server) = tokio::join!(Suite::without_services(), SmtpServer::start());
+    let server = server.unwrap();
+    suite.start_importer(&[]).await;
+    suite.start_billing(&[]).await;
+    suite.start_smtp_mailing(&server, patience()).await;
+    for (answer, mailbox) in [
+        ("452 4.2.2 mailbox full", "full@example.com"),
+        ("550 5.1.1 no such mailbox", "gone@example.com"),
+    ] {
+        server.misbehave(Fault::new(Stage::Recipient, Act::Answer(answer)).to(mailbox));
+    }
+    let mut file = CsvFile::new();
+    for name in ["one", "full", "two", "gone"] {
+        file = file.row(&CsvRow {
+            email: format!("{name}@example.com"),
+            ..CsvRow::valid(name)
+        });
+    }
+    let import_id = suite.upload(file.bytes()).await;
+    let import = suite.in_state(import_id, "waiting").await;
+    assert_eq!(import["rows"]["undeliverable"], 1, "{import}");
+    assert_eq!(suite.ask(import_id, "reconcile").await["put_off"], 1);
+
+    server.behave();
+    suite.in_state(import_id, "completed_with_errors").await;
+    let reopened = suite.ask(import_id, "reopen?code=mailbox_refused").await;
+    assert_eq!(reopened["reopened"], 1);
+    let import = suite.in_state(import_id, "completed").await;
+    assert_eq!(import["rows"]["mailed"], 4);
+    suite.queues_are_empty().await;
+    let mut to: Vec<String> = server.messages().iter().map(|m| m.to[0].clone()).collect();
+    to.sort_unstable();
+    let each_once = ["full", "gone", "one", "two"].map(|name| format!("{name}@example.com"));
+    assert_eq!(to, each_once);
 }

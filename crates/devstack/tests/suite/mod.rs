@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use common::contract::Notification;
 use common::ledger::{ImportLedger, OutcomeCounts, RedisLedger};
-use common::service::Environment;
+use common::service::{Environment, StartError};
 use futures::future::join_all;
 use reqwest::multipart::{Form, Part};
 use send_mail_worker::patience::Patience;
-use send_mail_worker::transport::MemoryTransport;
+use send_mail_worker::transport::{MemoryTransport, SmtpTransport};
+use send_mail_worker::{MailMetrics, MailTransport};
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::smtp_server::SmtpServer;
 use testkit::{RunningService, Stack, poll_until};
 use uuid::Uuid;
 
@@ -97,6 +99,31 @@ impl Suite {
         let mails = self.mails.clone();
         let service = RunningService::start(|l, s| {
             send_mail_worker::run_over(settings, patience, |_| Ok(mails), l, s)
+        })
+        .await;
+        self.mail_workers.push(service);
+    }
+
+    /// Starts a send-mail-worker with that patience that sends over SMTP.
+    pub(crate) async fn start_smtp_mailing(&mut self, server: &SmtpServer, patience: Patience) {
+        let variables = [
+            ("MAIL_TRANSPORT", "smtp".to_owned()),
+            ("SMTP_HOST", "127.0.0.1".to_owned()),
+            ("SMTP_PORT", server.address().port().to_string()),
+            ("SMTP_TLS", "none".to_owned()),
+            ("MAIL_FROM", "cobranca@example.org".to_owned()),
+        ];
+        let env = self.environment(&self.stack.resources().process_email_url, &variables);
+        let settings = send_mail_worker::Settings::read(&env).unwrap();
+        let MailTransport::Smtp(smtp) = settings.mail.transport.clone() else {
+            panic!("it is to be SMTP");
+        };
+        let service = RunningService::start(|l, s| {
+            let transport = move |metrics: &MailMetrics| {
+                SmtpTransport::new(*smtp, metrics.duration.clone())
+                    .map_err(|error| StartError::Unsuitable(error.to_string()))
+            };
+            send_mail_worker::run_over(settings, patience, transport, l, s)
         })
         .await;
         self.mail_workers.push(service);
