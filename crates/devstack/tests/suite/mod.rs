@@ -119,8 +119,9 @@ impl Suite {
             panic!("it is to be SMTP");
         };
         let service = RunningService::start(|l, s| {
+            let stopped = s.clone();
             let transport = move |metrics: &MailMetrics| {
-                SmtpTransport::new(*smtp, metrics.duration.clone())
+                SmtpTransport::new(*smtp, metrics.duration.clone(), stopped)
                     .map_err(|error| StartError::Unsuitable(error.to_string()))
             };
             send_mail_worker::run_over(settings, patience, transport, l, s)

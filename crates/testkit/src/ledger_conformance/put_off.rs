@@ -128,7 +128,7 @@ pub async fn a_row_that_is_late_no_longer_waits_for_who_looks<L: Ledger>(ledger:
             first: Some(first),
             last: Some(later),
         };
-        assert_eq!(seen.put_off, expected, "at {now}");
+        assert_eq!(seen.status.put_off, expected, "at {now}");
     }
     assert_eq!(facts(ledger, import, 1).await.put_off_until, None);
 }

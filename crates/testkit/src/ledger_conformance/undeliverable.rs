@@ -90,6 +90,9 @@ pub async fn what_is_taken_up_again_ends_anew<L: Ledger>(ledger: &L) {
             assert_eq!(facts(ledger, row).await, expected);
         }
         assert_eq!(claim(ledger, "8", owner).await, MailClaim::Granted);
+        let attempt = Uuid::from_u128(owner);
+        let unknown = ledger.note_unknown_mails(&["8"], attempt).await;
+        assert_eq!(unknown.unwrap(), [1]);
     }
     end(ledger, "8", MailEnd::Sent).await;
     assert!(!reopen(ledger, row, "8").await);
@@ -148,15 +151,18 @@ pub async fn an_import_that_was_at_its_end_is_open_again<L: Ledger>(ledger: &L) 
         end(ledger, "9", MailEnd::Undeliverable(why)).await;
         assert!(record(ledger, last, "9").await);
         let seen = ledger.observe_import(import, at(second)).await.unwrap();
-        assert_eq!(seen.unwrap().finished_at, Some(at(second)));
+        assert_eq!(seen.unwrap().status.finished_at, Some(at(second)));
         assert!(ledger.open_imports().await.unwrap().is_empty());
 
         assert!(reopen(ledger, last, "9").await);
         assert_eq!(ledger.open_imports().await.unwrap(), [import]);
         let seen = ledger.observe_import(import, at(second + 5)).await;
         let seen = seen.unwrap().unwrap();
-        assert_eq!((seen.finished_at, seen.is_over()), (None, false));
-        assert_eq!(seen.progressed_at, at(second + 5));
+        assert_eq!(
+            (seen.status.finished_at, seen.status.is_over()),
+            (None, false)
+        );
+        assert_eq!(seen.status.progressed_at, at(second + 5));
         assert_eq!(ledger.open_imports().await.unwrap(), [import]);
     }
 }

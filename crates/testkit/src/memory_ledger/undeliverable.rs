@@ -41,6 +41,7 @@ impl UndeliverableLedger for MemoryLedger {
             facts.undeliverable = false;
             facts.reason = None;
             state.mails.remove(*debt_id);
+            state.unknown_mails.remove(*debt_id);
             if let Some(import) = state.imports.get_mut(&row.import_id) {
                 import.status.finished_at = None;
             }

@@ -49,19 +49,19 @@ pub(super) fn record_script() -> Script {
 /// Takes the bit of each row whose e-mail is undeliverable, its reason and the
 /// end of the e-mail back, and opens the import. Gives 1 for each of them.
 ///
-/// The keys are the bitmap, the reasons, the import, the open imports, and the
-/// e-mail of each row; the arguments are the import and the rows.
+/// The keys are the bitmap, the reasons, the import, the open imports, and for
+/// each row its e-mail and the attempts whose outcome nobody knows; the arguments are the import and the rows.
 pub(super) fn reopen_script() -> Script {
     let reopen = format!(
         r"
         local opened, any = {{}}, false
         for index = 2, #ARGV do
-            local row, mail = ARGV[index], KEYS[3 + index]
+            local row, mail, unknown = ARGV[index], KEYS[2 * index + 1], KEYS[2 * index + 2]
             opened[index - 1] = 0
             if why(mail) and redis.call('GETBIT', KEYS[1], row) == 1 then
                 redis.call('SETBIT', KEYS[1], row, 0)
                 redis.call('SETRANGE', KEYS[2], row, '\0')
-                redis.call('DEL', mail)
+                redis.call('DEL', mail, unknown)
                 opened[index - 1], any = 1, true
             end
         end
@@ -115,7 +115,9 @@ impl UndeliverableLedger for RedisLedger {
                     .arg(import_id.to_string());
                 for index in indices {
                     let (row, debt_id) = rows[*index];
-                    call.key(keys::mail(debt_id)).arg(row.row);
+                    call.key(keys::mail(debt_id))
+                        .key(keys::mail_unknown(debt_id))
+                        .arg(row.row);
                 }
                 let answers: Vec<u8> = call.invoke_async(&mut self.connection.clone()).await?;
                 for (index, answer) in indices.iter().zip(answers) {
