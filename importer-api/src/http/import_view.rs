@@ -133,6 +133,12 @@ impl PutOffView {
 impl ImportView {
     pub(super) fn new(status: &ImportStatus, now: Timestamp) -> Self {
         let (import, counts) = (&status.import, &status.counts);
+        // That a row no longer waits is told after its end.
+        let put_off = if status.is_over() {
+            PutOffRows::default()
+        } else {
+            status.put_off
+        };
         Self {
             import_id: import.import_id,
             state: status.state(now).name(),
@@ -152,9 +158,9 @@ impl ImportView {
                 notified: counts.notified,
                 mailed: counts.mailed,
                 undeliverable: counts.undeliverable,
-                put_off: status.put_off.rows,
+                put_off: put_off.rows,
             },
-            put_off: PutOffView::new(&status.put_off),
+            put_off: PutOffView::new(&put_off),
             accepted_at: import.accepted_at,
             sent_at: status.sent_at,
             progressed_at: status.progressed_at,

@@ -157,13 +157,13 @@ impl Connection {
     fn parameters(&self, mail: &Mail<'_>) -> Result<String, Stopped> {
         let mut parameters = String::new();
         if !AsRef::<str>::as_ref(mail.to).is_ascii() {
-            if !self.abilities.utf8_addresses {
+            if !self.abilities.has("SMTPUTF8") {
                 let why = Failure::Lost("not offered".into());
                 return Err(at(Stage::Address)(why));
             }
             parameters.push_str(" SMTPUTF8");
         }
-        if !mail.message.is_ascii() && self.abilities.eight_bit {
+        if !mail.message.is_ascii() && self.abilities.has("8BITMIME") {
             parameters.push_str(" BODY=8BITMIME");
         }
         Ok(parameters)

@@ -24,7 +24,7 @@ use super::tls::{SmtpSetupError, Trust};
 const CONNECT: Duration = Duration::from_secs(10);
 /// A host that answers no packet for so long is gone, however long its server
 /// may take for an answer.
-const GONE: Duration = Duration::from_secs(60);
+const GONE: Duration = Duration::from_mins(1);
 
 /// Opens connections to one server.
 pub(super) struct Connector {
@@ -86,7 +86,9 @@ impl Connector {
         let tcp = self.connect().await.map_err(step(CONNECTING))?;
         let name = match &self.helo_name {
             Some(name) => name.clone(),
-            None => address_literal(&tcp).map_err(|error| step(CONNECTING)(Failure::io(error)))?,
+            None => {
+                address_literal(&tcp).map_err(|error| step(CONNECTING)(Failure::from(error)))?
+            }
         };
         let tcp: Box<dyn Stream> = Box::new(tcp);
         let mut dialogue = match &self.security {
@@ -113,7 +115,7 @@ impl Connector {
     async fn starttls(&self, mut dialogue: Dialogue, name: &str) -> Opened<Box<dyn Stream>> {
         let lost = |why: &str| step(STARTTLS)(Failure::Lost(why.into()));
         let hello = say_hello(&mut dialogue, name, self.limit()).await;
-        if !hello.map_err(not_opened)?.starttls {
+        if !hello.map_err(not_opened)?.has(STARTTLS) {
             return Err(lost("the server does not offer it"));
         }
         let ready = dialogue.command(STARTTLS, self.limit()).await;
@@ -127,7 +129,7 @@ impl Connector {
         let hello = say_hello(dialogue, name, self.limit()).await;
         let abilities = hello.map_err(not_opened)?;
         if let Some(login) = &self.login {
-            let logged_in = log_in(dialogue, login, abilities, self.limit()).await;
+            let logged_in = log_in(dialogue, login, &abilities, self.limit()).await;
             logged_in.map_err(not_opened)?;
         }
         Ok(abilities)
@@ -138,7 +140,7 @@ impl Connector {
         let handshake = timeout(self.limit(), connector.connect(trust.name.clone(), clear)).await;
         match handshake {
             Ok(Ok(stream)) => Ok(Box::new(stream)),
-            Ok(Err(error)) => Err(step("TLS")(Failure::io(error))),
+            Ok(Err(error)) => Err(step("TLS")(Failure::from(error))),
             Err(_) => Err(step("TLS")(Failure::Late(self.limit()))),
         }
     }
@@ -147,10 +149,10 @@ impl Connector {
     async fn connect(&self) -> Result<TcpStream, Failure> {
         let addresses = lookup_host((self.host.as_str(), self.port)).await;
         let mut failure = Failure::Lost("its name has no address".into());
-        for address in addresses.map_err(Failure::io)? {
+        for address in addresses.map_err(Failure::from)? {
             match timeout(CONNECT, TcpStream::connect(address)).await {
-                Ok(Ok(tcp)) => return prepared(tcp).map_err(Failure::io),
-                Ok(Err(error)) => failure = Failure::io(error),
+                Ok(Ok(tcp)) => return prepared(tcp).map_err(Failure::from),
+                Ok(Err(error)) => failure = Failure::from(error),
                 Err(_) => failure = Failure::Late(CONNECT),
             }
         }

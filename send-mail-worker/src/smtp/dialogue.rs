@@ -115,7 +115,7 @@ impl Dialogue {
             stream.write_all(bytes).await?;
             stream.flush().await
         };
-        within(limit, async { writing.await.map_err(Failure::io) }).await
+        within(limit, async { writing.await.map_err(Failure::from) }).await
     }
 
     async fn answer(&mut self, limit: Duration) -> Result<Reply, Failure> {

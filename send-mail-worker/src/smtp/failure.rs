@@ -41,6 +41,16 @@ pub(super) struct Refusal {
 /// The numbers of a negative answer.
 pub(super) type Numbers = (u16, Option<[u16; 3]>);
 
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            // By the text of an operating system nobody knows who did it.
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::closed(),
+            _ => Self::Lost(error.to_string()),
+        }
+    }
+}
+
 const CLOSED: &str = "the server closed the connection";
 
 /// Whom or what the words of a reply name.
@@ -55,14 +65,6 @@ enum About {
 }
 
 impl Failure {
-    pub(super) fn io(error: io::Error) -> Self {
-        match error.kind() {
-            // By the text of an operating system nobody knows who did it.
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::Lost(CLOSED.into()),
-            _ => Self::Lost(error.to_string()),
-        }
-    }
-
     /// The connection ended where an answer was due.
     pub(super) fn closed() -> Self {
         Self::Lost(CLOSED.into())

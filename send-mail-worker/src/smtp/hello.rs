@@ -6,47 +6,37 @@ use super::dialogue::Dialogue;
 use super::failure::Failure;
 use super::reply::Reply;
 
-/// What a server offers, as far as it matters here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Abilities {
-    /// RFC 3207
-    pub(super) starttls: bool,
-    /// RFC 6531
-    pub(super) utf8_addresses: bool,
-    /// RFC 6152
-    pub(super) eight_bit: bool,
-    /// RFC 4954: a login of any kind.
-    pub(super) login: bool,
-    /// RFC 4616
-    pub(super) login_plain: bool,
-    /// The older way that some servers know alone.
-    pub(super) login_login: bool,
-}
+/// What a server offers: its keywords, each with what follows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Abilities(Vec<Vec<String>>);
 
 impl Abilities {
     /// Of the answer to EHLO, whose first line is a greeting (RFC 5321,
     /// section 4.1.1.1). Servers of the nineties write `AUTH=LOGIN`, for
     /// clients of that time.
     fn of(reply: &Reply) -> Self {
-        let mut offered = Self::default();
-        for line in reply.lines.iter().skip(1) {
-            let line = line.to_ascii_uppercase();
-            let mut words = line.split([' ', '\t', '=']).filter(|word| !word.is_empty());
-            match words.next() {
-                Some("STARTTLS") => offered.starttls = true,
-                Some("SMTPUTF8") => offered.utf8_addresses = true,
-                Some("8BITMIME") => offered.eight_bit = true,
-                Some("AUTH") => {
-                    offered.login = true;
-                    for mechanism in words {
-                        offered.login_plain |= mechanism == "PLAIN";
-                        offered.login_login |= mechanism == "LOGIN";
-                    }
-                }
-                _ => {}
-            }
-        }
-        offered
+        let words = |line: &String| {
+            let words = line.split([' ', '\t', '=']).filter(|word| !word.is_empty());
+            words.map(str::to_ascii_uppercase).collect()
+        };
+        Self(reply.lines.iter().skip(1).map(words).collect())
+    }
+
+    /// Whether the server offers an extension.
+    pub(super) fn has(&self, keyword: &str) -> bool {
+        self.lines(keyword).next().is_some()
+    }
+
+    /// Whether it offers that way to log in (RFC 4954).
+    pub(super) fn has_login(&self, mechanism: &str) -> bool {
+        self.lines("AUTH").flatten().any(|word| word == mechanism)
+    }
+
+    fn lines(&self, keyword: &str) -> impl Iterator<Item = &[String]> {
+        self.0.iter().filter_map(move |line| {
+            let (first, rest) = line.split_first()?;
+            (first == keyword).then_some(rest)
+        })
     }
 }
 
@@ -83,14 +73,6 @@ mod tests {
 
     #[test]
     fn keywords_are_read_in_any_case_and_spelling() {
-        let all = Abilities {
-            starttls: true,
-            utf8_addresses: true,
-            eight_bit: true,
-            login: true,
-            login_plain: true,
-            login_login: true,
-        };
         let host = "mx.example.com at your service";
         let capitals = ["STARTTLS", "SMTPUTF8", "8BITMIME", "AUTH PLAIN LOGIN"];
         let small = [
@@ -100,19 +82,17 @@ mod tests {
             "auth login plain xoauth2",
         ];
         for lines in [capitals, small] {
-            assert_eq!(of(&[&[host], &lines[..]].concat()), all);
-        }
-        let old = of(&[host, "AUTH=LOGIN"]);
-        assert!(old.login_login && !old.login_plain);
-        let other = of(&[host, "AUTH CRAM-MD5", "SIZE 1000", "X-STARTTLS", ""]);
-        assert_eq!(
-            other,
-            Abilities {
-                login: true,
-                ..Abilities::default()
+            let offered = of(&[&[host], &lines[..]].concat());
+            for keyword in ["STARTTLS", "SMTPUTF8", "8BITMIME", "AUTH"] {
+                assert!(offered.has(keyword), "{keyword}");
             }
-        );
+            assert!(offered.has_login("PLAIN") && offered.has_login("LOGIN"));
+        }
+        let old = of(&[host, "AUTH=LOGIN", "AUTH CRAM-MD5"]);
+        assert!(old.has_login("LOGIN") && old.has_login("CRAM-MD5") && !old.has_login("PLAIN"));
+        let other = of(&[host, "SIZE 1000", "X-STARTTLS", "XAUTH PLAIN", ""]);
+        assert!(!other.has("STARTTLS") && !other.has("AUTH") && !other.has_login("PLAIN"));
         // The first line is no keyword.
-        assert_eq!(of(&["STARTTLS"]), Abilities::default());
+        assert!(!of(&["STARTTLS"]).has("STARTTLS"));
     }
 }

@@ -33,11 +33,11 @@ const LOGIN: &str = "AUTH LOGIN";
 pub(super) async fn log_in(
     dialogue: &mut Dialogue,
     login: &Login,
-    offered: Abilities,
+    offered: &Abilities,
     limit: Duration,
 ) -> Result<(), (&'static str, Failure)> {
     let Login { username, password } = login;
-    if offered.login_plain {
+    if offered.has_login("PLAIN") {
         let word = format!("\0{username}\0{password}");
         let answer = answer_all(dialogue, PLAIN, Some(&word), &[&word], limit).await;
         let is_other = |failure: &Failure| match failure {
@@ -45,17 +45,17 @@ pub(super) async fn log_in(
             _ => false,
         };
         match answer {
-            Err(failure) if offered.login_login && is_other(&failure) => {}
+            Err(failure) if offered.has_login("LOGIN") && is_other(&failure) => {}
             answer => return answer.map_err(|failure| (PLAIN, failure)),
         }
     }
-    if offered.login_login {
+    if offered.has_login("LOGIN") {
         // Whatever the server asks with: the first word is the name.
         let words = [&**username, password];
         let answer = answer_all(dialogue, LOGIN, None, &words, limit).await;
         return answer.map_err(|failure| (LOGIN, failure));
     }
-    let why = if offered.login {
+    let why = if offered.has("AUTH") {
         "the server offers neither PLAIN nor LOGIN"
     } else {
         "the server offers no login"

@@ -41,7 +41,7 @@ impl Reply {
             let mut line = Vec::new();
             let mut rest = (&mut *stream).take(room);
             let read = rest.read_until(b'\n', &mut line).await;
-            room -= read.map_err(Failure::io)? as u64;
+            room -= read.map_err(Failure::from)? as u64;
             if !line.ends_with(b"\n") {
                 return Err(if room == 0 {
                     not_smtp()
