@@ -304,7 +304,7 @@ impl Scene {
                 assert!(asked > PUT_OFFS, "{debt_id} is tried {asked} times");
                 assert_eq!(answers, 0);
             } else {
-                assert!(answers >= least, "{debt_id} is answered {answers} times");
+                assert!(answers >= times, "{debt_id} is answered {answers} times");
                 assert!(answers <= most, "{debt_id}: {answers} answers of {most}");
                 seen.repeats += answers.saturating_sub(least);
             }

@@ -45,7 +45,9 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             // By the text of an operating system nobody knows who did it.
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::closed(),
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof => Self::closed(),
             _ => Self::Lost(error.to_string()),
         }
     }

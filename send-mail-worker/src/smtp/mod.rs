@@ -200,11 +200,19 @@ impl Shared {
                 Err(stopped) => return Err(stopped.into()),
             }
         }
-        let mut opened = self.connector.open().await?;
-        self.was_heard(opened.heard());
-        self.probe(&mut opened, doubtful).await?;
-        self.pool.put_back(room, opened);
-        Ok(())
+        match self.connector.open().await {
+            Ok(mut opened) => {
+                self.was_heard(opened.heard());
+                self.probe(&mut opened, doubtful).await?;
+                self.pool.put_back(room, opened);
+                Ok(())
+            }
+            Err(error) if !doubtful && self.has_enough(&error) => {
+                self.pool.rest(room);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whether the server takes our sender, where that is in doubt.
@@ -221,6 +229,7 @@ impl Shared {
         tokio::pin!(waited_out);
         loop {
             let room = tokio::select! {
+                biased;
                 room = self.pool.room() => room,
                 () = &mut waited_out => return Err(DeliveryError::Busy),
             };

@@ -81,6 +81,8 @@ impl Pool {
             if connection.is_usable() {
                 return Some(connection);
             }
+            // What took that one took those that are as old.
+            self.kept().retain(|other| other.silence() <= FRESH);
         }
     }
 

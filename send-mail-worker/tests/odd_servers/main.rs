@@ -187,7 +187,14 @@ async fn a_server_that_serves_few_connections_is_asked_for_no_more() {
     let server = OddServer::start(habits).await;
     let smtp = client(&server, &[]);
     let all: Vec<String> = (0..200).map(|n| format!("c{n}@example.com")).collect();
-    for sent in join_all(all.iter().map(|to| deliver(&smtp, to))).await {
+    let sending = join_all(all.iter().map(|to| deliver(&smtp, to)));
+    let looking = async {
+        for _ in 0..20 {
+            smtp.healthy().await.unwrap();
+        }
+    };
+    let (sent, ()) = tokio::join!(sending, looking);
+    for sent in sent {
         sent.unwrap();
     }
     assert_eq!(server.taken().len(), 200);
