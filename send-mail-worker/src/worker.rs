@@ -240,7 +240,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         let mut answers = self.transport.send(&letters).await;
         self.end_unknown(mails, &mut answers, owner).await?;
         let away = answers.iter().find_map(|answer| match answer {
-            Sending::Away(reason) => Some(reason),
+            Sending::Away(reason) | Sending::Probed(reason) => Some(reason),
             _ => None,
         });
         if let Some(reason) = away {
@@ -336,6 +336,11 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             Sending::Away(_) => {
                 outcomes.away.inc();
                 return Tried::Held;
+            }
+            Sending::Probed(_) => {
+                outcomes.away.inc();
+                let wait = self.patience.wait_after(0).unwrap_or_default();
+                return Tried::Again(Verdict::PutOffAgain(wait));
             }
             Sending::Busy => return Tried::Held,
             Sending::Deferred(reason) => match self.patience.wait_after(put_off) {

@@ -378,6 +378,48 @@ async fn what_a_server_has_against_the_sender_costs_no_e_mail() {
 }
 
 #[tokio::test]
+async fn whom_a_server_refuses_keeps_nobody_from_their_e_mail() {
+    const REFUSED: u64 = 40;
+    const TAKEN: u64 = 20;
+    let office = Office::open(REFUSED + TAKEN).await;
+    let refuse = |row: u64| {
+        let refused = Act::Answer("550 5.4.1 Recipient address rejected: Access denied.");
+        let fault = Fault::new(Stage::Recipient, refused);
+        office
+            .server
+            .misbehave(fault.to(&format!("c{row}@example.com")));
+    };
+    (1..=REFUSED).for_each(refuse);
+    // The refused ones stand before the others.
+    for row in 1..=REFUSED {
+        office.publish(row, &format!("c{row}@example.com")).await;
+    }
+    let patience = Patience {
+        waits: vec![Duration::from_secs(1), Duration::from_mins(15)],
+        most: 100,
+    };
+    let service = office
+        .start_changed(patience, |settings| {
+            settings.probe_wait = Duration::from_millis(10);
+        })
+        .await;
+    poll_until("the server to seem to refuse all", LONG, async || {
+        let ready = service.get("/ready").await;
+        ready.contains("one recipient after another").then_some(())
+    })
+    .await;
+    for row in REFUSED + 1..=REFUSED + TAKEN {
+        office.publish(row, &format!("c{row}@example.com")).await;
+    }
+    poll_until("the others to be sent", LONG, async || {
+        (office.counts().await == (TAKEN, 0)).then_some(())
+    })
+    .await;
+    office.server.behave();
+    assert_eq!(office.message_ids().len() as u64, TAKEN);
+}
+
+#[tokio::test]
 async fn who_waits_for_a_connection_is_neither_put_off_nor_held_against_the_server() {
     const MAILS: u64 = 30;
     let office = Office::open(MAILS).await;

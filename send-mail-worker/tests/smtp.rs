@@ -21,6 +21,7 @@ fn said(result: Result<(), DeliveryError>) -> (&'static str, String) {
     match result {
         Ok(()) => ("delivered", String::new()),
         Err(DeliveryError::Away(text)) => ("away", text),
+        Err(DeliveryError::Probed(text)) => ("probed", text),
         Err(error @ DeliveryError::Busy) => ("busy", error.to_string()),
         Err(DeliveryError::Deferred(text)) => ("deferred", text),
         Err(DeliveryError::Unknown(text)) => ("unknown", text),
@@ -282,7 +283,7 @@ async fn the_same_refusal_for_several_in_a_row_is_about_the_sender() {
             client.smtp.ready().await.unwrap();
         }
         let why = "it refuses one recipient after another: 55";
-        assert_says(client.deliver("c@example.com").await, "away", why);
+        assert_says(client.deliver("c@example.com").await, "probed", why);
         assert!(client.smtp.healthy().await.is_err());
         assert!(client.smtp.ready().await.is_err());
         // Nobody else is tried meanwhile.
@@ -293,7 +294,7 @@ async fn the_same_refusal_for_several_in_a_row_is_about_the_sender() {
         client.smtp.ready().await.unwrap();
         assert!(client.smtp.ready().await.is_err());
         assert!(client.smtp.healthy().await.is_err());
-        assert_says(client.deliver("d@example.com").await, "away", why);
+        assert_says(client.deliver("d@example.com").await, "probed", why);
         assert_eq!(server.messages().len(), 0);
 
         server.behave();
@@ -306,6 +307,41 @@ async fn the_same_refusal_for_several_in_a_row_is_about_the_sender() {
             client.deliver(to).await.unwrap();
         }
     }
+}
+
+#[tokio::test]
+async fn where_others_were_taken_it_takes_many_to_be_about_the_sender() {
+    let server = SmtpServer::start().await.unwrap();
+    let client = Client::of(&server);
+    let refused = Fault::new(Stage::Recipient, Act::Answer("550 5.4.1 Access denied"));
+    server.misbehave(refused.clone());
+    assert_says(client.deliver("a@example.com").await, "deferred", "5.4.1");
+    server.behave();
+    client.deliver("b@example.com").await.unwrap();
+    server.misbehave(refused);
+    for number in 1..50 {
+        let to = format!("c{number}@example.com");
+        assert_says(client.deliver(&to).await, "deferred", "5.4.1");
+        client.smtp.healthy().await.unwrap();
+    }
+    assert_says(client.deliver("last@example.com").await, "probed", "5.4.1");
+    assert!(client.smtp.healthy().await.is_err());
+}
+
+#[tokio::test]
+async fn without_an_e_mail_that_could_try_it_a_server_is_not_said_to_refuse_all() {
+    let server = SmtpServer::start().await.unwrap();
+    let client = Client::of(&server);
+    server.misbehave(Fault::new(Stage::Data, Act::Answer("554 no")));
+    for number in 0..3 {
+        let to = format!("c{number}@example.com");
+        client.deliver(&to).await.unwrap_err();
+    }
+    assert!(client.smtp.healthy().await.is_err());
+    pass(Duration::from_secs(50)).await;
+    assert!(client.smtp.healthy().await.is_err());
+    pass(Duration::from_secs(15)).await;
+    client.smtp.healthy().await.unwrap();
 }
 
 #[tokio::test]

@@ -132,12 +132,13 @@ impl FakeQueue {
                     }
                     continue;
                 }
-                Verdict::PutOff(wait) => {
+                Verdict::PutOff(wait) | Verdict::PutOffAgain(wait) => {
+                    let counts = u32::from(matches!(verdict, Verdict::PutOff(_)));
                     state.put(Stored {
                         body: delivery.body.clone(),
                         row: delivery.row,
                         receive_count: 0,
-                        put_off: delivery.put_off + 1,
+                        put_off: delivery.put_off + counts,
                         visible_at: Instant::now() + *wait,
                     });
                     // A crash before that makes two of it.

@@ -186,7 +186,7 @@ impl About {
         let (mut recipient, mut size) = (false, false);
         for word in text.split(|c: char| c.is_whitespace() || c == '_') {
             let word = word.trim_matches(|c: char| c.is_ascii_punctuation());
-            let word = word.to_ascii_lowercase();
+            let word = word.to_lowercase();
             if OTHERS.contains(&&*word) {
                 return Self::Other;
             }
@@ -201,8 +201,20 @@ impl About {
     }
 }
 
-/// Words that name a recipient.
-const RECIPIENT: [&str; 4] = ["user", "mailbox", "recipient", "unknown"];
+/// Words that name a recipient, in English and in Portuguese.
+const RECIPIENT: [&str; 11] = [
+    "user",
+    "mailbox",
+    "recipient",
+    "unknown",
+    "usuário",
+    "usuario",
+    "destinatário",
+    "destinatario",
+    "inexistente",
+    "desconhecido",
+    "desconhecida",
+];
 
 /// Words that name the size of a message.
 const SIZE: [&str; 6] = ["size", "big", "large", "larger", "length", "long"];
@@ -210,7 +222,7 @@ const SIZE: [&str; 6] = ["size", "big", "large", "larger", "length", "long"];
 /// Words with which servers name a sender, a client, a quota or a block list,
 /// often beside one of the others: `unknown client`, `user not authenticated`,
 /// `too many recipients`.
-const OTHERS: [&str; 54] = [
+const OTHERS: [&str; 80] = [
     "sender",
     "senders",
     "sending",
@@ -265,6 +277,32 @@ const OTHERS: [&str; 54] = [
     "identity",
     "full",
     "temporarily",
+    "remetente",
+    "remetentes",
+    "enviar",
+    "envio",
+    "envios",
+    "limite",
+    "limites",
+    "excedido",
+    "excedida",
+    "excedeu",
+    "cota",
+    "diário",
+    "diario",
+    "autenticado",
+    "autenticação",
+    "autenticacao",
+    "autorizado",
+    "permitido",
+    "permissão",
+    "permissao",
+    "bloqueado",
+    "bloqueada",
+    "suspenso",
+    "suspensa",
+    "domínio",
+    "cheia",
 ];
 
 impl fmt::Display for Refusal {
@@ -345,6 +383,11 @@ mod tests {
                 true,
             ),
             (550, "<from@example.com>: no such user", true),
+            (550, "Usuário inexistente", true),
+            (550, "DESTINATÁRIO DESCONHECIDO", true),
+            (550, "usuário não autenticado", false),
+            (550, "limite de envio do usuário", false),
+            (550, "caixa postal do usuário cheia", false),
             (550, "4.1.1 unknown, but not for good", false),
             (450, "5.1.1 not for good", false),
             (554, "no such user", false),

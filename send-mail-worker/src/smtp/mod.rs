@@ -113,7 +113,7 @@ impl Smtp {
             room_wait: settings.room_wait,
             opening: Arc::default(),
             heard: Mutex::default(),
-            refusals: Refusals::new(outage.clone()),
+            refusals: Refusals::new(outage.clone(), settings.probe_wait),
             outage,
             doubtful: AtomicBool::new(false),
         })))
@@ -322,7 +322,7 @@ impl Shared {
             {
                 match self.refusals.refused(stage, &reply, to) {
                     Ok(()) => error,
-                    Err(away) => away.into(),
+                    Err(MailServerAway(why)) => DeliveryError::Probed(why),
                 }
             }
             (DeliveryError::Away(_), _) => error,

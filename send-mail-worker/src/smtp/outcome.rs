@@ -33,6 +33,10 @@ pub enum DeliveryError {
     /// No connection has become free: nothing was sent, and nothing is wrong.
     #[error("all connections are busy")]
     Busy,
+    /// Not now, as the server refuses one recipient after another, and with
+    /// this message it was tried: the next one that tries it is to be another.
+    #[error("the mail server is away: {0}")]
+    Probed(String),
     /// Not now: a 4xx answer (greylisting), a 5xx answer that may be about us
     /// but came late in the dialogue, or the connection was lost before the
     /// end of the message. The server has not taken it.

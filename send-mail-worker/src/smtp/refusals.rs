@@ -16,16 +16,31 @@ use super::outcome::MailServerAway;
 /// The same refusal for so many recipients in a row, with no yes between, is
 /// about none of them.
 const SEVERAL: usize = 3;
-/// Waits between the e-mails with which a server is tried that refuses all:
-/// providers count refused ones too.
-const FIRST_PROBE: Duration = Duration::from_secs(1);
-const LONGEST_PROBE: Duration = Duration::from_secs(30);
+/// The same where the server took others lately between such refusals: it has
+/// something against some recipients.
+const MANY: usize = 50;
+/// For how long that is known.
+const LATELY: Duration = Duration::from_hours(1);
+/// Most kinds of refusals of which it is known.
+const MOST_KINDS: usize = 16;
+/// E-mails that try a server that refuses all, at short waits: those that it
+/// takes may stand behind others that it does not. Then the waits are long, as
+/// providers count refused e-mails too.
+const SOON: u32 = 100;
+/// Without an e-mail that could try it for so long, nobody knows whether the
+/// server still refuses all.
+const IDLE: Duration = Duration::from_mins(1);
+
+/// What was refused, and how.
+type Refused = (Stage, Numbers);
 
 /// The refusals in a row that may be about the sender. After several the
 /// server counts as away, and one e-mail at a time tries it.
 #[derive(Debug)]
 pub(super) struct Refusals {
     outage: Outage,
+    /// First wait between e-mails that try the server.
+    first_wait: Duration,
     hashes: RandomState,
     state: Mutex<State>,
 }
@@ -34,12 +49,14 @@ pub(super) struct Refusals {
 struct State {
     row: Option<Row>,
     held: Option<Held>,
+    /// Refusals of some among others that were taken, and when that was.
+    of_some: Vec<(Refused, Instant)>,
 }
 
 /// The same refusal in a row.
 #[derive(Debug)]
 struct Row {
-    refusal: (Stage, Numbers),
+    refusal: Refused,
     /// Hashes of those to whom it was said.
     recipients: Vec<u64>,
 }
@@ -49,27 +66,52 @@ struct Row {
 struct Held {
     reason: String,
     backoff: Backoff,
+    probes: u32,
     next_probe: Instant,
     /// The next e-mail is to try it.
     granted: bool,
 }
 
 impl Held {
-    fn new(reason: String) -> Self {
-        let mut backoff = Backoff::new(FIRST_PROBE, LONGEST_PROBE);
+    fn new(reason: String, first_wait: Duration) -> Self {
+        let mut backoff = Backoff::new(first_wait, first_wait * 5);
         Self {
             reason,
             next_probe: Instant::now() + backoff.next_wait(),
             backoff,
+            probes: 0,
             granted: false,
+        }
+    }
+
+    fn grant(&mut self, first_wait: Duration) {
+        self.probes += 1;
+        if self.probes == SOON {
+            self.backoff = Backoff::new(first_wait * 10, first_wait * 30);
+        }
+        self.granted = true;
+        self.next_probe = Instant::now() + self.backoff.next_wait();
+    }
+}
+
+impl State {
+    /// How many refusals of that kind in a row are about the sender.
+    fn several(&self, refusal: Refused) -> usize {
+        let is_of_some =
+            |(other, at): &(Refused, Instant)| *other == refusal && at.elapsed() < LATELY;
+        if self.of_some.iter().any(is_of_some) {
+            MANY
+        } else {
+            SEVERAL
         }
     }
 }
 
 impl Refusals {
-    pub(super) fn new(outage: Outage) -> Self {
+    pub(super) fn new(outage: Outage, first_wait: Duration) -> Self {
         Self {
             outage,
+            first_wait,
             hashes: RandomState::new(),
             state: Mutex::default(),
         }
@@ -77,7 +119,7 @@ impl Refusals {
 
     /// Fails while the server refuses everybody.
     pub(super) fn none(&self) -> Result<(), MailServerAway> {
-        match &self.state().held {
+        match &self.known().held {
             Some(held) => Err(MailServerAway(held.reason.clone())),
             None => Ok(()),
         }
@@ -85,15 +127,14 @@ impl Refusals {
 
     /// The same, but now and then the next e-mail may try the server.
     pub(super) fn ask(&self) -> Result<(), MailServerAway> {
-        let mut state = self.state();
+        let mut state = self.known();
         let Some(held) = &mut state.held else {
             return Ok(());
         };
         if Instant::now() < held.next_probe {
             return Err(MailServerAway(held.reason.clone()));
         }
-        held.granted = true;
-        held.next_probe = Instant::now() + held.backoff.next_wait();
+        held.grant(self.first_wait);
         Ok(())
     }
 
@@ -112,7 +153,13 @@ impl Refusals {
     /// The server took an e-mail: it has nothing against us.
     pub(super) fn taken(&self) {
         let mut state = self.state();
-        state.row = None;
+        if let Some(Row { refusal, .. }) = state.row.take() {
+            state.of_some.retain(|(other, _)| *other != refusal);
+            if state.of_some.len() == MOST_KINDS {
+                state.of_some.remove(0);
+            }
+            state.of_some.push((refusal, Instant::now()));
+        }
         if state.held.take().is_some() {
             self.outage.release();
         }
@@ -127,7 +174,7 @@ impl Refusals {
     }
 
     /// The server refused an e-mail in a way that may be about the sender;
-    /// fails if it is.
+    /// says how if it is.
     pub(super) fn refused(
         &self,
         stage: Stage,
@@ -135,8 +182,9 @@ impl Refusals {
         to: &Address,
     ) -> Result<(), MailServerAway> {
         let mut guard = self.state();
-        let State { row, held } = &mut *guard;
         let refusal = (stage, reply.numbers());
+        let several = guard.several(refusal);
+        let State { row, held, .. } = &mut *guard;
         let recipient = self.hashes.hash_one(AsRef::<str>::as_ref(to));
         let row = match row {
             Some(row) if row.refusal == refusal => row,
@@ -145,11 +193,10 @@ impl Refusals {
                 recipients: Vec::new(),
             }),
         };
-        if row.recipients.len() < SEVERAL && !row.recipients.contains(&recipient) {
+        if row.recipients.len() < several && !row.recipients.contains(&recipient) {
             row.recipients.push(recipient);
         }
-        let is_several = row.recipients.len() >= SEVERAL;
-        if held.is_none() && !is_several {
+        if held.is_none() && row.recipients.len() < several {
             return Ok(());
         }
         let words = reply.words().without(to);
@@ -157,10 +204,23 @@ impl Refusals {
         if let Some(held) = held {
             held.reason.clone_from(&reason);
         } else {
-            *held = Some(Held::new(reason.clone()));
+            *held = Some(Held::new(reason.clone(), self.first_wait));
             self.outage.hold(&reason);
         }
         Err(MailServerAway(reason))
+    }
+
+    /// What is known; that everybody is refused is not, where nobody could
+    /// try for long.
+    fn known(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        let is_old = |held: &Held| held.next_probe.elapsed() > IDLE;
+        if state.held.as_ref().is_some_and(is_old) {
+            state.row = None;
+            state.held = None;
+            self.outage.release();
+        }
+        state
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

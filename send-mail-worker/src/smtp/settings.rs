@@ -22,6 +22,8 @@ const LAST_ANSWER: Duration = Duration::from_mins(10);
 const LAST_ANSWER_WHEN_STOPPED: Duration = Duration::from_secs(20);
 /// Longest wait for a connection to be free.
 const ROOM_WAIT: Duration = Duration::from_secs(4);
+/// First wait between the e-mails that try a server that refuses all of them.
+const PROBE_WAIT: Duration = Duration::from_secs(1);
 /// Longest wait for any other answer (RFC 5321, section 4.5.3.2), in seconds.
 const ANSWER: f64 = 300.0;
 
@@ -49,6 +51,9 @@ pub struct SmtpSettings {
     pub last_answer_when_stopped: Duration,
     /// Longest wait for a connection to be free.
     pub room_wait: Duration,
+    /// First wait between the e-mails that try a server that refuses one
+    /// recipient after another; soon five times, later thirty times as long.
+    pub probe_wait: Duration,
     /// Most connections at a time.
     pub connections: u32,
     /// Who sends: the `From` of the e-mails, and the sender on the envelope,
@@ -114,6 +119,7 @@ impl SmtpSettings {
             last_answer: LAST_ANSWER,
             last_answer_when_stopped: LAST_ANSWER_WHEN_STOPPED,
             room_wait: ROOM_WAIT,
+            probe_wait: PROBE_WAIT,
             connections: env.number("SMTP_CONNECTIONS", 16, 1, 32)?,
             from,
             reply_to: mailbox(env, "MAIL_REPLY_TO")?,

@@ -46,6 +46,9 @@ pub enum Sending {
     /// takes, so an e-mail that is itself the cause must be
     /// [`Sending::Deferred`].
     Away(String),
+    /// It was not taken, and no e-mail is: the transport as a whole was tried
+    /// with it. Others are to be tried before it comes again.
+    Probed(String),
     /// It was not sent, as there was no room for it yet: nothing is wrong, and
     /// it is sent when there is.
     Busy,

@@ -69,6 +69,7 @@ impl<W: Write> SmtpTransport<W> {
             Err(DeliveryError::Unknown(reason)) => Sending::Unknown(reason),
             Err(DeliveryError::Undeliverable(reason)) => Sending::Undeliverable(reason),
             Err(DeliveryError::Away(reason)) => Sending::Away(reason),
+            Err(DeliveryError::Probed(reason)) => Sending::Probed(reason),
             Err(DeliveryError::Busy) => Sending::Busy,
         }
     }

@@ -44,6 +44,8 @@ pub enum Verdict {
     /// which may be long, and this one is deleted. As a crash in between makes
     /// two of it, a handler must find what was done for the other.
     PutOff(Duration),
+    /// The same, but it does not count as put off.
+    PutOffAgain(Duration),
 }
 
 /// Handles what one receive returned.

@@ -34,10 +34,15 @@ impl PutOff {
         Self::copy(time, times, delivery, receipt)
     }
 
+    /// The same, which does not count.
+    pub(super) fn uncounted(time: SystemTime, delivery: &Delivery, receipt: &Receipt) -> Self {
+        Self::copy(time, delivery.put_off, delivery, receipt)
+    }
+
     /// Lets a message go on waiting for the time until which it is put off.
     pub(super) fn further(delivery: &Delivery, receipt: &Receipt) -> Self {
         let time = not_before(&receipt.attributes).unwrap_or(UNIX_EPOCH);
-        Self::copy(time, delivery.put_off, delivery, receipt)
+        Self::uncounted(time, delivery, receipt)
     }
 
     fn copy(time: SystemTime, times: u32, delivery: &Delivery, receipt: &Receipt) -> Self {

@@ -83,6 +83,9 @@ impl Settler {
                 Verdict::PutOff(wait) => {
                     put_off.push((receipt, PutOff::until(now + *wait, delivery, receipt)));
                 }
+                Verdict::PutOffAgain(wait) => {
+                    put_off.push((receipt, PutOff::uncounted(now + *wait, delivery, receipt)));
+                }
             }
         }
         self.metrics.processed.inc_by(done.len() as u64);
