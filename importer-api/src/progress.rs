@@ -83,9 +83,10 @@ impl Found {
         }
     }
 
-    fn add(&mut self, status: &ImportStatus, state: ImportState) {
+    fn add(&mut self, status: &ImportStatus, now: Timestamp) {
+        let state = status.state(now);
         self.open += 1;
-        if state == ImportState::Stalled {
+        if status.is_stalled(now) {
             self.stalled += 1;
         }
         if state == ImportState::Waiting {
@@ -187,7 +188,7 @@ async fn look<L: ImportLedger>(
             waiting.cancel(import_id);
         }
         if !status.is_over() {
-            found.add(&status, state);
+            found.add(&status, now);
         }
     }
     if found.stalled > metrics.stalled.get() {

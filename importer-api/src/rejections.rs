@@ -16,7 +16,12 @@ use crate::csv::{RawRecord, RawRecords, shown};
 use crate::spool::Spool;
 
 /// Rows that are looked at in one call.
-const ROWS_A_CALL: u64 = 16_384;
+const ROWS_A_CALL: u64 = 4_096;
+/// Bytes of records from which on a group is handed over: many clients may
+/// read at a time, or not read.
+const GROUP_BYTES: usize = 64 * 1024;
+/// Most rejections of a group.
+const GROUP: usize = 512;
 
 /// A row that is INVALID, or undeliverable, or SKIPPED though it differs from
 /// what was billed for its debt.
@@ -53,8 +58,8 @@ pub enum RejectionsError {
 
 type Records = RawRecords<File>;
 
-/// Hands the rejections of an import of that many rows to `taken`, some at a
-/// time, until it is closed.
+/// Hands the rejections of an import of that many rows, up to `limit` of them,
+/// to `taken`, some at a time, until it is closed.
 ///
 /// # Errors
 /// The first call that failed; what was handed over before is right.
@@ -62,33 +67,37 @@ pub async fn read_rejections<L: RowLedger>(
     ledger: &L,
     spool: &Spool,
     (import_id, rows): (Uuid, u64),
+    limit: usize,
     taken: &mpsc::Sender<Vec<Rejection>>,
 ) -> Result<(), RejectionsError> {
     let mut records = open(spool.clone(), import_id).await?;
-    let mut first = 1;
-    while first <= rows {
+    let (mut first, mut left) = (1, limit);
+    while first <= rows && left > 0 {
         let count = ROWS_A_CALL.min(rows + 1 - first);
         let facts = ledger.row_facts(import_id, first, count).await?;
         first += count;
-        let mut rejections: Vec<Rejection> = facts
-            .into_iter()
-            .filter_map(|facts| {
-                Some(Rejection {
-                    row: facts.row,
-                    reason: facts.reason?,
-                    record: None,
-                })
+        let rejected = facts.into_iter().filter_map(|facts| {
+            Some(Rejection {
+                row: facts.row,
+                reason: facts.reason?,
+                record: None,
             })
-            .collect();
-        if rejections.is_empty() {
-            continue;
-        }
-        if let Some(reader) = records.take() {
-            let (reader, filled) = fill(reader, rejections).await?;
-            (records, rejections) = (Some(reader), filled);
-        }
-        if taken.send(rejections).await.is_err() {
-            break;
+        });
+        let mut rejected: Vec<Rejection> = rejected.take(left).collect();
+        left -= rejected.len();
+        while !rejected.is_empty() {
+            let size = if let Some(reader) = records.take() {
+                let (reader, filled, size) = fill(reader, rejected).await?;
+                (records, rejected) = (Some(reader), filled);
+                size
+            } else {
+                GROUP.min(rejected.len())
+            };
+            let rest = rejected.split_off(size);
+            if taken.send(rejected).await.is_err() {
+                return Ok(());
+            }
+            rejected = rest;
         }
     }
     Ok(())
@@ -110,20 +119,31 @@ async fn open(spool: Spool, import_id: Uuid) -> io::Result<Option<Records>> {
     .await
 }
 
-/// Adds the record of each rejection.
+/// Adds the record of each rejection, of as many as make a group; says how
+/// many those are.
 async fn fill(
     mut records: Records,
     mut rejections: Vec<Rejection>,
-) -> io::Result<(Records, Vec<Rejection>)> {
+) -> io::Result<(Records, Vec<Rejection>, usize)> {
     blocking(move || {
-        for rejection in &mut rejections {
+        let (mut bytes, mut size) = (0, 0);
+        for rejection in rejections.iter_mut().take(GROUP) {
             // The file is what was accepted, so it has every row.
-            if let Some(RawRecord { line, bytes, .. }) = records.record(rejection.row)? {
+            if let Some(record) = records.record(rejection.row)? {
+                let RawRecord { line, bytes, .. } = record;
                 let text = shown(&bytes).into_owned();
                 rejection.record = Some(RejectedRecord { line, text });
             }
+            size += 1;
+            bytes += rejection
+                .record
+                .as_ref()
+                .map_or(0, |record| record.text.len());
+            if bytes >= GROUP_BYTES {
+                break;
+            }
         }
-        Ok((records, rejections))
+        Ok((records, rejections, size))
     })
     .await
 }

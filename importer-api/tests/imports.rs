@@ -714,7 +714,13 @@ async fn undeliverable_e_mails_are_taken_up_again_by_their_code_or_all() {
     let claims = ledger.claim_mails(&["debt-1"], owner, lease).await;
     assert_eq!(claims.unwrap(), [MailClaim::Ended(MailEnd::Sent)]);
 
-    for query in ["?code=", "?code=A", "?code=a%20b"] {
+    for query in [
+        "?code=",
+        "?code=A",
+        "?code=a%20b",
+        "?cod=mailbox_refused",
+        "?Code=mailbox_refused",
+    ] {
         let (status, problem) = post(&service, &format!("/{import_id}/reopen{query}")).await;
         assert_eq!(
             (status.as_u16(), &problem["type"]),

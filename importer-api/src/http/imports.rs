@@ -22,6 +22,7 @@ const LARGEST_PAGE: u64 = 100;
 /// Which page of the imports.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Page {
     /// Most imports of the page.
     #[param(minimum = 1, maximum = 100, default = 20)]

@@ -132,6 +132,16 @@ impl Problem {
         )
     }
 
+    /// The same, where e-mails should be sent again.
+    pub(super) fn file_not_here_to_reopen() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "file-not-here",
+            "The file of the import is not here",
+            "ask the replica that took the upload; after SPOOL_RETENTION_HOURS the file is gone, and these e-mails cannot be sent again: print their slips. The same file once more only skips its rows",
+        )
+    }
+
     /// The ledger does not answer.
     pub(super) fn ledger_away() -> Self {
         Self::new(

@@ -22,7 +22,7 @@ use crate::blocking::blocking;
 use crate::rejections::{Rejection, read_rejections};
 
 /// Groups of rejections that are read ahead of the client.
-const GROUPS_AHEAD: usize = 2;
+const GROUPS_AHEAD: usize = 1;
 /// Tells spreadsheets that the text is UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 /// What `limit` takes.
@@ -32,6 +32,7 @@ const COLUMNS: [&str; 5] = ["line", "row", "code", "reason", "record"];
 /// How many of the rejections, and what separates the columns of a CSV.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// Most rows of the answer, the first of the file; all unless it is given.
     #[param(minimum = 1, maximum = 1_000_000, example = 10)]
@@ -214,7 +215,9 @@ fn groups(
     let spool = shared.spool.clone();
     let of = (status.import.import_id, status.import.rows);
     let (groups, taken) = mpsc::channel(GROUPS_AHEAD);
-    let read = tokio::spawn(async move { read_rejections(&ledger, &spool, of, &groups).await });
+    let limit = limit.unwrap_or(usize::MAX);
+    let read = async move { read_rejections(&ledger, &spool, of, limit, &groups).await };
+    let read = tokio::spawn(read);
     let end = stream::once(async move {
         match read.await {
             Ok(Ok(())) => Ok(Vec::new()),
@@ -225,23 +228,7 @@ fn groups(
             Err(_) => Err(Cut),
         }
     });
-    Ok(first_of(limit, ReceiverStream::new(taken))
-        .map(Ok)
-        .chain(end))
-}
-
-/// The groups as far as they hold no more rejections than that. The reader
-/// stops once nothing more is taken from it.
-fn first_of(
-    limit: Option<usize>,
-    groups: impl Stream<Item = Vec<Rejection>>,
-) -> impl Stream<Item = Vec<Rejection>> {
-    groups.scan(limit.unwrap_or(usize::MAX), |left, mut group| {
-        let is_wanted = *left > 0;
-        group.truncate(*left);
-        *left -= group.len();
-        std::future::ready(is_wanted.then_some(group))
-    })
+    Ok(ReceiverStream::new(taken).map(Ok).chain(end))
 }
 
 /// The answer ends before its end.

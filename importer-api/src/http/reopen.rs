@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::import_view::IMPORT_ID;
 use super::imports::{find, reconcile_problem};
 use super::{Problem, Shared};
+use crate::import::ReconcileError;
 
 /// Longest code that is looked for.
 const LONGEST_CODE: usize = 64;
@@ -17,6 +18,7 @@ const LONGEST_CODE: usize = 64;
 /// Which undeliverable e-mails.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Which {
     /// Only those with this reason code, as the rejections have it.
     #[param(example = "mailbox_refused", pattern = "^[a-z0-9_]{1,64}$")]
@@ -52,7 +54,7 @@ pub(super) struct ReopenedView {
         (status = 200, description = "They are taken up again", body = ReopenedView),
         (status = 400, description = "The query is not as it should be", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_query("code takes up to 64 of a-z, 0-9 and _"))),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
-        (status = 409, description = "It is still being sent, or its file is not here", body = Problem, content_type = "application/problem+json", example = json!(Problem::file_not_here())),
+        (status = 409, description = "It is still being sent, or its file is not here", body = Problem, content_type = "application/problem+json", example = json!(Problem::file_not_here_to_reopen())),
         (status = 503, description = "The ledger is away, or the service stops", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
@@ -76,7 +78,10 @@ pub(super) async fn reopen(
         warn!(%import_id, %error, "Reopening died");
         Problem::internal()
     })?;
-    let reopened = reopened.map_err(|error| reconcile_problem(import_id, &error))?;
+    let reopened = reopened.map_err(|error| match error {
+        ReconcileError::NoFile => Problem::file_not_here_to_reopen(),
+        error => reconcile_problem(import_id, &error),
+    })?;
     Ok(Json(ReopenedView { reopened }))
 }
 

@@ -75,11 +75,12 @@ impl<L: RowLedger + DebtLedger + UndeliverableLedger> Selection<L> {
         let mut unmailed = Vec::new();
         let now = Timestamp::now();
         for message in std::mem::take(&mut batch.messages) {
-            let facts = match message.row {
-                Some(row) if row.row <= self.status.sent => self.facts(row.row).await?,
-                _ => continue,
-            };
-            if facts.is_settled() {
+            let Some(row) = message.row else { continue };
+            let facts = self.facts(row.row).await?;
+            // Where the sending was stopped, later rows may have got out before
+            // earlier ones.
+            let was_sent = row.row <= self.status.sent || facts.has_ended();
+            if !was_sent || facts.is_settled() {
                 continue;
             }
             if facts.is_awaited(now) {

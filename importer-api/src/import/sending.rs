@@ -91,6 +91,10 @@ where
             };
         }
         self.importer.save(import_id, *position, false).await?;
+        if !stop.is_cancelled() {
+            // What is in the queue counts, whatever ended the sending.
+            self.report(*position, None).await?;
+        }
         Err(match failure {
             Some(error) => error,
             None if stop.is_cancelled() => SendingError::Interrupted,

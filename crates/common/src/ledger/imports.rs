@@ -180,8 +180,7 @@ impl ImportStatus {
         if self.put_off.account_for(self.counts.unsettled(), now) {
             return ImportState::Waiting;
         }
-        let still = now.duration_since(self.still_since());
-        if still.unsigned_abs() >= STALLED_AFTER && still.is_positive() {
+        if self.is_still(now) {
             ImportState::Stalled
         } else if self.sent_at.is_some() {
             ImportState::Processing
@@ -190,6 +189,18 @@ impl ImportStatus {
         } else {
             ImportState::Received
         }
+    }
+
+    /// Whether it is not at its end and stands still, be it stopped or not;
+    /// [`ImportState::Stalled`] where it is not.
+    pub fn is_stalled(&self, now: Timestamp) -> bool {
+        let waits = self.put_off.account_for(self.counts.unsettled(), now);
+        !self.is_over() && !waits && self.is_still(now)
+    }
+
+    fn is_still(&self, now: Timestamp) -> bool {
+        let still = now.duration_since(self.still_since());
+        still.unsigned_abs() >= STALLED_AFTER && still.is_positive()
     }
 
     /// What keeps rows of it from being sent. Where all are sent, or have
@@ -503,6 +514,34 @@ mod tests {
             ..waiting
         };
         assert_eq!(moved.still_since(), at(7_000));
+    }
+
+    #[test]
+    fn an_import_that_was_stopped_stands_still_as_others_do() {
+        let counts = OutcomeCounts {
+            rows: 9,
+            billed: 4,
+            notified: 4,
+            mailed: 3,
+            not_sent: 5,
+            ..OutcomeCounts::default()
+        };
+        let cancelled = ImportStatus {
+            sent: 4,
+            cancelled_at: Some(at(1)),
+            ..status(counts)
+        };
+        let (soon, late) = (at(10), at(1) + STALLED_AFTER);
+        assert_eq!(cancelled.state(late), ImportState::Cancelled);
+        assert!(!cancelled.is_stalled(soon) && cancelled.is_stalled(late));
+        let over = ImportStatus {
+            counts: OutcomeCounts {
+                mailed: 4,
+                ..counts
+            },
+            ..cancelled
+        };
+        assert!(over.is_over() && !over.is_stalled(late));
     }
 
     #[test]

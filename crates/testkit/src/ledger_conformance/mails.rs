@@ -79,7 +79,7 @@ pub async fn its_owner_is_granted_a_mail_again_and_the_lease_begins_anew<L: Ledg
 /// All of it, and only while it stands.
 pub async fn its_owner_renews_a_lease_that_has_not_ended<L: Ledger>(ledger: &L) {
     let ids = ["7", "8"];
-    let claims = ledger.claim_mails(&ids, ONE, SHORT * 10).await.unwrap();
+    let claims = ledger.claim_mails(&ids, ONE, LEASE / 6).await.unwrap();
     assert_eq!(claims, [MailClaim::Granted, MailClaim::Granted]);
     assert!(!ledger.renew_mails(OTHER, LEASE).await.unwrap());
     assert!(ledger.renew_mails(ONE, LEASE).await.unwrap());
