@@ -52,14 +52,14 @@ pub(super) fn claim_script() -> Script {
         r"{HAS_ENDED}
         local claims, taken = {{}}, {{}}
         for index, value in ipairs(redis.call('MGET', unpack(KEYS))) do
-            local left = 0
+            local left = -2
             if value and value ~= ARGV[1] and not has_ended(value) then
                 local lease = '{MAIL_LEASE}' .. string.sub(value, #'{SENDING}' + 1)
                 left = redis.call('PTTL', lease)
             end
             if has_ended(value) then
                 claims[index] = value
-            elseif left > 0 then
+            elseif left >= 0 then
                 claims[index] = left
             else
                 taken[#taken + 1], taken[#taken + 2] = KEYS[index], ARGV[1]
