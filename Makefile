@@ -22,6 +22,9 @@ IMPORTER_URL ?= http://127.0.0.1:$(or $(DEVSTACK_IMPORTER_PORT),8000)
 # What `make test` tests; operator has no library whose documentation could be tested
 TESTED := $(if $(CONTEXT),--package $(CONTEXT),--workspace)
 
+# Tests wait more than they compute: three for two cores
+TEST_THREADS := $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
+
 # The stack of docker-compose.yml; BILLING_WORKERS= and MAIL_WORKERS= are how many processes of each
 COMPOSE ?= docker compose
 SCALE := $(if $(BILLING_WORKERS),--scale billing-worker=$(BILLING_WORKERS)) \
@@ -154,7 +157,7 @@ docker/build: ## Build the image IMAGE_NAME= of CONTEXT= (importer-api, billing-
 
 test: setup ## Run all tests, or those of CONTEXT= (billing-worker, common, …), with cargo-nextest where it is installed
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		$(CARGO) nextest run $(TESTED) $(if $(filter operator,$(CONTEXT)),,&& $(CARGO) test --quiet $(TESTED) --doc); \
+		$(CARGO) nextest run --test-threads $(TEST_THREADS) $(TESTED) $(if $(filter operator,$(CONTEXT)),,&& $(CARGO) test --quiet $(TESTED) --doc); \
 	else \
 		$(CARGO) test $(TESTED); \
 	fi
