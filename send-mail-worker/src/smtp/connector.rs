@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 
 use super::connection::{Connection, Waits};
 use super::dialogue::{Dialogue, Stream};
-use super::failure::Failure;
+use super::failure::{Failure, NotOpened, at_step};
 use super::hello::{Abilities, say_hello};
 use super::login::{Login, log_in};
 use super::outcome::MailServerAway;
@@ -47,13 +47,6 @@ enum Security {
     Implicit(Trust),
 }
 
-/// Why there is no connection.
-#[derive(Debug)]
-pub(super) struct NotOpened {
-    step: &'static str,
-    failure: Failure,
-}
-
 /// What a step leads to.
 type Opened<T> = Result<T, NotOpened>;
 
@@ -83,11 +76,11 @@ impl Connector {
     /// A connection that is greeted and logged in.
     pub(super) async fn open(&self) -> Opened<Connection> {
         let open = Arc::clone(&self.open);
-        let tcp = self.connect().await.map_err(step(CONNECTING))?;
+        let tcp = self.connect().await.map_err(at_step(CONNECTING))?;
         let name = match &self.helo_name {
             Some(name) => name.clone(),
             None => {
-                address_literal(&tcp).map_err(|error| step(CONNECTING)(Failure::from(error)))?
+                address_literal(&tcp).map_err(|error| at_step(CONNECTING)(Failure::from(error)))?
             }
         };
         let tcp: Box<dyn Stream> = Box::new(tcp);
@@ -107,30 +100,28 @@ impl Connector {
     async fn greeted(&self, stream: Box<dyn Stream>) -> Opened<Dialogue> {
         let mut dialogue = Dialogue::new(stream);
         let greeting = dialogue.greeting(self.limit()).await;
-        greeting.map_err(step(GREETING))?;
+        greeting.map_err(at_step(GREETING))?;
         Ok(dialogue)
     }
 
     /// Makes the server expect TLS.
     async fn starttls(&self, mut dialogue: Dialogue, name: &str) -> Opened<Box<dyn Stream>> {
-        let lost = |why: &str| step(STARTTLS)(Failure::Lost(why.into()));
-        let hello = say_hello(&mut dialogue, name, self.limit()).await;
-        if !hello.map_err(not_opened)?.has(STARTTLS) {
+        let lost = |why: &str| at_step(STARTTLS)(Failure::Lost(why.into()));
+        let hello = say_hello(&mut dialogue, name, self.limit()).await?;
+        if !hello.has(STARTTLS) {
             return Err(lost("the server does not offer it"));
         }
         let ready = dialogue.command(STARTTLS, self.limit()).await;
-        ready.map_err(step(STARTTLS))?;
+        ready.map_err(at_step(STARTTLS))?;
         let clear = dialogue.into_stream();
         clear.ok_or_else(|| lost("the server said more in the clear than it was asked"))
     }
 
     /// EHLO and login, over a stream that is as secure as it will be.
     async fn log_in(&self, dialogue: &mut Dialogue, name: &str) -> Opened<Abilities> {
-        let hello = say_hello(dialogue, name, self.limit()).await;
-        let abilities = hello.map_err(not_opened)?;
+        let abilities = say_hello(dialogue, name, self.limit()).await?;
         if let Some(login) = &self.login {
-            let logged_in = log_in(dialogue, login, &abilities, self.limit()).await;
-            logged_in.map_err(not_opened)?;
+            log_in(dialogue, login, &abilities, self.limit()).await?;
         }
         Ok(abilities)
     }
@@ -140,8 +131,8 @@ impl Connector {
         let handshake = timeout(self.limit(), connector.connect(trust.name.clone(), clear)).await;
         match handshake {
             Ok(Ok(stream)) => Ok(Box::new(stream)),
-            Ok(Err(error)) => Err(step("TLS")(Failure::from(error))),
-            Err(_) => Err(step("TLS")(Failure::Late(self.limit()))),
+            Ok(Err(error)) => Err(at_step("TLS")(Failure::from(error))),
+            Err(_) => Err(at_step("TLS")(Failure::Late(self.limit()))),
         }
     }
 
@@ -220,12 +211,4 @@ fn address_literal(tcp: &TcpStream) -> io::Result<String> {
         IpAddr::V4(address) => format!("[{address}]"),
         IpAddr::V6(address) => format!("[IPv6:{address}]"),
     })
-}
-
-fn step(step: &'static str) -> impl FnOnce(Failure) -> NotOpened {
-    move |failure| NotOpened { step, failure }
-}
-
-fn not_opened((step, failure): (&'static str, Failure)) -> NotOpened {
-    NotOpened { step, failure }
 }

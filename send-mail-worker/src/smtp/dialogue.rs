@@ -61,19 +61,19 @@ impl Dialogue {
     /// Hears the greeting.
     pub(super) async fn greeting(&mut self, limit: Duration) -> Result<(), Failure> {
         let reply = self.answer(limit).await?;
-        self.expect(reply, Kind::Done).map(drop)
+        self.of_kind(reply, Kind::Done).map(drop)
     }
 
     /// Says a command that is done with when it is answered.
     pub(super) async fn command(&mut self, line: &str, limit: Duration) -> Result<Reply, Failure> {
         let reply = self.ask(line, limit).await?;
-        self.expect(reply, Kind::Done)
+        self.of_kind(reply, Kind::Done)
     }
 
     /// Says one that the server wants to hear more of.
     pub(super) async fn begin(&mut self, line: &str, limit: Duration) -> Result<(), Failure> {
         let reply = self.ask(line, limit).await?;
-        self.expect(reply, Kind::GoOn).map(drop)
+        self.of_kind(reply, Kind::GoOn).map(drop)
     }
 
     /// Says a command; an answer that is no refusal is given back.
@@ -98,7 +98,7 @@ impl Dialogue {
     /// Hears what the server says to the end of a message.
     pub(super) async fn end(&mut self, limit: Duration) -> Result<(), Failure> {
         let reply = self.answer(limit).await?;
-        self.expect(reply, Kind::Done).map(drop)
+        self.of_kind(reply, Kind::Done).map(drop)
     }
 
     /// Says a last word, where it can be said, and waits for nothing.
@@ -132,7 +132,7 @@ impl Dialogue {
 
     /// An answer of another kind than the command can have belongs to another
     /// command.
-    fn expect(&mut self, reply: Reply, kind: Kind) -> Result<Reply, Failure> {
+    fn of_kind(&mut self, reply: Reply, kind: Kind) -> Result<Reply, Failure> {
         self.in_step = reply.kind() == kind;
         if self.in_step {
             return Ok(reply);

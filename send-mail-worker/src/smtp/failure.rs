@@ -24,6 +24,18 @@ pub(super) enum Failure {
     Late(Duration),
 }
 
+/// Why there is no connection: a step on the way to it failed.
+#[derive(Debug)]
+pub(super) struct NotOpened {
+    pub(super) step: &'static str,
+    pub(super) failure: Failure,
+}
+
+/// That step failed.
+pub(super) fn at_step(step: &'static str) -> impl FnOnce(Failure) -> NotOpened {
+    move |failure| NotOpened { step, failure }
+}
+
 /// The numbers of a negative answer, and those of its words that can be of
 /// nobody.
 #[derive(Clone, Debug, PartialEq, Eq)]

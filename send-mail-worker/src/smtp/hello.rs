@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::dialogue::Dialogue;
-use super::failure::Failure;
+use super::failure::{Failure, NotOpened, at_step};
 use super::reply::Reply;
 
 /// What a server offers: its keywords, each with what follows it.
@@ -47,16 +47,15 @@ pub(super) async fn say_hello(
     dialogue: &mut Dialogue,
     name: &str,
     limit: Duration,
-) -> Result<Abilities, (&'static str, Failure)> {
+) -> Result<Abilities, NotOpened> {
     match dialogue.command(&format!("EHLO {name}"), limit).await {
         Ok(reply) => Ok(Abilities::of(&reply)),
         Err(Failure::Refused(refusal)) if refusal.is_of_an_unknown_command() => {
             let answer = dialogue.command(&format!("HELO {name}"), limit).await;
-            answer
-                .map(|_| Abilities::default())
-                .map_err(|failure| ("HELO", failure))
+            answer.map_err(at_step("HELO"))?;
+            Ok(Abilities::default())
         }
-        Err(failure) => Err(("EHLO", failure)),
+        Err(failure) => Err(at_step("EHLO")(failure)),
     }
 }
 

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::dialogue::Dialogue;
-use super::failure::Failure;
+use super::failure::{Failure, NotOpened, at_step};
 use super::hello::Abilities;
 use super::reply::{Kind, Reply};
 
@@ -35,7 +35,7 @@ pub(super) async fn log_in(
     login: &Login,
     offered: &Abilities,
     limit: Duration,
-) -> Result<(), (&'static str, Failure)> {
+) -> Result<(), NotOpened> {
     let Login { username, password } = login;
     if offered.has_login("PLAIN") {
         let word = format!("\0{username}\0{password}");
@@ -46,21 +46,21 @@ pub(super) async fn log_in(
         };
         match answer {
             Err(failure) if offered.has_login("LOGIN") && is_other(&failure) => {}
-            answer => return answer.map_err(|failure| (PLAIN, failure)),
+            answer => return answer.map_err(at_step(PLAIN)),
         }
     }
     if offered.has_login("LOGIN") {
         // Whatever the server asks with: the first word is the name.
         let words = [&**username, password];
         let answer = answer_all(dialogue, LOGIN, None, &words, limit).await;
-        return answer.map_err(|failure| (LOGIN, failure));
+        return answer.map_err(at_step(LOGIN));
     }
     let why = if offered.has("AUTH") {
         "the server offers neither PLAIN nor LOGIN"
     } else {
         "the server offers no login"
     };
-    Err(("AUTH", Failure::Lost(why.into())))
+    Err(at_step("AUTH")(Failure::Lost(why.into())))
 }
 
 /// Says a command, and to each question of the server the next word.

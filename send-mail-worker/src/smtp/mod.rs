@@ -46,8 +46,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use connection::{Connection, Mail, Stage, Stopped, Waits};
-use connector::{Connector, NotOpened};
-use failure::Failure;
+use connector::Connector;
+use failure::{Failure, NotOpened};
 use pool::{Pool, Room};
 use refusals::Refusals;
 

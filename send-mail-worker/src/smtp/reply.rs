@@ -120,24 +120,12 @@ mod tests {
         ] {
             let (reply, left) = read(bytes).await;
             let reply = reply.unwrap();
-            assert_eq!(
-                (reply.code, &reply.lines[..]),
-                (code, &lines.map_owned()[..])
-            );
+            assert_eq!(reply.code, code);
+            assert_eq!(reply.lines, lines);
             assert_eq!(left, 0);
         }
         let (reply, left) = read(b"220 go ahead\r\n250 injected\r\n").await;
         assert_eq!((reply.unwrap().code, left), (220, 14));
-    }
-
-    trait MapOwned {
-        fn map_owned(&self) -> Vec<String>;
-    }
-
-    impl MapOwned for &[&str] {
-        fn map_owned(&self) -> Vec<String> {
-            self.iter().map(ToString::to_string).collect()
-        }
     }
 
     #[tokio::test]
