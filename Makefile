@@ -23,7 +23,7 @@ IMPORTER_URL ?= http://127.0.0.1:$(or $(DEVSTACK_IMPORTER_PORT),8000)
 TESTED := $(if $(CONTEXT),--package $(CONTEXT),--workspace)
 
 # Tests wait more than they compute: three for two cores
-TEST_THREADS := $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
+TEST_THREADS = $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
 
 # The stack of docker-compose.yml; BILLING_WORKERS= and MAIL_WORKERS= are how many processes of each
 COMPOSE ?= docker compose

@@ -7,9 +7,8 @@ mod importer;
 use std::time::Duration;
 
 use common::ledger::{EndedRow, ImportLedger, Outcome, RedisLedger, RowLedger};
-use importer::{Importer, LONG};
+use importer::{Importer, LONG, upload};
 use jiff::Timestamp;
-use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 use testkit::{CsvFile, RunningService, new_import, poll_until};
 use uuid::Uuid;
@@ -31,14 +30,6 @@ async fn skip(ledger: &RedisLedger, import_id: Uuid, rows: impl IntoIterator<Ite
 }
 
 /// Uploads a file of two rows, and gives its import.
-async fn upload(service: &RunningService) -> Uuid {
-    let form = Form::new().part("file", Part::bytes(CsvFile::new().valid_rows(2).bytes()));
-    let url = format!("{}/v1/upload", service.url());
-    let request = reqwest::Client::new().post(url).multipart(form);
-    let answer: Value = request.send().await.unwrap().json().await.unwrap();
-    answer["import_id"].as_str().unwrap().parse().unwrap()
-}
-
 async fn get(service: &RunningService, import_id: Uuid) -> Value {
     let (status, import) = service.answer(&format!("/v1/imports/{import_id}")).await;
     assert_eq!(status, 200, "{import}");
@@ -152,13 +143,13 @@ async fn an_import_whose_files_are_gone_when_its_turn_comes_fails() {
         ("MAX_OPEN_IMPORTS", "1"),
     ];
     let service = importer.start_with(&settings).await;
-    let before = upload(&service).await;
+    let before = upload(&service, CsvFile::new().valid_rows(2).bytes()).await;
     poll_until("the turn of the first", LONG, async || {
         let (status, text) = service.answer("/ready").await;
         (status == 503 && text.contains("SQS")).then_some(())
     })
     .await;
-    let import_id = upload(&service).await;
+    let import_id = upload(&service, CsvFile::new().valid_rows(2).bytes()).await;
     for kind in ["json", "csv"] {
         let file = importer.spool.path().join(format!("{import_id}.{kind}"));
         std::fs::remove_file(file).unwrap();

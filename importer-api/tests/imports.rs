@@ -11,7 +11,7 @@ use common::ledger::{
     DebtLedger, EndedRow, ImportLedger, ImportState, MailClaim, MailEnd, MailLedger, Outcome,
     Progress, PutOffLedger, RedisLedger, RowLedger, STALLED_AFTER, UndeliverableLedger,
 };
-use importer::{Importer, LONG};
+use importer::{Importer, LONG, upload};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, StatusCode};
@@ -20,14 +20,6 @@ use testkit::{CsvFile, CsvRow, RunningService, poll_until, refuse_mails};
 use uuid::Uuid;
 
 /// Uploads a file, and gives its import.
-async fn upload(service: &RunningService, file: impl Into<Vec<u8>>) -> Uuid {
-    let form = Form::new().part("file", Part::bytes(file.into()).file_name("debts.csv"));
-    let url = format!("{}/v1/upload", service.url());
-    let request = reqwest::Client::new().post(url).multipart(form);
-    let answer: Value = request.send().await.unwrap().json().await.unwrap();
-    answer["import_id"].as_str().unwrap().parse().unwrap()
-}
-
 fn url(service: &RunningService, route: &str) -> String {
     format!("{}/v1/imports{route}", service.url())
 }

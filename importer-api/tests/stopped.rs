@@ -6,29 +6,15 @@ mod importer;
 
 use common::contract::RowId;
 use common::ledger::{ImportLedger, Outcome, Progress, RowLedger};
-use importer::{Importer, LONG};
+use importer::{Importer, LONG, upload};
 use importer_api::rejections::read_rejections;
 use importer_api::spool::Spool;
 use jiff::Timestamp;
 use reqwest::Client;
-use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use testkit::{CsvFile, RunningService, poll_until};
 use tokio::sync::mpsc;
 use uuid::Uuid;
-
-async fn upload(service: &RunningService, file: Vec<u8>) -> Uuid {
-    let form = Form::new().part("file", Part::bytes(file));
-    let url = format!("{}/v1/upload", service.url());
-    let answer = Client::new()
-        .post(url)
-        .multipart(form)
-        .send()
-        .await
-        .unwrap();
-    let answer: Value = answer.json().await.unwrap();
-    answer["import_id"].as_str().unwrap().parse().unwrap()
-}
 
 async fn import(service: &RunningService, import_id: Uuid) -> Value {
     let url = format!("{}/v1/imports/{import_id}", service.url());

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
+use common::contract::Reason;
 use common::service::Environment;
 use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
@@ -96,10 +97,9 @@ fn unreached(importer: &str, error: &reqwest::Error) -> CommandError {
     ))
 }
 
-/// A reason code, which needs no escapes in an address.
+/// A reason code.
 fn code(text: &str) -> Result<String, String> {
-    let is_known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    if !text.is_empty() && text.bytes().all(is_known) {
+    if Reason::is_code(text) {
         Ok(text.to_owned())
     } else {
         Err("a code is of a-z, 0-9 and _, such as mailbox_refused".to_owned())

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use common::ledger::ImportStatus;
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, stream};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::ToSchema;
@@ -94,11 +94,7 @@ pub(super) async fn events(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let follower = shared.followers.add()?;
-    let events = follow(shared, status).map(move |event| {
-        let _ = &follower;
-        event
-    });
-    let events = Sse::new(events).keep_alive(KeepAlive::default());
+    let events = Sse::new(follow(shared, follower, status)).keep_alive(KeepAlive::default());
     Ok(([("cache-control", "no-store")], events).into_response())
 }
 
@@ -109,9 +105,14 @@ enum Following {
     Over,
 }
 
-fn follow(shared: Shared, status: ImportStatus) -> impl Stream<Item = Result<Event, Infallible>> {
-    let start = (shared, Following::Next(status));
-    stream::unfold(start, |(shared, following)| async move {
+/// The events of an import, for a client that follows it until the stream ends.
+fn follow(
+    shared: Shared,
+    follower: OwnedSemaphorePermit,
+    status: ImportStatus,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    let start = (shared, follower, Following::Next(status));
+    stream::unfold(start, |(shared, follower, following)| async move {
         let status = match following {
             Following::Next(status) => status,
             Following::Told(before) => changed(&shared, &before).await?,
@@ -124,7 +125,7 @@ fn follow(shared: Shared, status: ImportStatus) -> impl Stream<Item = Result<Eve
             (Event::default().event("import"), Following::Told(status))
         };
         let event = event.json_data(view).unwrap_or_default();
-        Some((Ok(event), (shared, following)))
+        Some((Ok(event), (shared, follower, following)))
     })
 }
 

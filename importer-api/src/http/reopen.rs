@@ -1,6 +1,7 @@
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use common::contract::Reason;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -11,9 +12,6 @@ use super::import_view::IMPORT_ID;
 use super::imports::{find, reconcile_problem};
 use super::{Problem, Shared};
 use crate::import::ReconcileError;
-
-/// Longest code that is looked for.
-const LONGEST_CODE: usize = 64;
 
 /// Which undeliverable e-mails.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -64,7 +62,7 @@ pub(super) async fn reopen(
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<ReopenedView>, Problem> {
     let Query(Which { code }) = which.map_err(|error| Problem::bad_query(error.body_text()))?;
-    if code.as_deref().is_some_and(|code| !is_code(code)) {
+    if code.as_deref().is_some_and(|code| !Reason::is_code(code)) {
         return Err(Problem::bad_query("code takes up to 64 of a-z, 0-9 and _"));
     }
     let import_id = find(&shared, import_id, Timestamp::now())
@@ -83,9 +81,4 @@ pub(super) async fn reopen(
         error => reconcile_problem(import_id, &error),
     })?;
     Ok(Json(ReopenedView { reopened }))
-}
-
-fn is_code(code: &str) -> bool {
-    let is_known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    (1..=LONGEST_CODE).contains(&code.len()) && code.bytes().all(is_known)
 }

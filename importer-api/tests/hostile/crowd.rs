@@ -38,15 +38,21 @@ async fn ask(address: SocketAddr, path: &str) -> (String, Duration) {
     (answer, began.elapsed())
 }
 
-#[tokio::test]
-async fn health_answers_however_many_take_nothing_of_their_answers() {
+/// Takes all places.
+async fn unread_crowd(importer: &Importer) -> Vec<TcpStream> {
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
-    let stack = Stack::start().await;
-    let importer = Importer::start(&stack, &[]).await;
     let mut crowd = Vec::new();
     for _ in 0..CROWD {
         crowd.push(unread(importer.address, LARGE).await);
     }
+    crowd
+}
+
+#[tokio::test]
+async fn health_answers_however_many_take_nothing_of_their_answers() {
+    let stack = Stack::start().await;
+    let importer = Importer::start(&stack, &[]).await;
+    let mut crowd = unread_crowd(&importer).await;
     let refused = poll_until("all connections to be taken", LONG, async || {
         let (answer, _) = ask(importer.address, "/v1/imports").await;
         answer.starts_with("HTTP/1.1 503 ").then_some(answer)
@@ -79,13 +85,9 @@ async fn health_answers_however_many_take_nothing_of_their_answers() {
 #[tokio::test]
 #[ignore = "takes half a minute"]
 async fn who_takes_nothing_of_an_answer_is_let_go() {
-    rlimit::increase_nofile_limit(u64::MAX).unwrap();
     let stack = Stack::start().await;
     let importer = Importer::start(&stack, &[]).await;
-    let mut crowd = Vec::new();
-    for _ in 0..CROWD {
-        crowd.push(unread(importer.address, LARGE).await);
-    }
+    let _crowd = unread_crowd(&importer).await;
     let began = Instant::now();
     poll_until("places to be free again", LONG, async || {
         let (answer, _) = ask(importer.address, "/v1/imports").await;

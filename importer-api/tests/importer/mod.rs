@@ -5,10 +5,22 @@
 use std::time::Duration;
 
 use importer_api::Settings;
+use reqwest::multipart::{Form, Part};
+use serde_json::Value;
 use tempfile::TempDir;
 use testkit::{RunningService, Stack};
+use uuid::Uuid;
 
 pub(crate) const LONG: Duration = Duration::from_secs(20);
+
+/// Uploads a file, and gives its import.
+pub(crate) async fn upload(service: &RunningService, file: impl Into<Vec<u8>>) -> Uuid {
+    let form = Form::new().part("file", Part::bytes(file.into()).file_name("debts.csv"));
+    let url = format!("{}/v1/upload", service.url());
+    let request = reqwest::Client::new().post(url).multipart(form);
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    answer["import_id"].as_str().unwrap().parse().unwrap()
+}
 
 /// Queue, Redis and spool, which outlive the service.
 pub(crate) struct Importer {

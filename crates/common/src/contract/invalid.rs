@@ -13,6 +13,16 @@ pub struct Reason {
     pub text: Cow<'static, str>,
 }
 
+impl Reason {
+    /// Whether a text could be a code: up to 64 of `a-z`, `0-9` and `_`, which
+    /// need no escapes in an address.
+    pub fn is_code(text: &str) -> bool {
+        let is_known =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        (1..=64).contains(&text.len()) && text.bytes().all(is_known)
+    }
+}
+
 impl From<InvalidReason> for Reason {
     fn from(reason: InvalidReason) -> Self {
         Self {

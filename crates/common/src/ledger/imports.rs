@@ -177,7 +177,7 @@ impl ImportStatus {
                 ImportState::CompletedWithErrors
             };
         }
-        if self.put_off.account_for(self.counts.unsettled(), now) {
+        if self.waits(now) {
             return ImportState::Waiting;
         }
         if self.is_still(now) {
@@ -194,8 +194,12 @@ impl ImportStatus {
     /// Whether it is not at its end and stands still, be it stopped or not;
     /// [`ImportState::Stalled`] where it is not.
     pub fn is_stalled(&self, now: Timestamp) -> bool {
-        let waits = self.put_off.account_for(self.counts.unsettled(), now);
-        !self.is_over() && !waits && self.is_still(now)
+        !self.is_over() && !self.waits(now) && self.is_still(now)
+    }
+
+    /// Whether all that is left are e-mails that are tried again.
+    fn waits(&self, now: Timestamp) -> bool {
+        self.put_off.account_for(self.counts.unsettled(), now)
     }
 
     fn is_still(&self, now: Timestamp) -> bool {
