@@ -243,8 +243,11 @@ def faults_of_rules(stack):
         if rule["type"] == "recording" and not answer:
             yield f"{rule['name']} has no data: {rule['query']}"
     firing = {rule["name"] for rule in rules if rule.get("state") not in (None, "inactive")}
-    if firing != {"DeadLetters"}:
-        yield f"the alerts that are raised are {firing or 'none'}, instead of DeadLetters alone"
+    # The disk is that of the machine that tests, and may truly be full.
+    disk_is_low = stack.ask("spool_free_bytes / (spool_size_bytes > 0) < 0.1")
+    expected = {"DeadLetters", "SpoolDiskLow"} if disk_is_low else {"DeadLetters"}
+    if firing != expected:
+        yield f"the alerts that are raised are {firing or 'none'}, instead of {expected} alone"
     print(f"{len(rules)} rules evaluated, raised: {', '.join(sorted(firing))}")
 
 
