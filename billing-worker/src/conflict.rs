@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use common::contract::{Notification, Reason};
 use common::ledger::Claim;
+use contract::{Notification, Reason};
 
 /// A row asks for a debt that was billed otherwise: one of the two is wrong,
 /// and somebody should look at it.
@@ -59,7 +59,7 @@ impl From<Conflict> for Reason {
 
 #[cfg(test)]
 mod tests {
-    use common::contract::{RowIdentity, read_record};
+    use contract::{RowIdentity, read_record};
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! Messages → the rows in them, and verdicts on the rows → verdicts on the messages.
 
-use common::contract::{InvalidReason, MAX_RECORDS, RowIdentity, read_records};
 use common::messaging::{Delivery, Verdict};
+use contract::{InvalidReason, MAX_RECORDS, RowIdentity, read_records};
 
 use crate::row::{Incoming, Row};
 
@@ -87,7 +87,7 @@ fn worse(one: Verdict, other: Verdict) -> Verdict {
 mod tests {
     use std::time::Duration;
 
-    use common::contract::{RowId, push_record};
+    use contract::{RowId, push_record};
     use uuid::Uuid;
 
     use super::*;

@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use common::contract::{DebtRecord, InvalidReason, RowId, RowIdentity};
 use common::ledger::{Claim, LedgerError};
 use common::outage::GaveUp;
+use contract::{DebtRecord, InvalidReason, RowId, RowIdentity};
 use prometheus::Histogram;
 
 use crate::conflict::Conflict;

@@ -1,4 +1,3 @@
-use common::contract::names::VISIBILITY_TIMEOUT;
 use common::ledger::{LedgerSlot, RedisLedger, RedisMetrics};
 use common::messaging::{
     Aws, AwsMetrics, Consumer, ConsumerOptions, Queue, QueueGauges, QueueWatch, Topic,
@@ -7,6 +6,7 @@ use common::outage::Dependency;
 use common::service::{
     AppRegistry, DRAIN, DependencyGauges, Readiness, StartError, ops_routes, serve_during,
 };
+use contract::names::VISIBILITY_TIMEOUT;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 

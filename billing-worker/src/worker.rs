@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use common::contract::{Reason, RowIdentity};
 use common::ledger::{EndedRow, Ledger, Outcome};
 use common::messaging::{BatchHandler, Delivery, Verdict};
 use common::outage::{GaveUp, ride_out};
 use common::tally;
+use contract::{Reason, RowIdentity};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 

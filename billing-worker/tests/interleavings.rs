@@ -13,13 +13,13 @@ use billing_worker::calendar::Calendar;
 use billing_worker::chain::{BillingRules, billing_chain};
 use billing_worker::publisher::Publisher;
 use billing_worker::worker::Worker;
-use common::contract::{
-    DebtRecord, Notification, RowId, RowIdentity, push_record, read_record, read_records,
-};
 use common::ledger::{Audit, Claim, DebtLedger, DebtState, ImportLedger, Law, RowFacts, RowLedger};
 use common::messaging::{BatchHandler, BatchSender, CallError, Delivery, EntryOutcome, Outgoing};
 use common::outage::{Dependency, Outage};
 use common::service::AppRegistry;
+use contract::{
+    DebtRecord, Notification, RowId, RowIdentity, push_record, read_record, read_records,
+};
 use jiff::civil::{Date, date};
 use testkit::simulation::{Ends, Life, drain};
 use testkit::{CsvRow, FakeQueue, FaultPlan, MemoryLedger, for_each_seed, new_import};

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use common::contract::{MAX_RECORDS, push_record};
+use contract::{MAX_RECORDS, push_record};
 use testkit::{
     CsvRow, RedisServer, ServiceProcess, Stack, assert_ends_at_sigterm, assert_refuses,
     assert_tells_its_health, poll_until,

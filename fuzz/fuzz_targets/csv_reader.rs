@@ -4,7 +4,7 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use common::contract::Layout;
+use contract::Layout;
 use importer_api::csv::{Conversion, Position, Rows, Survey, Surveyed};
 use libfuzzer_sys::fuzz_target;
 

@@ -4,7 +4,7 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use common::contract::{
+use contract::{
     DebtRecord, push_record, read_record, read_records, split_records, write_record,
 };
 use libfuzzer_sys::fuzz_target;

@@ -5,7 +5,7 @@
 
 use arbitrary::Arbitrary;
 use boleto::Amount;
-use common::contract::{DebtRecord, Notification, ReceivedNotification, RowId};
+use contract::{DebtRecord, Notification, ReceivedNotification, RowId};
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 

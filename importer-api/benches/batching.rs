@@ -7,7 +7,7 @@ mod text;
 
 use std::hint::black_box;
 
-use common::contract::names::MAX_BATCH_ENTRIES;
+use contract::names::MAX_BATCH_ENTRIES;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use importer_api::csv::Survey;
 use importer_api::import::{BatchSize, Batches};

@@ -7,7 +7,7 @@ mod text;
 
 use std::hint::black_box;
 
-use common::contract::Layout;
+use contract::Layout;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use importer_api::csv::{Position, Rows, Survey, Surveyed};
 

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use common::contract::Reason;
 use common::ledger::{LedgerError, RowLedger};
+use contract::Reason;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use uuid::Uuid;

@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::contract::MAX_RECORDS;
 use common::service::{BaseSettings, Environment, RedisSettings, SettingError};
+use contract::MAX_RECORDS;
 
 use crate::http::{AllowedHosts, ApiTokens, UploadSettings};
 use crate::import::{BatchSize, SendingLimits};

@@ -5,8 +5,8 @@
 mod importer;
 
 use boleto::{Agreement, DigitableLine};
-use common::contract::{RowId, RowIdentity};
 use common::ledger::{AgreementLedger, Claim, DebtLedger};
+use contract::{RowId, RowIdentity};
 use importer::{Importer, LONG};
 use reqwest::{Response, StatusCode, header};
 use serde_json::Value;

@@ -24,7 +24,7 @@ async fn without_file(ledger: &RedisLedger, rows: u64, sent: u64) -> Uuid {
 
 /// Ends these rows without a bill, so that no e-mail is missing.
 async fn skip(ledger: &RedisLedger, import_id: Uuid, rows: impl IntoIterator<Item = u64>) {
-    let row = |row| common::contract::RowId { import_id, row };
+    let row = |row| contract::RowId { import_id, row };
     let rows: Vec<_> = rows.into_iter().map(row).map(EndedRow::from).collect();
     ledger.end_rows(Outcome::Skipped, &rows).await.unwrap();
 }

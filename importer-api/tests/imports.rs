@@ -6,11 +6,11 @@ mod importer;
 
 use std::time::Duration;
 
-use common::contract::{InvalidReason, Reason, RowId};
 use common::ledger::{
     DebtLedger, EndedRow, ImportLedger, ImportState, MailClaim, MailEnd, MailLedger, Outcome,
     Progress, PutOffLedger, RedisLedger, RowLedger, STALLED_AFTER, UndeliverableLedger,
 };
+use contract::{InvalidReason, Reason, RowId};
 use importer::{Importer, LONG, upload};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::multipart::{Form, Part};

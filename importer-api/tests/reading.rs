@@ -5,7 +5,7 @@
 
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
-use common::contract::read_record;
+use contract::read_record;
 use importer_api::csv::{
     Cutter, Place, Position, RawRecords, Row, RowBody, Rows, Survey, Surveyed,
 };

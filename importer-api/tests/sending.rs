@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::contract::split_records;
 use common::ledger::{ImportLedger, RedisLedger, RowLedger};
 use common::messaging::{BatchSender, CallError, EntryOutcome, Outgoing};
 use common::outage::{Dependency, Outage};
 use common::service::AppRegistry;
+use contract::split_records;
 use importer_api::ImporterMetrics;
 use importer_api::csv::{Position, Survey};
 use importer_api::import::{BatchSize, Importer, SendingLimits, Waiting};

@@ -4,8 +4,8 @@
 
 mod importer;
 
-use common::contract::RowId;
 use common::ledger::{ImportLedger, Outcome, Progress, RowLedger};
+use contract::RowId;
 use importer::{Importer, LONG, upload};
 use importer_api::rejections::read_rejections;
 use importer_api::spool::Spool;

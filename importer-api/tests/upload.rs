@@ -7,8 +7,8 @@ mod importer;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use common::contract::COLUMNS;
 use common::ledger::ImportLedger;
+use contract::COLUMNS;
 use importer::{Importer, LONG};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};

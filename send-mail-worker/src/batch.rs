@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use common::contract::{ReceivedNotification, RowId};
 use common::messaging::Delivery;
+use contract::{ReceivedNotification, RowId};
 use tracing::error;
 
 use crate::transport::Letter;

@@ -17,7 +17,7 @@ mod tests;
 
 use std::time::{Duration, SystemTime};
 
-use common::contract::{Notification, Reason};
+use contract::{Notification, Reason};
 use jiff::Timestamp;
 use lettre::Address;
 use lettre::message::header::{self, HeaderName, HeaderValue, Headers};

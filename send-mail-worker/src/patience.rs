@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use common::contract::Reason;
+use contract::Reason;
 
 /// The reason of an e-mail that was put off for too long.
 pub const PUT_OFF_TOO_LONG: Reason = Reason {

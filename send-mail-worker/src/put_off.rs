@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use common::contract::RowId;
 use common::ledger::{LedgerError, PutOffLedger};
 use common::outage::{GaveUp, ride_out};
+use contract::RowId;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 

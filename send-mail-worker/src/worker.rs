@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::contract::RowId;
 use common::ledger::{
     Agreements, Ledger, LedgerError, MailClaim, MailEnd, Progress, RegisteredImports,
 };
 use common::messaging::{BatchHandler, Delivery, Verdict};
 use common::outage::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
+use contract::RowId;
 use futures::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;

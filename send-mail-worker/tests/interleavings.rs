@@ -14,13 +14,13 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::contract::{Reason, ReceivedNotification, RowId};
 use common::ledger::{
     Audit, ImportLedger, MailEnd, Outcome, Progress, RowLedger, UndeliverableLedger,
 };
 use common::messaging::Delivery;
 use common::outage::{Dependency, Outage};
 use common::service::AppRegistry;
+use contract::{Reason, ReceivedNotification, RowId};
 use mailroom::notification;
 use send_mail_worker::MailMetrics;
 use send_mail_worker::pace::Pace;

@@ -6,8 +6,8 @@ mod mailroom;
 
 use std::time::Duration;
 
-use common::contract::RowId;
 use common::ledger::{ImportLedger, MailClaim, MailLedger};
+use contract::RowId;
 use mailroom::{LONG, deleted, deliver_in_envelope, deliver_raw, publish, start};
 use serde_json::json;
 use testkit::{Stack, new_import, poll_until};

@@ -7,11 +7,11 @@ mod mailroom;
 
 use std::time::Duration;
 
-use common::contract::{Reason, RowId};
 use common::ledger::{
     ImportLedger, MailClaim, MailEnd, MailLedger, PutOffRows, RedisLedger, RowFacts, RowLedger,
 };
 use common::messaging::{Aws, DeadLetters};
+use contract::{Reason, RowId};
 use jiff::Timestamp;
 use mailroom::{LONG, deleted, deliver_raw, publish, settings, start, start_with};
 use send_mail_worker::patience::Patience;

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use boleto::Agreement;
-use common::contract::RowId;
 use common::ledger::{AgreementLedger, ImportLedger, RedisLedger, RowLedger};
 use common::service::StartError;
+use contract::RowId;
 use mail_parser::{MessageParser, MimeHeaders};
 use mailroom::{LONG, attributes, deleted};
 use send_mail_worker::patience::Patience;
@@ -150,7 +150,7 @@ async fn an_e_mail_arrives_with_the_slip_that_the_claim_prints() {
     assert!(message.body_text(0).unwrap().contains(line));
     let slip = message.attachment(0).unwrap();
     assert_eq!(slip.attachment_name(), Some("boleto-31285570000000001.pdf"));
-    let printed = testkit::billed("debt-1", 1).slip(&Agreement::demonstration());
+    let printed = slip::pdf_of(&testkit::billed("debt-1", 1), &Agreement::demonstration());
     assert_eq!(slip.contents(), printed.unwrap());
     assert_eq!(office.counts().await, (1, 0));
 }

@@ -1,6 +1,6 @@
-use common::contract::{DebtRecord, Notification};
 use common::ledger::{Claim, DebtState, Ledger};
 use common::outage::ride_out;
+use contract::{DebtRecord, Notification};
 use tokio_util::sync::CancellationToken;
 
 use crate::conflict::Conflict;

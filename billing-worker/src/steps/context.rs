@@ -1,6 +1,6 @@
-use common::contract::{DebtRecord, RowId, RowIdentity};
 use common::ledger::{Ledger, RegisteredImports};
 use common::outage::{Dependency, ride_out};
+use contract::{DebtRecord, RowId, RowIdentity};
 use tokio_util::sync::CancellationToken;
 
 use crate::row::{Ended, Incoming, Row, RowEnd, Step, StepError};

@@ -2,10 +2,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use boleto::{Agreement, Boleto, DocumentType, DueDateWindow};
-use common::contract::names::MAX_BATCH_BYTES;
-use common::contract::{BilledBoleto, DebtRecord, InvalidReason, Notification};
 use common::ledger::{Claim, Ledger};
 use common::outage::ride_out;
+use contract::names::MAX_BATCH_BYTES;
+use contract::{BilledBoleto, DebtRecord, InvalidReason, Notification};
 use jiff::civil::Date;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;

@@ -1,11 +1,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use common::contract::names;
 use common::ledger::{EndedRow, Ledger, Outcome, Progress};
 use common::messaging::{BatchSender, Delivered, Outgoing};
 use common::outage::ride_out;
 use common::tally;
+use contract::names;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 

@@ -1,8 +1,8 @@
 //! What a debt is billed with: its boleto, and the issuer's rules.
 
 use boleto::{Agreement, DueDateFactor};
-use common::contract::BilledBoleto;
 use common::ledger::{AgreementLedger, DebtLedger, DebtState, RowLedger};
+use contract::BilledBoleto;
 
 use super::*;
 
@@ -37,7 +37,7 @@ async fn boletos(stack: &Stack) -> Vec<(String, BilledBoleto)> {
 /// Code of the reason of each row, from 1 on.
 async fn reasons(ledger: &RedisLedger, import_id: Uuid, rows: u64) -> Vec<Option<String>> {
     let facts = ledger.row_facts(import_id, 1, rows).await.unwrap();
-    let code = |reason: std::sync::Arc<common::contract::Reason>| reason.code.to_string();
+    let code = |reason: std::sync::Arc<contract::Reason>| reason.code.to_string();
     facts.into_iter().map(|f| f.reason.map(code)).collect()
 }
 

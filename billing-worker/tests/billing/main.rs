@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use billing_worker::Settings;
 use billing_worker::calendar::Calendar;
-use common::contract::{ReceivedNotification, RowId, RowIdentity};
 use common::ledger::{Claim, DebtLedger, ImportLedger, OutcomeCounts, RedisLedger};
+use contract::{ReceivedNotification, RowId, RowIdentity};
 use serde_json::Value;
 use testkit::{
     Attribute, CsvRow, Emulator, PipelineNames, RunningService, Stack, new_import, poll_until,

@@ -1,7 +1,7 @@
 //! Several rows in a message.
 
-use common::contract::{MAX_RECORDS, RowIdentity, push_record};
 use common::ledger::{DebtLedger, DebtState, ImportLedger, RedisLedger, RowLedger};
+use contract::{MAX_RECORDS, RowIdentity, push_record};
 use testkit::{CsvRow, Stack};
 use uuid::Uuid;
 

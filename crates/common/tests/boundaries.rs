@@ -46,7 +46,7 @@ const TOKIO: &str = "tokio";
 
 #[test]
 fn the_contract_the_boleto_and_its_slip_know_no_runtime_no_aws_and_no_redis() {
-    assert_never_named("crates/common/src/contract", &[TOKIO, AWS, REDIS]);
+    assert_never_named("crates/contract/src", &[TOKIO, AWS, REDIS]);
     assert_never_named("crates/boleto/src", &[TOKIO, AWS, REDIS]);
     assert_never_named("crates/slip/src", &[TOKIO, AWS, REDIS]);
 }
@@ -54,7 +54,7 @@ fn the_contract_the_boleto_and_its_slip_know_no_runtime_no_aws_and_no_redis() {
 #[test]
 fn aws_is_named_in_messaging_alone() {
     for folder in [
-        "crates/common/src/contract",
+        "crates/contract/src",
         "crates/common/src/ledger",
         "crates/common/src/service",
         "crates/operator/src",
@@ -69,7 +69,7 @@ fn aws_is_named_in_messaging_alone() {
 #[test]
 fn redis_is_named_in_the_ledger_alone() {
     for folder in [
-        "crates/common/src/contract",
+        "crates/contract/src",
         "crates/common/src/messaging",
         "crates/common/src/service",
         "crates/operator/src",
@@ -92,6 +92,7 @@ fn no_crate_depends_on_a_service() {
     for of in [
         "crates/boleto",
         "crates/common",
+        "crates/contract",
         "crates/testkit",
         "crates/devstack",
         "crates/operator",

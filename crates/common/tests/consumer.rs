@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::contract::RowId;
 use common::messaging::{
     Aws, BatchHandler, BatchSender, Consumer, ConsumerMetrics, ConsumerOptions, Delivery,
     EntryOutcome, Outgoing, Queue, Verdict,
 };
 use common::service::{AppRegistry, BaseSettings, DRAIN};
+use contract::RowId;
 use testkit::{Stack, poll_until, sample};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -6,13 +6,13 @@ use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use common::contract::{Reason, RowId, RowIdentity};
 use common::ledger::{
     Claim, DebtLedger, EndedRow, ImportLedger, Ledger, LedgerError, LedgerSlot, MailClaim,
     MailLedger, Outcome, RedisLedger, RowLedger,
 };
 use common::outage::Transient;
 use common::service::{Environment, Readiness, RedisSettings, StartError};
+use contract::{Reason, RowId, RowIdentity};
 use testkit::{FaultProxy, RedisServer, new_import, poll_until};
 use uuid::Uuid;
 

@@ -5,12 +5,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use common::contract::{Reason, RowId, RowIdentity};
 use common::ledger::{
     Claim, DebtLedger, DebtState, EndedRow, ImportLedger, Outcome, RedisLedger, RowLedger,
 };
 use common::outage::Transient;
 use common::service::{RedisSettings, StartError};
+use contract::{Reason, RowId, RowIdentity};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 use testkit::{Stack, ledger_conformance, new_import, poll_until};

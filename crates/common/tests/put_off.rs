@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use common::contract::RowId;
 use common::messaging::{
     Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Delivery, Queue, Verdict,
 };
 use common::outage::Dependency;
 use common::service::{AppRegistry, BaseSettings, DRAIN};
+use contract::RowId;
 use serde_json::json;
 use testkit::{Attribute, FaultMode, Stack, poll_until, sample};
 use tokio::sync::Semaphore;

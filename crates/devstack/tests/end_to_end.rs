@@ -4,7 +4,7 @@
 
 mod suite;
 
-use common::contract::Reason;
+use contract::Reason;
 use suite::Suite;
 use testkit::{CsvFile, CsvRow};
 

@@ -6,8 +6,8 @@ mod suite;
 
 use std::time::Duration;
 
-use common::contract::Reason;
 use common::ledger::Audit;
+use contract::Reason;
 use send_mail_worker::patience::Patience;
 use suite::Suite;
 use testkit::smtp_server::{Act, Fault, SmtpServer, Stage};

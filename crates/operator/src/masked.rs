@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use common::contract::masking::{masked_document, masked_email, masked_name, printable};
-use common::contract::{ReceivedNotification, read_records};
 use common::messaging::Delivery;
+use contract::masking::{masked_document, masked_email, masked_name, printable};
+use contract::{ReceivedNotification, read_records};
 
 /// One line on a message of either work queue, with personal data masked.
 pub(crate) struct Masked<'a>(pub(crate) &'a Delivery);
@@ -88,7 +88,7 @@ fn write_debtor(
 
 #[cfg(test)]
 mod tests {
-    use common::contract::RowId;
+    use contract::RowId;
 
     use super::*;
 

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
-use common::contract::Reason;
 use common::service::Environment;
+use contract::Reason;
 use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use uuid::Uuid;

@@ -4,8 +4,8 @@
 
 use std::process::Output;
 
-use common::contract::{InvalidReason, RowId};
 use common::ledger::{EndedRow, ImportLedger, Outcome, Progress, RowLedger};
+use contract::{InvalidReason, RowId};
 use testkit::{Stack, new_import};
 use tokio::process::Command;
 use uuid::Uuid;

@@ -28,6 +28,7 @@
 //!
 //! | module | what it knows |
 //! | --- | --- |
+//! | `notification` | the slip of a billing notification |
 //! | `page` | what stands where on the sheet |
 //! | `compensation`, `receipt` | the fields of the two parts, as tables |
 //! | `fields` | the fields that both parts have |
@@ -50,12 +51,15 @@ mod compensation;
 mod fields;
 mod file;
 mod header;
+mod notification;
 mod page;
 mod pix_panel;
 mod qr;
 mod receipt;
 mod table;
 mod text;
+
+pub use notification::{file_name, pdf_of};
 
 use boleto::{Agreement, Amount, Barcode, Document, DueDate};
 use jiff::civil::Date;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use common::contract::RowId;
-use common::contract::names::VISIBILITY_TIMEOUT;
 use common::messaging::{Delivery, Verdict};
+use contract::RowId;
+use contract::names::VISIBILITY_TIMEOUT;
 use tokio::time::{Instant, sleep_until};
 
 /// How long a message whose handling failed stays hidden.

@@ -1,7 +1,7 @@
 //! An import for the ledger, without an upload.
 
-use common::contract::{Reason, RowId};
 use common::ledger::{Ledger, MailEnd, NewImport};
+use contract::{Reason, RowId};
 use jiff::Timestamp;
 use uuid::Uuid;
 

@@ -25,8 +25,8 @@ pub mod undeliverable;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use common::contract::{Reason, RowId};
 use common::ledger::{EndedRow, ImportLedger, NewImport};
+use contract::{Reason, RowId};
 use jiff::Timestamp;
 use uuid::Uuid;
 

@@ -12,12 +12,12 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use boleto::Agreement;
-use common::contract::RowId;
 use common::ledger::{
     Claim, DebtLedger, DebtState, EndedRow, KeyedUpload, Ledger, LedgerError, Outcome, Progress,
     RowFacts, RowLedger,
 };
 use common::outage::{Dependency, Outage};
+use contract::RowId;
 use tokio::time::Instant;
 use uuid::Uuid;
 

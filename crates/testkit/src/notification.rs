@@ -1,5 +1,5 @@
 use boleto::{Agreement, Boleto, DueDate};
-use common::contract::{BilledBoleto, Notification};
+use contract::{BilledBoleto, Notification};
 
 /// The notification of a debt of R$ 7,811.00 that was billed by the demonstration's issuer under
 /// that sequence number.

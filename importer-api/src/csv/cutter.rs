@@ -1,6 +1,6 @@
 use std::io::{self, Read};
 
-use common::contract::{Cell, InvalidReason, Layout, MAX_RECORD_BYTES, Scanned, scan};
+use contract::{Cell, InvalidReason, Layout, MAX_RECORD_BYTES, Scanned, scan};
 
 /// Bytes read from a file at a time.
 const READ_BYTES: usize = 64 * 1024;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use common::contract::{Cell, InvalidReason, trimmed};
+use contract::{Cell, InvalidReason, trimmed};
 use encoding_rs::WINDOWS_1252;
 
 /// A record as text: UTF-8 where it is valid UTF-8, Windows-1252 where every

@@ -1,4 +1,4 @@
-use common::contract::{COLUMNS, Cell, Layout, Scanned, scan, trimmed};
+use contract::{COLUMNS, Cell, Layout, Scanned, scan, trimmed};
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;

@@ -1,6 +1,6 @@
 use std::io::{self, Read};
 
-use common::contract::Layout;
+use contract::Layout;
 
 use super::{Cutter, Place};
 

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::io::{self, Read};
 
-use common::contract::{COLUMNS, Cell, InvalidReason, Layout, write_record};
+use contract::{COLUMNS, Cell, InvalidReason, Layout, write_record};
 use serde::{Deserialize, Serialize};
 
 use super::decode::Decoded;

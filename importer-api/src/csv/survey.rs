@@ -1,4 +1,4 @@
-use common::contract::Layout;
+use contract::Layout;
 use thiserror::Error;
 
 use super::header::columns_of;

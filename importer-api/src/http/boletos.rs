@@ -4,8 +4,8 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use boleto::{Agreement, DigitableLine, DocumentType};
-use common::contract::{BilledBoleto, Notification, RowIdentity};
 use common::ledger::{AgreementLedger, DebtLedger, DebtState};
+use contract::{BilledBoleto, Notification, RowIdentity};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -247,9 +247,9 @@ fn view(billed: Billed) -> Result<BoletoView, Problem> {
 }
 
 fn slip(billed: &Billed) -> Result<Response, Problem> {
-    let pdf = billed.notification.slip(&billed.agreement);
+    let pdf = slip::pdf_of(&billed.notification, &billed.agreement);
     let pdf = pdf.ok_or_else(Problem::no_such_boleto)?;
-    let name = billed.boleto.file_name();
+    let name = slip::file_name(&billed.boleto);
     let headers = [
         (header::CONTENT_TYPE, "application/pdf".to_owned()),
         (

@@ -3,7 +3,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use common::contract::COLUMNS;
+use contract::COLUMNS;
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -1,7 +1,7 @@
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use common::contract::Reason;
+use contract::Reason;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::warn;

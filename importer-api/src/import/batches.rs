@@ -2,9 +2,9 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::vec;
 
-use common::contract::names::MAX_BATCH_BYTES;
-use common::contract::{InvalidReason, RowId, push_record};
 use common::messaging::Outgoing;
+use contract::names::MAX_BATCH_BYTES;
+use contract::{InvalidReason, RowId, push_record};
 use futures::{Stream, stream};
 use tokio::task::{JoinHandle, spawn_blocking};
 use uuid::Uuid;
@@ -257,7 +257,7 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use common::contract::{names::MAX_BATCH_ENTRIES, split_records};
+    use contract::{names::MAX_BATCH_ENTRIES, split_records};
     use proptest::prelude::*;
     use testkit::CsvFile;
 

@@ -1,11 +1,11 @@
 //! Which rows of an import are sent again, and what is taken back before.
 
-use common::contract::{RowId, read_record};
 use common::ledger::{
     DebtLedger, ImportStatus, LedgerError, RowFacts, RowLedger, UndeliverableLedger,
 };
 use common::messaging::Outgoing;
 use common::outage::{GaveUp, ride_out};
+use contract::{RowId, read_record};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 

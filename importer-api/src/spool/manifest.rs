@@ -1,7 +1,7 @@
 //! What an import's `<id>.json` and `<id>.checkpoint` hold.
 
-use common::contract::Layout;
 use common::ledger::NewImport;
+use contract::Layout;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

@@ -299,7 +299,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
 
 #[cfg(test)]
 mod tests {
-    use common::contract::Layout;
+    use contract::Layout;
 
     use super::*;
     use crate::csv::Surveyed;

@@ -1,7 +1,7 @@
 use askama::Template;
 use boleto::brazilian_date;
 use boleto::pix::BrCode;
-use common::contract::{BilledBoleto, Notification};
+use contract::{BilledBoleto, Notification};
 
 use super::one_line::one_line;
 

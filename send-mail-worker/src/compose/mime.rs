@@ -1,4 +1,4 @@
-use common::contract::BilledBoleto;
+use contract::BilledBoleto;
 use lettre::message::header::{ContentDisposition, ContentTransferEncoding, ContentType};
 use lettre::message::{MultiPart, SinglePart};
 
@@ -14,7 +14,7 @@ impl Attachment {
     /// That slip, as the file of that boleto.
     pub(super) fn of(boleto: &BilledBoleto, pdf: Vec<u8>) -> Self {
         Self {
-            name: boleto.file_name(),
+            name: slip::file_name(boleto),
             pdf,
         }
     }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use common::contract::Reason;
 use common::outage::Transient;
+use contract::Reason;
 use lettre::Address;
 use thiserror::Error;
 

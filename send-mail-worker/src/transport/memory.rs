@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use common::contract::{Notification, Reason};
 use common::outage::{Dependency, Outage};
+use contract::{Notification, Reason};
 
 use super::{Letter, Sending, Transport, TransportAway};
 

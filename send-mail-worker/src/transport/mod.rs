@@ -9,8 +9,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use boleto::Agreement;
-use common::contract::{Notification, Reason};
 use common::outage::{Dependency, Transient};
+use contract::{Notification, Reason};
 use thiserror::Error;
 
 pub use log::LogTransport;

@@ -53,7 +53,7 @@ impl<W: Write> SmtpTransport<W> {
         } = letter;
         let slip = agreement.as_ref().and_then(|agreement| {
             Some(PrintedSlip {
-                pdf: notification.slip(agreement)?,
+                pdf: slip::pdf_of(notification, agreement)?,
                 registered: agreement.registered(),
             })
         });

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use common::contract::RowId;
+use contract::RowId;
 use send_mail_worker::Settings;
 use send_mail_worker::patience::Patience;
 use send_mail_worker::transport::MemoryTransport;

@@ -2,7 +2,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::contract::RowIdentity;
+use contract::RowIdentity;
 
 /// What is stored under `processed:{debt_id}`: who billed the debt, and the
 /// notification to publish, exactly as it will be sent. The claim alone is

@@ -4,8 +4,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::LedgerError;
-use crate::contract::Reason;
 use crate::outage::Dependency;
+use contract::Reason;
 
 /// What became of the e-mail of a debt, for good.
 #[derive(Clone, Debug, PartialEq, Eq)]

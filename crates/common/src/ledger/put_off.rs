@@ -5,8 +5,8 @@ use std::future::Future;
 use jiff::Timestamp;
 
 use super::{LedgerError, STALLED_AFTER};
-use crate::contract::RowId;
 use crate::outage::Dependency;
+use contract::RowId;
 
 /// The rows of an import that wait for their e-mail to be tried again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,8 +2,8 @@ use uuid::Uuid;
 
 use super::remembered::Remembered;
 use super::{ImportLedger, LedgerError};
-use crate::contract::RowId;
 use crate::outage::{Dependency, Outage};
+use contract::RowId;
 
 /// Most imports whose size is remembered.
 const REMEMBERED: usize = 1_000;

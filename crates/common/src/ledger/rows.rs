@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::LedgerError;
 use super::put_off::is_awaited;
-use crate::contract::{Reason, RowId};
 use crate::outage::Dependency;
+use contract::{Reason, RowId};
 
 /// What became of a row. A row has at most one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

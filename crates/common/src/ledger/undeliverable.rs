@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use super::LedgerError;
-use crate::contract::RowId;
 use crate::outage::Dependency;
+use contract::RowId;
 
 /// Name of the third thing that may become of a billed row, which has a
 /// reason: its e-mail can never be delivered.

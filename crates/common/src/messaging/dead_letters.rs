@@ -6,7 +6,7 @@ use super::delivery::{Receipt, size_of, take_apart};
 use super::entry::outcomes;
 use super::queue::whole_seconds;
 use super::{CallError, Delivery, EntryOutcome, Queue, QueueDepth, split};
-use crate::contract::names::{MAX_BATCH_ENTRIES, VISIBILITY_TIMEOUT};
+use contract::names::{MAX_BATCH_ENTRIES, VISIBILITY_TIMEOUT};
 
 /// Longest wait of a receive. A long poll asks all servers of a queue, so
 /// that none of its messages being there is an answer.

@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::aws::{Attributes, Message};
-use crate::contract::{RowId, names};
+use contract::{RowId, names};
 
 /// A received message.
 #[derive(Clone, Debug, PartialEq, Eq)]

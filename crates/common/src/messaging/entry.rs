@@ -4,8 +4,8 @@ use std::future::Future;
 use compact_str::{CompactString, ToCompactString};
 
 use super::aws::FailedEntry;
-use crate::contract::{RowId, names};
 use crate::outage::{Dependency, Transient};
+use contract::{RowId, names};
 
 /// A message to be sent to a queue or a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]

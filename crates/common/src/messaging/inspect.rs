@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::age::sent_at;
 use super::aws::Receive;
 use super::{CallError, Queue};
-use crate::contract::names::MAX_BATCH_ENTRIES;
 use crate::service::ReadyProbe;
+use contract::names::MAX_BATCH_ENTRIES;
 
 /// How many messages a queue holds, by the approximate figures of SQS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::delivery::{Receipt, not_before, size_of};
 use super::entry::outcomes;
 use super::queue::whole_seconds;
 use super::{BatchEntry, BatchSender, CallError, Delivery, EntryOutcome, Queue};
-use crate::contract::names;
+use contract::names;
 
 /// Longest delay of a message that SQS takes. A longer wait takes several
 /// copies, one after another.

@@ -7,8 +7,8 @@ use super::aws::{Attribute, DeleteEntry, Receive, SendEntry, Sqs, VisibilityEntr
 use super::delivery::{Receipt, Received, take_apart};
 use super::entry::outcomes;
 use super::{BatchSender, CallError, EntryOutcome, Outgoing};
-use crate::contract::names;
 use crate::outage::{Dependency, Outage};
+use contract::names;
 
 /// The attributes that the suite gives its messages: all of them go with a
 /// copy. A message has ten at most.

@@ -2,8 +2,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::{BatchEntry, BatchSender, CallError, EntryOutcome};
-use crate::contract::names::{MAX_BATCH_BYTES, MAX_BATCH_ENTRIES};
 use crate::outage::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
+use contract::names::{MAX_BATCH_BYTES, MAX_BATCH_ENTRIES};
 
 /// Tries of an entry that fails while others of its batch are accepted.
 const ENTRY_TRIES: u32 = 4;

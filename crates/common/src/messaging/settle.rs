@@ -9,9 +9,9 @@ use super::consumer::{ConsumerMetrics, Verdict};
 use super::delivery::{Receipt, Received};
 use super::put_off::PutOff;
 use super::{Delivered, Delivery, EntryOutcome, Queue, send_all};
-use crate::contract::names::MAX_BATCH_ENTRIES;
 use crate::outage::{Backoff, Dependency, ride_out};
 use crate::tally;
+use contract::names::MAX_BATCH_ENTRIES;
 
 /// First and longest wait of a message whose handling failed.
 const FIRST_RETRY: Duration = Duration::from_secs(5);

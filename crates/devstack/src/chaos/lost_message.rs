@@ -2,10 +2,8 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use common::{
-    contract::{RowId, RowIdentity, names, read_record},
-    ledger::{Claim, DebtLedger, DebtState},
-};
+use common::ledger::{Claim, DebtLedger, DebtState};
+use contract::{RowId, RowIdentity, names, read_record};
 use tokio::time::{self, Instant};
 
 use super::{ChaosError, arena::Arena, crew::Kind};

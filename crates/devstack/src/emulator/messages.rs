@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use common::contract::{RowId, names};
+use contract::{RowId, names};
 use rustack_sns_model::types::MessageAttributeValue as TopicAttribute;
 use rustack_sqs_model::{
     error::SqsError,

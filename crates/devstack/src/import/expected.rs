@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, io, path::Path};
 
-use common::contract::DebtRecord;
+use contract::DebtRecord;
 
 /// What must become of the rows of a file, found by reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use common::contract::Notification;
 use common::ledger::{ImportLedger, OutcomeCounts, RedisLedger};
 use common::service::{Environment, StartError};
+use contract::Notification;
 use futures::future::join_all;
 use reqwest::multipart::{Form, Part};
 use send_mail_worker::patience::Patience;

@@ -1,7 +1,7 @@
 //! Claims, marks of notifications, numbers.
 
-use common::contract::RowIdentity;
 use common::ledger::{Claim, DebtState, Ledger};
+use contract::RowIdentity;
 use tokio::task::JoinSet;
 
 use super::{import_id, row};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use common::contract::Reason;
 use common::ledger::{EndedRow, Ledger, Outcome, Progress, RowFacts};
+use contract::Reason;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 

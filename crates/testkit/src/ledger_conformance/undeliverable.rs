@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use common::contract::{Reason, RowId};
 use common::ledger::{Ledger, MailClaim, MailEnd, Outcome, Progress, RowFacts};
+use contract::{Reason, RowId};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use common::contract::RowId;
 use common::ledger::{
     ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Observed, OutcomeCounts,
     PutOffRows, RowFacts,
 };
+use contract::RowId;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use uuid::Uuid;

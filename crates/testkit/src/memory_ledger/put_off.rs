@@ -1,5 +1,5 @@
-use common::contract::RowId;
 use common::ledger::{LedgerError, PutOffLedger, STALLED_AFTER};
+use contract::RowId;
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use common::contract::{Reason, RowId};
 use common::ledger::{LedgerError, MailEnd, UndeliverableLedger};
+use contract::{Reason, RowId};
 
 use super::mails::Mail;
 use super::{MemoryLedger, State};

@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 use super::rows::by_import;
 use super::{RedisLedger, keys};
-use crate::contract::RowId;
 use crate::ledger::{LedgerError, PutOffLedger, PutOffRows, STALLED_AFTER};
+use contract::RowId;
 
 /// The rows of a sorted set with the least or the greatest score: none or
 /// one, each with its score.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::contract::Reason;
+use contract::Reason;
 
 /// Stands between code and text.
 const SEPARATOR: char = '\u{1f}';

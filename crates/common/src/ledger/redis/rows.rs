@@ -5,10 +5,10 @@ use redis::Script;
 use uuid::Uuid;
 
 use super::{RedisLedger, keys, reason};
-use crate::contract::{Reason, RowId};
 use crate::ledger::rows::OTHER_REASON;
 use crate::ledger::undeliverable::UNDELIVERABLE;
 use crate::ledger::{EndedRow, LedgerError, Outcome, Progress, RowFacts, RowLedger};
+use contract::{Reason, RowId};
 
 /// A part of a bitmap, or of the reasons.
 type Bytes = Vec<u8>;

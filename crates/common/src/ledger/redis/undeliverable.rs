@@ -4,9 +4,9 @@ use super::imports::FINISHED_AT;
 use super::mails::UNDELIVERABLE as ENDED;
 use super::rows::{KEEP_REASON, by_import};
 use super::{RedisLedger, keys};
-use crate::contract::RowId;
 use crate::ledger::undeliverable::UNDELIVERABLE;
 use crate::ledger::{LedgerError, UndeliverableLedger};
+use contract::RowId;
 
 /// Most rows of one call of a script, which keeps Redis from others meanwhile.
 const ROWS_A_CALL: usize = 1_000;

@@ -5,7 +5,7 @@
 
 use std::hint::black_box;
 
-use common::contract::{push_record, read_records};
+use contract::{push_record, read_records};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use testkit::CsvRow;
 

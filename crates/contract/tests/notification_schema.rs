@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use boon::{Compiler, Draft, SchemaIndex, Schemas};
-use common::contract::{Notification, read_record};
+use contract::{Notification, read_record};
 use serde_json::{Value, json};
 
 const SCHEMA: &str = include_str!("../../../docs/billing-notification.schema.json");

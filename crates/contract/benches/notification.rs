@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use boleto::{Agreement, Boleto};
-use common::contract::{BilledBoleto, DebtRecord, Notification, ReceivedNotification, read_record};
+use contract::{BilledBoleto, DebtRecord, Notification, ReceivedNotification, read_record};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 const ROW: &str = "Elijah Santos,52998224725,janet95@example.com,7811,2027-01-19,\

@@ -1,7 +1,8 @@
 //! What crosses a wire: the record, the notification, identities, names.
 //!
 //! A counterpart in another language talks to the services by these forms, so
-//! a change here is a change of the contract.
+//! a change here is a change of the contract. Another program can use the
+//! suite's messages with this crate alone: it knows nothing that runs.
 
 mod body;
 mod field;
@@ -10,7 +11,6 @@ mod invalid;
 mod json_amount;
 mod layout;
 mod notification;
-mod printing;
 mod record;
 mod scan;
 mod wire;
