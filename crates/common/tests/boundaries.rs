@@ -95,6 +95,7 @@ fn no_crate_depends_on_a_service() {
         "crates/contract",
         "crates/testkit",
         "crates/devstack",
+        "crates/emulators",
         "crates/operator",
         "crates/slip",
         "importer-api",

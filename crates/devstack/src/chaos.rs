@@ -21,11 +21,13 @@ use clap::ValueEnum;
 use common::ledger::LedgerError;
 
 use crate::{
-    emulator::EmulatorError,
     import::{ConnectError, UploadError},
-    redis_server::{AppendFsync, RedisError},
     run::told_to_stop,
     services::ServiceError,
+};
+use emulators::{
+    emulator::EmulatorError,
+    redis_server::{AppendFsync, RedisError},
     smtp_server::SmtpServerError,
 };
 
@@ -56,7 +58,7 @@ struct Options {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// When Redis makes its append-only file safe.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, default_value_t)]
     append_fsync: AppendFsync,
 }
 

@@ -1,9 +1,5 @@
 //! The whole stack on one machine with one command: emulator, Redis, the three services.
 //!
-//! - [`emulator`]: SQS and SNS inside this process, on a port of its own.
-//! - [`fault_proxy`]: what a network does wrong, between a client and any of them.
-//! - [`redis_server`]: a private Redis server process that ends with its owner.
-//! - [`smtp_server`]: a mail server that takes every message, or does what it is told to do wrong.
 //! - [`services`]: the three services as processes.
 //! - [`stack`]: all of these together.
 //! - [`mails`]: where the e-mails of a stack go.
@@ -18,18 +14,12 @@
 #[cfg(target_os = "linux")]
 pub mod bench;
 pub mod chaos;
-mod child;
 pub mod demo;
-pub mod emulator;
-pub mod fault_proxy;
-mod free_port;
 pub mod generate;
 pub mod import;
 mod mail_log;
 pub mod mails;
-pub mod redis_server;
 pub mod run;
 pub mod services;
 pub mod smoke;
-pub mod smtp_server;
 pub mod stack;

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::smtp_server::{Figures, Keep, SmtpServer, SmtpServerError, SmtpServerOptions};
+use emulators::smtp_server::{Figures, Keep, SmtpServer, SmtpServerError, SmtpServerOptions};
 
 /// How many e-mails are written to files.
 const FILES: u64 = 1_000;

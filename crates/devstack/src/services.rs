@@ -13,7 +13,7 @@ use std::{
 
 use tokio::time::{self, Instant};
 
-use crate::child::{self, OwnedChild, Program};
+use emulators::child::{self, OwnedChild, Program};
 
 /// Longest wait for a service to answer after its start.
 const READY_DEADLINE: Duration = Duration::from_secs(30);

@@ -11,11 +11,14 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    emulator::{Emulator, EmulatorError, PipelineNames, PipelineResources, REGION},
-    free_port::free_port,
     mails::MailCatcher,
-    redis_server::{RedisError, RedisServer},
     services::{Service, ServiceError, ServiceSettings},
+};
+use emulators::{
+    emulator::{Emulator, EmulatorError, PipelineNames, PipelineResources},
+    free_port,
+    redis_server::{RedisError, RedisServer},
+    shared_environment,
     smtp_server::SmtpServerError,
 };
 
@@ -249,21 +252,6 @@ impl DevStack {
     fn spool(&self) -> PathBuf {
         self.files.path().join("spool")
     }
-}
-
-/// The variables that are the same for every service on the SQS and SNS of that endpoint and the
-/// Redis of that port on this machine.
-pub fn shared_environment(endpoint: &str, redis_port: u16) -> [(&'static str, String); 8] {
-    [
-        ("AWS_REGION", REGION.to_owned()),
-        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
-        ("SQS_ENDPOINT_URL", endpoint.to_owned()),
-        ("SNS_ENDPOINT_URL", endpoint.to_owned()),
-        ("REDIS_HOST", "127.0.0.1".to_owned()),
-        ("REDIS_PORT", redis_port.to_string()),
-        ("REDIS_DB", "0".to_owned()),
-    ]
 }
 
 /// Tells of a taken port before anything is started.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use common::ledger::ImportLedger;
-use devstack::emulator::{Attribute, StoredMessage};
+use emulators::emulator::{Attribute, StoredMessage};
 use futures::future::join_all;
 use suite::{Suite, Variable};
 use testkit::{CsvFile, CsvRow, FaultMode, FaultProxy, Resets, poll_until};

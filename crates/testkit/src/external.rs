@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use devstack::emulator::{
+use emulators::emulator::{
     Attribute, PipelineNames, PipelineResources, PipelineSettings, QueueDepth, REGION,
     StoredMessage,
 };

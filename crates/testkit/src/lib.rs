@@ -45,13 +45,13 @@ pub mod simulation;
 mod stack;
 
 pub use csv_file::{CsvFile, CsvRow};
-pub use devstack::emulator::{
+pub use emulators::emulator::{
     Attribute, Emulator, PipelineNames, PipelineResources, PipelineSettings, QueueDepth,
     StoredMessage,
 };
-pub use devstack::fault_proxy::{FaultMode, FaultProxy, Resets};
-pub use devstack::redis_server::RedisServer;
-pub use devstack::smtp_server;
+pub use emulators::fault_proxy::{FaultMode, FaultProxy, Resets};
+pub use emulators::redis_server::RedisServer;
+pub use emulators::smtp_server;
 pub use fake_queue::FakeQueue;
 pub use import::{new_import, refuse_mails};
 pub use memory_ledger::{FaultPlan, MemoryLedger};

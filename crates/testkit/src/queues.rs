@@ -1,12 +1,10 @@
 //! SQS and SNS for one test.
 
-use devstack::{
-    emulator::{
-        Attribute, Emulator, EmulatorError, PipelineNames, PipelineResources, PipelineSettings,
-        QueueDepth, StoredMessage,
-    },
-    stack::shared_environment,
+use emulators::emulator::{
+    Attribute, Emulator, EmulatorError, PipelineNames, PipelineResources, PipelineSettings,
+    QueueDepth, StoredMessage,
 };
+use emulators::shared_environment;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
 

@@ -9,7 +9,7 @@ use common::{
     ledger::RedisLedger,
     service::{Environment, RedisSettings},
 };
-use devstack::{
+use emulators::{
     emulator::{PipelineResources, PipelineSettings, QueueDepth, StoredMessage},
     fault_proxy::FaultProxy,
     redis_server::RedisServer,

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use devstack::fault_proxy::{FaultMode, FaultProxy};
 use futures::{StreamExt, stream};
 use testkit::{CsvFile, Stack, poll_until};
+use testkit::{FaultMode, FaultProxy};
 
 use super::broken::Upload;
 use super::importer::Importer;

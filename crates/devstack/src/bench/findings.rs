@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use super::{BenchError, failed};
 use crate::{
-    emulator::QueueDepth,
     import::{Boletos, Expected},
     mail_log::MailLog,
     stack::{DevStack, StackError},
 };
+use emulators::emulator::QueueDepth;
 
 /// Longest wait for the workers to delete the messages that they have handled.
 const EMPTY_DEADLINE: Duration = Duration::from_secs(10);

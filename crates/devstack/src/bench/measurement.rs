@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 use serde::{Deserialize, Serialize};
 
 use super::{Findings, Health, Machine, ProcessCost};
-use crate::redis_server::RedisFacts;
+use emulators::redis_server::RedisFacts;
 
 /// What is run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,11 +21,13 @@ use super::{
     redis::Redis,
 };
 use crate::{
-    emulator::{Emulator, PipelineNames, PipelineResources},
-    fault_proxy::FaultProxy,
     generate::{GenerateOptions, Generated, generate},
     import::{DUPLICATES, INVALID, connect, upload},
-    stack::shared_environment,
+};
+use emulators::{
+    emulator::{Emulator, PipelineNames, PipelineResources},
+    fault_proxy::FaultProxy,
+    shared_environment,
 };
 
 /// How often it is looked at how far the imports are: every few rows, as thousands pass a second.

@@ -5,10 +5,8 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use fastrand::Rng;
 
 use super::{ChaosError, failed};
-use crate::{
-    free_port::free_port,
-    services::{Logs, Service, ServiceSettings},
-};
+use crate::services::{Logs, Service, ServiceSettings};
+use emulators::free_port;
 
 /// A kind of service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

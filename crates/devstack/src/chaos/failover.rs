@@ -7,7 +7,8 @@ use common::ledger::ImportLedger;
 use tokio::time::{self, Instant};
 
 use super::{ChaosError, arena::Arena, network::local, scenario::moments};
-use crate::{fault_proxy::FaultMode, import::connect};
+use crate::import::connect;
+use emulators::fault_proxy::FaultMode;
 
 /// How long new connections do not reach the new master either, so that the services have long
 /// noticed.

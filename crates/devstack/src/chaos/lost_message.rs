@@ -7,7 +7,7 @@ use contract::{RowId, RowIdentity, names, read_record};
 use tokio::time::{self, Instant};
 
 use super::{ChaosError, arena::Arena, crew::Kind};
-use crate::{
+use emulators::{
     emulator::{Attribute, StoredMessage},
     fault_proxy::FaultMode,
 };

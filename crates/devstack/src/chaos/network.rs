@@ -8,7 +8,7 @@ use std::{
 use tokio::time;
 
 use super::{ChaosError, failed};
-use crate::fault_proxy::{FaultMode, FaultProxy};
+use emulators::fault_proxy::{FaultMode, FaultProxy};
 
 /// A proxy for each service and what it calls.
 #[derive(Debug)]

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::{ChaosError, failed};
-use crate::{
+use crate::mails::smtp_variables;
+use emulators::{
     fault_proxy::FaultProxy,
-    mails::smtp_variables,
     smtp_server::{Figures, Keep, SmtpServer, SmtpServerOptions},
 };
 

@@ -4,7 +4,7 @@
 use std::{mem, path::PathBuf};
 
 use super::ChaosError;
-use crate::redis_server::{AppendFsync, RedisServer};
+use emulators::redis_server::{AppendFsync, RedisServer};
 
 /// Redis on a port that stays the same, but for a failover.
 #[derive(Debug)]

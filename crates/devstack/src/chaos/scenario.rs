@@ -14,7 +14,7 @@ use super::{
     storm,
     verification::{Figures, verify},
 };
-use crate::fault_proxy::{FaultMode, Resets};
+use emulators::fault_proxy::{FaultMode, Resets};
 
 /// How often a service is killed during one import.
 const KILLS: usize = 5;

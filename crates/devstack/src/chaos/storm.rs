@@ -12,7 +12,7 @@ use super::{
     network::{Network, disturb},
     redis::Redis,
 };
-use crate::fault_proxy::{FaultMode, Resets};
+use emulators::fault_proxy::{FaultMode, Resets};
 
 const STORM: Duration = Duration::from_mins(2);
 

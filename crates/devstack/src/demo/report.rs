@@ -2,10 +2,8 @@ use std::{fmt, time::Duration};
 
 use common::ledger::OutcomeCounts;
 
-use crate::{
-    import::{Boletos, Comparison, Expected},
-    smtp_server::Figures,
-};
+use crate::import::{Boletos, Comparison, Expected};
+use emulators::smtp_server::Figures;
 
 /// What became of the rows of an upload.
 #[derive(Debug, Clone, Copy)]

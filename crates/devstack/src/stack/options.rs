@@ -1,6 +1,7 @@
 use std::{io, path::PathBuf, time::Duration};
 
-use crate::{free_port::free_port, mails::Mails, services::Logs};
+use crate::{mails::Mails, services::Logs};
+use emulators::free_port;
 
 /// Ports of the stack, all on 127.0.0.1.
 #[derive(Debug, Clone, Copy, clap::Args)]

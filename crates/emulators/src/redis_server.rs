@@ -7,9 +7,11 @@ mod wire;
 
 use std::{
     ffi::OsString,
+    fmt::{self, Display, Formatter},
     io,
     path::{Path, PathBuf},
     process::ExitStatus,
+    str::FromStr,
     time::Duration,
 };
 
@@ -21,7 +23,7 @@ use data_directory::DataDirectory;
 
 use crate::{
     child::{self, OwnedChild, Program},
-    free_port::free_port,
+    free_port,
 };
 
 /// The name that is looked for in `PATH`.
@@ -104,7 +106,7 @@ pub enum RedisError {
 }
 
 /// When Redis makes its append-only file safe.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AppendFsync {
     /// Every second. While the disk is at it, answers go out whose writes are still in the memory
     /// of the process, for up to two seconds: a kill loses these, not only a loss of power.
@@ -112,6 +114,27 @@ pub enum AppendFsync {
     Everysec,
     /// Before each answer.
     Always,
+}
+
+impl FromStr for AppendFsync {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "everysec" => Ok(Self::Everysec),
+            "always" => Ok(Self::Always),
+            _ => Err("it takes everysec or always"),
+        }
+    }
+}
+
+impl Display for AppendFsync {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Everysec => "everysec",
+            Self::Always => "always",
+        })
+    }
 }
 
 /// A running `redis-server` of its own, on 127.0.0.1 only.
@@ -245,10 +268,7 @@ async fn launch(
 }
 
 fn arguments(port: u16, directory: &Path, append_fsync: AppendFsync) -> Vec<OsString> {
-    let append_fsync = match append_fsync {
-        AppendFsync::Everysec => "everysec",
-        AppendFsync::Always => "always",
-    };
+    let append_fsync = append_fsync.to_string();
     let port = port.to_string();
     [
         ("--port", port.as_ref()),

@@ -29,44 +29,45 @@ use tokio::{
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// What to run.
-pub(super) struct Program {
-    pub(super) binary: PathBuf,
-    pub(super) arguments: Vec<OsString>,
+pub struct Program {
+    /// The program's file.
+    pub binary: PathBuf,
+    /// Its arguments, without the name.
+    pub arguments: Vec<OsString>,
     /// Added to the environment of this process.
-    pub(super) environment: Vec<(&'static str, String)>,
+    pub environment: Vec<(&'static str, String)>,
     /// Takes the standard output and the standard error: a file or a pipe.
-    pub(super) log: OwnedFd,
+    pub log: OwnedFd,
 }
 
 /// A child process that is killed and waited for when this is dropped.
 #[derive(Debug)]
-pub(super) struct OwnedChild {
+pub struct OwnedChild {
     child: Child,
     /// Closing it lets the thread that started the child end.
     _parent: mpsc::Sender<Infallible>,
 }
 
 impl OwnedChild {
-    pub(super) fn id(&self) -> u32 {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// How the child ended, or `None` while it runs.
-    pub(super) fn exited(&mut self) -> io::Result<Option<ExitStatus>> {
+    pub fn exited(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
-}
 
-impl OwnedChild {
     /// Asks the child to end (SIGTERM). One that has ended already is no error.
-    pub(super) fn terminate(&self) {
+    pub fn terminate(&self) {
         if let Ok(pid) = i32::try_from(self.id()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
     }
 
     /// How the child ended, or `None` if it still runs when the time is over.
-    pub(super) async fn ended_within(&mut self, limit: Duration) -> Option<ExitStatus> {
+    pub async fn ended_within(&mut self, limit: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + limit;
         loop {
             match self.exited() {
@@ -91,7 +92,7 @@ impl Drop for OwnedChild {
 /// Linux sends the parent-death signal when the *thread* that started the child ends, not the
 /// process. A runtime's worker or blocking thread may end at any time, so the child gets a thread
 /// of its own, which does nothing but wait for the [`OwnedChild`] to go.
-pub(super) async fn spawn(program: Program) -> io::Result<OwnedChild> {
+pub async fn spawn(program: Program) -> io::Result<OwnedChild> {
     let (spawned, child) = oneshot::channel();
     thread::Builder::new()
         .name("child-parent".to_owned())
@@ -110,7 +111,7 @@ pub(super) async fn spawn(program: Program) -> io::Result<OwnedChild> {
 }
 
 /// The first executable of that name in `PATH`.
-pub(super) fn find_in_path(name: &str) -> Option<PathBuf> {
+pub fn find_in_path(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?)
         .map(|directory| directory.join(name))
         .find(|candidate| is_executable(candidate))

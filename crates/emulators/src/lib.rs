@@ -1,0 +1,18 @@
+//! For development and tests only: what stands for AWS, Redis, the network and a mail server.
+//!
+//! - [`emulator`]: SQS and SNS inside this process, on a port of its own.
+//! - [`fault_proxy`]: what a network does wrong, between a client and any of them.
+//! - [`redis_server`]: a private Redis server process that ends with its owner.
+//! - [`smtp_server`]: a mail server that takes every message, or does what it is told to do wrong.
+//! - [`child`]: a process that leaves nothing behind.
+
+pub mod child;
+pub mod emulator;
+mod environment;
+pub mod fault_proxy;
+mod free_port;
+pub mod redis_server;
+pub mod smtp_server;
+
+pub use environment::shared_environment;
+pub use free_port::free_port;
