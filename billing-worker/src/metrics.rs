@@ -1,5 +1,5 @@
 use common::messaging::ConsumerMetrics;
-use common::service::{AppRegistry, MetricsError};
+use common::runtime::{AppRegistry, MetricsError};
 use prometheus::{HistogramVec, IntCounter};
 
 /// Upper bounds of the time that a step takes, in seconds.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use common::messaging::{BatchSender, Delivered, Outgoing, send_all};
-use common::outage::Interrupted;
+use common::runtime::Interrupted;
 use futures::StreamExt;
 use futures::stream;
 use tokio::sync::{mpsc, oneshot};
@@ -128,7 +128,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use common::messaging::{CallError, EntryOutcome};
-    use common::outage::{Dependency, Outage};
+    use common::runtime::{Dependency, Outage};
 
     use super::*;
 

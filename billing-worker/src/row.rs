@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use common::ledger::{Claim, LedgerError};
-use common::outage::GaveUp;
+use common::runtime::GaveUp;
 use contract::{DebtRecord, InvalidReason, RowId, RowIdentity};
 use prometheus::Histogram;
 

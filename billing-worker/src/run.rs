@@ -2,10 +2,9 @@ use common::ledger::{LedgerSlot, RedisLedger, RedisMetrics};
 use common::messaging::{
     Aws, AwsMetrics, Consumer, ConsumerOptions, Queue, QueueGauges, QueueWatch, Topic,
 };
-use common::outage::Dependency;
-use common::service::{
-    AppRegistry, DRAIN, DependencyGauges, Readiness, StartError, ops_routes, serve_during,
-};
+use common::runtime::Dependency;
+use common::runtime::{AppRegistry, ServiceError};
+use common::service::{DRAIN, DependencyGauges, Readiness, ops_routes, serve_during};
 use contract::names::VISIBILITY_TIMEOUT;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -32,12 +31,12 @@ pub async fn run(
     settings: Settings,
     listener: TcpListener,
     stop: CancellationToken,
-) -> Result<(), StartError> {
+) -> Result<(), ServiceError> {
     let registry = AppRegistry::new("billing-worker")?;
     let metrics = BillingMetrics::new(&registry)?;
     let gauges = QueueGauges::new(&registry)?;
     let redis_metrics = RedisMetrics::new(&registry)?;
-    let aws = Aws::new(&settings.base).await;
+    let aws = Aws::new(&settings.base.aws).await;
     let aws = aws.observed(AwsMetrics::new(&registry)?);
     let queue = aws.queue(settings.queue_url.clone());
     let topic = aws.topic(settings.topic_arn.clone(), settings.sns_endpoint.clone());
@@ -77,7 +76,7 @@ async fn consume(
     ledger: RedisLedger,
     metrics: BillingMetrics,
     stop: CancellationToken,
-) -> Result<(), StartError> {
+) -> Result<(), ServiceError> {
     let needs = [ledger.outage().clone(), topic.outage().clone()];
     let publisher = Publisher::spawn(
         topic,

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use boleto::Agreement;
-use common::service::{BaseSettings, Environment, RedisSettings, SettingError};
+use common::ledger::RedisSettings;
+use common::runtime::{Environment, SettingError};
+use common::service::BaseSettings;
 
 use crate::calendar::Calendar;
 use crate::chain::BillingRules;

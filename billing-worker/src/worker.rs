@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use common::ledger::{EndedRow, Ledger, Outcome};
 use common::messaging::{BatchHandler, Delivery, Verdict};
-use common::outage::{GaveUp, ride_out};
-use common::tally;
+use common::runtime::tally;
+use common::runtime::{GaveUp, ride_out};
 use contract::{Reason, RowIdentity};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};

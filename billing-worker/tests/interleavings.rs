@@ -15,8 +15,8 @@ use billing_worker::publisher::Publisher;
 use billing_worker::worker::Worker;
 use common::ledger::{Audit, Claim, DebtLedger, DebtState, ImportLedger, Law, RowFacts, RowLedger};
 use common::messaging::{BatchHandler, BatchSender, CallError, Delivery, EntryOutcome, Outgoing};
-use common::outage::{Dependency, Outage};
-use common::service::AppRegistry;
+use common::runtime::AppRegistry;
+use common::runtime::{Dependency, Outage};
 use contract::{
     DebtRecord, Notification, RowId, RowIdentity, push_record, read_record, read_records,
 };

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use common::ledger::RedisLedger;
-use common::outage::wait;
-use common::service::{AppRegistry, MetricsError};
+use common::runtime::wait;
+use common::runtime::{AppRegistry, MetricsError};
 use prometheus::IntGauge;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;

@@ -1,5 +1,5 @@
 use common::ledger::ImportState;
-use common::service::{AppRegistry, MetricsError};
+use common::runtime::{AppRegistry, MetricsError};
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use crate::progress::ROW_STATES;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use common::ledger::{ImportLedger, ImportState, ImportStatus, LedgerError};
-use common::outage::wait;
+use common::runtime::wait;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

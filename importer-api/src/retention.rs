@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use common::ledger::{ImportLedger, LedgerError};
-use common::outage::wait;
+use common::runtime::wait;
 use jiff::Timestamp;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;

@@ -5,9 +5,8 @@ use std::time::Duration;
 use axum::middleware::from_fn_with_state;
 use common::ledger::{LedgerSlot, RedisLedger, RedisMetrics};
 use common::messaging::{Aws, AwsMetrics};
-use common::service::{
-    AppRegistry, DRAIN, DependencyGauges, Readiness, StartError, ops_routes, serve_during,
-};
+use common::runtime::{AppRegistry, ServiceError};
+use common::service::{DRAIN, DependencyGauges, Readiness, ops_routes, serve_during};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -34,20 +33,20 @@ pub async fn run(
     settings: Settings,
     listener: TcpListener,
     stop: CancellationToken,
-) -> Result<(), StartError> {
+) -> Result<(), ServiceError> {
     let registry = AppRegistry::new("importer-api")?;
     let metrics = ImporterMetrics::new(&registry)?;
     let capacity = CapacityGauges::new(&registry)?;
     let spool = open_spool(&settings.spool_dir)
         .await
-        .map_err(|error| StartError::Unsuitable(error.to_string()))?;
+        .map_err(|error| ServiceError::Unsuitable(error.to_string()))?;
     // Read before the first upload comes in, which would be among them.
-    let unfinished = spool.unfinished().map_err(|source| StartError::Io {
+    let unfinished = spool.unfinished().map_err(|source| ServiceError::Io {
         context: format!("SPOOL_DIR {} cannot be read", settings.spool_dir.display()),
         source,
     })?;
     let redis_metrics = RedisMetrics::new(&registry)?;
-    let aws = Aws::new(&settings.base).await;
+    let aws = Aws::new(&settings.base.aws).await;
     let aws = aws.observed(AwsMetrics::new(&registry)?);
     let queue = aws.queue(settings.queue_url.clone());
     let connected = LedgerSlot::default();

@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::service::{BaseSettings, Environment, RedisSettings, SettingError};
+use common::ledger::RedisSettings;
+use common::runtime::{Environment, SettingError};
+use common::service::BaseSettings;
 use contract::MAX_RECORDS;
 
 use crate::http::{AllowedHosts, ApiTokens, UploadSettings};

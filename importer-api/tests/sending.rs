@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use common::ledger::{ImportLedger, RedisLedger, RowLedger};
 use common::messaging::{BatchSender, CallError, EntryOutcome, Outgoing};
-use common::outage::{Dependency, Outage};
-use common::service::AppRegistry;
+use common::runtime::AppRegistry;
+use common::runtime::{Dependency, Outage};
 use contract::split_records;
 use importer_api::ImporterMetrics;
 use importer_api::csv::{Position, Survey};

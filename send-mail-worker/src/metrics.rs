@@ -1,5 +1,5 @@
 use common::messaging::ConsumerMetrics;
-use common::service::{AppRegistry, MetricsError};
+use common::runtime::{AppRegistry, MetricsError};
 use prometheus::{Histogram, IntCounter};
 
 /// Upper bounds of the time that an e-mail takes, in seconds.

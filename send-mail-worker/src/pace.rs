@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use common::outage::Interrupted;
+use common::runtime::Interrupted;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 

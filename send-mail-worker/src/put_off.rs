@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::ledger::{LedgerError, PutOffLedger};
-use common::outage::{GaveUp, ride_out};
+use common::runtime::{GaveUp, ride_out};
 use contract::RowId;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;

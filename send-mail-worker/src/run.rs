@@ -3,10 +3,9 @@ use std::time::Duration;
 
 use common::ledger::{LedgerSlot, RedisLedger, RedisMetrics};
 use common::messaging::{Aws, AwsMetrics, Consumer, ConsumerOptions, QueueGauges, QueueWatch};
-use common::outage::Dependency;
-use common::service::{
-    AppRegistry, DependencyGauges, Readiness, ReadyProbe, StartError, ops_routes, serve_during,
-};
+use common::runtime::Dependency;
+use common::runtime::{AppRegistry, ReadyProbe, ServiceError};
+use common::service::{DependencyGauges, Readiness, ops_routes, serve_during};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +34,7 @@ pub async fn run(
     settings: Settings,
     listener: TcpListener,
     stop: CancellationToken,
-) -> Result<(), StartError> {
+) -> Result<(), ServiceError> {
     let patience = Patience::default();
     match settings.mail.transport.clone() {
         MailTransport::Log => {
@@ -47,7 +46,7 @@ pub async fn run(
             let stopped = stop.clone();
             let to_server = |metrics: &MailMetrics| {
                 SmtpTransport::new(*smtp, metrics.duration.clone(), stopped)
-                    .map_err(|error| StartError::Unsuitable(error.to_string()))
+                    .map_err(|error| ServiceError::Unsuitable(error.to_string()))
             };
             run_over(settings, patience, to_server, listener, stop).await
         }
@@ -62,16 +61,16 @@ pub async fn run(
 pub async fn run_over<T: Transport>(
     settings: Settings,
     patience: Patience,
-    transport: impl FnOnce(&MailMetrics) -> Result<T, StartError>,
+    transport: impl FnOnce(&MailMetrics) -> Result<T, ServiceError>,
     listener: TcpListener,
     stop: CancellationToken,
-) -> Result<(), StartError> {
+) -> Result<(), ServiceError> {
     let registry = AppRegistry::new("send-mail-worker")?;
     let metrics = MailMetrics::new(&registry)?;
     let transport = Arc::new(transport(&metrics)?);
     let gauges = QueueGauges::new(&registry)?;
     let redis_metrics = RedisMetrics::new(&registry)?;
-    let aws = Aws::new(&settings.base).await;
+    let aws = Aws::new(&settings.base.aws).await;
     let aws = aws.observed(AwsMetrics::new(&registry)?);
     let queue = aws.queue(settings.queue_url.clone());
     let connected = LedgerSlot::default();

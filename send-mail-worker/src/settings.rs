@@ -2,7 +2,9 @@ mod mail;
 
 use std::time::Duration;
 
-use common::service::{BaseSettings, Environment, RedisSettings, SettingError};
+use common::ledger::RedisSettings;
+use common::runtime::{Environment, SettingError};
+use common::service::BaseSettings;
 
 pub use mail::{MailSettings, MailTransport};
 

@@ -7,7 +7,7 @@ use common::ledger::{
     Agreements, Ledger, LedgerError, MailClaim, MailEnd, Progress, RegisteredImports,
 };
 use common::messaging::{BatchHandler, Delivery, Verdict};
-use common::outage::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
+use common::runtime::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
 use contract::RowId;
 use futures::future::join_all;
 use tokio::sync::Semaphore;

@@ -18,8 +18,8 @@ use common::ledger::{
     Audit, ImportLedger, MailEnd, Outcome, Progress, RowLedger, UndeliverableLedger,
 };
 use common::messaging::Delivery;
-use common::outage::{Dependency, Outage};
-use common::service::AppRegistry;
+use common::runtime::AppRegistry;
+use common::runtime::{Dependency, Outage};
 use contract::{Reason, ReceivedNotification, RowId};
 use mailroom::notification;
 use send_mail_worker::MailMetrics;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use boleto::Agreement;
 use common::ledger::{AgreementLedger, ImportLedger, RedisLedger, RowLedger};
-use common::service::StartError;
+use common::runtime::ServiceError;
 use contract::RowId;
 use mail_parser::{MessageParser, MimeHeaders};
 use mailroom::{LONG, attributes, deleted};
@@ -83,7 +83,7 @@ impl Office {
             let stopped = stop.clone();
             let transport = move |metrics: &send_mail_worker::MailMetrics| {
                 SmtpTransport::new(*smtp, metrics.duration.clone(), stopped)
-                    .map_err(|error| StartError::Unsuitable(error.to_string()))
+                    .map_err(|error| ServiceError::Unsuitable(error.to_string()))
             };
             run_over(settings, patience, transport, listener, stop)
         })

@@ -6,7 +6,7 @@ mod smtp_suite;
 
 use std::time::Duration;
 
-use common::outage::{Dependency, ride_out};
+use common::runtime::{Dependency, ride_out};
 use send_mail_worker::smtp::DeliveryError;
 use testkit::poll_until;
 use testkit::smtp_server::{

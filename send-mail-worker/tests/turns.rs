@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use common::ledger::{MailClaim, MailLedger};
 use common::messaging::{BatchHandler, Delivery, Verdict};
-use common::outage::{Dependency, Outage};
-use common::service::AppRegistry;
+use common::runtime::AppRegistry;
+use common::runtime::{Dependency, Outage};
 use futures::future::join_all;
 use mailroom::notification;
 use send_mail_worker::MailMetrics;

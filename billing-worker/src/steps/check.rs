@@ -1,5 +1,5 @@
 use common::ledger::{Claim, DebtState, Ledger};
-use common::outage::ride_out;
+use common::runtime::ride_out;
 use contract::{DebtRecord, Notification};
 use tokio_util::sync::CancellationToken;
 

@@ -1,5 +1,5 @@
 use common::ledger::{Ledger, RegisteredImports};
-use common::outage::{Dependency, ride_out};
+use common::runtime::{Dependency, ride_out};
 use contract::{DebtRecord, RowId, RowIdentity};
 use tokio_util::sync::CancellationToken;
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use boleto::{Agreement, Boleto, DocumentType, DueDateWindow};
 use common::ledger::{Claim, Ledger};
-use common::outage::ride_out;
+use common::runtime::ride_out;
 use contract::names::MAX_BATCH_BYTES;
 use contract::{BilledBoleto, DebtRecord, InvalidReason, Notification};
 use jiff::civil::Date;

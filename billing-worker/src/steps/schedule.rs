@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use common::ledger::{EndedRow, Ledger, Outcome, Progress};
 use common::messaging::{BatchSender, Delivered, Outgoing};
-use common::outage::ride_out;
-use common::tally;
+use common::runtime::ride_out;
+use common::runtime::tally;
 use contract::names;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;

@@ -2,19 +2,16 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | [`runtime`] | settings from the environment, metrics, errors, waiting for a dependency that is away |
 //! | [`messaging`] | receive → handle → settle; batch send with an outcome for each entry |
 //! | [`ledger`] | what became of each row, each debt, each e-mail |
 //! | [`service`] | running a process: settings, telemetry, metrics, ops routes, shutdown |
-//! | [`outage`] | waiting for a dependency that is away |
-//! | [`tally`] | a line of the log for each reason in a batch, and not one a row |
 //!
 //! The AWS SDK is named in `messaging` alone, Redis in `ledger` alone, and
-//! those two do not know each other.
+//! those two do not know each other. The order is `runtime` < `messaging`,
+//! `ledger` < `service`: each knows only what stands before it.
 
 pub mod ledger;
 pub mod messaging;
-pub mod outage;
+pub mod runtime;
 pub mod service;
-mod tally;
-
-pub use tally::tally;

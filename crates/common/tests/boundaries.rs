@@ -40,6 +40,13 @@ fn manifest(of: &str) -> String {
     fs::read_to_string(workspace().join(of).join("Cargo.toml")).unwrap()
 }
 
+/// What a crate's tests depend on is not among it: end-to-end tests may name
+/// the services.
+fn shipped_dependencies(manifest: &str) -> &str {
+    let dependencies = manifest.split("[dependencies]").nth(1).unwrap();
+    dependencies.split("[dev-dependencies]").next().unwrap()
+}
+
 const AWS: &str = "aws_";
 const REDIS: &str = "redis::";
 const TOKIO: &str = "tokio";
@@ -56,6 +63,7 @@ fn aws_is_named_in_messaging_alone() {
     for folder in [
         "crates/contract/src",
         "crates/common/src/ledger",
+        "crates/common/src/runtime",
         "crates/common/src/service",
         "crates/operator/src",
         "importer-api/src",
@@ -71,6 +79,7 @@ fn redis_is_named_in_the_ledger_alone() {
     for folder in [
         "crates/contract/src",
         "crates/common/src/messaging",
+        "crates/common/src/runtime",
         "crates/common/src/service",
         "crates/operator/src",
         "importer-api/src",
@@ -81,10 +90,43 @@ fn redis_is_named_in_the_ledger_alone() {
     }
 }
 
+/// `runtime` < `messaging`, `ledger` < `service`.
 #[test]
-fn messaging_and_the_ledger_do_not_know_each_other() {
-    assert_never_named("crates/common/src/messaging", &["crate::ledger"]);
-    assert_never_named("crates/common/src/ledger", &["crate::messaging"]);
+fn each_part_of_common_knows_only_what_stands_before_it() {
+    for (part, later) in [
+        ("runtime", &["messaging", "ledger", "service"][..]),
+        ("messaging", &["ledger", "service"]),
+        ("ledger", &["messaging", "service"]),
+    ] {
+        let words: Vec<_> = later
+            .iter()
+            .map(|later| format!("crate::{later}"))
+            .collect();
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        assert_never_named(&format!("crates/common/src/{part}"), &words);
+    }
+}
+
+/// `boleto` < `contract` < `slip`, `common`.
+#[test]
+fn the_contract_knows_the_boleto_alone() {
+    for (of, later) in [
+        ("crates/boleto", &["contract", "slip", "common"][..]),
+        ("crates/contract", &["slip", "common"]),
+        ("crates/slip", &["common"]),
+        ("crates/common", &["slip"]),
+        ("crates/emulators", &["common", "devstack", "testkit"]),
+        ("crates/testkit", &["devstack"]),
+    ] {
+        let manifest = manifest(of);
+        let shipped = shipped_dependencies(&manifest);
+        for later in later {
+            assert!(
+                !shipped.contains(&format!("\n{later}.")),
+                "{of} depends on {later}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -103,9 +145,7 @@ fn no_crate_depends_on_a_service() {
         "send-mail-worker",
     ] {
         let manifest = manifest(of);
-        let dependencies = manifest.split("[dependencies]").nth(1).unwrap();
-        // End-to-end tests may name the services; what ships may not.
-        let shipped = dependencies.split("[dev-dependencies]").next().unwrap();
+        let shipped = shipped_dependencies(&manifest);
         for service in ["importer-api", "billing-worker", "send-mail-worker"] {
             assert!(!shipped.contains(service), "{of} depends on {service}");
         }

@@ -10,7 +10,8 @@ use common::messaging::{
     Aws, BatchHandler, BatchSender, Consumer, ConsumerMetrics, ConsumerOptions, Delivery,
     EntryOutcome, Outgoing, Queue, Verdict,
 };
-use common::service::{AppRegistry, BaseSettings, DRAIN};
+use common::runtime::AppRegistry;
+use common::service::{BaseSettings, DRAIN};
 use contract::RowId;
 use testkit::{Stack, poll_until, sample};
 use tokio::task::JoinHandle;
@@ -22,7 +23,7 @@ const LONG: Duration = Duration::from_secs(20);
 async fn queue(stack: &Stack) -> Queue {
     let url = stack.resources().data_process_url.clone();
     let settings = BaseSettings::read(&stack.service_environment(&url, &[]), "PORT", 0).unwrap();
-    Aws::new(&settings).await.queue(url)
+    Aws::new(&settings.aws).await.queue(url)
 }
 
 fn message(body: &str) -> Outgoing {

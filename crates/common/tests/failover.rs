@@ -6,12 +6,14 @@ use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use common::ledger::RedisSettings;
 use common::ledger::{
     Claim, DebtLedger, EndedRow, ImportLedger, Ledger, LedgerError, LedgerSlot, MailClaim,
     MailLedger, Outcome, RedisLedger, RowLedger,
 };
-use common::outage::Transient;
-use common::service::{Environment, Readiness, RedisSettings, StartError};
+use common::runtime::Transient;
+use common::runtime::{Environment, ServiceError};
+use common::service::Readiness;
 use contract::{Reason, RowId, RowIdentity};
 use testkit::{FaultProxy, RedisServer, new_import, poll_until};
 use uuid::Uuid;
@@ -189,7 +191,7 @@ async fn a_replica_is_refused_at_start() {
     let (_master, replica, _proxy) = pair().await;
     let settings = settings(replica.port(), &[("REDIS_CONNECTION_MAX_RETRIES", "2")]);
     let error = RedisLedger::connect(&settings, None).await.unwrap_err();
-    assert!(matches!(error, StartError::Redis(_)), "{error:?}");
+    assert!(matches!(error, ServiceError::Redis(_)), "{error:?}");
     let line = error.to_string();
     assert!(
         line.contains("replica") && line.contains("REDIS_HOST"),

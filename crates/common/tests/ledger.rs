@@ -5,11 +5,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use common::ledger::RedisSettings;
 use common::ledger::{
     Claim, DebtLedger, DebtState, EndedRow, ImportLedger, Outcome, RedisLedger, RowLedger,
 };
-use common::outage::Transient;
-use common::service::{RedisSettings, StartError};
+use common::runtime::ServiceError;
+use common::runtime::Transient;
 use contract::{Reason, RowId, RowIdentity};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
@@ -167,6 +168,6 @@ async fn a_redis_that_does_not_answer_at_start_is_an_error_after_the_tries() {
     let settings = settings(&stack, &more);
     stack.kill_redis();
     let error = RedisLedger::connect(&settings, None).await.unwrap_err();
-    assert!(matches!(error, StartError::Redis(_)));
+    assert!(matches!(error, ServiceError::Redis(_)));
     assert!(error.to_string().contains("REDIS_HOST"), "{error}");
 }

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use common::messaging::{
     Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Delivery, Queue, Verdict,
 };
-use common::outage::Dependency;
-use common::service::{AppRegistry, BaseSettings, DRAIN};
+use common::runtime::AppRegistry;
+use common::runtime::Dependency;
+use common::service::{BaseSettings, DRAIN};
 use contract::RowId;
 use serde_json::json;
 use testkit::{Attribute, FaultMode, Stack, poll_until, sample};
@@ -76,7 +77,7 @@ impl Running {
         let url = stack.resources().data_process_url.clone();
         let environment = stack.service_environment(&url, &[("SQS_ENDPOINT_URL", endpoint)]);
         let settings = BaseSettings::read(&environment, "PORT", 0).unwrap();
-        let queue = Aws::new(&settings).await.queue(url);
+        let queue = Aws::new(&settings.aws).await.queue(url);
         let registry = AppRegistry::new("test").unwrap();
         let stop = CancellationToken::new();
         let options = ConsumerOptions {

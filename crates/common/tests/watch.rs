@@ -9,7 +9,8 @@ use common::messaging::{
     Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Delivery, QueueGauges,
     QueueWatch, Verdict,
 };
-use common::service::{AppRegistry, BaseSettings, DRAIN};
+use common::runtime::AppRegistry;
+use common::service::{BaseSettings, DRAIN};
 use serde_json::json;
 use testkit::{Stack, poll_until};
 use tokio::task::JoinHandle;
@@ -44,7 +45,7 @@ fn age(queue: &str) -> String {
 async fn watched(stack: &Stack, url: &str) -> (AppRegistry, JoinHandle<Infallible>) {
     let environment = stack.service_environment(url, &[]);
     let settings = BaseSettings::read(&environment, "PORT", 0).unwrap();
-    let aws = Aws::new(&settings).await;
+    let aws = Aws::new(&settings.aws).await;
     let queue = aws.queue(url.to_owned());
     let registry = AppRegistry::new("test").unwrap();
     let watch = QueueWatch::new(queue, QueueGauges::new(&registry).unwrap());
@@ -62,7 +63,7 @@ async fn the_gauges_show_depth_and_age_and_use_up_no_receive() {
         stack.queues().send(url, "a message", []).await.unwrap();
     }
     let settings = BaseSettings::read(&stack.service_environment(&work, &[]), "PORT", 0).unwrap();
-    let queue = Aws::new(&settings).await.queue(work.clone());
+    let queue = Aws::new(&settings.aws).await.queue(work.clone());
     let registry = AppRegistry::new("test").unwrap();
     let gauges = QueueGauges::new(&registry).unwrap();
     let watch = QueueWatch::new(queue.clone(), gauges).every(Duration::from_millis(50));

@@ -129,7 +129,7 @@ pub(crate) fn smtp_variables(server: SocketAddr) -> [(&'static str, String); 5] 
 
 #[cfg(test)]
 mod tests {
-    use common::service::Environment;
+    use common::runtime::Environment;
     use send_mail_worker::{MailSettings, MailTransport};
     use tokio_util::sync::CancellationToken;
 

@@ -1,8 +1,9 @@
 use std::io::Write;
 
 use clap::Args;
+use common::ledger::RedisSettings;
 use common::ledger::{Audit as Proof, LedgerError, RedisLedger};
-use common::service::{Environment, RedisSettings};
+use common::runtime::Environment;
 use uuid::Uuid;
 
 use crate::error::CommandError;

@@ -2,7 +2,7 @@ use std::io;
 use std::process::ExitCode;
 
 use common::messaging::CallError;
-use common::service::{SettingError, StartError};
+use common::runtime::{ServiceError, SettingError};
 use thiserror::Error;
 
 /// Exit code of a wrong setting, as the services have it.
@@ -16,7 +16,7 @@ pub(crate) enum CommandError {
     Setting(#[from] SettingError),
     /// The ledger cannot be used.
     #[error(transparent)]
-    Ledger(#[from] StartError),
+    Ledger(#[from] ServiceError),
     /// A call failed.
     #[error("{what}: {source}; check AWS_REGION, the keys and SQS_ENDPOINT_URL")]
     Call {

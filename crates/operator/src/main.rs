@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use common::service::Environment;
+use common::runtime::Environment;
 
 /// For those who run the billing suite.
 #[derive(Debug, Parser)]

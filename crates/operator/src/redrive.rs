@@ -4,8 +4,9 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
+use common::messaging::AwsSettings;
 use common::messaging::{Aws, DeadLetters, Looked, Queue, Redriven};
-use common::service::{AwsSettings, Environment};
+use common::runtime::Environment;
 
 use crate::error::CommandError;
 use crate::masked::Masked;
@@ -42,7 +43,7 @@ impl Redrive {
         environment: &Environment,
         out: &mut impl Write,
     ) -> Result<(), CommandError> {
-        let aws = Aws::at(&AwsSettings::read(environment)?).await;
+        let aws = Aws::new(&AwsSettings::read(environment)?).await;
         let letters = self.dead_letters(&aws).await?;
         let looked = letters
             .look(SAMPLE)

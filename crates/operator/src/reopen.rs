@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
-use common::service::Environment;
+use common::runtime::Environment;
 use contract::Reason;
 use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;

@@ -14,7 +14,8 @@ use axum::response::IntoResponse;
 use common::messaging::{
     Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Delivery, Verdict,
 };
-use common::service::{AppRegistry, BaseSettings, DRAIN};
+use common::runtime::AppRegistry;
+use common::service::{BaseSettings, DRAIN};
 use serde_json::{Map, Value, json};
 use testkit::{PipelineSettings, Stack, poll_until};
 use tokio::net::TcpListener;
@@ -150,7 +151,7 @@ async fn let_fail(stack: &Stack, messages: u64) {
     let url = &stack.resources().data_process_url;
     let settings = BaseSettings::read(&stack.service_environment(url, &[]), "PORT", 0).unwrap();
     let wait = Duration::from_secs(1);
-    let queue = Aws::new(&settings).await.queue(url.clone());
+    let queue = Aws::new(&settings.aws).await.queue(url.clone());
     let options = ConsumerOptions {
         max_messages: 10,
         batch: 10,

@@ -16,7 +16,7 @@ use common::ledger::{
     Claim, DebtLedger, DebtState, EndedRow, KeyedUpload, Ledger, LedgerError, Outcome, Progress,
     RowFacts, RowLedger,
 };
-use common::outage::{Dependency, Outage};
+use common::runtime::{Dependency, Outage};
 use contract::RowId;
 use tokio::time::Instant;
 use uuid::Uuid;

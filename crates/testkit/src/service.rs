@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use common::service::StartError;
+use common::runtime::ServiceError;
 use tokio::{net::TcpListener, task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +16,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(27);
 pub struct RunningService {
     url: String,
     stop: CancellationToken,
-    task: Option<JoinHandle<Result<(), StartError>>>,
+    task: Option<JoinHandle<Result<(), ServiceError>>>,
 }
 
 impl RunningService {
@@ -24,7 +24,7 @@ impl RunningService {
     pub async fn start<F, R>(run: F) -> Self
     where
         F: FnOnce(TcpListener, CancellationToken) -> R,
-        R: Future<Output = Result<(), StartError>> + Send + 'static,
+        R: Future<Output = Result<(), ServiceError>> + Send + 'static,
     {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("its address"));
@@ -58,7 +58,7 @@ impl RunningService {
     }
 
     /// Tells it to stop as SIGTERM does, and waits until it has.
-    pub async fn stop(mut self) -> Result<(), StartError> {
+    pub async fn stop(mut self) -> Result<(), ServiceError> {
         self.stop.cancel();
         let task = self.task.take().expect("it is stopped once");
         time::timeout(STOP_DEADLINE, task)

@@ -6,8 +6,8 @@ use std::{
 };
 
 use common::{
-    ledger::RedisLedger,
-    service::{Environment, RedisSettings},
+    ledger::{RedisLedger, RedisSettings},
+    runtime::Environment,
 };
 use emulators::{
     emulator::{PipelineResources, PipelineSettings, QueueDepth, StoredMessage},

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::ledger::{ImportLedger, NewImport, RowLedger};
 use common::messaging::BatchSender;
-use common::outage::{GaveUp, ride_out, wait};
+use common::runtime::{GaveUp, ride_out, wait};
 use common::service::DRAIN;
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};

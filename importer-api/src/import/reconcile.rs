@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use common::ledger::{DebtLedger, ImportLedger, LedgerError, RowLedger, UndeliverableLedger};
 use common::messaging::BatchSender;
-use common::outage::{GaveUp, ride_out};
+use common::runtime::{GaveUp, ride_out};
 use futures::{TryStreamExt, stream};
 use jiff::Timestamp;
 use thiserror::Error;

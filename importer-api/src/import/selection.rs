@@ -4,7 +4,7 @@ use common::ledger::{
     DebtLedger, ImportStatus, LedgerError, RowFacts, RowLedger, UndeliverableLedger,
 };
 use common::messaging::Outgoing;
-use common::outage::{GaveUp, ride_out};
+use common::runtime::{GaveUp, ride_out};
 use contract::{RowId, read_record};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use common::ledger::{EndedRow, LedgerError, Outcome, RowLedger};
 use common::messaging::{BatchSender, Delivered, Outgoing, send_all};
-use common::outage::{GaveUp, outage_backoff, ride_out, wait};
-use common::tally;
+use common::runtime::tally;
+use common::runtime::{GaveUp, outage_backoff, ride_out, wait};
 use contract::{InvalidReason, Reason, RowId, split_records};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use common::ledger::{ImportLedger, LedgerError, NewImport, RowLedger};
 use common::messaging::BatchSender;
-use common::outage::{GaveUp, Interrupted, ride_out};
+use common::runtime::{GaveUp, Interrupted, ride_out};
 use futures::StreamExt;
 use jiff::Timestamp;
 use thiserror::Error;

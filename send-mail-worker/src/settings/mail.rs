@@ -1,6 +1,6 @@
 use std::num::NonZeroU32;
 
-use common::service::{Environment, SettingError};
+use common::runtime::{Environment, SettingError};
 
 use crate::smtp::SmtpSettings;
 

@@ -39,7 +39,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use common::outage::{Dependency, Outage};
+use common::runtime::{Dependency, Outage};
 use lettre::Address;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use common::outage::Transient;
+use common::runtime::Transient;
 use contract::Reason;
 use lettre::Address;
 use thiserror::Error;

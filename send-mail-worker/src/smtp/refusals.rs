@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use common::outage::{Backoff, Outage};
+use common::runtime::{Backoff, Outage};
 use lettre::Address;
 use tokio::time::Instant;
 

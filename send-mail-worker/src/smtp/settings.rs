@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use common::service::{Environment, SettingError};
+use common::runtime::{Environment, SettingError};
 use lettre::message::Mailbox;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};

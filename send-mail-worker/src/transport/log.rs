@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use common::outage::{Dependency, Outage};
+use common::runtime::{Dependency, Outage};
 use prometheus::Histogram;
 
 use super::{Letter, Sending, SentLog, Transport, TransportAway};

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use common::outage::{Dependency, Outage};
+use common::runtime::{Dependency, Outage};
 use contract::{Notification, Reason};
 
 use super::{Letter, Sending, Transport, TransportAway};

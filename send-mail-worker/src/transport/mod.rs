@@ -9,7 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use boleto::Agreement;
-use common::outage::{Dependency, Transient};
+use common::runtime::{Dependency, Transient};
 use contract::{Notification, Reason};
 use thiserror::Error;
 

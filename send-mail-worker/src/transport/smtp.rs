@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use common::outage::{Dependency, Outage};
+use common::runtime::{Dependency, Outage};
 use futures::future::join_all;
 use prometheus::Histogram;
 use tokio_util::sync::CancellationToken;

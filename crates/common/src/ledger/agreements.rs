@@ -5,7 +5,7 @@ use boleto::{Agreement, AgreementId};
 
 use super::LedgerError;
 use super::remembered::Remembered;
-use crate::outage::{Dependency, Outage};
+use crate::runtime::{Dependency, Outage};
 
 /// The agreements that boletos were issued under, by what they hold: one that
 /// changes is another one, and the old boletos keep theirs.

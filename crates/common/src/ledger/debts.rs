@@ -2,7 +2,7 @@ use std::future::Future;
 use std::ops::Range;
 
 use super::{Claim, LedgerError};
-use crate::outage::Dependency;
+use crate::runtime::Dependency;
 
 /// What the ledger knows of a debt.
 #[derive(Clone, Debug, PartialEq, Eq)]

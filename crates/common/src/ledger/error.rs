@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::outage::Transient;
+use crate::runtime::Transient;
 
 /// A call to the ledger failed.
 #[derive(Debug)]

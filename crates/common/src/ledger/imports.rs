@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{LedgerError, PutOffRows};
-use crate::outage::Dependency;
+use crate::runtime::Dependency;
 
 /// An import without progress for that long is stalled.
 pub const STALLED_AFTER: Duration = Duration::from_mins(10);

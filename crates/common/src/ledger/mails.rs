@@ -4,7 +4,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::LedgerError;
-use crate::outage::Dependency;
+use crate::runtime::Dependency;
 use contract::Reason;
 
 /// What became of the e-mail of a debt, for good.

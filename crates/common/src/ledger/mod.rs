@@ -33,7 +33,7 @@ pub use imports::{
 };
 pub use mails::{MailClaim, MailEnd, MailLedger};
 pub use put_off::{PutOffLedger, PutOffRows};
-pub use redis::{RedisLedger, RedisMemory, RedisMetrics};
+pub use redis::{RedisLedger, RedisMemory, RedisMetrics, RedisSettings};
 pub use registered::RegisteredImports;
 pub use rows::{EndedRow, Outcome, Progress, RowFacts, RowLedger};
 pub use slot::LedgerSlot;

@@ -5,7 +5,7 @@ use std::future::Future;
 use jiff::Timestamp;
 
 use super::{LedgerError, STALLED_AFTER};
-use crate::outage::Dependency;
+use crate::runtime::Dependency;
 use contract::RowId;
 
 /// The rows of an import that wait for their e-mail to be tried again.

@@ -2,7 +2,7 @@ use uuid::Uuid;
 
 use super::remembered::Remembered;
 use super::{ImportLedger, LedgerError};
-use crate::outage::{Dependency, Outage};
+use crate::runtime::{Dependency, Outage};
 use contract::RowId;
 
 /// Most imports whose size is remembered.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::LedgerError;
 use super::put_off::is_awaited;
-use crate::outage::Dependency;
+use crate::runtime::Dependency;
 use contract::{Reason, RowId};
 
 /// What became of a row. A row has at most one of these.

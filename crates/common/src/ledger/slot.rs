@@ -1,7 +1,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::Ledger;
-use crate::service::ReadyProbe;
+use crate::runtime::ReadyProbe;
 
 /// A place for the ledger, empty until it has answered for the first time.
 /// Cloning shares it.

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use super::LedgerError;
-use crate::outage::Dependency;
+use crate::runtime::Dependency;
 use contract::RowId;
 
 /// Name of the third thing that may become of a billed row, which has a

@@ -8,6 +8,7 @@
 mod client;
 mod credentials;
 mod metrics;
+mod settings;
 mod signature;
 mod sns;
 mod sqs;
@@ -16,12 +17,12 @@ use aws_config::{BehaviorVersion, Region};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 use super::{CallError, Queue, Topic};
-use crate::service::{AwsSettings, BaseSettings};
 use client::{Client, Http};
 use credentials::Credentials;
 use sns::Sns;
 
 pub use metrics::AwsMetrics;
+pub use settings::{AwsKeys, AwsSettings};
 pub(super) use sns::{Sns as SnsCalls, TopicEntry};
 pub(super) use sqs::{
     Attribute, Attributes, DeleteEntry, FailedEntry, Message, Receive, SendEntry, Sqs,
@@ -39,14 +40,9 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// For a service with those settings.
-    pub async fn new(settings: &BaseSettings) -> Self {
-        Self::at(&settings.aws).await
-    }
-
     /// For the region of the settings, with their keys or else the SDK's own
     /// chain of credentials. Nothing is sent yet.
-    pub async fn at(settings: &AwsSettings) -> Self {
+    pub async fn new(settings: &AwsSettings) -> Self {
         let credentials = if let Some(keys) = settings.keys.clone() {
             Credentials::fixed(keys)
         } else {

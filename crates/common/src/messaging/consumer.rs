@@ -16,8 +16,8 @@ use tracing::{debug, info, warn};
 use super::delivery::{Receipt, Received};
 use super::settle::Settler;
 use super::{CallError, Delivery, Queue, isolate};
-use crate::outage::{Outage, outage_backoff, wait};
-use crate::service::{AppRegistry, MetricsError, StartError};
+use crate::runtime::{AppRegistry, MetricsError, ServiceError};
+use crate::runtime::{Outage, outage_backoff, wait};
 
 /// How long a receive may still bring what SQS has handed out already when
 /// the stop comes. Cut off at once, such messages would stay hidden.
@@ -175,7 +175,7 @@ impl<H: BatchHandler> Consumer<H> {
     ///
     /// # Errors
     /// When a poller died, which none should.
-    pub async fn run(self) -> Result<(), StartError> {
+    pub async fn run(self) -> Result<(), ServiceError> {
         let stop = self.stop.clone();
         let consumer = Arc::new(self);
         let mut pollers = JoinSet::new();
@@ -189,7 +189,7 @@ impl<H: BatchHandler> Consumer<H> {
                 joined = pollers.join_next() => match joined {
                     None => break,
                     Some(Ok(())) if stop.is_cancelled() => {}
-                    Some(_) => return Err(StartError::TaskDied("a poller")),
+                    Some(_) => return Err(ServiceError::TaskDied("a poller")),
                 },
                 () = stop.cancelled(), if deadline.is_none() => {
                     deadline = Some(Instant::now() + consumer.options.drain);

@@ -4,7 +4,7 @@ use std::future::Future;
 use compact_str::{CompactString, ToCompactString};
 
 use super::aws::FailedEntry;
-use crate::outage::{Dependency, Transient};
+use crate::runtime::{Dependency, Transient};
 use contract::{RowId, names};
 
 /// A message to be sent to a queue or a topic.

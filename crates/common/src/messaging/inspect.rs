@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::age::sent_at;
 use super::aws::Receive;
 use super::{CallError, Queue};
-use crate::service::ReadyProbe;
+use crate::runtime::ReadyProbe;
 use contract::names::MAX_BATCH_ENTRIES;
 
 /// How many messages a queue holds, by the approximate figures of SQS.

@@ -17,7 +17,7 @@ mod settle;
 mod topic;
 mod watch;
 
-pub use aws::{Aws, AwsMetrics};
+pub use aws::{Aws, AwsKeys, AwsMetrics, AwsSettings};
 pub use consumer::{BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Verdict};
 pub use dead_letters::{DeadLetters, Looked, Redriven};
 pub use delivery::Delivery;

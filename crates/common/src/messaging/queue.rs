@@ -7,7 +7,7 @@ use super::aws::{Attribute, DeleteEntry, Receive, SendEntry, Sqs, VisibilityEntr
 use super::delivery::{Receipt, Received, take_apart};
 use super::entry::outcomes;
 use super::{BatchSender, CallError, EntryOutcome, Outgoing};
-use crate::outage::{Dependency, Outage};
+use crate::runtime::{Dependency, Outage};
 use contract::names;
 
 /// The attributes that the suite gives its messages: all of them go with a

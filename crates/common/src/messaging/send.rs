@@ -2,7 +2,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::{BatchEntry, BatchSender, CallError, EntryOutcome};
-use crate::outage::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
+use crate::runtime::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
 use contract::names::{MAX_BATCH_BYTES, MAX_BATCH_ENTRIES};
 
 /// Tries of an entry that fails while others of its batch are accepted.
@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
     use crate::messaging::Outgoing;
-    use crate::outage::{Dependency, Outage};
+    use crate::runtime::{Dependency, Outage};
 
     /// Answers each body as it says: `ok`, `bad` (refused), `flaky` (fails
     /// once), `broken` (always fails), `poison` (the whole call is refused).

@@ -9,8 +9,8 @@ use super::consumer::{ConsumerMetrics, Verdict};
 use super::delivery::{Receipt, Received};
 use super::put_off::PutOff;
 use super::{Delivered, Delivery, EntryOutcome, Queue, send_all};
-use crate::outage::{Backoff, Dependency, ride_out};
-use crate::tally;
+use crate::runtime::tally;
+use crate::runtime::{Backoff, Dependency, ride_out};
 use contract::names::MAX_BATCH_ENTRIES;
 
 /// First and longest wait of a message whose handling failed.

@@ -1,8 +1,8 @@
 use super::aws::{SnsCalls, TopicEntry};
 use super::entry::outcomes;
 use super::{BatchSender, CallError, EntryOutcome, Outgoing};
-use crate::outage::{Dependency, Outage};
-use crate::service::ReadyProbe;
+use crate::runtime::ReadyProbe;
+use crate::runtime::{Dependency, Outage};
 
 /// An SNS topic. Cloning shares the connections.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::age::OldestWaiting;
 use super::{CallError, Queue, QueueDepth};
-use crate::service::{AppRegistry, MetricsError};
+use crate::runtime::{AppRegistry, MetricsError};
 
 /// Time between two looks, unless told otherwise.
 const INTERVAL: Duration = Duration::from_secs(10);

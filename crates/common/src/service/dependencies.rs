@@ -1,6 +1,6 @@
 use prometheus::IntGaugeVec;
 
-use super::{AppRegistry, MetricsError};
+use crate::runtime::{AppRegistry, MetricsError};
 
 /// A gauge for each dependency: 1 while it answers, 0 while it does not.
 #[derive(Clone, Debug)]

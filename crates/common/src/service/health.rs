@@ -2,7 +2,8 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::{BaseSettings, StartError};
+use super::BaseSettings;
+use crate::runtime::ServiceError;
 
 /// Longest wait for the connection, and for each piece of the answer.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -15,9 +16,9 @@ const HEALTHY: &[u8] = b"HTTP/1.1 200 ";
 ///
 /// # Errors
 /// Nobody listens there, or the answer is not a 200.
-pub(super) fn ask_health(settings: &BaseSettings) -> Result<(), StartError> {
+pub(super) fn ask_health(settings: &BaseSettings) -> Result<(), ServiceError> {
     let address = SocketAddr::new(reachable(settings.bind_address), settings.port);
-    ask(address).map_err(|source| StartError::Io {
+    ask(address).map_err(|source| ServiceError::Io {
         context: format!("http://{address}/health does not say that the service is alive"),
         source,
     })

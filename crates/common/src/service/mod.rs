@@ -3,11 +3,8 @@
 mod connections;
 mod dependencies;
 mod health;
-mod metrics;
 mod ops;
 mod process;
-#[cfg(target_os = "linux")]
-mod process_metrics;
 mod readiness;
 mod server;
 mod settings;
@@ -15,9 +12,8 @@ mod telemetry;
 
 pub use connections::Place;
 pub use dependencies::DependencyGauges;
-pub use metrics::{AppRegistry, MetricsError};
 pub use ops::ops_routes;
-pub use process::{StartError, service_main};
-pub use readiness::{Readiness, ReadyProbe};
+pub use process::service_main;
+pub use readiness::Readiness;
 pub use server::{DRAIN, serve_during};
-pub use settings::{AwsKeys, AwsSettings, BaseSettings, Environment, RedisSettings, SettingError};
+pub use settings::BaseSettings;

@@ -5,7 +5,8 @@ use axum::{Json, Router};
 use serde_json::json;
 use tracing::error;
 
-use super::{AppRegistry, Readiness};
+use super::Readiness;
+use crate::runtime::AppRegistry;
 
 /// `GET /health`, which says that the process is alive, `GET /ready`, which
 /// says whether what it needs answers, and `GET /metrics`.

@@ -1,78 +1,21 @@
 use std::ffi::OsString;
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::BaseSettings;
 use super::health::ask_health;
 use super::server::bind;
 use super::telemetry::init_telemetry;
-use super::{BaseSettings, Environment, MetricsError, SettingError};
+use crate::runtime::{Environment, ServiceError, SettingError};
 
 /// Most threads that wait for the disk or look up names. No work parks one for
 /// longer than that takes, so that few are enough for however much is open.
 const BLOCKING_THREADS: usize = 32;
-
-/// Exit code of a wrong setting (`EX_USAGE` of sysexits.h).
-const EXIT_USAGE: u8 = 64;
-
-/// Why a service does not start, or stopped before it was told to.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// A variable is missing or wrong.
-    #[error(transparent)]
-    Setting(#[from] SettingError),
-    /// An argument that a service does not take.
-    #[error(
-        "the argument {0:?} is unknown: a service takes none, or `health`, which asks the one that runs here whether it is alive"
-    )]
-    Argument(OsString),
-    /// A dependency is not what the service needs; a setting must change.
-    #[error("{0}")]
-    Unsuitable(String),
-    /// The HTTP listener's address cannot be had.
-    #[error("cannot listen on {address}: {source}; is the port in use?")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Redis did not answer in the tries that the settings allow.
-    #[error("{0}")]
-    Redis(String),
-    /// Files or sockets of this machine.
-    #[error("{context}: {source}")]
-    Io {
-        /// What was tried.
-        context: String,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A fault of the program.
-    #[error(transparent)]
-    Metrics(#[from] MetricsError),
-    /// A task of the service ended though nobody told it to.
-    #[error("{0} ended unexpectedly")]
-    TaskDied(&'static str),
-}
-
-impl StartError {
-    fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Setting(_) | Self::Argument(_) | Self::Unsuitable(_) => {
-                ExitCode::from(EXIT_USAGE)
-            }
-            _ => ExitCode::FAILURE,
-        }
-    }
-}
 
 /// The main function of a service: settings → telemetry → signals → listener
 /// → `run`. `base` gives the part of the settings that all services have.
@@ -89,10 +32,10 @@ pub fn service_main<S, R>(
     run: impl FnOnce(S, TcpListener, CancellationToken) -> R,
 ) -> ExitCode
 where
-    R: Future<Output = Result<(), StartError>>,
+    R: Future<Output = Result<(), ServiceError>>,
 {
     let ended = read(&Environment::of_process())
-        .map_err(StartError::from)
+        .map_err(ServiceError::from)
         .and_then(|settings| {
             let base = base(&settings);
             if asks_health(std::env::args_os().skip(1))? {
@@ -127,21 +70,21 @@ fn take_open_files() {
 }
 
 /// Whether the arguments ask for the health check.
-fn asks_health(arguments: impl IntoIterator<Item = OsString>) -> Result<bool, StartError> {
+fn asks_health(arguments: impl IntoIterator<Item = OsString>) -> Result<bool, ServiceError> {
     let mut arguments = arguments.into_iter();
     match (arguments.next(), arguments.next()) {
         (None, _) => Ok(false),
         (Some(only), None) if only == "health" => Ok(true),
-        (Some(unknown), None) | (Some(_), Some(unknown)) => Err(StartError::Argument(unknown)),
+        (Some(unknown), None) | (Some(_), Some(unknown)) => Err(ServiceError::Argument(unknown)),
     }
 }
 
-fn on_runtime(service: impl Future<Output = Result<(), StartError>>) -> Result<(), StartError> {
+fn on_runtime(service: impl Future<Output = Result<(), ServiceError>>) -> Result<(), ServiceError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
-        .map_err(|source| StartError::Io {
+        .map_err(|source| ServiceError::Io {
             context: "the async runtime cannot start".into(),
             source,
         })?;
@@ -152,9 +95,9 @@ fn on_runtime(service: impl Future<Output = Result<(), StartError>>) -> Result<(
 }
 
 /// A token that SIGTERM or SIGINT cancels.
-fn shutdown_on_signals() -> Result<CancellationToken, StartError> {
+fn shutdown_on_signals() -> Result<CancellationToken, ServiceError> {
     let listen = |kind| {
-        signal(kind).map_err(|source| StartError::Io {
+        signal(kind).map_err(|source| ServiceError::Io {
             context: "cannot listen for signals".into(),
             source,
         })
@@ -186,7 +129,7 @@ mod tests {
         assert!(!asks(&[]).unwrap());
         assert!(asks(&["health"]).unwrap());
         for unknown in [&["--help"][..], &["health", "now"], &[""]] {
-            assert!(matches!(asks(unknown), Err(StartError::Argument(_))));
+            assert!(matches!(asks(unknown), Err(ServiceError::Argument(_))));
         }
     }
 }

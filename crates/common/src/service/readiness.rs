@@ -1,20 +1,19 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures::FutureExt;
-use futures::future::{BoxFuture, join_all};
+use futures::future::join_all;
 use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::DependencyGauges;
+use crate::runtime::ReadyProbe;
 
 /// Longest time that a dependency may take to answer a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -25,16 +24,11 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(10);
 /// When to ask again, in seconds.
 const RETRY_AFTER: &str = "5";
 
-type Probe = Box<dyn Fn() -> BoxFuture<'static, Answer> + Send + Sync>;
-
-/// Whether a dependency answers, and why it does not, where that is known.
-type Answer = Result<(), Option<String>>;
-
 /// What a service cannot work without: `GET /ready` asks whether each of it
 /// answers. Cloning shares the probes and what they found.
 #[derive(Clone, Default)]
 pub struct Readiness {
-    probes: Arc<Vec<(&'static str, Probe)>>,
+    probes: Arc<Vec<(&'static str, ReadyProbe)>>,
     found: Arc<Mutex<Option<Found>>>,
     gauges: Option<DependencyGauges>,
 }
@@ -58,7 +52,7 @@ impl Readiness {
     /// that takes longer than two seconds counts as none that does.
     pub fn of<const N: usize>(probes: [(&'static str, ReadyProbe); N]) -> Self {
         Self {
-            probes: Arc::new(probes.into_iter().map(|(name, p)| (name, p.0)).collect()),
+            probes: Arc::new(probes.into_iter().collect()),
             found: Arc::default(),
             gauges: None,
         }
@@ -91,7 +85,7 @@ impl Readiness {
             return found.away.clone();
         }
         let answers = join_all(self.probes.iter().map(|(name, probe)| async move {
-            let answers = tokio::time::timeout(PROBE_TIMEOUT, probe()).await;
+            let answers = tokio::time::timeout(PROBE_TIMEOUT, probe.ask()).await;
             let why = answers.unwrap_or(Err(None)).err()?;
             Some((*name, why))
         }));
@@ -139,46 +133,12 @@ impl Readiness {
     }
 }
 
-/// Asks one dependency whether it answers.
-pub struct ReadyProbe(Probe);
-
-impl fmt::Debug for ReadyProbe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadyProbe").finish_non_exhaustive()
-    }
-}
-
-impl ReadyProbe {
-    /// Asks a clone of `dependency` each time.
-    pub fn new<D, F>(dependency: &D, ask: impl Fn(D) -> F + Send + Sync + 'static) -> Self
-    where
-        D: Clone + Send + Sync + 'static,
-        F: Future<Output = bool> + Send + 'static,
-    {
-        Self::explained(dependency, move |dependency| {
-            let asking = ask(dependency);
-            async move { asking.await.then_some(()).ok_or(None) }
-        })
-    }
-
-    /// The same where it is known why it does not answer: the answer to
-    /// `GET /ready` says it, so it holds no personal data.
-    pub fn explained<D, F>(dependency: &D, ask: impl Fn(D) -> F + Send + Sync + 'static) -> Self
-    where
-        D: Clone + Send + Sync + 'static,
-        F: Future<Output = Result<(), Option<String>>> + Send + 'static,
-    {
-        let dependency = dependency.clone();
-        Self(Box::new(move || ask(dependency.clone()).boxed()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
-    use crate::service::AppRegistry;
+    use crate::runtime::AppRegistry;
 
     fn probe(asked: &Arc<AtomicUsize>, answer: bool) -> ReadyProbe {
         ReadyProbe::new(asked, move |asked| async move {

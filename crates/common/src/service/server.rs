@@ -22,9 +22,9 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::Readiness;
 use super::connections::{Guests, Place};
-use super::{Readiness, StartError};
-use crate::outage::Backoff;
+use crate::runtime::{Backoff, ServiceError};
 
 /// Time that work in hand usually has after the service is told to stop.
 pub const DRAIN: Duration = Duration::from_secs(8);
@@ -53,11 +53,11 @@ const MAX_GUESTS: usize = 128;
 ///
 /// # Errors
 /// Names the address, so that a port in use can be told from a wrong one.
-pub(super) async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, StartError> {
+pub(super) async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, ServiceError> {
     let address = SocketAddr::new(address, port);
     TcpListener::bind(address)
         .await
-        .map_err(|source| StartError::Listen { address, source })
+        .map_err(|source| ServiceError::Listen { address, source })
 }
 
 /// Serves the routes while `work` runs, and gives what it gave. Meanwhile what
@@ -70,8 +70,8 @@ pub async fn serve_during(
     readiness: Readiness,
     stop: CancellationToken,
     drain: Duration,
-    work: impl Future<Output = Result<(), StartError>>,
-) -> Result<(), StartError> {
+    work: impl Future<Output = Result<(), ServiceError>>,
+) -> Result<(), ServiceError> {
     let address = listener.local_addr().ok();
     info!(address = address.map(tracing::field::display), "Listening");
     let done = CancellationToken::new();
@@ -90,7 +90,7 @@ pub async fn serve_during(
             }
             Ok(())
         }
-        () = &mut server => Err(StartError::TaskDied("the HTTP server")),
+        () = &mut server => Err(ServiceError::TaskDied("the HTTP server")),
         never = readiness.watch() => match never {},
         () = &mut too_late => {
             warn!("Not stopped in time, work in hand was cut off");

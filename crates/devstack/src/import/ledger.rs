@@ -1,6 +1,6 @@
 use common::{
-    ledger::RedisLedger,
-    service::{Environment, RedisSettings, SettingError, StartError},
+    ledger::{RedisLedger, RedisSettings},
+    runtime::{Environment, ServiceError, SettingError},
 };
 
 /// The ledger cannot be used.
@@ -11,7 +11,7 @@ pub enum ConnectError {
     Setting(#[from] SettingError),
     /// Redis at start.
     #[error(transparent)]
-    Start(#[from] StartError),
+    Start(#[from] ServiceError),
 }
 
 /// The ledger that services keep in the Redis of that port on this machine.

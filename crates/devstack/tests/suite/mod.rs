@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use common::ledger::{ImportLedger, OutcomeCounts, RedisLedger};
-use common::service::{Environment, StartError};
+use common::runtime::{Environment, ServiceError};
 use contract::Notification;
 use futures::future::join_all;
 use reqwest::multipart::{Form, Part};
@@ -122,7 +122,7 @@ impl Suite {
             let stopped = s.clone();
             let transport = move |metrics: &MailMetrics| {
                 SmtpTransport::new(*smtp, metrics.duration.clone(), stopped)
-                    .map_err(|error| StartError::Unsuitable(error.to_string()))
+                    .map_err(|error| ServiceError::Unsuitable(error.to_string()))
             };
             send_mail_worker::run_over(settings, patience, transport, l, s)
         })

@@ -10,8 +10,9 @@ use super::info::field;
 use super::mails::{claim_script, end_script, release_script};
 use super::rows::marking_script;
 use super::undeliverable::{record_script, reopen_script};
-use crate::outage::Outage;
-use crate::service::{RedisSettings, StartError};
+use crate::ledger::RedisSettings;
+use crate::runtime::Outage;
+use crate::runtime::ServiceError;
 
 /// The oldest major version with `SET … NX GET`.
 const OLDEST_MAJOR: u32 = 7;
@@ -52,7 +53,7 @@ impl RedisLedger {
     pub async fn connect(
         settings: &RedisSettings,
         expiration: Option<Duration>,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Self, ServiceError> {
         let connection =
             Connection::new(settings).map_err(|error| unusable_at(settings, &error))?;
         let mut tries = 0;
@@ -100,14 +101,14 @@ async fn server_info(mut connection: Connection) -> Result<String, RedisError> {
     redis::cmd("INFO").query_async(&mut connection).await
 }
 
-fn unusable_at(settings: &RedisSettings, error: &RedisError) -> StartError {
-    StartError::Redis(format!(
+fn unusable_at(settings: &RedisSettings, error: &RedisError) -> ServiceError {
+    ServiceError::Redis(format!(
         "Redis at {}:{} cannot be used: {error}; check REDIS_HOST and REDIS_PORT, or start the master",
         settings.host, settings.port
     ))
 }
 
-fn check_version(info: &str) -> Result<(), StartError> {
+fn check_version(info: &str) -> Result<(), ServiceError> {
     let version = field(info, "redis_version").unwrap_or("unknown");
     let major = version
         .split('.')
@@ -117,7 +118,7 @@ fn check_version(info: &str) -> Result<(), StartError> {
         info!(version, "Redis answers");
         Ok(())
     } else {
-        Err(StartError::Unsuitable(format!(
+        Err(ServiceError::Unsuitable(format!(
             "REDIS_HOST names a Redis of version {version}; it takes one of 7.0 or later"
         )))
     }
@@ -143,7 +144,7 @@ mod tests {
         for info in ["redis_version:6.2.1\r\n", "redis_version:x\r\n", ""] {
             assert!(matches!(
                 check_version(info),
-                Err(StartError::Unsuitable(_))
+                Err(ServiceError::Unsuitable(_))
             ));
         }
     }

@@ -13,7 +13,7 @@ use redis::{Cmd, Pipeline, RedisError, RedisFuture, Value};
 use super::RedisMetrics;
 use super::error::{calls_for_another_connection, is_unknown_script};
 use super::opener::Opener;
-use crate::service::RedisSettings;
+use crate::ledger::RedisSettings;
 
 /// Wait before the next one is opened where opening one failed. The breaker
 /// paces what is repeated; this holds for callers who do not wait for it.

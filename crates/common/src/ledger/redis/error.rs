@@ -57,7 +57,7 @@ mod tests {
     use redis::{Value, parse_redis_value};
 
     use super::*;
-    use crate::outage::Transient;
+    use crate::runtime::Transient;
 
     fn refusal(line: &str) -> RedisError {
         match parse_redis_value(format!("-{line}\r\n").as_bytes()) {

@@ -1,6 +1,6 @@
 use prometheus::{Histogram, HistogramTimer, IntCounter};
 
-use crate::service::{AppRegistry, MetricsError};
+use crate::runtime::{AppRegistry, MetricsError};
 
 /// Upper bounds of the time that a call takes, in seconds.
 const SECONDS: [f64; 13] = [

@@ -15,16 +15,18 @@ mod opener;
 mod put_off;
 mod reason;
 mod rows;
+mod settings;
 mod undeliverable;
 
 pub use connect::RedisLedger;
 pub use memory::RedisMemory;
 pub use metrics::RedisMetrics;
+pub use settings::RedisSettings;
 
 use redis::{SetExpiry, SetOptions};
 
 use super::{Ledger, LedgerError};
-use crate::outage::{Dependency, Outage};
+use crate::runtime::{Dependency, Outage};
 
 /// How long the key is kept that is written to see whether Redis takes writes.
 const KEPT_SECONDS: u64 = 60;

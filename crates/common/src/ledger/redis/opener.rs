@@ -13,7 +13,7 @@ use redis::{
 };
 
 use super::info::field;
-use crate::service::RedisSettings;
+use crate::ledger::RedisSettings;
 
 /// Time without traffic after which the host is asked for a sign of life, and
 /// between two such questions.

@@ -18,7 +18,7 @@ use super::credentials::Credentials;
 use super::metrics::OperationMetrics;
 use super::signature::{Signer, TARGET};
 use crate::messaging::CallError;
-use crate::outage::outage_backoff;
+use crate::runtime::outage_backoff;
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

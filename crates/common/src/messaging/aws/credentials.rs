@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials as Keys;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 
+use crate::messaging::AwsKeys;
 use crate::messaging::CallError;
-use crate::service::AwsKeys;
 
 /// Temporary credentials are asked for again that long before they end.
 const RENEWED_BEFORE_END: Duration = Duration::from_mins(5);

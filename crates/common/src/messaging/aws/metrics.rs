@@ -6,7 +6,7 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
 
 use super::client::Answer;
 use crate::messaging::CallError;
-use crate::service::{AppRegistry, MetricsError};
+use crate::runtime::{AppRegistry, MetricsError};
 
 /// Upper bounds of the time that a call takes, in seconds. The longest are
 /// those of a long poll and of three attempts without an answer.
