@@ -42,7 +42,7 @@ ifeq ($(origin MAIL),command line)
 MAIL_OPTION := --mail $(MAIL)
 endif
 
-# Where `make check/dashboard` and `make test/dashboard` keep Grafana's types, Prometheus and its data
+# Where `make dashboard`, `make check/dashboard` and `make test/dashboard` keep Grafana's SDK, Prometheus and its data
 DASHBOARD := $(or $(CARGO_TARGET_DIR),target)/dashboard
 PROMTOOL = $(or $(wildcard $(DASHBOARD)/promtool),$(shell command -v promtool))
 
@@ -216,23 +216,16 @@ check/alerts: ## Check the configuration of Prometheus, its rules and their test
 		echo "promtool is not installed: the alerts are not checked; developer/setup_prometheus.sh $(DASHBOARD) fetches it"; \
 	fi
 
-check/dashboard: $(DASHBOARD)/ready ## Check the dashboard against Grafana's own types, and that each alert is in the runbook
-	@python3 developer/dashboard/pipeline.py --check
-	@cp developer/dashboard/schema.ts $(DASHBOARD)/
-	@python3 developer/dashboard/check.py $(DASHBOARD)/dashboard.ts
-	@cd $(DASHBOARD) && node_modules/.bin/tsc --noEmit --strict --skipLibCheck --target es2022 \
-		--module nodenext --moduleResolution nodenext dashboard.ts
-	@echo "The dashboard is as Grafana's types ask"
+check/dashboard: $(DASHBOARD)/ready ## Check the types and rules of the dashboard, and that each alert is in the runbook
+	@$(DASHBOARD)/venv/bin/mypy --strict --cache-dir $(DASHBOARD)/mypy developer/dashboard/pipeline.py
+	@$(DASHBOARD)/venv/bin/python developer/dashboard/pipeline.py --check
+	@python3 developer/dashboard/check.py
 
-$(DASHBOARD)/ready: developer/dashboard/package.json
-	@developer/setup.sh npm
-	@mkdir -p $(DASHBOARD)
-	@cp $< $(DASHBOARD)/
-	cd $(DASHBOARD) && npm install --silent --no-audit --no-fund --no-package-lock
-	@touch $@
+dashboard: $(DASHBOARD)/ready ## Write grafana/dashboards/pipeline.json by developer/dashboard/pipeline.py
+	@$(DASHBOARD)/venv/bin/python developer/dashboard/pipeline.py
 
-dashboard: ## Write grafana/dashboards/pipeline.json by developer/dashboard/pipeline.py
-	@python3 developer/dashboard/pipeline.py
+$(DASHBOARD)/ready: developer/dashboard/requirements.txt
+	$(python_environment)
 
 check/slip: $(SLIP_CHECK)/ready ## Read slips of every kind back with other programs; needs python3-venv
 	@rm -rf $(SLIP_CHECK)/slips

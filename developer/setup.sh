@@ -3,7 +3,6 @@
 # it is missing. Without an argument that is redis-server 7.0 or later, which
 # `make run`, `make demo` and `make test` need. Others are named:
 #   slip      python3-venv, for `make check/slip`, `make test/api` and `make test/browser`
-#   npm       for `make check/dashboard`
 #   openssl   for `make test/mail`
 #   chromium  for `make test/browser` and `make screenshots`
 set -euo pipefail
@@ -27,11 +26,6 @@ slip)
     python3 -c 'import ensurepip' 2>/dev/null && exit 0
     else_install='python3 cannot make a virtual environment: install its module venv, then try again'
     ;;
-npm)
-    package=npm
-    has npm && exit 0
-    else_install='npm is not in PATH: install Node.js 20 or later, then try again'
-    ;;
 openssl)
     package=openssl
     has openssl && exit 0
@@ -45,7 +39,7 @@ chromium)
     else_install='chromium is not in PATH: install Chromium or Chrome, or name it in CHROMIUM, then try again'
     ;;
 *)
-    echo "$0: knows redis, slip, npm, openssl and chromium, not $1" >&2
+    echo "$0: knows redis, slip, openssl and chromium, not $1" >&2
     exit 64
     ;;
 esac

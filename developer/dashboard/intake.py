@@ -1,6 +1,8 @@
 """From the file to the queue, and the queues."""
 
-from build import graph, query, thresholds
+from grafana_foundation_sdk.models import units
+
+from panels import graph, query, thresholds
 from queries import CHOSEN, LETTERS, NONE, SPAN, WORK, highest, quantile, rate
 
 IMPORTS = [
@@ -12,7 +14,6 @@ IMPORTS = [
             query(rate("csv_processor_messages_sent_total"), "messages"),
             query(rate("csv_processor_messages_failed_total"), "refused messages"),
         ],
-        "short",
     ),
     graph(
         "Time to send a file",
@@ -21,7 +22,7 @@ IMPORTS = [
             query(quantile(share, "csv_processor_duration_seconds"), name)
             for share, name in ((0.5, "half of the files"), (0.9, "nine of ten"))
         ],
-        "s",
+        units.Seconds,
     ),
     graph(
         "Imports in progress",
@@ -32,7 +33,7 @@ IMPORTS = [
             query(highest("imports_put_off"), "put off"),
             query(f"sum(imports_waiting{{{CHOSEN}}})", "waiting"),
         ],
-        "short",
+        units.Short,
         NONE,
     ),
     graph(
@@ -44,7 +45,7 @@ IMPORTS = [
         "Time since the last progress",
         "Of the open import that has been still for longest and does not wait for a mail server. It is stalled after ten minutes.",
         [query(f"time() - {highest('imports_last_progress_timestamp_seconds')}", "still for")],
-        "s",
+        units.Seconds,
         thresholds(("red", 600)),
     ),
     graph(
@@ -56,7 +57,7 @@ IMPORTS = [
         "Answers of the API",
         "By the class of their status, a second. 5xx: uploads may be refused, as the disk is full or Redis is away.",
         [query(rate("http_responses_total", "class"), "{{class}}")],
-        "reqps",
+        units.RequestsPerSecond,
     ),
     graph(
         "INVALID rows",
@@ -65,7 +66,6 @@ IMPORTS = [
             query(rate("csv_processor_rows_invalid_total"), "importer-api"),
             query(rate("invalid_messages_total"), "billing-worker"),
         ],
-        "short",
     ),
     graph(
         "SQS: time to send a batch",
@@ -76,7 +76,7 @@ IMPORTS = [
                 "99 of 100, {{app}}",
             )
         ],
-        "s",
+        units.Seconds,
         thresholds(("red", 1)),
     ),
 ]
@@ -91,21 +91,21 @@ QUEUES = [
         "Age of the oldest message",
         "As the workers see it when they receive. Rows that wait for longer than five minutes are an alert.",
         [query(highest("sqs_queue_oldest_message_age_seconds", "queue", WORK), "{{queue}}")],
-        "s",
+        units.Seconds,
         thresholds(("orange", 60), ("red", 300)),
     ),
     graph(
         "Dead letters over time",
         "Messages that were given up after five tries.",
         [query(highest("sqs_queue_messages", "queue", f'{LETTERS}, state="visible"'), "{{queue}}")],
-        "short",
+        units.Short,
         NONE,
     ),
     graph(
         "Age of the oldest dead letter",
         "Of up to ten that are looked at. SQS forgets a dead letter after 14 days.",
         [query(highest("sqs_queue_oldest_message_age_seconds", "queue", LETTERS), "{{queue}}")],
-        "s",
+        units.Seconds,
         thresholds(("orange", 86_400), ("red", 864_000)),
     ),
     graph(
@@ -115,7 +115,6 @@ QUEUES = [
             query(rate("sqs_consumer_messages_received_total", "app"), "received by {{app}}"),
             query(rate("sqs_consumer_messages_deleted_total", "app"), "deleted by {{app}}"),
         ],
-        "short",
     ),
     graph(
         "Messages that failed or were put off",
@@ -124,13 +123,12 @@ QUEUES = [
             query(rate("messages_processed_errors_total", "app"), "failed in {{app}}"),
             query(rate("messages_put_off_total", "app"), "put off by {{app}}"),
         ],
-        "short",
     ),
     graph(
         "Share of handlings that failed",
         "Over five minutes. Nothing is drawn while nothing is handled.",
         [query('app:messages_processed_errors:ratio_rate5m{app=~"$app"}', "{{app}}")],
-        "percentunit",
+        units.PercentUnit,
         thresholds(("red", 0.05)),
     ),
     graph(
@@ -147,14 +145,14 @@ QUEUES = [
                 "{{operation}}",
             )
         ],
-        "s",
+        units.Seconds,
         thresholds(("red", 1)),
     ),
     graph(
         "SQS: calls that failed",
         "A second, by operation: no answer in three attempts, or refused as a whole.",
         [query(rate("aws_call_errors_total", "operation", 'service="sqs"'), "{{operation}}")],
-        "short",
+        units.Short,
         thresholds(("red", 1)),
     ),
 ]

@@ -1,21 +1,23 @@
 """What the processes take of the machine, and what they need."""
 
-from build import graph, names, query, thresholds, timeline
+from grafana_foundation_sdk.models import units
+
+from panels import Panel, graph, names, query, thresholds, timeline
 from queries import CHOSEN, SPAN, highest
 
-PROCESSES = [
+PROCESSES: list[Panel] = [
     graph(
         "CPU",
         "By process; 100 % is one core. A service runs on one thread.",
         [query(f"rate(process_cpu_seconds_total{{{CHOSEN}}}{SPAN})", "{{app}} {{instance}}")],
-        "percentunit",
+        units.PercentUnit,
         thresholds(("red", 0.95)),
     ),
     graph(
         "Memory",
         "In RAM, by process. It does not grow with the size of a file.",
         [query(f"process_resident_memory_bytes{{{CHOSEN}}}", "{{app}} {{instance}}")],
-        "bytes",
+        units.BytesIEC,
         thresholds(("red", 400_000_000)),
     ),
     graph(
@@ -27,14 +29,14 @@ PROCESSES = [
                 "{{app}} {{instance}}",
             )
         ],
-        "percentunit",
+        units.PercentUnit,
         thresholds(("red", 0.8)),
     ),
     graph(
         "Restarts",
         "In the last hour, by process. A new deployment is one.",
         [query(f"changes(process_start_time_seconds{{{CHOSEN}}}[1h])", "{{app}} {{instance}}")],
-        "short",
+        units.Short,
         thresholds(("orange", 1), ("red", 3)),
     ),
     graph(
@@ -50,7 +52,7 @@ PROCESSES = [
                 "disk of {{instance}}",
             ),
         ],
-        "percentunit",
+        units.PercentUnit,
         thresholds(("orange", 0.8), ("red", 0.9)),
     ),
     timeline(

@@ -1,6 +1,6 @@
 """PromQL that several panels are made of."""
 
-from build import thresholds
+from panels import thresholds
 
 CHOSEN = 'app=~"$app", instance=~"$instance"'
 SPAN = "[$__rate_interval]"
@@ -9,27 +9,27 @@ WORK = 'queue!~".*-dlq"'
 NONE = thresholds(("red", 1))
 
 
-def rate(metric, by="", labels=""):
+def rate(metric: str, by: str = "", labels: str = "") -> str:
     """So many a second, of the chosen processes together."""
     by = f" by ({by})" if by else ""
     labels = f", {labels}" if labels else ""
     return f"sum{by} (rate({metric}{{{CHOSEN}{labels}}}{SPAN}))"
 
 
-def quantile(share, metric, by="", labels=""):
+def quantile(share: float, metric: str, by: str = "", labels: str = "") -> str:
     """The time that this share of the observations stays below."""
     buckets = rate(f"{metric}_bucket", f"{by}, le" if by else "le", labels)
     return f"histogram_quantile({share}, {buckets})"
 
 
-def highest(metric, by="", labels=""):
+def highest(metric: str, by: str = "", labels: str = "") -> str:
     """Of a figure that every replica shows."""
     by = f" by ({by})" if by else ""
     labels = f", {labels}" if labels else ""
     return f"max{by} ({metric}{{{CHOSEN}{labels}}})"
 
 
-def open_rows(states):
+def open_rows(states: str) -> str:
     """Rows of the open imports in these states, whatever is chosen."""
     return f'sum(max by (state) (imports_open_rows{{state=~"{states}"}}))'
 

@@ -1,6 +1,8 @@
 """The row at the top: is it well, and how far is it?"""
 
-from build import stat, thresholds
+from grafana_foundation_sdk.models import units
+
+from panels import stat, thresholds
 from queries import (
     ACCEPTED,
     ENDED_A_SECOND,
@@ -41,7 +43,7 @@ SUMMARY = [
         "Oldest message",
         "How long the oldest message of a work queue has waited.",
         f"max(queue:sqs_queue_oldest_message_age_seconds:max{{{WORK}}})",
-        "s",
+        units.Seconds,
         thresholds(("orange", 60), ("red", 300)),
     ),
     stat(
@@ -59,29 +61,26 @@ SUMMARY = [
         "Rows with an outcome",
         "Of the rows of the open imports; 100 % if none is open.",
         f"1 - {LEFT} / clamp_min({ACCEPTED}, 1)",
-        "percentunit",
-        decimals=1,
-    ),
+        units.PercentUnit,
+    ).decimals(1),
     stat(
         "Bills with their e-mail",
         "Of the billed rows of the open imports, sent or undeliverable; 100 % if none is open.",
         f"1 - {UNMAILED} / clamp_min({open_rows('billed')}, 1)",
-        "percentunit",
-        decimals=1,
-    ),
-    stat("Rows left", "Rows of the open imports without an outcome.", LEFT, "short"),
+        units.PercentUnit,
+    ).decimals(1),
+    stat("Rows left", "Rows of the open imports without an outcome.", LEFT, units.Short),
     stat(
         "Rows a second",
         "Rows that come to their outcome, by the counters of billing-worker.",
         ENDED_A_SECOND,
-        "short",
-        decimals=1,
-    ),
+        units.Short,
+    ).decimals(1),
     stat(
         "Time left",
         "Until the last row has its outcome, at the present speed; hundreds of hours where nothing moves.",
         f"{LEFT} / clamp_min({ENDED_A_SECOND}, 0.001)",
-        "s",
+        units.Seconds,
         thresholds(("orange", 3_600), ("red", 86_400)),
     ),
 ]

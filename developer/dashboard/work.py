@@ -1,6 +1,8 @@
 """From the queue to the bill, and to the e-mail."""
 
-from build import graph, query, thresholds, timeline
+from grafana_foundation_sdk.models import units
+
+from panels import Panel, graph, query, thresholds, timeline
 from queries import CHOSEN, UNMAILED, WORK, highest, quantile, rate
 
 BILLING = [
@@ -12,7 +14,6 @@ BILLING = [
             query(rate("skipped_messages_total"), "skipped"),
             query(rate("invalid_messages_total"), "invalid"),
         ],
-        "short",
         stack=True,
     ),
     graph(
@@ -22,14 +23,14 @@ BILLING = [
             query(quantile(share, "billing_step_duration_seconds", "step"), f"{{{{step}}}}, {name}")
             for share, name in ((0.5, "half"), (0.99, "99 of 100"))
         ],
-        "s",
+        units.Seconds,
         thresholds(("red", 2.5)),
     ),
     graph(
         "Where the time goes",
         "Seconds a second that batches spend in each step; several batches are in hand at a time.",
         [query(rate("billing_step_duration_seconds_sum", "step"), "{{step}}")],
-        "s",
+        units.Seconds,
         stack=True,
     ),
     graph(
@@ -39,20 +40,20 @@ BILLING = [
             query(quantile(share, "redis_call_duration_seconds", "app"), f"{{{{app}}}}, {name}")
             for share, name in ((0.5, "half"), (0.99, "99 of 100"))
         ],
-        "s",
+        units.Seconds,
         thresholds(("orange", 0.1), ("red", 1)),
     ),
     graph(
         "Redis: calls",
         "A second, by service.",
         [query(rate("redis_call_duration_seconds_count", "app"), "{{app}}")],
-        "ops",
+        units.OpsPerSecond,
     ),
     graph(
         "Redis: calls that failed",
         "A second, by service: no answer, or refused as Redis is full, loading or read-only.",
         [query(rate("redis_call_errors_total", "app"), "{{app}}")],
-        "ops",
+        units.OpsPerSecond,
         thresholds(("red", 1)),
     ),
     graph(
@@ -70,14 +71,13 @@ BILLING = [
             )
             for share, name in ((0.5, "half"), (0.99, "99 of 100"))
         ],
-        "s",
+        units.Seconds,
         thresholds(("orange", 0.5), ("red", 2.5)),
     ),
     graph(
         "SNS: notifications",
         "Those that SNS accepted, a second.",
         [query(rate("notification_sent_total"), "accepted")],
-        "short",
     ),
     graph(
         "SNS: what failed",
@@ -86,17 +86,16 @@ BILLING = [
             query(rate("notification_sent_errors_total"), "notifications"),
             query(rate("aws_call_errors_total", "", 'service="sns"'), "calls"),
         ],
-        "short",
+        units.Short,
         thresholds(("red", 1)),
     ),
 ]
 
-MAIL = [
+MAIL: list[Panel] = [
     graph(
         "E-mails by outcome",
         "A second. put_off: tried again later. undeliverable: never arrives. away: the transport went away, tried again at once when it is back.",
         [query(rate("mail_outcomes_total", "outcome"), "{{outcome}}")],
-        "short",
         stack=True,
     ),
     graph(
@@ -106,7 +105,7 @@ MAIL = [
             query(quantile(share, "mail_send_duration_seconds"), name)
             for share, name in ((0.5, "half"), (0.9, "nine of ten"), (0.99, "99 of 100"))
         ],
-        "s",
+        units.Seconds,
         thresholds(("red", 10)),
     ),
     graph(
@@ -118,7 +117,7 @@ MAIL = [
                 "undeliverable",
             )
         ],
-        "percentunit",
+        units.PercentUnit,
         thresholds(("red", 0.05)),
     ),
     graph(
