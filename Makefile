@@ -69,7 +69,7 @@ FUZZ_TARGETS := csv_reader record_parser sns_envelope
 
 # Beside a target `…/ready`, the packages that its first prerequisite lists
 define python_environment
-@developer/setup.sh slip
+@developer/setup.sh venv
 python3 -m venv --clear $(@D)/venv
 $(@D)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
 @touch $@

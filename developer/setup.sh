@@ -2,7 +2,8 @@
 # Installs a package that a target needs beside Rust, make and a C compiler, where
 # it is missing. Without an argument that is redis-server 7.0 or later, which
 # `make run`, `make demo` and `make test` need. Others are named:
-#   slip      python3-venv, for `make check/slip`, `make test/api` and `make test/browser`
+#   venv      python3-venv, for `make dashboard`, `make check/dashboard`, `make check/slip`, `make test/api`,
+#             `make test/browser` and `make test/localstack`
 #   openssl   for `make test/mail`
 #   chromium  for `make test/browser` and `make screenshots`
 set -euo pipefail
@@ -20,7 +21,7 @@ redis)
   Fedora   sudo dnf install redis
   Arch     sudo pacman -S redis'
     ;;
-slip)
+venv)
     package=python3-venv
     # Debian's python3 alone makes no virtual environment.
     python3 -c 'import ensurepip' 2>/dev/null && exit 0
@@ -39,7 +40,7 @@ chromium)
     else_install='chromium is not in PATH: install Chromium or Chrome, or name it in CHROMIUM, then try again'
     ;;
 *)
-    echo "$0: knows redis, slip, openssl and chromium, not $1" >&2
+    echo "$0: knows redis, venv, openssl and chromium, not $1" >&2
     exit 64
     ;;
 esac

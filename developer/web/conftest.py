@@ -55,7 +55,7 @@ def browser():
     """Chromium as Debian has it; `CHROMIUM` names another."""
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
-        pytest.exit("chromium is not in PATH: developer/setup.sh web installs it", returncode=2)
+        pytest.exit("chromium is not in PATH: developer/setup.sh chromium installs it", returncode=2)
     with sync_playwright() as playwright:
         # Its sandbox takes no root; it opens this repository's own pages only.
         running = playwright.chromium.launch(
