@@ -8,7 +8,7 @@ use common::service::BaseSettings;
 use crate::calendar::Calendar;
 use crate::chain::BillingRules;
 
-/// Settings of billing-worker; the variables are in the README.
+/// Settings of billing-worker; the variables are in `docs/SETTINGS.md`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Listener, log level, AWS.

@@ -9,7 +9,7 @@ use contract::MAX_RECORDS;
 use crate::http::{AllowedHosts, ApiTokens, UploadSettings};
 use crate::import::{BatchSize, SendingLimits};
 
-/// Settings of importer-api; the variables are in the README.
+/// Settings of importer-api; the variables are in `docs/SETTINGS.md`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Listener, log level, AWS.

@@ -8,7 +8,7 @@ use common::service::BaseSettings;
 
 pub use mail::{MailSettings, MailTransport};
 
-/// Settings of send-mail-worker; the variables are in the README.
+/// Settings of send-mail-worker; the variables are in `docs/SETTINGS.md`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Listener, log level, AWS.
