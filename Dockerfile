@@ -24,14 +24,14 @@ RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock \
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
-ENV CARGO_INCREMENTAL=0 CARGO_PROFILE_RELEASE_STRIP=symbols
+ENV CARGO_INCREMENTAL=0 CARGO_PROFILE_DIST_STRIP=symbols
 COPY --from=manifests /src .
-RUN cargo build --release --locked --bins \
+RUN cargo build --profile dist --locked --bins \
         --package importer-api --package billing-worker --package send-mail-worker --package operator
 COPY . .
 # Cargo goes by the times of files, and those of the sources are older than those of the empty ones.
 RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --bins \
+    && cargo build --profile dist --locked --bins \
         --package importer-api --package billing-worker --package send-mail-worker --package operator
 
 # What the services share: an account of no rights, root certificates, and where they listen.
@@ -41,13 +41,13 @@ ENV BIND_ADDRESS=0.0.0.0
 USER 10001:10001
 
 FROM service AS billing-worker
-COPY --from=build /src/target/release/billing-worker /usr/local/bin/
+COPY --from=build /src/target/dist/billing-worker /usr/local/bin/
 EXPOSE 8001
 HEALTHCHECK --interval=5s --timeout=5s --start-period=15s CMD ["billing-worker", "health"]
 ENTRYPOINT ["billing-worker"]
 
 FROM service AS send-mail-worker
-COPY --from=build /src/target/release/send-mail-worker /usr/local/bin/
+COPY --from=build /src/target/dist/send-mail-worker /usr/local/bin/
 EXPOSE 8002
 HEALTHCHECK --interval=5s --timeout=5s --start-period=15s CMD ["send-mail-worker", "health"]
 ENTRYPOINT ["send-mail-worker"]
@@ -57,7 +57,7 @@ FROM service AS importer-api
 USER 0:0
 RUN mkdir --parents /var/lib/importer-api/spool && chown --recursive 10001:10001 /var/lib/importer-api
 USER 10001:10001
-COPY --from=build /src/target/release/importer-api /src/target/release/operator /usr/local/bin/
+COPY --from=build /src/target/dist/importer-api /src/target/dist/operator /usr/local/bin/
 ENV SPOOL_DIR=/var/lib/importer-api/spool
 EXPOSE 8000
 HEALTHCHECK --interval=5s --timeout=5s --start-period=15s CMD ["importer-api", "health"]

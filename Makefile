@@ -3,18 +3,22 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 CARGO ?= cargo
-RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
-DEVSTACK := $(RELEASE)/devstack
-OPERATOR := $(RELEASE)/operator
+
+# The profile of the build: dev is there soonest, dist is what ships and what is measured
+PROFILE ?= dev
+bench bench/guard test/chaos: PROFILE := dist
+BINARIES = $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+DEVSTACK = $(BINARIES)/devstack
 
 # Where nothing says where SQS and Redis are, the operator works on the stack of `make run`
 ifeq ($(origin SQS_ENDPOINT_URL),undefined)
-OPERATOR := SQS_ENDPOINT_URL=http://127.0.0.1:$(or $(DEVSTACK_EMULATOR_PORT),4566) \
-	AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test $(OPERATOR)
+OPERATED_QUEUES := SQS_ENDPOINT_URL=http://127.0.0.1:$(or $(DEVSTACK_EMULATOR_PORT),4566) \
+	AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
 endif
 ifeq ($(origin REDIS_HOST),undefined)
-OPERATOR := REDIS_HOST=127.0.0.1 REDIS_PORT=$(or $(DEVSTACK_REDIS_PORT),6390) $(OPERATOR)
+OPERATED_REDIS := REDIS_HOST=127.0.0.1 REDIS_PORT=$(or $(DEVSTACK_REDIS_PORT),6390)
 endif
+OPERATOR = $(OPERATED_REDIS) $(OPERATED_QUEUES) $(BINARIES)/operator
 
 # importer-api, for `make reconcile` and `make reopen`; API_TOKEN= where it asks for one
 IMPORTER_URL ?= http://127.0.0.1:$(or $(DEVSTACK_IMPORTER_PORT),8000)
@@ -62,7 +66,7 @@ LOCALSTACK := target/localstack
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := csv_reader record_parser sns_envelope
 
-.PHONY: help setup build run demo bench bench/guard bench/micro generate dlq/redrive audit reconcile reopen \
+.PHONY: help setup build build/stack build/devstack build/operator run demo bench bench/guard bench/micro generate dlq/redrive audit reconcile reopen \
 	app/setup app/up app/up/build app/logs app/down app/down-volumes app/smoke docker/build \
 	test test/chaos test/dashboard test/browser test/api test/mail test/localstack fuzz \
 	check check/alerts check/dashboard check/slip dashboard screenshots format
@@ -81,38 +85,48 @@ help: ## Show this list
 setup: ## Install what the other targets need and is missing: redis-server
 	@developer/setup.sh
 
-build: ## Build everything for use
-	$(CARGO) build --release --workspace --bins
+# What the other targets need of it; the whole workspace is named, so that all share its dependencies
+BUILD = $(CARGO) build --profile $(PROFILE) --workspace
+STACK := --bin devstack $(SERVICES:%=--bin %)
 
-run: setup build ## Start the whole stack and keep it up until Ctrl-C; MAIL=smtp sends its e-mails to a mail server of its own, MAIL=external to that of SMTP_HOST=
+build: ## Build all programs: PROFILE=dist as they ship, into target/dist
+	$(BUILD) --bins
+
+build/stack:
+	$(BUILD) $(STACK)
+
+build/devstack build/operator: build/%:
+	$(BUILD) --bin $*
+
+run: setup build/stack ## Start the whole stack and keep it up until Ctrl-C; MAIL=smtp sends its e-mails to a mail server of its own, MAIL=external to that of SMTP_HOST=
 	@$(DEVSTACK) run $(MAIL_OPTION)
 
-demo: setup build ## Start the stack, upload a file (ROWS=100000 generates one), check what became of each row; MAIL=smtp
+demo: setup build/stack ## Start the stack, upload a file (ROWS=100000 generates one), check the outcome of every row; MAIL=smtp, PROFILE=dist
 	@$(DEVSTACK) demo $(if $(ROWS),--rows $(ROWS)) $(MAIL_OPTION)
 
-bench: setup build ## Measure upload to last e-mail and what each process takes: ROWS=, SEED=, BASELINE=, OUTPUT= (JSON), ROWS_PER_MESSAGE=, BILLING_WORKERS=, MAIL_WORKERS=, LATENCY_MS=
+bench: setup build/stack ## Measure upload to last e-mail and what each process takes: ROWS=, SEED=, BASELINE=, OUTPUT= (JSON), ROWS_PER_MESSAGE=, BILLING_WORKERS=, MAIL_WORKERS=, LATENCY_MS=
 	@$(DEVSTACK) bench --seed $(SEED) \
 		$(if $(ROWS),--rows $(ROWS)) $(if $(ROWS_PER_MESSAGE),--rows-per-message $(ROWS_PER_MESSAGE)) \
 		$(if $(BILLING_WORKERS),--billing-workers $(BILLING_WORKERS)) $(if $(MAIL_WORKERS),--mail-workers $(MAIL_WORKERS)) \
 		$(if $(LATENCY_MS),--latency-ms $(LATENCY_MS)) \
 		$(if $(OUTPUT),--output $(OUTPUT)) $(if $(BASELINE),--baseline $(BASELINE))
 
-bench/guard: setup build ## Check that no service takes a quarter more CPU a row than crates/devstack/guard.json says; RECORD=1 records
+bench/guard: setup build/stack ## Check that no service takes a quarter more CPU a row than crates/devstack/guard.json says; RECORD=1 records
 	@$(DEVSTACK) bench-guard $(if $(RECORD),--record)
 
 bench/micro: ## Measure what a row costs in each part alone: reader, batching, chain, boleto, e-mail, …; FILTER= picks by name
 	$(CARGO) bench --workspace --bench '*' $(if $(FILTER),-- '$(FILTER)')
 
-generate: build ## Write an input file: ROWS=, SEED=, DUPLICATES=, INVALID= (shares), OUTPUT=
+generate: build/devstack ## Write an input file: ROWS=, SEED=, DUPLICATES=, INVALID= (shares), OUTPUT=
 	@mkdir -p $(dir $(GENERATED))
 	@$(DEVSTACK) generate --rows $(or $(ROWS),2000) \
 		--seed $(SEED) --duplicates $(DUPLICATES) --invalid $(INVALID) --output $(GENERATED)
 
-dlq/redrive: build ## Show the dead letters of QUEUE= (data-process, process-email) and move them back; YES=1 does not ask
+dlq/redrive: build/operator ## Show the dead letters of QUEUE= (data-process, process-email) and move them back; YES=1 does not ask
 	$(if $(QUEUE),,$(error QUEUE= is missing: data-process or process-email))
 	@$(OPERATOR) redrive --queue $(QUEUE) $(if $(YES),--yes)
 
-audit: build ## Prove from the ledger what became of IMPORT=, and name the rows that break a law
+audit: build/operator ## Prove from the ledger what became of IMPORT=, and name the rows that break a law
 	$(if $(IMPORT),,$(error IMPORT= is missing: the import_id that the upload answered))
 	@$(OPERATOR) audit --import $(IMPORT)
 
@@ -122,7 +136,7 @@ reconcile: ## Send again every row of IMPORT= that a queue lost; nothing is done
 		$(if $(API_TOKEN),--header 'Authorization: Bearer $(API_TOKEN)') \
 		$(IMPORTER_URL)/v1/imports/$(IMPORT)/reconcile && echo
 
-reopen: build ## Send the undeliverable e-mails of IMPORT= again, all or those with the reason CODE=
+reopen: build/operator ## Send the undeliverable e-mails of IMPORT= again, all or those with the reason CODE=
 	$(if $(IMPORT),,$(error IMPORT= is missing: the import_id that the upload answered))
 	@IMPORTER_URL=$(IMPORTER_URL) $(if $(API_TOKEN),API_TOKEN=$(API_TOKEN)) \
 		$(OPERATOR) reopen --import $(IMPORT) $(if $(CODE),--code $(CODE))
@@ -147,7 +161,7 @@ app/down: ## Stop the stack; what Redis, spool and Prometheus hold is kept
 app/down-volumes: ## Stop the stack and remove all that it holds
 	@$(COMPOSE) down --volumes
 
-app/smoke: build ## Upload the sample through the ports of the stack, check the counts and that everything answers: BILLING_WORKERS=, MAIL_WORKERS=, API_TOKEN=
+app/smoke: build/devstack ## Upload the sample through the ports of the stack, check the counts and that everything answers: BILLING_WORKERS=, MAIL_WORKERS=, API_TOKEN=
 	@$(if $(API_TOKEN),API_TOKEN='$(API_TOKEN)') $(DEVSTACK) smoke \
 		$(if $(BILLING_WORKERS),--billing-workers $(BILLING_WORKERS)) $(if $(MAIL_WORKERS),--mail-workers $(MAIL_WORKERS))
 
@@ -162,27 +176,27 @@ test: setup ## Run all tests, or those of CONTEXT= (billing-worker, common, …)
 		$(CARGO) test $(TESTED); \
 	fi
 
-test/chaos: setup build ## Kill and take away everything during imports, and show that nothing is lost: ONLY=, ROWS=, SEED=
+test/chaos: setup build/stack ## Kill and take away everything during imports, and show that nothing is lost: ONLY=, ROWS=, SEED=
 	@$(DEVSTACK) chaos --seed $(SEED) \
 		$(if $(ROWS),--rows $(ROWS)) $(foreach fault,$(ONLY),--only $(fault))
 
-test/dashboard: setup build ## Ask every query of the dashboard and of the alerts of a live Prometheus, after a demo
+test/dashboard: setup build/stack ## Ask every query of the dashboard and of the alerts of a live Prometheus, after a demo
 	@developer/setup_prometheus.sh $(DASHBOARD)
 	@python3 developer/dashboard/prove.py $(DEVSTACK) $(DASHBOARD)/prometheus $(DASHBOARD)/run
 
-test/browser: setup build $(WEB)/ready ## Drive the page and the API documentation in a real Chromium; ONLY= picks tests by name
+test/browser: setup build/stack $(WEB)/ready ## Drive the page and the API documentation in a real Chromium; ONLY= picks tests by name
 	@developer/setup.sh chromium
 	@DEVSTACK=$(DEVSTACK) $(WEB)/venv/bin/pytest -q -p no:cacheprovider developer/web $(if $(ONLY),-k '$(ONLY)')
 
-test/api: setup build $(WEB)/ready ## Hold the API of a running stack against its OpenAPI document, with schemathesis
+test/api: setup build/stack $(WEB)/ready ## Hold the API of a running stack against its OpenAPI document, with schemathesis
 	@DEVSTACK=$(DEVSTACK) $(WEB)/venv/bin/python developer/web/check_api.py
 
-test/mail: setup build ## Send 2,000 e-mails through Postfix and Exim each, in every set-up, restarted in the middle; Debian, as root
+test/mail: setup build/stack ## Send 2,000 e-mails through Postfix and Exim each, in every set-up, restarted in the middle; Debian, as root
 	@developer/setup.sh openssl
 	@developer/setup_mail_servers.sh $(MAIL_SERVERS)
 	@DEVSTACK=$(DEVSTACK) PYTHONPATH=developer/web python3 developer/mail/check.py $(MAIL_SERVERS)
 
-screenshots: setup build $(WEB)/ready ## Make the pictures of the page and the API documentation in docs/images anew
+screenshots: setup build/stack $(WEB)/ready ## Make the pictures of the page and the API documentation in docs/images anew
 	@developer/setup.sh chromium
 	@DEVSTACK=$(DEVSTACK) $(WEB)/venv/bin/python developer/web/screenshots.py docs/images
 

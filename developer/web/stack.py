@@ -19,8 +19,8 @@ PORTS = ["IMPORTER", "BILLING", "MAIL", "EMULATOR", "REDIS", "SMTP"]
 
 
 def devstack() -> Path:
-    """The program; `DEVSTACK` names it where it is not the release build."""
-    return REPOSITORY / os.environ.get("DEVSTACK", "target/release/devstack")
+    """The program; `DEVSTACK` names it where it is not the dev build."""
+    return REPOSITORY / os.environ.get("DEVSTACK", "target/debug/devstack")
 
 
 def generate(path: Path, rows: int, *options: str, seed: int = 1) -> None:

@@ -138,7 +138,7 @@ fn watch_health(address: SocketAddr, stop: &AtomicBool) -> Vec<Duration> {
 }
 
 /// With the program as it ships:
-/// `IMPORTER_API_BINARY=$PWD/target/release/importer-api cargo test
+/// `IMPORTER_API_BINARY=$PWD/target/dist/importer-api cargo test
 /// --package importer-api --test hostile -- --ignored --nocapture`
 #[tokio::test]
 #[ignore = "writes 1 GB and takes half a minute"]
