@@ -6,7 +6,7 @@ CARGO ?= cargo
 
 # The profile of the build: dev is there soonest, dist is what ships and what is measured
 PROFILE ?= dev
-bench bench/guard test/chaos: PROFILE := dist
+bench bench/guard test/api test/browser test/chaos test/mail screenshots: PROFILE := dist
 BINARIES = $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 DEVSTACK = $(BINARIES)/devstack
 
