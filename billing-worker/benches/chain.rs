@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use billing_worker::BillingMetrics;
-use billing_worker::chain::{BillingRules, billing_chain};
+use billing_worker::BillingRules;
+use billing_worker::chain::billing_chain;
 use billing_worker::publisher::Publisher;
 use billing_worker::worker::Worker;
 use common::ledger::ImportLedger;

@@ -2,38 +2,14 @@
 //! [`steps`](crate::steps) and one `.then(…)` here; a wrong order does not
 //! compile, as each step takes what the one before gives.
 
-use boleto::Agreement;
 use common::ledger::Ledger;
 use common::messaging::BatchSender;
 use tokio_util::sync::CancellationToken;
 
-use crate::BillingMetrics;
-use crate::calendar::Calendar;
 use crate::publisher::Publisher;
 use crate::row::{Incoming, Step};
 use crate::steps::{Check, Context, Process, Schedule};
-
-/// What may differ from one operator to the next, and the calendar.
-#[derive(Clone, Debug)]
-pub struct BillingRules {
-    /// Under which boletos are issued.
-    pub agreement: Agreement,
-    /// Whether a row whose document is no valid CPF or CNPJ is INVALID.
-    pub strict_documents: bool,
-    /// Which day boletos are issued on.
-    pub calendar: Calendar,
-}
-
-/// The demonstration's agreement, and any document.
-impl Default for BillingRules {
-    fn default() -> Self {
-        Self {
-            agreement: Agreement::demonstration(),
-            strict_documents: false,
-            calendar: Calendar::Brasilia,
-        }
-    }
-}
+use crate::{BillingMetrics, BillingRules};
 
 /// The chain of billing-worker: context → check → process → schedule.
 pub fn billing_chain<L: Ledger, S: BatchSender + Clone + 'static>(

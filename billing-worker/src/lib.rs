@@ -18,12 +18,14 @@ pub mod messages;
 mod metrics;
 pub mod publisher;
 pub mod row;
+mod rules;
 mod run;
 mod settings;
 pub mod steps;
 pub mod worker;
 
 pub use metrics::BillingMetrics;
+pub use rules::BillingRules;
 pub use run::run;
 pub use settings::Settings;
 

@@ -5,8 +5,8 @@ use common::ledger::RedisSettings;
 use common::runtime::{Environment, SettingError};
 use common::service::BaseSettings;
 
+use crate::BillingRules;
 use crate::calendar::Calendar;
-use crate::chain::BillingRules;
 
 /// Settings of billing-worker; the variables are in `docs/SETTINGS.md`.
 #[derive(Clone, Debug)]

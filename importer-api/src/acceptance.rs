@@ -1,17 +1,18 @@
 //! A stored upload → an import: known to the ledger, and on its way. An
 //! idempotency key makes the same upload the same import.
 
+use std::io;
 use std::time::Duration;
 
 use common::ledger::{KeyedUpload, Ledger, LedgerError, LedgerSlot, NewImport};
 use sha2::{Digest, Sha256};
+use thiserror::Error;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::blocking::blocking;
 use crate::import::Waiting;
-use crate::intake::IntakeError;
 use crate::spool::{Manifest, Received, Spool, Upload};
 
 /// How long an idempotency key stands for its upload.
@@ -19,6 +20,20 @@ const KEY_KEPT: Duration = Duration::from_hours(24);
 /// Longest wait for the ledger to know an import before its client is
 /// answered. The importer makes it known in any case, before the first row.
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A stored upload did not become an import.
+#[derive(Debug, Error)]
+pub enum AcceptanceError {
+    /// The disk is full, or something else is wrong with it.
+    #[error("the upload cannot be stored: {0}")]
+    Disk(#[from] io::Error),
+    /// The idempotency key stands for an upload of another file.
+    #[error("the idempotency key stands for another file")]
+    KeyTaken,
+    /// Whether the idempotency key is in use cannot be known.
+    #[error("the ledger is away, and the upload has an idempotency key")]
+    LedgerAway,
+}
 
 /// A client's name for an upload. The same name of another client is another
 /// key.
@@ -74,10 +89,10 @@ impl<L: Ledger> Acceptance<L> {
         upload: Upload,
         received: Received,
         key: Option<IdempotencyKey>,
-    ) -> Result<AcceptedImport, IntakeError> {
+    ) -> Result<AcceptedImport, AcceptanceError> {
         let (sha256, rows) = (upload.sha256(), received.surveyed.rows);
         if let Some(key) = &key {
-            let ledger = self.ledger.get().ok_or(IntakeError::LedgerAway)?;
+            let ledger = self.ledger.get().ok_or(AcceptanceError::LedgerAway)?;
             let earlier = ledger.keyed_upload(&key.hash).await;
             if let Some(earlier) = earlier.map_err(|error| away(&error))? {
                 return replayed(&earlier, &sha256, rows);
@@ -113,12 +128,12 @@ impl<L: Ledger> Acceptance<L> {
         &self,
         key: &IdempotencyKey,
         manifest: &Manifest,
-    ) -> Result<Option<KeyedUpload>, IntakeError> {
+    ) -> Result<Option<KeyedUpload>, AcceptanceError> {
         let own = KeyedUpload {
             import_id: manifest.import_id,
             sha256: manifest.sha256.clone(),
         };
-        let ledger = self.ledger.get().ok_or(IntakeError::LedgerAway)?;
+        let ledger = self.ledger.get().ok_or(AcceptanceError::LedgerAway)?;
         let standing = match ledger.claim_key(&key.hash, &own, KEY_KEPT).await {
             Ok(standing) if standing != own => standing,
             Ok(_) => return Ok(None),
@@ -147,9 +162,13 @@ impl<L: Ledger> Acceptance<L> {
     }
 }
 
-fn replayed(earlier: &KeyedUpload, sha256: &str, rows: u64) -> Result<AcceptedImport, IntakeError> {
+fn replayed(
+    earlier: &KeyedUpload,
+    sha256: &str,
+    rows: u64,
+) -> Result<AcceptedImport, AcceptanceError> {
     if earlier.sha256 != sha256 {
-        return Err(IntakeError::KeyTaken);
+        return Err(AcceptanceError::KeyTaken);
     }
     info!(import_id = %earlier.import_id, "The upload is known by its idempotency key");
     Ok(AcceptedImport {
@@ -159,9 +178,9 @@ fn replayed(earlier: &KeyedUpload, sha256: &str, rows: u64) -> Result<AcceptedIm
     })
 }
 
-fn away(error: &LedgerError) -> IntakeError {
+fn away(error: &LedgerError) -> AcceptanceError {
     warn!(%error, "An idempotency key cannot be looked up");
-    IntakeError::LedgerAway
+    AcceptanceError::LedgerAway
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use common::ledger::Ledger;
 
-use crate::acceptance::{Acceptance, AcceptedImport, IdempotencyKey};
+use crate::acceptance::{Acceptance, AcceptanceError, AcceptedImport, IdempotencyKey};
 use crate::blocking::blocking;
 use crate::csv::{Conversion, Survey, SurveyError, Surveyed};
 use crate::spool::{Received, Spool, Upload};
@@ -27,12 +27,9 @@ pub enum IntakeError {
     /// The disk is full, or something else is wrong with it.
     #[error("the upload cannot be stored: {0}")]
     Disk(#[from] io::Error),
-    /// The idempotency key stands for an upload of another file.
-    #[error("the idempotency key stands for another file")]
-    KeyTaken,
-    /// Whether the idempotency key is in use cannot be known.
-    #[error("the ledger is away, and the upload has an idempotency key")]
-    LedgerAway,
+    /// It is stored, and did not become an import.
+    #[error(transparent)]
+    NotAccepted(#[from] AcceptanceError),
     /// The client went away, or the process is ending.
     #[error("the upload was cut off")]
     CutOff,
@@ -79,7 +76,7 @@ impl Intake {
                 file_name,
                 surveyed,
             };
-            acceptance.accept(upload, received, key).await
+            Ok(acceptance.accept(upload, received, key).await?)
         });
         accepting.await.map_err(|_| IntakeError::CutOff)?
     }

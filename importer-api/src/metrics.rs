@@ -2,13 +2,27 @@ use common::ledger::ImportState;
 use common::runtime::{AppRegistry, MetricsError};
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
-use crate::progress::ROW_STATES;
-use crate::responses::CLASSES;
-
 /// Upper bounds of the import duration, in seconds.
 const DURATION_BUCKETS: [f64; 12] = [
     0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 1_800.0,
 ];
+
+/// How far a row may be, by the label `state`.
+pub(crate) const ROW_STATES: [&str; 10] = [
+    "accepted",
+    "sent",
+    "billed",
+    "skipped",
+    "invalid",
+    "not_sent",
+    "notified",
+    "mailed",
+    "undeliverable",
+    "put_off",
+];
+
+/// The classes of the status of an answer, by the label `class`.
+pub(crate) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// The metrics of importer-api.
 #[derive(Clone, Debug)]

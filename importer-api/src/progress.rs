@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::ImporterMetrics;
 use crate::import::Waiting;
+use crate::metrics::ROW_STATES;
 
 /// Time between two looks.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -118,20 +119,7 @@ impl Found {
     }
 }
 
-/// How far a row may be, in the order of [`rows_by_state`].
-pub(crate) const ROW_STATES: [&str; 10] = [
-    "accepted",
-    "sent",
-    "billed",
-    "skipped",
-    "invalid",
-    "not_sent",
-    "notified",
-    "mailed",
-    "undeliverable",
-    "put_off",
-];
-
+/// In the order of [`ROW_STATES`].
 fn rows_by_state(status: &ImportStatus) -> [u64; ROW_STATES.len()] {
     let counts = &status.counts;
     [

@@ -5,9 +5,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::ImporterMetrics;
-
-/// The classes of a status.
-pub(crate) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+use crate::metrics::CLASSES;
 
 /// Middleware that counts an answer once its status is known.
 pub async fn count(

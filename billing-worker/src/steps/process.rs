@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::Checked;
+use crate::BillingRules;
 use crate::calendar::Calendar;
-use crate::chain::BillingRules;
 use crate::conflict::Conflict;
 use crate::row::{BilledDebt, Ended, Row, RowEnd, Step, StepError};
 

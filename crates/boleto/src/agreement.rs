@@ -7,11 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::bank::{BancoDoBrasil, Bank, Bradesco, Caixa, Itau, Santander};
-use crate::boleto::AboveBankLimit;
+use crate::bank::{AboveBankLimit, Bank};
 use crate::issuer_file::{IssuerFile, IssuerFileError};
-use crate::pix::{PixKey, StaticPix};
-use crate::{Amount, Document, OurNumber};
+use crate::pix::StaticPix;
+use crate::terms::{BankAgreement, Beneficiary, PixAgreement};
+use crate::{Amount, OurNumber};
 
 /// The issuer's own file of the demonstration.
 const DEMONSTRATION: &str = include_str!("demonstration.toml");
@@ -33,60 +33,6 @@ pub struct Agreement {
     /// name of which a PIX code has nothing.
     #[serde(skip)]
     pix_receiver: Option<StaticPix>,
-}
-
-/// Who is owed the money, as the slip names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Beneficiary {
-    /// Name.
-    pub name: String,
-    /// CPF or CNPJ.
-    pub document: Document,
-    /// Street, number, quarter.
-    pub address: String,
-    /// City.
-    pub city: String,
-    /// State, two letters.
-    pub state: String,
-    /// CEP.
-    pub postal_code: String,
-}
-
-/// The agreement with one of the banks; in the file, `code` is its number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "code")]
-pub(crate) enum BankAgreement {
-    #[serde(rename = "001")]
-    BancoDoBrasil(BancoDoBrasil),
-    #[serde(rename = "033")]
-    Santander(Santander),
-    #[serde(rename = "104")]
-    Caixa(Caixa),
-    #[serde(rename = "237")]
-    Bradesco(Bradesco),
-    #[serde(rename = "341")]
-    Itau(Itau),
-}
-
-impl BankAgreement {
-    pub(crate) fn bank(&self) -> &(dyn Bank + Send + Sync) {
-        match self {
-            Self::BancoDoBrasil(bank) => bank,
-            Self::Santander(bank) => bank,
-            Self::Caixa(bank) => bank,
-            Self::Bradesco(bank) => bank,
-            Self::Itau(bank) => bank,
-        }
-    }
-}
-
-/// The issuer's PIX. Only the key is the issuer's to say; the rest follows
-/// from the beneficiary.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PixAgreement {
-    pub(crate) key: PixKey,
 }
 
 /// A text of the ledger or of a notification is no agreement, or no id of one.

@@ -4,10 +4,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use crate::digits::Filler;
-use crate::{Amount, BankCode, DigitableLine, Digits, DueDateFactor, check_digit};
-
-/// Campo livre: the 25 digits of a barcode that are the bank's own.
-pub type FreeField = Digits<25>;
+use crate::{Amount, BankCode, DueDateFactor, FreeField, check_digit};
 
 /// The barcode of a boleto: 44 digits whose general check digit is right.
 ///
@@ -101,11 +98,6 @@ impl Barcode {
     /// The bank's own 25 digits.
     pub fn free_field(&self) -> &str {
         &self.as_str()[19..]
-    }
-
-    /// The same as people type it.
-    pub fn digitable_line(&self) -> DigitableLine {
-        DigitableLine::of(self)
     }
 
     /// Takes 44 digits whose check digit is right.

@@ -1,6 +1,6 @@
 use thiserror::Error;
 
-use crate::{Agreement, Amount, Barcode, DueDate, OurNumber, SequenceError};
+use crate::{AboveBankLimit, Agreement, Amount, Barcode, DueDate, OurNumber, SequenceError};
 
 /// A boleto: what a debt becomes when it is billed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,14 +22,6 @@ pub enum IssueError {
     /// The agreement's numbers are used up.
     #[error(transparent)]
     Sequence(#[from] SequenceError),
-}
-
-/// The amount is more than the issuer's bank takes in one boleto.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the amount is above {most}, the most that the issuer's bank takes in a boleto")]
-pub struct AboveBankLimit {
-    /// The most.
-    pub most: Amount,
 }
 
 impl Boleto {

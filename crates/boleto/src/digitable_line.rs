@@ -59,7 +59,7 @@ pub enum DigitableLineError {
 }
 
 impl DigitableLine {
-    pub(crate) fn of(barcode: &Barcode) -> Self {
+    fn of(barcode: &Barcode) -> Self {
         let bar = barcode.bytes();
         let field = |parts: &[&[u8]]| check_digit::modulo_10_of_parts(parts);
         let (start, first, second, third) = (&bar[..4], &bar[19..24], &bar[24..34], &bar[34..44]);
@@ -98,6 +98,13 @@ impl DigitableLine {
             .put(&line[10..20])
             .put(&line[21..31])
             .finish()
+    }
+}
+
+impl Barcode {
+    /// The same as people type it.
+    pub fn digitable_line(&self) -> DigitableLine {
+        DigitableLine::of(self)
     }
 }
 

@@ -6,10 +6,10 @@
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::agreement::{BankAgreement, PixAgreement};
 use crate::pix::StaticPix;
+use crate::terms::{BankAgreement, Beneficiary, PixAgreement};
 use crate::text::{is_invisible, to_ascii};
-use crate::{Beneficiary, DocumentType, UnfitBank};
+use crate::{DocumentType, UnfitBank};
 
 /// Most lines of instructions, and most characters of one: what the slip has
 /// room for.

@@ -3,8 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod imports;
+
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use imports::Files;
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -46,6 +50,20 @@ fn shipped_dependencies(manifest: &str) -> &str {
     let dependencies = manifest.split("[dependencies]").nth(1).unwrap();
     dependencies.split("[dev-dependencies]").next().unwrap()
 }
+
+const CRATES: [&str; 11] = [
+    "crates/boleto",
+    "crates/common",
+    "crates/contract",
+    "crates/testkit",
+    "crates/devstack",
+    "crates/emulators",
+    "crates/operator",
+    "crates/slip",
+    "importer-api",
+    "billing-worker",
+    "send-mail-worker",
+];
 
 const AWS: &str = "aws_";
 const REDIS: &str = "redis::";
@@ -131,23 +149,67 @@ fn the_contract_knows_the_boleto_alone() {
 
 #[test]
 fn no_crate_depends_on_a_service() {
-    for of in [
-        "crates/boleto",
-        "crates/common",
-        "crates/contract",
-        "crates/testkit",
-        "crates/devstack",
-        "crates/emulators",
-        "crates/operator",
-        "crates/slip",
-        "importer-api",
-        "billing-worker",
-        "send-mail-worker",
-    ] {
+    for of in CRATES {
         let manifest = manifest(of);
         let shipped = shipped_dependencies(&manifest);
         for service in ["importer-api", "billing-worker", "send-mail-worker"] {
             assert!(!shipped.contains(service), "{of} depends on {service}");
         }
+    }
+}
+
+/// A file and its submodules are one: they share what is private to it.
+#[test]
+fn no_files_of_a_crate_import_each_other_in_a_circle() {
+    for of in CRATES {
+        let src = workspace().join(of).join("src");
+        let sources = sources(&src);
+        let files = Files::of(sources.iter().filter_map(|(path, text)| {
+            let path = path.strip_prefix(&src).unwrap();
+            let is_program_of_a_library = path == "main.rs" && src.join("lib.rs").exists();
+            // Their circle goes with the client of our own.
+            let is_replaced = path.starts_with("messaging/aws") || path == "messaging/aws.rs";
+            (!is_program_of_a_library && !is_replaced).then_some((path, &**text))
+        }));
+        let circles = files.circles();
+        assert!(circles.is_empty(), "{of}: {circles:#?}");
+    }
+}
+
+#[test]
+fn a_circle_is_seen_through_what_hands_names_on() {
+    let circles = |b: &str| {
+        let lib =
+            "mod a;\nmod b;\nmod c;\npub use a::{A, Other as Alias};\npub use c::{deep::C};\n";
+        let texts = [
+            ("lib.rs", lib),
+            (
+                "a.rs",
+                "use crate::{\n    Alias,\n    C,\n};\nstruct A(C);\n",
+            ),
+            ("b.rs", b),
+            ("c/mod.rs", "pub mod deep;\nstruct Private;\n"),
+            (
+                "c/deep.rs",
+                "use super::Private;\nuse std::fmt::{self, Debug};\nstruct C(crate::b::B);\n",
+            ),
+        ];
+        Files::of(texts.map(|(path, text)| (Path::new(path), text))).circles()
+    };
+    let circle = ["a -> c::deep", "b -> a", "c::deep -> b"];
+    for b in [
+        "use super::A;",
+        "pub(crate) use super::Alias as Named;",
+        "struct B(crate::Alias);",
+        "use crate::{c as other, a::{self, A}};",
+    ] {
+        assert_eq!(circles(b), circle, "{b}");
+    }
+    for b in [
+        "struct B;",
+        "/// See [`crate::A`].\nstruct B;",
+        "struct B;\n\n#[cfg(test)]\nmod tests {\n    use crate::A;\n}",
+    ] {
+        assert!(circles(b).is_empty(), "{b}");
     }
 }

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::scan::{Cell, Scanned, scan};
+use super::Cell;
+use super::scan::{Scanned, scan};
 use super::{COLUMNS, DebtRecord, InvalidReason, Layout};
 
 /// Most records of a message.

@@ -5,6 +5,7 @@
 //! suite's messages with this crate alone: it knows nothing that runs.
 
 mod body;
+mod cell;
 mod field;
 mod identity;
 mod invalid;
@@ -21,10 +22,11 @@ pub mod names;
 pub use body::{
     MAX_RECORDS, Records, push_record, read_record, read_records, split_records, write_record,
 };
+pub use cell::Cell;
 pub use field::trimmed;
 pub use identity::{RowId, RowIdentity};
 pub use invalid::{InvalidReason, Reason};
 pub use layout::Layout;
 pub use notification::{BilledBoleto, MalformedNotification, Notification, ReceivedNotification};
 pub use record::{COLUMNS, DebtRecord};
-pub use scan::{Cell, MAX_LINE_BREAKS, MAX_RECORD_BYTES, Scanned, scan};
+pub use scan::{MAX_LINE_BREAKS, MAX_RECORD_BYTES, Scanned, scan};

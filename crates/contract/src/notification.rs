@@ -3,11 +3,10 @@ use std::sync::Arc;
 
 use boleto::{AgreementId, Amount, Barcode};
 use jiff::civil::Date;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::wire::{Wire, WireRef};
 use super::{DebtRecord, RowId};
 
 /// What `data-process-topic` carries for each billed debt: the body is this
@@ -62,20 +61,6 @@ impl Notification {
             debt_id: record.debt_id,
             boleto: None,
         }
-    }
-}
-
-impl Serialize for Notification {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let barcode = self.boleto.as_ref().map(|boleto| boleto.barcode);
-        let line = barcode.map(|barcode| barcode.digitable_line());
-        WireRef::of(self, line.as_ref()).serialize(to)
-    }
-}
-
-impl<'de> Deserialize<'de> for Notification {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Wire::deserialize(from).map(Self::from)
     }
 }
 

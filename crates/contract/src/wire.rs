@@ -2,14 +2,28 @@
 
 use boleto::{AgreementId, Amount, Barcode, DigitableLine, DocumentType};
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{BilledBoleto, Notification};
+
+impl Serialize for Notification {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let barcode = self.boleto.as_ref().map(|boleto| boleto.barcode);
+        let line = barcode.map(|barcode| barcode.digitable_line());
+        WireRef::of(self, line.as_ref()).serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Notification {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Wire::deserialize(from).map(Self::from)
+    }
+}
 
 /// What is written. `document_type`, `bank` and `digitable_line` follow from
 /// the rest, and are there for those who read it.
 #[derive(Serialize)]
-pub(super) struct WireRef<'a> {
+struct WireRef<'a> {
     name: &'a str,
     government_id: &'a str,
     email: &'a str,
@@ -38,7 +52,7 @@ pub(super) struct WireRef<'a> {
 
 impl<'a> WireRef<'a> {
     /// `line` is the linha digitável of its barcode.
-    pub(super) fn of(notification: &'a Notification, line: Option<&'a DigitableLine>) -> Self {
+    fn of(notification: &'a Notification, line: Option<&'a DigitableLine>) -> Self {
         let boleto = notification.boleto.as_ref();
         Self {
             name: &notification.name,
@@ -63,7 +77,7 @@ impl<'a> WireRef<'a> {
 /// What is read. Only the contract's own keys must be there, once and in its
 /// form; what stands in the others is a counterpart's own business.
 #[derive(Deserialize)]
-pub(super) struct Wire {
+struct Wire {
     name: String,
     #[serde(deserialize_with = "text_or_integer::deserialize")]
     government_id: String,

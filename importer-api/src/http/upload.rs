@@ -15,7 +15,7 @@ use super::form::{Form, FormError, FormField};
 use super::import_view::IMPORT_ID;
 use super::pace::Slow;
 use super::{Problem, Shared};
-use crate::acceptance::{AcceptedImport, IdempotencyKey};
+use crate::acceptance::{AcceptanceError, AcceptedImport, IdempotencyKey};
 use crate::csv::{Guess, HeaderError};
 use crate::intake::{Intake, IntakeError};
 
@@ -172,7 +172,7 @@ fn form_problem(error: &FormError, shared: &Shared) -> Problem {
 fn intake_problem(error: &IntakeError) -> Problem {
     match error {
         IntakeError::File(error) => Problem::file(error),
-        IntakeError::Disk(error)
+        IntakeError::Disk(error) | IntakeError::NotAccepted(AcceptanceError::Disk(error))
             if matches!(
                 error.kind(),
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
@@ -180,9 +180,11 @@ fn intake_problem(error: &IntakeError) -> Problem {
         {
             Problem::disk_full()
         }
-        IntakeError::KeyTaken => Problem::idempotency_key_taken(),
-        IntakeError::LedgerAway => Problem::ledger_away(),
-        IntakeError::Disk(_) | IntakeError::CutOff => {
+        IntakeError::NotAccepted(AcceptanceError::KeyTaken) => Problem::idempotency_key_taken(),
+        IntakeError::NotAccepted(AcceptanceError::LedgerAway) => Problem::ledger_away(),
+        IntakeError::Disk(_)
+        | IntakeError::NotAccepted(AcceptanceError::Disk(_))
+        | IntakeError::CutOff => {
             error!(%error, "Upload failed");
             Problem::internal()
         }

@@ -153,7 +153,7 @@ where
                 let (importer, quit) = (Arc::clone(&importer), quit.clone());
                 async move {
                     let (batch, room, behind) = ready?;
-                    importer.sender.send(batch, room, &quit).await?;
+                    importer.dispatcher.send(batch, room, &quit).await?;
                     Ok(behind)
                 }
             }
@@ -268,7 +268,7 @@ async fn with_room<S: BatchSender, L: RowLedger>(
     read: io::Result<BatchAt>,
 ) -> Result<(Batch, Room, Position), SendingError> {
     let (batch, behind) = read?;
-    let room = importer.sender.room_for(batch.bytes).await;
+    let room = importer.dispatcher.room_for(batch.bytes).await;
     Ok((batch, room, behind))
 }
 

@@ -21,6 +21,7 @@
 //! | `words` | the words of a reply, masked |
 //! | `pool` | at most so many connections, idle ones kept |
 
+mod about;
 mod connection;
 mod connector;
 mod dialogue;

@@ -3,7 +3,7 @@
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
-use super::failure::Failure;
+use super::failure::{Failure, Refusal};
 
 /// Most bytes of an answer, all its lines together. RFC 5321, section
 /// 4.5.3.1.5, asks for 512 a line.
@@ -63,6 +63,12 @@ impl Reply {
             3 => Kind::GoOn,
             _ => Kind::No,
         }
+    }
+}
+
+impl From<&Reply> for Refusal {
+    fn from(reply: &Reply) -> Self {
+        Self::new(reply.code, &reply.lines.join("\n"))
     }
 }
 

@@ -17,7 +17,10 @@ pub use caixa::{Caixa, CaixaBeneficiary, CaixaBeneficiaryError, CaixaModalidade}
 pub use itau::{Itau, ItauCarteira};
 pub use santander::Santander;
 
-use crate::{Amount, Digits, FreeField, OurNumber};
+use crate::{Amount, Digits, OurNumber};
+
+/// Campo livre: the 25 digits of a barcode that are the bank's own.
+pub type FreeField = Digits<25>;
 
 /// A bank as a barcode and a slip name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,14 @@ pub struct SequenceError {
     pub sequence: u64,
     /// The highest that fits.
     pub most: u64,
+}
+
+/// The amount is more than the issuer's bank takes in one boleto.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the amount is above {most}, the most that the issuer's bank takes in a boleto")]
+pub struct AboveBankLimit {
+    /// The most.
+    pub most: Amount,
 }
 
 /// Why no boletos are issued under an agreement with a bank.

@@ -9,6 +9,7 @@ mod audit;
 mod claim;
 mod debts;
 mod error;
+mod import_status;
 mod imports;
 mod mails;
 mod put_off;
@@ -21,16 +22,15 @@ mod undeliverable;
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::time::Duration;
 
 pub use agreements::{AgreementLedger, Agreements};
 pub use audit::{Audit, Breach, Law};
 pub use claim::Claim;
 pub use debts::{DebtLedger, DebtState};
 pub use error::LedgerError;
-pub use imports::{
-    ABANDONED_AFTER, FAILURES_KEPT, ImportLedger, ImportState, ImportStatus, KeyedUpload,
-    NewImport, Observed, OutcomeCounts, STALLED_AFTER,
-};
+pub use import_status::{ABANDONED_AFTER, ImportState, ImportStatus, NewImport, OutcomeCounts};
+pub use imports::{FAILURES_KEPT, ImportLedger, KeyedUpload, Observed};
 pub use mails::{MailClaim, MailEnd, MailLedger};
 pub use put_off::{PutOffLedger, PutOffRows};
 pub use redis::{RedisLedger, RedisMemory, RedisMetrics, RedisSettings};
@@ -38,6 +38,9 @@ pub use registered::RegisteredImports;
 pub use rows::{EndedRow, Outcome, Progress, RowFacts, RowLedger};
 pub use slot::LedgerSlot;
 pub use undeliverable::UndeliverableLedger;
+
+/// An import without progress for that long is stalled.
+pub const STALLED_AFTER: Duration = Duration::from_mins(10);
 
 /// A ledger. Cloning shares it. Every method waits a bounded time and leaves
 /// repeating to its caller.

@@ -1,12 +1,10 @@
 use std::convert::Infallible;
-use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use prometheus::IntCounter;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -15,9 +13,8 @@ use tracing::{debug, info, warn};
 
 use super::delivery::{Receipt, Received};
 use super::settle::Settler;
-use super::{CallError, Delivery, Queue, isolate};
-use crate::runtime::{AppRegistry, MetricsError, ServiceError};
-use crate::runtime::{Outage, outage_backoff, wait};
+use super::{BatchHandler, CallError, ConsumerMetrics, Queue, isolate};
+use crate::runtime::{Outage, ServiceError, outage_backoff, wait};
 
 /// How long a receive may still bring what SQS has handed out already when
 /// the stop comes. Cut off at once, such messages would stay hidden.
@@ -29,31 +26,6 @@ const LONG_HANDLING: Duration = Duration::from_secs(1);
 const COALESCE: Duration = Duration::from_millis(10);
 /// Time between receives of an empty queue where the long poll is off.
 const SHORT_POLL: Duration = Duration::from_secs(1);
-
-/// What is done with a message after its handling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Its outcome is recorded: delete it.
-    Done,
-    /// Handling failed in a way that may pass: it comes back after a time
-    /// that grows with its receive count, and is a dead letter in the end.
-    Failed,
-    /// No failure: it comes back after this time, one receive older.
-    Later(Duration),
-    /// No failure, and no receive used up: a copy of it comes after this time,
-    /// which may be long, and this one is deleted. As a crash in between makes
-    /// two of it, a handler must find what was done for the other.
-    PutOff(Duration),
-    /// The same, but it does not count as put off.
-    PutOffAgain(Duration),
-}
-
-/// Handles what one receive returned.
-pub trait BatchHandler: Send + Sync + 'static {
-    /// A verdict for each delivery, in their order. Must be safe to repeat:
-    /// a message may come again after any of its steps.
-    fn handle(&self, deliveries: &[Delivery]) -> impl Future<Output = Vec<Verdict>> + Send;
-}
 
 /// How a consumer receives.
 #[derive(Clone, Copy, Debug)]
@@ -77,44 +49,6 @@ pub struct ConsumerOptions {
     pub visibility_timeout: Duration,
     /// Most time between being told to stop and giving up on what is in hand.
     pub drain: Duration,
-}
-
-/// Counters of a consumer.
-#[derive(Clone, Debug)]
-pub struct ConsumerMetrics {
-    received: IntCounter,
-    pub(super) deleted: IntCounter,
-    pub(super) processed: IntCounter,
-    pub(super) errors: IntCounter,
-    pub(super) put_off: IntCounter,
-}
-
-impl ConsumerMetrics {
-    /// Registers the counters.
-    pub fn new(registry: &AppRegistry) -> Result<Self, MetricsError> {
-        Ok(Self {
-            received: registry.counter(
-                "sqs_consumer_messages_received_total",
-                "Messages received from SQS; one that comes again counts again.",
-            )?,
-            deleted: registry.counter(
-                "sqs_consumer_messages_deleted_total",
-                "Messages that SQS deleted for us.",
-            )?,
-            processed: registry.counter(
-                "messages_processed_successfully_total",
-                "Messages whose outcome was recorded.",
-            )?,
-            errors: registry.counter(
-                "messages_processed_errors_total",
-                "Messages whose handling failed; each comes back to be tried again.",
-            )?,
-            put_off: registry.counter(
-                "messages_put_off_total",
-                "Messages put off: SQS took a copy that comes later.",
-            )?,
-        })
-    }
 }
 
 /// Drains a queue: receive, handle, settle, with several batches in hand.

@@ -5,8 +5,7 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::Delivery;
-use super::consumer::{BatchHandler, Verdict};
+use super::{BatchHandler, Delivery, Verdict};
 
 /// A verdict for each delivery, whatever the handler does.
 ///

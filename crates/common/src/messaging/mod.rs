@@ -5,6 +5,7 @@
 mod age;
 mod aws;
 mod consumer;
+mod consumer_metrics;
 mod dead_letters;
 mod delivery;
 mod entry;
@@ -15,10 +16,12 @@ mod queue;
 mod send;
 mod settle;
 mod topic;
+mod verdict;
 mod watch;
 
 pub use aws::{Aws, AwsKeys, AwsMetrics, AwsSettings};
-pub use consumer::{BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Verdict};
+pub use consumer::{Consumer, ConsumerOptions};
+pub use consumer_metrics::ConsumerMetrics;
 pub use dead_letters::{DeadLetters, Looked, Redriven};
 pub use delivery::Delivery;
 pub use entry::{BatchEntry, BatchSender, CallError, EntryOutcome, Outgoing};
@@ -26,4 +29,5 @@ pub use inspect::QueueDepth;
 pub use queue::Queue;
 pub use send::{Delivered, send_all, split};
 pub use topic::Topic;
+pub use verdict::{BatchHandler, Verdict};
 pub use watch::{QueueGauges, QueueWatch};

@@ -5,12 +5,10 @@ use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::consumer::{ConsumerMetrics, Verdict};
 use super::delivery::{Receipt, Received};
 use super::put_off::PutOff;
-use super::{Delivered, Delivery, EntryOutcome, Queue, send_all};
-use crate::runtime::tally;
-use crate::runtime::{Backoff, Dependency, ride_out};
+use super::{ConsumerMetrics, Delivered, Delivery, EntryOutcome, Queue, Verdict, send_all};
+use crate::runtime::{Backoff, Dependency, ride_out, tally};
 use contract::names::MAX_BATCH_ENTRIES;
 
 /// First and longest wait of a message whose handling failed.

@@ -4,8 +4,6 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Counter, IntGauge};
 
-use super::MetricsError;
-
 /// What this process takes of the machine, read from `/proc` at each scrape,
 /// by the names that Prometheus' own clients use. The collector of the
 /// `prometheus` crate counts CPU in whole seconds, which hides what an idle
@@ -21,7 +19,7 @@ pub(super) struct ProcessMetrics {
 }
 
 impl ProcessMetrics {
-    pub(super) fn new() -> Result<Self, MetricsError> {
+    pub(super) fn new() -> prometheus::Result<Self> {
         let metrics = Self {
             cpu: Counter::new(
                 "process_cpu_seconds_total",

@@ -228,6 +228,14 @@ impl Arena {
         Ok(())
     }
 
+    /// Random shares of the rows, in their order. The last rows are left out: a killed worker hides
+    /// some of them.
+    pub(super) fn moments(&mut self, count: usize) -> Vec<f64> {
+        let mut shares: Vec<f64> = (0..count).map(|_| 0.05 + 0.8 * self.random.f64()).collect();
+        shares.sort_by(f64::total_cmp);
+        shares
+    }
+
     /// The counts of all imports together; `None` while Redis is away.
     pub(super) async fn counts(&self) -> Option<OutcomeCounts> {
         let mut sum = OutcomeCounts::default();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use common::ledger::ImportLedger;
 use tokio::time::{self, Instant};
 
-use super::{ChaosError, arena::Arena, network::local, scenario::moments};
+use super::{ChaosError, arena::Arena, network::local};
 use crate::import::connect;
 use emulators::fault_proxy::FaultMode;
 
@@ -56,7 +56,7 @@ pub(super) async fn silent(arena: &mut Arena) -> Result<(), ChaosError> {
 async fn uploaded_until_a_moment(arena: &mut Arena) -> Result<(), ChaosError> {
     let input = arena.generate()?;
     arena.upload(&input, 1).await?;
-    for share in moments(arena, 1) {
+    for share in arena.moments(1) {
         arena.ended(share).await?;
     }
     Ok(())

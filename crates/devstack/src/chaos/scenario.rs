@@ -152,21 +152,11 @@ impl Scenario {
     }
 }
 
-/// Random shares of the rows, in their order. The last rows are left out: a killed worker hides
-/// some of them.
-pub(super) fn moments(arena: &mut Arena, count: usize) -> Vec<f64> {
-    let mut shares: Vec<f64> = (0..count)
-        .map(|_| 0.05 + 0.8 * arena.random.f64())
-        .collect();
-    shares.sort_by(f64::total_cmp);
-    shares
-}
-
 async fn killed(arena: &mut Arena, kind: Kind) -> Result<(), ChaosError> {
     let input = arena.generate()?;
     arena.upload(&input, 1).await?;
     let mut random = arena.random.fork();
-    for share in moments(arena, KILLS) {
+    for share in arena.moments(KILLS) {
         match kind {
             Kind::Importer | Kind::Billing => arena.ended(share).await?,
             Kind::Mail => arena.mailed(share).await?,
@@ -179,7 +169,7 @@ async fn killed(arena: &mut Arena, kind: Kind) -> Result<(), ChaosError> {
 async fn mail_server_down(arena: &mut Arena) -> Result<(), ChaosError> {
     let input = arena.generate()?;
     arena.upload(&input, 1).await?;
-    for share in moments(arena, 1) {
+    for share in arena.moments(1) {
         arena.mailed(share).await?;
     }
     if let Some(post) = &arena.post {
@@ -192,7 +182,7 @@ async fn mail_server_down(arena: &mut Arena) -> Result<(), ChaosError> {
 async fn redis_stopped(arena: &mut Arena) -> Result<(), ChaosError> {
     let input = arena.generate()?;
     arena.upload(&input, 1).await?;
-    for share in moments(arena, 1) {
+    for share in arena.moments(1) {
         arena.ended(share).await?;
         arena.redis.stop().await;
         time::sleep(REDIS_AWAY).await;
@@ -204,7 +194,7 @@ async fn redis_stopped(arena: &mut Arena) -> Result<(), ChaosError> {
 async fn redis_killed(arena: &mut Arena) -> Result<(), ChaosError> {
     let input = arena.generate()?;
     arena.upload(&input, 1).await?;
-    for share in moments(arena, REDIS_KILLS) {
+    for share in arena.moments(REDIS_KILLS) {
         arena.ended(share).await?;
         arena.redis.kill();
         arena.redis.start_again().await?;
@@ -238,7 +228,7 @@ enum Way {
 async fn down(arena: &mut Arena, way: Way) -> Result<(), ChaosError> {
     let input = arena.generate()?;
     arena.upload(&input, 1).await?;
-    for share in moments(arena, 1) {
+    for share in arena.moments(1) {
         if way == Way::MailToSqs {
             arena.mailed(share).await?;
         } else {

@@ -1,48 +1,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{RedisError, Script};
+use redis::RedisError;
 use tracing::{info, warn};
 
-use super::RedisMetrics;
+use super::RedisLedger;
 use super::connection::Connection;
 use super::info::field;
 use super::mails::{claim_script, end_script, release_script};
 use super::rows::marking_script;
 use super::undeliverable::{record_script, reopen_script};
 use crate::ledger::RedisSettings;
-use crate::runtime::Outage;
-use crate::runtime::ServiceError;
+use crate::runtime::{Outage, ServiceError};
 
 /// The oldest major version with `SET … NX GET`.
 const OLDEST_MAJOR: u32 = 7;
-
-/// The ledger in Redis. Cloning shares the connection; every method waits at
-/// most the operation timeout, and before it the connect timeout where there is
-/// no connection.
-#[derive(Clone)]
-pub struct RedisLedger {
-    pub(super) connection: Connection,
-    pub(super) outage: Outage,
-    /// How long claims and imports are kept; `None`: for ever.
-    pub(super) expiration: Option<Duration>,
-    /// Records once what became of a row (see `rows`).
-    pub(super) marking: Arc<Script>,
-    /// Claims e-mails, gives claims back, and ends e-mails (see `mails`).
-    pub(super) claim_mails: Arc<Script>,
-    pub(super) release_mails: Arc<Script>,
-    pub(super) end_mails: Arc<Script>,
-    /// Records that rows are undeliverable, and takes it back (see
-    /// `undeliverable`).
-    pub(super) record_undeliverable: Arc<Script>,
-    pub(super) reopen_undeliverable: Arc<Script>,
-}
-
-impl std::fmt::Debug for RedisLedger {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RedisLedger").finish_non_exhaustive()
-    }
-}
 
 impl RedisLedger {
     /// Connects, with the tries that the settings allow, and checks that
@@ -86,14 +58,6 @@ impl RedisLedger {
             record_undeliverable: Arc::new(record_script()),
             reopen_undeliverable: Arc::new(reopen_script()),
         })
-    }
-
-    /// The same ledger; its calls, and those of its clones from now on, are
-    /// observed.
-    #[must_use]
-    pub fn observed(mut self, metrics: RedisMetrics) -> Self {
-        self.connection.metrics = Some(metrics);
-        self
     }
 }
 

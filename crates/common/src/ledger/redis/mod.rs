@@ -18,18 +18,58 @@ mod rows;
 mod settings;
 mod undeliverable;
 
-pub use connect::RedisLedger;
 pub use memory::RedisMemory;
 pub use metrics::RedisMetrics;
 pub use settings::RedisSettings;
 
-use redis::{SetExpiry, SetOptions};
+use std::sync::Arc;
+use std::time::Duration;
 
+use ::redis::{Script, SetExpiry, SetOptions};
+
+use self::connection::Connection;
 use super::{Ledger, LedgerError};
 use crate::runtime::{Dependency, Outage};
 
 /// How long the key is kept that is written to see whether Redis takes writes.
 const KEPT_SECONDS: u64 = 60;
+
+/// The ledger in Redis. Cloning shares the connection; every method waits at
+/// most the operation timeout, and before it the connect timeout where there is
+/// no connection.
+#[derive(Clone)]
+pub struct RedisLedger {
+    connection: Connection,
+    outage: Outage,
+    /// How long claims and imports are kept; `None`: for ever.
+    expiration: Option<Duration>,
+    /// Records once what became of a row (see `rows`).
+    marking: Arc<Script>,
+    /// Claims e-mails, gives claims back, and ends e-mails (see `mails`).
+    claim_mails: Arc<Script>,
+    release_mails: Arc<Script>,
+    end_mails: Arc<Script>,
+    /// Records that rows are undeliverable, and takes it back (see
+    /// `undeliverable`).
+    record_undeliverable: Arc<Script>,
+    reopen_undeliverable: Arc<Script>,
+}
+
+impl std::fmt::Debug for RedisLedger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisLedger").finish_non_exhaustive()
+    }
+}
+
+impl RedisLedger {
+    /// The same ledger; its calls, and those of its clones from now on, are
+    /// observed.
+    #[must_use]
+    pub fn observed(mut self, metrics: RedisMetrics) -> Self {
+        self.connection.metrics = Some(metrics);
+        self
+    }
+}
 
 impl Dependency for RedisLedger {
     fn outage(&self) -> &Outage {

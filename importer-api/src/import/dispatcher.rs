@@ -17,9 +17,6 @@ const BYTES_IN_FLIGHT: usize = 32 * 1024 * 1024;
 /// What one permit of that stands for.
 const PERMIT_BYTES: usize = 1024;
 
-/// Why a batch was not brought to its end.
-pub type SendError = GaveUp<LedgerError>;
-
 /// Room for a batch in flight; dropping it gives the room back.
 #[derive(Debug)]
 pub struct Room {
@@ -30,7 +27,7 @@ pub struct Room {
 /// Brings batches to their end: SQS has accepted each row, or it is recorded
 /// as INVALID. Shared by all imports, whose batches take turns.
 #[derive(Debug)]
-pub struct Sender<S, L> {
+pub struct Dispatcher<S, L> {
     queue: S,
     ledger: L,
     metrics: ImporterMetrics,
@@ -38,8 +35,8 @@ pub struct Sender<S, L> {
     bytes: Arc<Semaphore>,
 }
 
-impl<S: BatchSender, L: RowLedger> Sender<S, L> {
-    /// A sender with at most that many batches in flight.
+impl<S: BatchSender, L: RowLedger> Dispatcher<S, L> {
+    /// A dispatcher with at most that many batches in flight.
     pub fn new(queue: S, ledger: L, metrics: ImporterMetrics, concurrency: usize) -> Self {
         Self {
             queue,
@@ -76,7 +73,7 @@ impl<S: BatchSender, L: RowLedger> Sender<S, L> {
         batch: Batch,
         _room: Room,
         stop: &CancellationToken,
-    ) -> Result<(), SendError> {
+    ) -> Result<(), GaveUp<LedgerError>> {
         let Batch {
             mut messages,
             mut invalid,
@@ -128,7 +125,7 @@ impl<S: BatchSender, L: RowLedger> Sender<S, L> {
         &self,
         invalid: &[(RowId, InvalidReason)],
         stop: &CancellationToken,
-    ) -> Result<(), SendError> {
+    ) -> Result<(), GaveUp<LedgerError>> {
         if invalid.is_empty() {
             return Ok(());
         }
