@@ -1,10 +1,7 @@
-use common::ledger::{LedgerSlot, RedisLedger, RedisMetrics};
-use common::messaging::{
-    Aws, AwsMetrics, Consumer, ConsumerOptions, Queue, QueueGauges, QueueWatch, Topic,
-};
-use common::runtime::Dependency;
-use common::runtime::{AppRegistry, ServiceError};
-use common::service::{DRAIN, DependencyGauges, Readiness, ops_routes, serve_during};
+use common::ledger::RedisLedger;
+use common::messaging::{Consumer, ConsumerOptions, Queue, QueueGauges, QueueWatch, Topic};
+use common::runtime::{Dependency, ServiceError};
+use common::service::{DRAIN, Wiring};
 use contract::names::VISIBILITY_TIMEOUT;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -32,42 +29,28 @@ pub async fn run(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<(), ServiceError> {
-    let registry = AppRegistry::new("billing-worker")?;
-    let metrics = BillingMetrics::new(&registry)?;
-    let gauges = QueueGauges::new(&registry)?;
-    let redis_metrics = RedisMetrics::new(&registry)?;
-    let aws = Aws::new(&settings.base.aws).await;
-    let aws = aws.observed(AwsMetrics::new(&registry)?);
-    let queue = aws.queue(settings.queue_url.clone());
-    let topic = aws.topic(settings.topic_arn.clone(), settings.sns_endpoint.clone());
-    let connected = LedgerSlot::default();
-    let readiness = Readiness::of([
-        ("Redis", connected.ready_probe()),
-        ("SQS", queue.ready_probe()),
-        ("SNS", topic.ready_probe()),
-    ])
-    .shown(DependencyGauges::new(&registry)?);
-    let work = async {
-        let ledger = tokio::select! {
-            ledger = RedisLedger::connect(&settings.redis, settings.expiration) => ledger?.observed(redis_metrics),
-            () = stop.cancelled() => return Ok(()),
-        };
-        connected.put(&ledger);
+    let wiring = Wiring::new(
+        "billing-worker",
+        &settings.base.aws,
+        settings.queue_url.clone(),
+        stop.clone(),
+    )
+    .await?;
+    let metrics = BillingMetrics::new(&wiring.registry)?;
+    let gauges = QueueGauges::new(&wiring.registry)?;
+    let queue = wiring.queue.clone();
+    let topic = wiring
+        .aws
+        .topic(settings.topic_arn.clone(), settings.sns_endpoint.clone());
+    let redis = (&settings.redis, settings.expiration);
+    let wiring = wiring.depends_on("SNS", topic.ready_probe());
+    let work = async |ledger| {
         tokio::select! {
-            ended = consume(&settings, (queue.clone(), topic), ledger, metrics, stop.clone()) => ended,
+            ended = consume(&settings, (queue.clone(), topic), ledger, metrics, stop) => ended,
             never = QueueWatch::new(queue.clone(), gauges).run() => match never {},
         }
     };
-    let routes = ops_routes(registry, readiness.clone());
-    serve_during(
-        listener,
-        routes,
-        readiness,
-        stop.clone(),
-        DRAIN,
-        Box::pin(work),
-    )
-    .await
+    wiring.run(listener, DRAIN, redis, work).await
 }
 
 async fn consume(

@@ -3,10 +3,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::middleware::from_fn_with_state;
-use common::ledger::{LedgerSlot, RedisLedger, RedisMetrics};
-use common::messaging::{Aws, AwsMetrics};
-use common::runtime::{AppRegistry, ServiceError};
-use common::service::{DRAIN, DependencyGauges, Readiness, ops_routes, serve_during};
+use common::ledger::RedisLedger;
+use common::runtime::ServiceError;
+use common::service::{DRAIN, Wiring};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -34,9 +33,15 @@ pub async fn run(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<(), ServiceError> {
-    let registry = AppRegistry::new("importer-api")?;
-    let metrics = ImporterMetrics::new(&registry)?;
-    let capacity = CapacityGauges::new(&registry)?;
+    let wiring = Wiring::new(
+        "importer-api",
+        &settings.base.aws,
+        settings.queue_url,
+        stop.clone(),
+    )
+    .await?;
+    let metrics = ImporterMetrics::new(&wiring.registry)?;
+    let capacity = CapacityGauges::new(&wiring.registry)?;
     let spool = open_spool(&settings.spool_dir)
         .await
         .map_err(|error| ServiceError::Unsuitable(error.to_string()))?;
@@ -45,16 +50,6 @@ pub async fn run(
         context: format!("SPOOL_DIR {} cannot be read", settings.spool_dir.display()),
         source,
     })?;
-    let redis_metrics = RedisMetrics::new(&registry)?;
-    let aws = Aws::new(&settings.base.aws).await;
-    let aws = aws.observed(AwsMetrics::new(&registry)?);
-    let queue = aws.queue(settings.queue_url.clone());
-    let connected = LedgerSlot::default();
-    let readiness = Readiness::of([
-        ("Redis", connected.ready_probe()),
-        ("SQS", queue.ready_probe()),
-    ])
-    .shown(DependencyGauges::new(&registry)?);
     let waiting = Waiting::default();
     // A crash may have come before the ledger was told of them.
     waiting.add_unknown(unfinished);
@@ -67,21 +62,17 @@ pub async fn run(
     let shared = Shared {
         spool: spool.clone(),
         waiting: waiting.clone(),
-        ledger: connected.clone(),
+        ledger: wiring.ledger.clone(),
         importer: Arc::clone(&importer_slot),
         metrics: metrics.clone(),
         limits: UploadLimits::new(settings.uploads),
         followers: Followers::default(),
         stop: stop.clone(),
     };
-    let api = routes(shared, settings.tokens, settings.hosts);
-    let api = api.layer(from_fn_with_state(metrics.clone(), count));
-    let work = async {
-        let ledger = tokio::select! {
-            ledger = RedisLedger::connect(&settings.redis, settings.expiration) => ledger?.observed(redis_metrics),
-            () = stop.cancelled() => return Ok(()),
-        };
-        connected.put(&ledger);
+    let routes = routes(shared, settings.tokens, settings.hosts)
+        .layer(from_fn_with_state(metrics.clone(), count));
+    let queue = wiring.queue.clone();
+    let work = async |ledger: RedisLedger| {
         let importer = Arc::new(Importer::new(
             (spool.clone(), waiting.clone()),
             ledger.clone(),
@@ -93,20 +84,13 @@ pub async fn run(
         importer_slot.get_or_init(|| Arc::clone(&importer));
         let watching = watch_progress(ledger.clone(), waiting, metrics, stop.clone());
         let weighing = watch_capacity(spool.clone(), ledger.clone(), capacity, stop.clone());
-        let cleaning = remove_finished(spool, ledger, settings.retention, stop.clone());
+        let cleaning = remove_finished(spool, ledger, settings.retention, stop);
         tokio::join!(importer.run(), watching, weighing, cleaning);
         Ok(())
     };
-    let routes = api.merge(ops_routes(registry, readiness.clone()));
-    serve_during(
-        listener,
-        routes,
-        readiness,
-        stop.clone(),
-        DRAIN,
-        Box::pin(work),
-    )
-    .await
+    let redis = (&settings.redis, settings.expiration);
+    let wiring = wiring.serving(routes);
+    wiring.run(listener, DRAIN, redis, work).await
 }
 
 async fn open_spool(folder: &Path) -> Result<Spool, SpoolError> {

@@ -1,11 +1,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::ledger::{LedgerSlot, RedisLedger, RedisMetrics};
-use common::messaging::{Aws, AwsMetrics, Consumer, ConsumerOptions, QueueGauges, QueueWatch};
-use common::runtime::Dependency;
-use common::runtime::{AppRegistry, ReadyProbe, ServiceError};
-use common::service::{DependencyGauges, Readiness, ops_routes, serve_during};
+use common::ledger::RedisLedger;
+use common::messaging::{Consumer, ConsumerOptions, QueueGauges, QueueWatch};
+use common::runtime::{Dependency, ReadyProbe, ServiceError};
+use common::service::Wiring;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -65,33 +64,23 @@ pub async fn run_over<T: Transport>(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<(), ServiceError> {
-    let registry = AppRegistry::new("send-mail-worker")?;
-    let metrics = MailMetrics::new(&registry)?;
+    let wiring = Wiring::new(
+        "send-mail-worker",
+        &settings.base.aws,
+        settings.queue_url.clone(),
+        stop.clone(),
+    )
+    .await?;
+    let metrics = MailMetrics::new(&wiring.registry)?;
     let transport = Arc::new(transport(&metrics)?);
-    let gauges = QueueGauges::new(&registry)?;
-    let redis_metrics = RedisMetrics::new(&registry)?;
-    let aws = Aws::new(&settings.base.aws).await;
-    let aws = aws.observed(AwsMetrics::new(&registry)?);
-    let queue = aws.queue(settings.queue_url.clone());
-    let connected = LedgerSlot::default();
-    let readiness = Readiness::of([
-        ("Redis", connected.ready_probe()),
-        ("SQS", queue.ready_probe()),
-        (
-            transport.outage().name(),
-            ReadyProbe::explained(&transport, |transport: Arc<T>| async move {
-                let healthy = transport.healthy().await;
-                healthy.map_err(|TransportAway(why)| Some(why))
-            }),
-        ),
-    ])
-    .shown(DependencyGauges::new(&registry)?);
-    let work = async {
-        let ledger = tokio::select! {
-            ledger = RedisLedger::connect(&settings.redis, None) => ledger?.observed(redis_metrics),
-            () = stop.cancelled() => return Ok(()),
-        };
-        connected.put(&ledger);
+    let gauges = QueueGauges::new(&wiring.registry)?;
+    let queue = wiring.queue.clone();
+    let probe = ReadyProbe::explained(&transport, |transport: Arc<T>| async move {
+        let healthy = transport.healthy().await;
+        healthy.map_err(|TransportAway(why)| Some(why))
+    });
+    let wiring = wiring.depends_on(transport.outage().name(), probe);
+    let work = async |ledger: RedisLedger| {
         let needs = [ledger.outage().clone(), transport.outage().clone()];
         let consumer = metrics.consumer.clone();
         let pace = Pace::new(settings.mail.max_per_second);
@@ -105,7 +94,7 @@ pub async fn run_over<T: Transport>(
             visibility_timeout: VISIBILITY_TIMEOUT,
             drain: DRAIN,
         };
-        let consuming = Consumer::new(queue.clone(), worker, options, consumer, stop.clone())
+        let consuming = Consumer::new(queue.clone(), worker, options, consumer, stop)
             .needs(needs)
             .run();
         tokio::select! {
@@ -113,14 +102,6 @@ pub async fn run_over<T: Transport>(
             never = QueueWatch::new(queue.clone(), gauges).run() => match never {},
         }
     };
-    let routes = ops_routes(registry, readiness.clone());
-    serve_during(
-        listener,
-        routes,
-        readiness,
-        stop.clone(),
-        DRAIN,
-        Box::pin(work),
-    )
-    .await
+    let redis = (&settings.redis, None);
+    wiring.run(listener, DRAIN, redis, work).await
 }

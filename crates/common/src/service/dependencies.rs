@@ -4,11 +4,11 @@ use crate::runtime::{AppRegistry, MetricsError};
 
 /// A gauge for each dependency: 1 while it answers, 0 while it does not.
 #[derive(Clone, Debug)]
-pub struct DependencyGauges(IntGaugeVec);
+pub(super) struct DependencyGauges(IntGaugeVec);
 
 impl DependencyGauges {
     /// Registers the gauges.
-    pub fn new(registry: &AppRegistry) -> Result<Self, MetricsError> {
+    pub(super) fn new(registry: &AppRegistry) -> Result<Self, MetricsError> {
         Ok(Self(registry.labelled_gauge(
             "dependency_up",
             "1 if the dependency answered when it was asked last, else 0.",

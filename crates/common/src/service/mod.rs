@@ -9,11 +9,11 @@ mod readiness;
 mod server;
 mod settings;
 mod telemetry;
+mod wiring;
 
 pub use connections::Place;
-pub use dependencies::DependencyGauges;
-pub use ops::ops_routes;
 pub use process::service_main;
 pub use readiness::Readiness;
-pub use server::{DRAIN, serve_during};
+pub use server::DRAIN;
 pub use settings::BaseSettings;
+pub use wiring::Wiring;

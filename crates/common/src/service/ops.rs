@@ -10,7 +10,7 @@ use crate::runtime::AppRegistry;
 
 /// `GET /health`, which says that the process is alive, `GET /ready`, which
 /// says whether what it needs answers, and `GET /metrics`.
-pub fn ops_routes(registry: AppRegistry, readiness: Readiness) -> Router {
+pub(super) fn ops_routes(registry: AppRegistry, readiness: Readiness) -> Router {
     Router::new()
         .route("/health", get(health))
         .route("/ready", get(async move || readiness.answer().await))

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::DependencyGauges;
+use super::dependencies::DependencyGauges;
 use crate::runtime::ReadyProbe;
 
 /// Longest time that a dependency may take to answer a probe.
@@ -50,7 +50,7 @@ impl fmt::Debug for Readiness {
 impl Readiness {
     /// Of these dependencies. A probe says whether its dependency answers; one
     /// that takes longer than two seconds counts as none that does.
-    pub fn of<const N: usize>(probes: [(&'static str, ReadyProbe); N]) -> Self {
+    pub fn of(probes: impl IntoIterator<Item = (&'static str, ReadyProbe)>) -> Self {
         Self {
             probes: Arc::new(probes.into_iter().collect()),
             found: Arc::default(),
@@ -61,7 +61,7 @@ impl Readiness {
     /// The same; what is found is shown in these gauges, which are 0 until
     /// somebody asked.
     #[must_use]
-    pub fn shown(mut self, gauges: DependencyGauges) -> Self {
+    pub(super) fn shown(mut self, gauges: DependencyGauges) -> Self {
         for (name, _) in self.probes.iter() {
             gauges.set(name, false);
         }

@@ -64,7 +64,7 @@ pub(super) async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, Serv
 /// the service needs is asked for its gauges. When `stop` is
 /// cancelled `work` should end within `drain`; then requests in hand are
 /// answered, and all this takes no longer than a second more.
-pub async fn serve_during(
+pub(super) async fn serve_during(
     listener: TcpListener,
     routes: Router,
     readiness: Readiness,

@@ -1,0 +1,106 @@
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::dependencies::DependencyGauges;
+use super::ops::ops_routes;
+use super::readiness::Readiness;
+use super::server::serve_during;
+use crate::ledger::{LedgerSlot, RedisLedger, RedisMetrics, RedisSettings};
+use crate::messaging::{Aws, AwsMetrics, AwsSettings, Queue};
+use crate::runtime::{AppRegistry, MetricsError, ReadyProbe, ServiceError};
+
+/// What every service is built on, and how it runs on that.
+#[derive(Debug)]
+pub struct Wiring {
+    /// Its metrics.
+    pub registry: AppRegistry,
+    /// Its clients of AWS.
+    pub aws: Aws,
+    /// The queue that it works on.
+    pub queue: Queue,
+    /// The ledger, once it has answered.
+    pub ledger: LedgerSlot<RedisLedger>,
+    redis_metrics: RedisMetrics,
+    dependencies: Vec<(&'static str, ReadyProbe)>,
+    routes: Router,
+    stop: CancellationToken,
+}
+
+impl Wiring {
+    /// That of the service `app`, which depends on Redis and on the queue at
+    /// `queue_url`. Nothing is sent yet.
+    pub async fn new(
+        app: &str,
+        aws: &AwsSettings,
+        queue_url: String,
+        stop: CancellationToken,
+    ) -> Result<Self, MetricsError> {
+        let registry = AppRegistry::new(app)?;
+        let aws = Aws::new(aws).await.observed(AwsMetrics::new(&registry)?);
+        let queue = aws.queue(queue_url);
+        let ledger = LedgerSlot::default();
+        Ok(Self {
+            redis_metrics: RedisMetrics::new(&registry)?,
+            dependencies: vec![
+                ("Redis", ledger.ready_probe()),
+                ("SQS", queue.ready_probe()),
+            ],
+            routes: Router::new(),
+            registry,
+            aws,
+            queue,
+            ledger,
+            stop,
+        })
+    }
+
+    /// The same service, which depends on this as well.
+    #[must_use]
+    pub fn depends_on(mut self, name: &'static str, probe: ReadyProbe) -> Self {
+        self.dependencies.push((name, probe));
+        self
+    }
+
+    /// The same service, which serves these as well.
+    #[must_use]
+    pub fn serving(mut self, routes: Router) -> Self {
+        self.routes = routes;
+        self
+    }
+
+    /// Connects to Redis and does `work` on the ledger, and serves its routes,
+    /// `/health`, `/ready` and `/metrics` meanwhile. The token that stops the
+    /// service should end `work` within `drain`; it also ends the waiting for
+    /// Redis.
+    ///
+    /// # Errors
+    /// When Redis cannot be used at start, and what `work` gives.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        drain: Duration,
+        redis: (&RedisSettings, Option<Duration>),
+        work: impl AsyncFnOnce(RedisLedger) -> Result<(), ServiceError>,
+    ) -> Result<(), ServiceError> {
+        let gauges = DependencyGauges::new(&self.registry)?;
+        let readiness = Readiness::of(self.dependencies).shown(gauges);
+        let routes = self
+            .routes
+            .merge(ops_routes(self.registry, readiness.clone()));
+        let (settings, expiration) = redis;
+        let work = async {
+            let ledger = tokio::select! {
+                ledger = RedisLedger::connect(settings, expiration) => ledger?,
+                () = self.stop.cancelled() => return Ok(()),
+            };
+            let ledger = ledger.observed(self.redis_metrics);
+            self.ledger.put(&ledger);
+            work(ledger).await
+        };
+        let stop = self.stop.clone();
+        serve_during(listener, routes, readiness, stop, drain, Box::pin(work)).await
+    }
+}
