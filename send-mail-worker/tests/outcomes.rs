@@ -13,9 +13,8 @@ use common::ledger::{
 use common::messaging::{Aws, DeadLetters};
 use contract::{Reason, RowId};
 use jiff::Timestamp;
-use mailroom::{LONG, deleted, deliver_raw, publish, settings, start, start_with};
+use mailroom::{LONG, MemoryTransport, deleted, deliver_raw, publish, settings, start, start_with};
 use send_mail_worker::patience::Patience;
-use send_mail_worker::transport::MemoryTransport;
 use testkit::{RunningService, Stack, new_import, poll_until};
 use uuid::Uuid;
 

@@ -1,7 +1,6 @@
 //! How an e-mail leaves.
 
 mod log;
-mod memory;
 mod sent_log;
 mod smtp;
 
@@ -14,7 +13,6 @@ use contract::{Notification, Reason};
 use thiserror::Error;
 
 pub use log::LogTransport;
-pub use memory::MemoryTransport;
 pub use sent_log::SentLog;
 pub use smtp::SmtpTransport;
 

@@ -2,14 +2,17 @@
 
 #![allow(dead_code, reason = "not every test needs all of it")]
 
+mod memory_transport;
+
 use std::time::Duration;
 
 use contract::RowId;
 use send_mail_worker::Settings;
 use send_mail_worker::patience::Patience;
-use send_mail_worker::transport::MemoryTransport;
 use serde_json::json;
 use testkit::{Attribute, RunningService, Stack, poll_until};
+
+pub(crate) use memory_transport::MemoryTransport;
 
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 

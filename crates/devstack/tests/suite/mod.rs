@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+#[path = "../../../../send-mail-worker/tests/mailroom/memory_transport.rs"]
+mod memory_transport;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -9,9 +12,10 @@ use common::ledger::{ImportLedger, OutcomeCounts, RedisLedger};
 use common::runtime::{Environment, ServiceError};
 use contract::Notification;
 use futures::future::join_all;
+use memory_transport::MemoryTransport;
 use reqwest::multipart::{Form, Part};
 use send_mail_worker::patience::Patience;
-use send_mail_worker::transport::{MemoryTransport, SmtpTransport};
+use send_mail_worker::transport::SmtpTransport;
 use send_mail_worker::{MailMetrics, MailTransport};
 use serde_json::Value;
 use tempfile::TempDir;

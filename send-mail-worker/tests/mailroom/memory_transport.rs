@@ -3,13 +3,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use common::runtime::{Dependency, Outage};
 use contract::{Notification, Reason};
+use send_mail_worker::transport::{Letter, Sending, Transport, TransportAway};
 
-use super::{Letter, Sending, Transport, TransportAway};
-
-/// Keeps the e-mails in memory, for tests, and answers what it is told to.
+/// Keeps the e-mails in memory, and answers what it is told to.
 /// Cloning shares it.
 #[derive(Clone, Debug)]
-pub struct MemoryTransport {
+pub(crate) struct MemoryTransport {
     state: Arc<Mutex<State>>,
     outage: Outage,
 }
@@ -37,55 +36,55 @@ impl Default for MemoryTransport {
 
 impl MemoryTransport {
     /// What was sent so far.
-    pub fn mails(&self) -> Vec<Notification> {
+    pub(crate) fn mails(&self) -> Vec<Notification> {
         self.lock().mails.clone()
     }
 
     /// How often it was asked to send the e-mail of that debt while it was
     /// there.
-    pub fn asked(&self, debt_id: &str) -> u32 {
+    pub(crate) fn asked(&self, debt_id: &str) -> u32 {
         self.lock().asked.get(debt_id).copied().unwrap_or(0)
     }
 
     /// How often it said of the e-mail of that debt that it never takes it.
-    pub fn refused(&self, debt_id: &str) -> u32 {
+    pub(crate) fn refused(&self, debt_id: &str) -> u32 {
         self.lock().refused.get(debt_id).copied().unwrap_or(0)
     }
 
     /// How often it is still going to defer the e-mail of that debt.
-    pub fn deferrals(&self, debt_id: &str) -> u32 {
+    pub(crate) fn deferrals(&self, debt_id: &str) -> u32 {
         self.lock().deferrals.get(debt_id).copied().unwrap_or(0)
     }
 
     /// Defers the e-mail of that debt so often.
-    pub fn defer(&self, debt_id: &str, times: u32) {
+    pub(crate) fn defer(&self, debt_id: &str, times: u32) {
         self.lock().deferrals.insert(debt_id.to_owned(), times);
     }
 
     /// Never takes the e-mail of that debt.
-    pub fn refuse(&self, debt_id: &str, reason: Reason) {
+    pub(crate) fn refuse(&self, debt_id: &str, reason: Reason) {
         self.lock().refusals.insert(debt_id.to_owned(), reason);
     }
 
     /// Takes the e-mail of that debt from now on, whatever it was told before.
-    pub fn accept(&self, debt_id: &str) {
+    pub(crate) fn accept(&self, debt_id: &str) {
         let mut state = self.lock();
         state.refusals.remove(debt_id);
         state.deferrals.remove(debt_id);
     }
 
     /// Is away from now on, or there again.
-    pub fn set_away(&self, away: bool) {
+    pub(crate) fn set_away(&self, away: bool) {
         self.lock().away = away;
     }
 
     /// Goes away at the next so many sends, and is there whenever it is asked.
-    pub fn go_away_at_sends(&self, sends: u32) {
+    pub(crate) fn go_away_at_sends(&self, sends: u32) {
         self.lock().away_for_sends = sends;
     }
 
     /// How often somebody asked whether it is there.
-    pub fn looked_for(&self) -> u32 {
+    pub(crate) fn looked_for(&self) -> u32 {
         self.lock().looked_for
     }
 
