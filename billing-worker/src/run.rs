@@ -32,16 +32,14 @@ pub async fn run(
     let wiring = Wiring::new(
         "billing-worker",
         &settings.base.aws,
-        settings.queue_url.clone(),
+        &settings.queue_url,
         stop.clone(),
     )
     .await?;
     let metrics = BillingMetrics::new(&wiring.registry)?;
     let gauges = QueueGauges::new(&wiring.registry)?;
     let queue = wiring.queue.clone();
-    let topic = wiring
-        .aws
-        .topic(settings.topic_arn.clone(), settings.sns_endpoint.clone());
+    let topic = wiring.aws.topic(&settings.topic_arn)?;
     let redis = (&settings.redis, settings.expiration);
     let wiring = wiring.depends_on("SNS", topic.ready_probe());
     let work = async |ledger| {

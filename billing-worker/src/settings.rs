@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use boleto::Agreement;
 use common::ledger::RedisSettings;
+use common::messaging::{QueueUrl, TopicArn, queue_url, topic_arn};
 use common::runtime::{Environment, SettingError};
 use common::service::BaseSettings;
 
@@ -18,11 +19,9 @@ pub struct Settings {
     /// How long claims live; `None`: for ever.
     pub expiration: Option<Duration>,
     /// The queue `data-process`.
-    pub queue_url: String,
+    pub queue_url: QueueUrl,
     /// The topic `data-process-topic`.
-    pub topic_arn: String,
-    /// Endpoint of SNS, where it is not AWS's own.
-    pub sns_endpoint: Option<String>,
+    pub topic_arn: TopicArn,
     /// The issuer, and what it asks of a row.
     pub rules: BillingRules,
     /// Most messages of a receive.
@@ -46,9 +45,8 @@ impl Settings {
             base: BaseSettings::read(env, "METRICS_PORT", 8001)?,
             redis: RedisSettings::read(env)?,
             expiration: (expiration > 0).then(|| Duration::from_secs(expiration.into())),
-            queue_url: env.queue_url("SQS_QUEUE_URL")?,
-            topic_arn: env.topic_arn("SNS_TOPIC_ARN")?,
-            sns_endpoint: env.url("SNS_ENDPOINT_URL")?,
+            queue_url: queue_url(env)?,
+            topic_arn: topic_arn(env)?,
             rules: BillingRules {
                 agreement: agreement(env)?,
                 strict_documents: env.or("STRICT_GOVERNMENT_ID", false, "true or false")?,

@@ -36,7 +36,7 @@ pub async fn run(
     let wiring = Wiring::new(
         "importer-api",
         &settings.base.aws,
-        settings.queue_url,
+        &settings.queue_url,
         stop.clone(),
     )
     .await?;

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use common::ledger::RedisSettings;
+use common::messaging::{QueueUrl, queue_url};
 use common::runtime::{Environment, SettingError};
 use common::service::BaseSettings;
 use contract::MAX_RECORDS;
@@ -19,7 +20,7 @@ pub struct Settings {
     /// How long the ledger keeps an import; `None`: for ever.
     pub expiration: Option<Duration>,
     /// The queue `data-process`.
-    pub queue_url: String,
+    pub queue_url: QueueUrl,
     /// Folder of the uploads.
     pub spool_dir: PathBuf,
     /// How much is taken of how many clients.
@@ -45,7 +46,7 @@ impl Settings {
             base: BaseSettings::read(env, "PORT", 8000)?,
             redis: RedisSettings::read(env)?,
             expiration: (expiration > 0).then(|| Duration::from_secs(expiration.into())),
-            queue_url: env.queue_url("SQS_QUEUE_URL")?,
+            queue_url: queue_url(env)?,
             spool_dir: env.or("SPOOL_DIR", PathBuf::from("data/spool"), "a folder")?,
             uploads: UploadSettings {
                 max_bytes: env.number("MAX_UPLOAD_BYTES", 1 << 30, 1, 1 << 40)?,

@@ -67,7 +67,7 @@ pub async fn run_over<T: Transport>(
     let wiring = Wiring::new(
         "send-mail-worker",
         &settings.base.aws,
-        settings.queue_url.clone(),
+        &settings.queue_url,
         stop.clone(),
     )
     .await?;

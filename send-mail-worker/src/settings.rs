@@ -3,6 +3,7 @@ mod mail;
 use std::time::Duration;
 
 use common::ledger::RedisSettings;
+use common::messaging::{QueueUrl, queue_url};
 use common::runtime::{Environment, SettingError};
 use common::service::BaseSettings;
 
@@ -16,7 +17,7 @@ pub struct Settings {
     /// The ledger.
     pub redis: RedisSettings,
     /// The queue `process-email`.
-    pub queue_url: String,
+    pub queue_url: QueueUrl,
     /// Most messages of a receive.
     pub max_messages: usize,
     /// Longest wait of a receive.
@@ -34,7 +35,7 @@ impl Settings {
         Ok(Self {
             base: BaseSettings::read(env, "METRICS_PORT", 8002)?,
             redis: RedisSettings::read(env)?,
-            queue_url: env.queue_url("SQS_QUEUE_URL")?,
+            queue_url: queue_url(env)?,
             max_messages: env.number("SQS_MAX_MESSAGES", 10, 1, 10)?,
             long_poll: Duration::from_secs(env.number("SQS_WAIT_TIME_SECONDS", 20, 0, 20)?),
             mail: MailSettings::read(env)?,

@@ -159,7 +159,7 @@ async fn a_permanent_refusal_is_recorded_and_never_retried() {
     dead.await.unwrap();
     let settings = settings(&stack);
     let aws = Aws::new(&settings.base.aws).await;
-    let queue = aws.queue(settings.queue_url.clone());
+    let queue = aws.queue(&settings.queue_url).unwrap();
     let letters = DeadLetters::of(queue).await.unwrap().unwrap();
     assert_eq!(letters.redrive(10, |_| {}).await.moved, 1);
     deleted(&service, 4).await;

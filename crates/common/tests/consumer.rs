@@ -23,7 +23,10 @@ const LONG: Duration = Duration::from_secs(20);
 async fn queue(stack: &Stack) -> Queue {
     let url = stack.resources().data_process_url.clone();
     let settings = BaseSettings::read(&stack.service_environment(&url, &[]), "PORT", 0).unwrap();
-    Aws::new(&settings.aws).await.queue(url)
+    Aws::new(&settings.aws)
+        .await
+        .queue(&url.parse().unwrap())
+        .unwrap()
 }
 
 fn message(body: &str) -> Outgoing {

@@ -77,7 +77,8 @@ impl Running {
         let url = stack.resources().data_process_url.clone();
         let environment = stack.service_environment(&url, &[("SQS_ENDPOINT_URL", endpoint)]);
         let settings = BaseSettings::read(&environment, "PORT", 0).unwrap();
-        let queue = Aws::new(&settings.aws).await.queue(url);
+        let queue = Aws::new(&settings.aws).await;
+        let queue = queue.queue(&url.parse().unwrap()).unwrap();
         let registry = AppRegistry::new("test").unwrap();
         let stop = CancellationToken::new();
         let options = ConsumerOptions {

@@ -46,7 +46,7 @@ async fn watched(stack: &Stack, url: &str) -> (AppRegistry, JoinHandle<Infallibl
     let environment = stack.service_environment(url, &[]);
     let settings = BaseSettings::read(&environment, "PORT", 0).unwrap();
     let aws = Aws::new(&settings.aws).await;
-    let queue = aws.queue(url.to_owned());
+    let queue = aws.queue(&url.parse().unwrap()).unwrap();
     let registry = AppRegistry::new("test").unwrap();
     let watch = QueueWatch::new(queue, QueueGauges::new(&registry).unwrap());
     let watching = tokio::spawn(watch.every(Duration::from_millis(20)).run());
@@ -63,7 +63,8 @@ async fn the_gauges_show_depth_and_age_and_use_up_no_receive() {
         stack.queues().send(url, "a message", []).await.unwrap();
     }
     let settings = BaseSettings::read(&stack.service_environment(&work, &[]), "PORT", 0).unwrap();
-    let queue = Aws::new(&settings.aws).await.queue(work.clone());
+    let aws = Aws::new(&settings.aws).await;
+    let queue = aws.queue(&work.parse().unwrap()).unwrap();
     let registry = AppRegistry::new("test").unwrap();
     let gauges = QueueGauges::new(&registry).unwrap();
     let watch = QueueWatch::new(queue.clone(), gauges).every(Duration::from_millis(50));

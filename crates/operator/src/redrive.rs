@@ -4,8 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use common::messaging::AwsSettings;
-use common::messaging::{Aws, DeadLetters, Looked, Queue, Redriven};
+use common::messaging::{Aws, AwsSettings, DeadLetters, Looked, NoQueueUrl, Queue, Redriven};
 use common::runtime::Environment;
 
 use crate::error::CommandError;
@@ -87,7 +86,10 @@ impl Redrive {
     /// A URL is taken as it is, a name is looked up.
     async fn work_queue(&self, aws: &Aws) -> Result<Queue, CommandError> {
         if self.queue.contains("://") {
-            return Ok(aws.queue(self.queue.clone()));
+            let url = self.queue.parse().map_err(|error: NoQueueUrl| {
+                CommandError::NotDone(format!("{}: {error}", self.queue))
+            })?;
+            return Ok(aws.queue(&url)?);
         }
         aws.queue_named(&self.queue)
             .await

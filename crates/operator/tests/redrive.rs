@@ -151,7 +151,8 @@ async fn let_fail(stack: &Stack, messages: u64) {
     let url = &stack.resources().data_process_url;
     let settings = BaseSettings::read(&stack.service_environment(url, &[]), "PORT", 0).unwrap();
     let wait = Duration::from_secs(1);
-    let queue = Aws::new(&settings.aws).await.queue(url.clone());
+    let aws = Aws::new(&settings.aws).await;
+    let queue = aws.queue(&url.parse().unwrap()).unwrap();
     let options = ConsumerOptions {
         max_messages: 10,
         batch: 10,

@@ -2,19 +2,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::aws::Message;
+use super::aws::{Message, sent_at};
 use super::delivery::not_before;
-
-/// When a message was sent.
-pub(super) fn sent_at(message: &Message) -> Option<SystemTime> {
-    let milliseconds = message.attributes.sent_timestamp.as_ref()?.parse().ok()?;
-    UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))
-}
 
 /// Since when a message waits: since it was sent, or since the time until
 /// which it was put off.
 pub(super) fn waits_since(message: &Message) -> Option<SystemTime> {
-    sent_at(message).max(not_before(&message.message_attributes))
+    sent_at(message).max(message.message_attributes().and_then(not_before))
 }
 
 /// Since when the oldest message waits that any receive returned since

@@ -1,67 +1,110 @@
-//! The calls of SQS and SNS that the suite makes.
-//!
-//! They are signed with the credentials of AWS's own chain, and sent over
-//! pooled connections. The generated clients of the SDK are not
-//! used: they take more than twice the CPU a call, and calls are most of what
-//! a service does (`docs/PERFORMANCE.md`).
+//! SQS and SNS, called through the official SDK. Its types do not leave
+//! `messaging`.
 
-mod client;
+mod call;
 mod credentials;
+mod http;
 mod metrics;
+mod queue_url;
+mod region;
 mod settings;
-mod signature;
 mod sns;
 mod sqs;
+mod topic_arn;
 
-use aws_config::{BehaviorVersion, Region};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use std::fmt;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sqs::config::retry::RetryConfig;
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
+use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
+use aws_types::service_config::ServiceConfigKey;
 
 use super::{CallError, Queue, Topic};
-use client::{Client, Http};
-use credentials::Credentials;
-use sns::Sns;
+use crate::runtime::{SettingError, wrong};
+use call::Calls;
+use credentials::{Chain, Identities};
+use region::{SetRegion, region_for};
 
 pub use metrics::AwsMetrics;
-pub use settings::{AwsKeys, AwsSettings};
-pub(super) use sns::{Sns as SnsCalls, TopicEntry};
+pub use queue_url::{NoQueueUrl, QueueUrl};
+use settings::AwsKeys;
+pub use settings::{AwsSettings, queue_url, topic_arn};
+pub(super) use sns::Sns;
 pub(super) use sqs::{
-    Attribute, Attributes, DeleteEntry, FailedEntry, Message, Receive, SendEntry, Sqs,
-    VisibilityEntry,
+    Attributes, Message, Receive, Sqs, attribute, receive_count, send_entry, sent_at, size_of,
+    text_attribute,
 };
+pub use topic_arn::{NoTopicArn, TopicArn};
 
-/// What the clients of one service share: connections, region, credentials.
-#[derive(Clone, Debug)]
+/// What the SDK itself may log, as a directive of a tracing filter. Its errors
+/// come back from its calls and are logged there, once an outage; below that
+/// it would tell of each try, and of messages.
+pub const SDK_LOG_DIRECTIVES: &str =
+    "aws_config=error,aws_runtime=error,aws_smithy_http_client=error,aws_smithy_runtime=error";
+
+/// How the name of a queue or topic ends that keeps an order.
+const FIFO: &str = ".fifo";
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest wait for the answer to one attempt of a call.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// First wait of the SDK before it tries a call again. Its own, of a second,
+/// is as long as most faults of a connection last.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+
+/// What the clients of one service share: connections, credentials, region.
+#[derive(Clone)]
 pub struct Aws {
-    http: Http,
-    credentials: Credentials,
-    region: String,
-    sqs_endpoint: Option<String>,
+    sdk: SdkConfig,
+    http: SharedHttpClient,
+    identities: Identities,
+    settings: AwsSettings,
+    set_region: Option<SetRegion>,
     metrics: Option<AwsMetrics>,
 }
 
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aws").finish_non_exhaustive()
+    }
+}
+
 impl Aws {
-    /// For the region of the settings, with their keys or else the SDK's own
-    /// chain of credentials. Nothing is sent yet.
+    /// Reads the SDK's own files and variables. Nothing is sent yet.
     pub async fn new(settings: &AwsSettings) -> Self {
-        let credentials = if let Some(keys) = settings.keys.clone() {
-            Credentials::fixed(keys)
-        } else {
-            // For the chain's own requests, to a role's or an instance's endpoint.
-            let http = aws_smithy_http_client::Builder::new()
-                .tls_provider(Provider::Rustls(CryptoMode::Ring))
-                .build_https();
-            let config = aws_config::defaults(BehaviorVersion::latest())
-                .region(Region::new(settings.region.clone()))
-                .http_client(http)
-                .load()
-                .await;
-            Credentials::of_chain(config.credentials_provider())
-        };
+        Self::over(http::client(settings.ca_bundle.as_deref()), settings).await
+    }
+
+    async fn over(http: SharedHttpClient, settings: &AwsSettings) -> Self {
+        let identities = Identities::default();
+        let set_region = region::set_region(settings).await;
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT);
+        let sdk = aws_config::defaults(BehaviorVersion::latest())
+            // Each client has its own; this one keeps the SDK from looking for one.
+            .region(Region::new(region_for(set_region.as_ref(), None)))
+            .profile_name(&settings.profile)
+            .http_client(http.clone())
+            .identity_cache(identities.clone())
+            .timeout_config(timeouts.build())
+            // Each client has its own, as it depends on the region.
+            .no_credentials()
+            .load()
+            .await;
+        let retries = sdk.retry_config().cloned();
+        let retries = retries.unwrap_or_else(RetryConfig::standard);
+        let sdk = sdk.into_builder();
         Self {
-            http: Http::default(),
-            credentials,
-            region: settings.region.clone(),
-            sqs_endpoint: settings.sqs_endpoint.clone(),
+            sdk: sdk
+                .retry_config(retries.with_initial_backoff(FIRST_RETRY))
+                .build(),
+            http,
+            identities,
+            settings: settings.clone(),
+            set_region,
             metrics: None,
         }
     }
@@ -74,89 +117,144 @@ impl Aws {
     }
 
     /// The queue at that URL.
-    pub fn queue(&self, url: String) -> Queue {
-        let endpoint = self.sqs_endpoint.clone();
-        let endpoint = endpoint.or_else(|| origin(&url).map(str::to_owned));
-        Queue::new(self.sqs(endpoint), url)
+    ///
+    /// # Errors
+    /// When a region that was set is not that of the URL, or FIPS or
+    /// dual-stack endpoints were asked for where the endpoint is another.
+    pub fn queue(&self, url: &QueueUrl) -> Result<Queue, SettingError> {
+        Ok(Queue::new(self.sqs(Some(url))?, url.to_string()))
     }
 
     /// The queue of that name in the account of the credentials.
+    ///
+    /// # Errors
+    /// When the settings contradict each other, as for [`Self::queue`], or
+    /// SQS does not name it.
     pub async fn queue_named(&self, name: &str) -> Result<Queue, CallError> {
-        let sqs = self.sqs(self.sqs_endpoint.clone());
+        let sqs = self.sqs(None);
+        let sqs = sqs.map_err(|error| CallError::new(error.to_string()))?;
         let url = sqs.queue_url(name).await?;
         Ok(Queue::new(sqs, url))
     }
 
-    /// The topic of that ARN, at that endpoint where it is not AWS's own.
-    pub fn topic(&self, arn: String, endpoint: Option<String>) -> Topic {
-        // arn:partition:sns:region:account:name
-        let region = arn.split(':').nth(3).filter(|region| !region.is_empty());
-        let region = region.unwrap_or(&self.region);
-        let endpoint = endpoint.unwrap_or_else(|| endpoint_of("sns", region));
-        let client = self.client("sns", region, endpoint);
-        let client = client.observed(self.metrics.as_ref(), &sns::OPERATIONS);
-        Topic::new(Sns::new(client), arn)
+    /// The topic of that ARN.
+    ///
+    /// # Errors
+    /// As for [`Self::queue`], with the region of the ARN.
+    pub fn topic(&self, arn: &TopicArn) -> Result<Topic, SettingError> {
+        if let Some(set) = &self.set_region {
+            set.must_be(arn.region(), "SNS_TOPIC_ARN", arn)?;
+        }
+        let endpoint = self.endpoint(self.settings.sns_endpoint.as_deref(), "SNS");
+        let sdk = self.config(region_for(self.set_region.as_ref(), Some(arn.region())));
+        must_be_alone(endpoint.as_deref(), &sdk)?;
+        let calls = self.calls("sns", endpoint.as_deref(), &sdk, &sns::OPERATIONS);
+        let config = aws_sdk_sns::config::Builder::from(&sdk);
+        let sns = Sns::new(calls, config, endpoint);
+        Ok(Topic::new(sns, arn.to_string()))
     }
 
-    fn sqs(&self, endpoint: Option<String>) -> Sqs {
-        let endpoint = endpoint.unwrap_or_else(|| endpoint_of("sqs", &self.region));
-        let client = self.client("sqs", &self.region, endpoint);
-        Sqs::new(client.observed(self.metrics.as_ref(), &sqs::OPERATIONS))
+    fn sqs(&self, url: Option<&QueueUrl>) -> Result<Sqs, SettingError> {
+        let region = url.and_then(QueueUrl::region);
+        if let (Some(set), Some(url), Some(region)) = (&self.set_region, url, region) {
+            set.must_be(region, "SQS_QUEUE_URL", url)?;
+        }
+        let endpoint = self.endpoint(self.settings.sqs_endpoint.as_deref(), "SQS");
+        let endpoint = endpoint.or_else(|| url.and_then(QueueUrl::endpoint));
+        let mut sdk = self.config(region_for(self.set_region.as_ref(), region));
+        if endpoint.is_none()
+            && let Some(url) = url
+        {
+            sdk = url.variant_of(sdk);
+        }
+        must_be_alone(endpoint.as_deref(), &sdk)?;
+        let calls = self.calls("sqs", endpoint.as_deref(), &sdk, &sqs::OPERATIONS);
+        let config = aws_sdk_sqs::config::Builder::from(&sdk);
+        Ok(Sqs::new(calls, config, endpoint))
     }
 
-    fn client(&self, service: &'static str, region: &str, endpoint: String) -> Client {
-        let (http, credentials) = (self.http.clone(), self.credentials.clone());
-        Client::new(http, credentials, service, region, endpoint)
+    /// The endpoint of a service where it is named: by our own variable, or by
+    /// the SDK's own variables and files.
+    fn endpoint(&self, ours: Option<&str>, service_id: &str) -> Option<String> {
+        if let Some(ours) = ours {
+            return Some(ours.to_owned());
+        }
+        let key = ServiceConfigKey::builder()
+            .service_id(service_id)
+            .env("AWS_ENDPOINT_URL")
+            .profile("endpoint_url")
+            .build()
+            .ok()?;
+        let own = self.sdk.service_config();
+        let own = own.and_then(|config| config.load_config(key));
+        let shared = || self.sdk.endpoint_url().map(str::to_owned);
+        let named = |endpoint: &String| !endpoint.is_empty();
+        own.filter(named).or_else(|| shared().filter(named))
+    }
+
+    /// The SDK's configuration for a region, whose endpoints the credentials
+    /// are asked of.
+    fn config(&self, region: String) -> SdkConfig {
+        let region = Region::new(region);
+        let sdk = self.sdk.clone().into_builder().region(region.clone());
+        let provider = if let Some(keys) = self.settings.keys.clone() {
+            SharedCredentialsProvider::new(keys.into_credentials())
+        } else {
+            let profile = self.settings.profile.clone();
+            let chain = Chain::new(region, profile, self.http.clone(), &self.sdk);
+            SharedCredentialsProvider::new(chain)
+        };
+        sdk.credentials_provider(provider).build()
+    }
+
+    fn calls(
+        &self,
+        service: &'static str,
+        endpoint: Option<&str>,
+        sdk: &SdkConfig,
+        operations: &[&'static str],
+    ) -> Calls {
+        let region = sdk.region().map_or("", Region::as_ref);
+        let place = endpoint.map_or_else(
+            || format!("{} in {region}", service.to_uppercase()),
+            str::to_owned,
+        );
+        let metrics = self.metrics.as_ref();
+        let metrics = metrics.map(|metrics| metrics.of(service, operations));
+        Calls::new(place, self.identities.clone(), metrics.unwrap_or_default())
     }
 }
 
-/// Scheme, host and port of a URL: a queue's URL names the endpoint that has
-/// it, a private or a Chinese one too.
-fn origin(url: &str) -> Option<&str> {
-    let host = url.find("://")? + 3;
-    let end = url[host..].find('/').map_or(url.len(), |end| host + end);
-    (end > host).then(|| &url[..end])
+impl AwsKeys {
+    fn into_credentials(self) -> Credentials {
+        let source = "environment";
+        Credentials::new(
+            self.access_key_id,
+            self.secret_access_key,
+            self.session_token,
+            None,
+            source,
+        )
+    }
 }
 
-/// AWS's own endpoint of a service in a region.
-fn endpoint_of(service: &str, region: &str) -> String {
-    let suffix = if region.starts_with("cn-") {
-        "amazonaws.com.cn"
-    } else {
-        "amazonaws.com"
+/// AWS has FIPS and dual-stack endpoints; one that is named is neither, and
+/// the SDK would refuse every call.
+fn must_be_alone(endpoint: Option<&str>, sdk: &SdkConfig) -> Result<(), SettingError> {
+    let Some(endpoint) = endpoint else {
+        return Ok(());
     };
-    format!("https://{service}.{region}.{suffix}")
+    for (name, is_set) in [
+        ("AWS_USE_FIPS_ENDPOINT", sdk.use_fips()),
+        ("AWS_USE_DUALSTACK_ENDPOINT", sdk.use_dual_stack()),
+    ] {
+        if is_set == Some(true) {
+            let takes = format!("false (here or in the AWS profile) with the endpoint {endpoint}");
+            return Err(wrong(name, "true", &takes));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_origin_of_a_queue_is_its_endpoint() {
-        for (url, expected) in [
-            ("http://localhost:4566/0/q", Some("http://localhost:4566")),
-            (
-                "https://sqs.cn-north-1.amazonaws.com.cn/1/q",
-                Some("https://sqs.cn-north-1.amazonaws.com.cn"),
-            ),
-            ("https://host", Some("https://host")),
-            ("q", None),
-            ("https:///q", None),
-        ] {
-            assert_eq!(origin(url), expected, "{url}");
-        }
-    }
-
-    #[test]
-    fn china_has_a_domain_of_its_own() {
-        assert_eq!(
-            endpoint_of("sns", "sa-east-1"),
-            "https://sns.sa-east-1.amazonaws.com"
-        );
-        assert_eq!(
-            endpoint_of("sqs", "cn-north-1"),
-            "https://sqs.cn-north-1.amazonaws.com.cn"
-        );
-    }
-}
+mod tests;

@@ -1,8 +1,7 @@
 use std::time::{Duration, SystemTime};
 
-use super::age::sent_at;
-use super::aws::{Message, Receive, SendEntry};
-use super::delivery::{Receipt, size_of, take_apart};
+use super::aws::{Message, Receive, send_entry, sent_at, size_of};
+use super::delivery::{Receipt, take_apart};
 use super::entry::outcomes;
 use super::queue::whole_seconds;
 use super::{CallError, Delivery, EntryOutcome, Queue, QueueDepth, split};
@@ -198,15 +197,14 @@ impl DeadLetters {
     }
 
     async fn send(&self, run: &[Message]) -> Result<Vec<EntryOutcome>, CallError> {
-        let entries = run.iter().enumerate().map(|(id, message)| SendEntry {
-            id,
-            message_body: &message.body,
-            message_attributes: &message.message_attributes,
-            delay_seconds: None,
+        let entries = run.iter().enumerate().map(|(place, message)| {
+            let attributes = message.message_attributes().cloned();
+            let body = message.body().unwrap_or_default();
+            send_entry(place, body, attributes.unwrap_or_default(), None)
         });
-        let entries: Vec<_> = entries.collect();
-        let failed = self.home.sqs.send(&self.home.url, &entries).await?;
-        Ok(outcomes(run.len(), failed))
+        let entries = entries.collect::<Result<_, _>>()?;
+        let failed = self.home.sqs.send(&self.home.url, entries).await?;
+        outcomes(run.len(), failed)
     }
 
     /// Deletes what was sent, with a few tries.
@@ -243,10 +241,10 @@ impl DeadLetters {
 
     async fn receive(&self, most: usize) -> Result<Vec<Message>, CallError> {
         let receive = Receive {
-            max_number_of_messages: most,
-            wait_time_seconds: whole_seconds(WAIT),
-            visibility_timeout: whole_seconds(VISIBILITY_TIMEOUT),
-            message_attribute_names: &["All"],
+            most: i32::try_from(most).unwrap_or(i32::MAX),
+            wait: whole_seconds(WAIT),
+            visibility: whole_seconds(VISIBILITY_TIMEOUT),
+            attributes: &["All"],
         };
         self.letters.sqs.receive(&self.letters.url, &receive).await
     }
@@ -262,5 +260,6 @@ impl DeadLetters {
 
 /// Bytes that SQS counts.
 fn size(message: &Message) -> usize {
-    message.body.len() + size_of(&message.message_attributes)
+    let body = message.body().map_or(0, str::len);
+    body + message.message_attributes().map_or(0, size_of)
 }

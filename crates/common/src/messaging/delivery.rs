@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::aws::{Attributes, Message};
+use super::aws::{Attributes, Message, receive_count, text_attribute};
 use contract::{RowId, names};
 
 /// A received message.
@@ -40,24 +40,22 @@ pub(super) type Received = (Delivery, Receipt);
 
 /// Takes a message apart.
 pub(super) fn take_apart(message: Message) -> Received {
-    let attributes = message.message_attributes;
-    let receive_count = message.attributes.approximate_receive_count;
-    let receive_count = receive_count.and_then(|count| count.parse().ok());
-    let receive_count = receive_count.unwrap_or(1);
+    let receive_count = receive_count(&message).unwrap_or(1);
+    let attributes = message.message_attributes.unwrap_or_default();
     let row = RowId::from_attributes(
-        text(&attributes, names::IMPORT_ID),
-        text(&attributes, names::ROW),
+        text_attribute(&attributes, names::IMPORT_ID),
+        text_attribute(&attributes, names::ROW),
     );
-    let put_off = text(&attributes, names::PUT_OFF).and_then(|times| times.parse().ok());
+    let put_off = text_attribute(&attributes, names::PUT_OFF).and_then(|times| times.parse().ok());
     let delivery = Delivery {
-        id: message.message_id,
-        body: message.body,
+        id: message.message_id.unwrap_or_default(),
+        body: message.body.unwrap_or_default(),
         row,
         receive_count,
         put_off: put_off.unwrap_or(0),
     };
     let receipt = Receipt {
-        handle: message.receipt_handle,
+        handle: message.receipt_handle.unwrap_or_default(),
         receive_count,
         attributes,
     };
@@ -66,18 +64,8 @@ pub(super) fn take_apart(message: Message) -> Received {
 
 /// Before when a message is not to be handled, if it was put off.
 pub(super) fn not_before(attributes: &Attributes) -> Option<SystemTime> {
-    let seconds = text(attributes, names::NOT_BEFORE)?.parse().ok()?;
+    let seconds = text_attribute(attributes, names::NOT_BEFORE)?
+        .parse()
+        .ok()?;
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
-}
-
-/// Bytes that SQS counts of attributes: name, type and value of each.
-pub(super) fn size_of(attributes: &Attributes) -> usize {
-    let sizes = attributes
-        .iter()
-        .map(|(name, value)| name.len() + value.size());
-    sizes.sum()
-}
-
-fn text<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
-    attributes.get(name)?.string_value.as_deref()
 }

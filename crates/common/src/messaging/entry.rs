@@ -3,7 +3,6 @@ use std::future::Future;
 
 use compact_str::{CompactString, ToCompactString};
 
-use super::aws::FailedEntry;
 use crate::runtime::{Dependency, Transient};
 use contract::{RowId, names};
 
@@ -64,6 +63,15 @@ pub enum EntryOutcome {
     Failed(String),
 }
 
+/// An entry that a batch call did not take.
+#[derive(Debug)]
+pub(super) struct FailedEntry {
+    pub(super) id: String,
+    pub(super) code: String,
+    pub(super) message: Option<String>,
+    pub(super) sender_fault: bool,
+}
+
 impl From<FailedEntry> for EntryOutcome {
     fn from(failed: FailedEntry) -> Self {
         let message = failed.message.as_deref().unwrap_or("no message");
@@ -78,7 +86,13 @@ impl From<FailedEntry> for EntryOutcome {
 
 /// The outcomes of a batch call: every entry that is not listed as failed was
 /// accepted. The ids are the entries' places.
-pub(super) fn outcomes(entries: usize, failed: Vec<FailedEntry>) -> Vec<EntryOutcome> {
+///
+/// # Errors
+/// None yet.
+pub(super) fn outcomes(
+    entries: usize,
+    failed: Vec<FailedEntry>,
+) -> Result<Vec<EntryOutcome>, CallError> {
     let mut outcomes = vec![EntryOutcome::Accepted; entries];
     for entry in failed {
         let place = entry.id.parse().ok();
@@ -87,7 +101,7 @@ pub(super) fn outcomes(entries: usize, failed: Vec<FailedEntry>) -> Vec<EntryOut
             *place = entry.into();
         }
     }
-    outcomes
+    Ok(outcomes)
 }
 
 /// A whole call failed; nothing is known of its entries.

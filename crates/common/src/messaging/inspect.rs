@@ -5,8 +5,7 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 
-use super::age::sent_at;
-use super::aws::Receive;
+use super::aws::{Receive, sent_at};
 use super::{CallError, Queue};
 use crate::runtime::ReadyProbe;
 use contract::names::MAX_BATCH_ENTRIES;
@@ -98,10 +97,10 @@ impl Queue {
     /// for a queue that has no dead letters of its own.
     pub(super) async fn peek_oldest(&self) -> Result<Option<SystemTime>, CallError> {
         let receive = Receive {
-            max_number_of_messages: MAX_BATCH_ENTRIES,
-            wait_time_seconds: 0,
-            visibility_timeout: 0,
-            message_attribute_names: &[],
+            most: i32::try_from(MAX_BATCH_ENTRIES).unwrap_or(i32::MAX),
+            wait: 0,
+            visibility: 0,
+            attributes: &[],
         };
         let received = self.sqs.receive(&self.url, &receive).await?;
         Ok(received.iter().filter_map(sent_at).min())

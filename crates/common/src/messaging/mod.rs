@@ -13,13 +13,17 @@ mod inspect;
 mod isolate;
 mod put_off;
 mod queue;
+mod refusal;
 mod send;
 mod settle;
 mod topic;
 mod verdict;
 mod watch;
 
-pub use aws::{Aws, AwsKeys, AwsMetrics, AwsSettings};
+pub use aws::{
+    Aws, AwsMetrics, AwsSettings, NoQueueUrl, NoTopicArn, QueueUrl, SDK_LOG_DIRECTIVES, TopicArn,
+    queue_url, topic_arn,
+};
 pub use consumer::{Consumer, ConsumerOptions};
 pub use consumer_metrics::ConsumerMetrics;
 pub use dead_letters::{DeadLetters, Looked, Redriven};

@@ -3,10 +3,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use compact_str::{CompactString, ToCompactString};
-
-use super::aws::{Attribute, Attributes, SendEntry};
-use super::delivery::{Receipt, not_before, size_of};
+use super::aws::{Attributes, attribute, send_entry, size_of};
+use super::delivery::{Receipt, not_before};
 use super::entry::outcomes;
 use super::queue::whole_seconds;
 use super::{BatchEntry, BatchSender, CallError, Delivery, EntryOutcome, Queue};
@@ -62,21 +60,16 @@ impl PutOff {
         wait.unwrap_or_default().min(LONGEST_DELAY)
     }
 
-    fn request(&self, id: usize, now: SystemTime) -> SendEntry<'_, Attributes> {
+    /// The attributes of the copy.
+    fn attributes(&self) -> Result<Attributes, CallError> {
         let mut attributes = self.attributes.clone();
         for (name, number) in [
             (names::PUT_OFF, u64::from(self.times)),
             (names::NOT_BEFORE, self.not_before),
         ] {
-            let value = Attribute::new("Number", number.to_compact_string());
-            attributes.insert(CompactString::const_new(name), value);
+            attributes.insert(name.to_owned(), attribute("Number", &number.to_string())?);
         }
-        SendEntry {
-            id,
-            message_body: &self.body,
-            message_attributes: attributes,
-            delay_seconds: Some(whole_seconds(self.delay(now))),
-        }
+        Ok(attributes)
     }
 }
 
@@ -92,9 +85,13 @@ impl BatchSender<PutOff> for Queue {
     async fn send_batch(&self, entries: &[&PutOff]) -> Result<Vec<EntryOutcome>, CallError> {
         let now = SystemTime::now();
         let request = entries.iter().enumerate();
-        let request: Vec<_> = request.map(|(id, entry)| entry.request(id, now)).collect();
-        let failed = self.sqs.send(&self.url, &request).await?;
-        Ok(outcomes(entries.len(), failed))
+        let request = request.map(|(place, entry)| {
+            let delay = whole_seconds(entry.delay(now));
+            send_entry(place, &entry.body, entry.attributes()?, Some(delay))
+        });
+        let request = request.collect::<Result<_, _>>()?;
+        let failed = self.sqs.send(&self.url, request).await?;
+        outcomes(entries.len(), failed)
     }
 }
 
@@ -142,9 +139,8 @@ mod tests {
     #[test]
     fn the_size_is_never_less_than_that_of_what_is_sent() {
         let until = put_off(at(u64::MAX / 2));
-        let request = until.request(0, at(0));
-        let attributes = &request.message_attributes;
+        let attributes = until.attributes().unwrap();
         assert_eq!(attributes.len(), 2);
-        assert!(until.size() >= request.message_body.len() + size_of(attributes));
+        assert!(until.size() >= until.body.len() + size_of(&attributes));
     }
 }

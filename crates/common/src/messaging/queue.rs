@@ -1,9 +1,7 @@
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
-
 use super::age::{ReceivedAges, waits_since};
-use super::aws::{Attribute, DeleteEntry, Receive, SendEntry, Sqs, VisibilityEntry};
+use super::aws::{Attributes, Receive, Sqs, attribute, send_entry};
 use super::delivery::{Receipt, Received, take_apart};
 use super::entry::outcomes;
 use super::{BatchSender, CallError, EntryOutcome, Outgoing};
@@ -54,10 +52,10 @@ impl Queue {
         visibility: Duration,
     ) -> Result<Vec<Received>, CallError> {
         let receive = Receive {
-            max_number_of_messages: most,
-            wait_time_seconds: whole_seconds(wait),
-            visibility_timeout: whole_seconds(visibility),
-            message_attribute_names: &ATTRIBUTES,
+            most: i32::try_from(most).unwrap_or(i32::MAX),
+            wait: whole_seconds(wait),
+            visibility: whole_seconds(visibility),
+            attributes: &ATTRIBUTES,
         };
         let messages = self.sqs.receive(&self.url, &receive).await?;
         self.received.note(messages.iter().filter_map(waits_since));
@@ -69,15 +67,9 @@ impl Queue {
         &self,
         receipts: &[&Receipt],
     ) -> Result<Vec<EntryOutcome>, CallError> {
-        let receipts = receipts.iter().enumerate();
-        let entries: Vec<_> = receipts
-            .map(|(id, receipt)| DeleteEntry {
-                id,
-                receipt_handle: &receipt.handle,
-            })
-            .collect();
-        let failed = self.sqs.delete(&self.url, &entries).await?;
-        Ok(outcomes(entries.len(), failed))
+        let handles = receipts.iter().map(|receipt| receipt.handle.as_str());
+        let failed = self.sqs.delete(&self.url, handles).await?;
+        outcomes(receipts.len(), failed)
     }
 
     /// Sets for how long up to ten messages stay hidden from now on; an
@@ -86,16 +78,11 @@ impl Queue {
         &self,
         receipts: &[(&Receipt, Duration)],
     ) -> Result<Vec<EntryOutcome>, CallError> {
-        let receipts = receipts.iter().enumerate();
-        let entries: Vec<_> = receipts
-            .map(|(id, (receipt, hidden))| VisibilityEntry {
-                id,
-                receipt_handle: &receipt.handle,
-                visibility_timeout: whole_seconds(*hidden),
-            })
-            .collect();
-        let failed = self.sqs.change_visibility(&self.url, &entries).await?;
-        Ok(outcomes(entries.len(), failed))
+        let handles = receipts
+            .iter()
+            .map(|(receipt, hidden)| (receipt.handle.as_str(), whole_seconds(*hidden)));
+        let failed = self.sqs.change_visibility(&self.url, handles).await?;
+        outcomes(receipts.len(), failed)
     }
 }
 
@@ -106,32 +93,26 @@ impl Dependency for Queue {
 }
 
 /// The attributes of a message, as SQS takes them.
-struct AttributesOf<'a>(&'a Outgoing);
-
-impl Serialize for AttributesOf<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let attributes = self.0.attributes();
-        serializer
-            .collect_map(attributes.map(|(name, kind, value)| (name, Attribute::new(kind, value))))
-    }
+fn attributes_of(message: &Outgoing) -> Result<Attributes, CallError> {
+    let attributes = message.attributes();
+    attributes
+        .map(|(name, kind, value)| Ok((name.to_owned(), attribute(kind, &value)?)))
+        .collect()
 }
 
 impl BatchSender for Queue {
     async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
-        let request = entries.iter().enumerate().map(|(id, entry)| SendEntry {
-            id,
-            message_body: &entry.body,
-            message_attributes: AttributesOf(entry),
-            delay_seconds: None,
-        });
-        let request: Vec<_> = request.collect();
-        let failed = self.sqs.send(&self.url, &request).await?;
-        Ok(outcomes(entries.len(), failed))
+        let request = entries.iter().enumerate();
+        let request = request
+            .map(|(place, entry)| send_entry(place, &entry.body, attributes_of(entry)?, None));
+        let request = request.collect::<Result<_, _>>()?;
+        let failed = self.sqs.send(&self.url, request).await?;
+        outcomes(entries.len(), failed)
     }
 }
 
 /// Seconds as SQS takes them: a part of one counts as one.
-pub(super) fn whole_seconds(time: Duration) -> u32 {
+pub(super) fn whole_seconds(time: Duration) -> i32 {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-    u32::try_from(seconds).unwrap_or(u32::MAX)
+    i32::try_from(seconds).unwrap_or(i32::MAX)
 }

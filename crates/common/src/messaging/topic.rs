@@ -1,4 +1,4 @@
-use super::aws::{SnsCalls, TopicEntry};
+use super::aws::Sns;
 use super::entry::outcomes;
 use super::{BatchSender, CallError, EntryOutcome, Outgoing};
 use crate::runtime::ReadyProbe;
@@ -7,13 +7,13 @@ use crate::runtime::{Dependency, Outage};
 /// An SNS topic. Cloning shares the connections.
 #[derive(Clone, Debug)]
 pub struct Topic {
-    sns: SnsCalls,
+    sns: Sns,
     arn: String,
     outage: Outage,
 }
 
 impl Topic {
-    pub(super) fn new(sns: SnsCalls, arn: String) -> Self {
+    pub(super) fn new(sns: Sns, arn: String) -> Self {
         Self {
             sns,
             arn,
@@ -43,11 +43,7 @@ impl Dependency for Topic {
 
 impl BatchSender for Topic {
     async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
-        let request = entries.iter().map(|entry| TopicEntry {
-            message: &entry.body,
-            attributes: entry.attributes(),
-        });
-        let failed = self.sns.publish(&self.arn, request).await?;
-        Ok(outcomes(entries.len(), failed))
+        let failed = self.sns.publish(&self.arn, entries).await?;
+        outcomes(entries.len(), failed)
     }
 }

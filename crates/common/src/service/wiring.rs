@@ -9,8 +9,8 @@ use super::ops::ops_routes;
 use super::readiness::Readiness;
 use super::server::serve_during;
 use crate::ledger::{LedgerSlot, RedisLedger, RedisMetrics, RedisSettings};
-use crate::messaging::{Aws, AwsMetrics, AwsSettings, Queue};
-use crate::runtime::{AppRegistry, MetricsError, ReadyProbe, ServiceError};
+use crate::messaging::{Aws, AwsMetrics, AwsSettings, Queue, QueueUrl};
+use crate::runtime::{AppRegistry, ReadyProbe, ServiceError};
 
 /// What every service is built on, and how it runs on that.
 #[derive(Debug)]
@@ -35,12 +35,12 @@ impl Wiring {
     pub async fn new(
         app: &str,
         aws: &AwsSettings,
-        queue_url: String,
+        queue_url: &QueueUrl,
         stop: CancellationToken,
-    ) -> Result<Self, MetricsError> {
+    ) -> Result<Self, ServiceError> {
         let registry = AppRegistry::new(app)?;
         let aws = Aws::new(aws).await.observed(AwsMetrics::new(&registry)?);
-        let queue = aws.queue(queue_url);
+        let queue = aws.queue(queue_url)?;
         let ledger = LedgerSlot::default();
         Ok(Self {
             redis_metrics: RedisMetrics::new(&registry)?,

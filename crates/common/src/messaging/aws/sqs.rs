@@ -1,257 +1,130 @@
-//! SQS over AWS JSON: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/>.
+//! The calls of SQS: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/>.
 
 use std::collections::HashMap;
-use std::fmt::Display;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use compact_str::CompactString;
-use litemap::LiteMap;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize, Serializer};
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::Builder;
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
+use aws_sdk_sqs::error::BuildError;
+use aws_sdk_sqs::types::{
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
+    DeleteMessageBatchRequestEntry, MessageAttributeValue, MessageSystemAttributeName,
+    QueueAttributeName, SendMessageBatchRequestEntry,
+};
 
-use super::client::{ATTEMPT_TIMEOUT, Answer, Call, Client};
+use super::call::Calls;
+use super::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT};
 use crate::messaging::CallError;
+use crate::messaging::entry::FailedEntry;
 
-/// A receive may wait that much longer than its long poll.
-const RECEIVE_MARGIN: Duration = Duration::from_secs(10);
+pub(in crate::messaging) use aws_sdk_sqs::types::Message;
 
-/// The interface, as the header of a call names it before the operation.
-const INTERFACE: &str = "AmazonSQS.";
+/// Longest long poll that SQS knows.
+const LONGEST_POLL: Duration = Duration::from_secs(20);
 
 /// The operations that a service calls.
 pub(super) const OPERATIONS: [&str; 6] = [
-    "SendMessageBatch",
-    "DeleteMessageBatch",
-    "ChangeMessageVisibilityBatch",
-    "ReceiveMessage",
-    "GetQueueUrl",
-    "GetQueueAttributes",
+    SEND,
+    DELETE,
+    CHANGE_VISIBILITY,
+    RECEIVE,
+    QUEUE_URL,
+    QUEUE_ATTRIBUTES,
 ];
+const SEND: &str = "SendMessageBatch";
+const DELETE: &str = "DeleteMessageBatch";
+const CHANGE_VISIBILITY: &str = "ChangeMessageVisibilityBatch";
+const RECEIVE: &str = "ReceiveMessage";
+const QUEUE_URL: &str = "GetQueueUrl";
+const QUEUE_ATTRIBUTES: &str = "GetQueueAttributes";
 
-/// Bytes that most requests have room in.
-const TYPICAL_BODY: usize = 4 * 1024;
+/// Message attributes by their names.
+pub(in crate::messaging) type Attributes = HashMap<String, MessageAttributeValue>;
+
+/// What a receive asks for; both times in seconds.
+pub(in crate::messaging) struct Receive<'a> {
+    pub(in crate::messaging) most: i32,
+    pub(in crate::messaging) wait: i32,
+    pub(in crate::messaging) visibility: i32,
+    /// Names of message attributes.
+    pub(in crate::messaging) attributes: &'a [&'a str],
+}
 
 /// Calls of SQS. Cloning shares the connections.
 #[derive(Clone, Debug)]
-pub(in crate::messaging) struct Sqs(Client);
-
-/// A message attribute. The value is text, also that of a number.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(in crate::messaging) struct Attribute {
-    pub(in crate::messaging) data_type: CompactString,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(in crate::messaging) string_value: Option<CompactString>,
-    /// In base 64.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    binary_value: Option<String>,
-}
-
-impl Attribute {
-    /// A text or a number.
-    pub(in crate::messaging) fn new(data_type: &'static str, value: CompactString) -> Self {
-        Self {
-            data_type: CompactString::const_new(data_type),
-            string_value: Some(value),
-            binary_value: None,
-        }
-    }
-
-    /// Bytes that SQS counts: type and value.
-    pub(in crate::messaging) fn size(&self) -> usize {
-        let text = self.string_value.as_ref().map_or(0, CompactString::len);
-        // Four letters of base 64 are three bytes; with padding one or two fewer.
-        let binary = self
-            .binary_value
-            .as_ref()
-            .map_or(0, |text| text.len() / 4 * 3);
-        self.data_type.len() + text + binary
-    }
-}
-
-/// Message attributes by their names: a handful of short texts, so they are in
-/// one piece of memory.
-pub(in crate::messaging) type Attributes = LiteMap<CompactString, Attribute>;
-
-/// An entry of `SendMessageBatch`. Entries are known by their place.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(in crate::messaging) struct SendEntry<'a, A> {
-    #[serde(serialize_with = "as_text")]
-    pub(in crate::messaging) id: usize,
-    pub(in crate::messaging) message_body: &'a str,
-    /// A map of [`Attribute`]s.
-    pub(in crate::messaging) message_attributes: A,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::messaging) delay_seconds: Option<u32>,
-}
-
-/// An entry of `DeleteMessageBatch`.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(in crate::messaging) struct DeleteEntry<'a> {
-    #[serde(serialize_with = "as_text")]
-    pub(in crate::messaging) id: usize,
-    pub(in crate::messaging) receipt_handle: &'a str,
-}
-
-/// An entry of `ChangeMessageVisibilityBatch`.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(in crate::messaging) struct VisibilityEntry<'a> {
-    #[serde(serialize_with = "as_text")]
-    pub(in crate::messaging) id: usize,
-    pub(in crate::messaging) receipt_handle: &'a str,
-    pub(in crate::messaging) visibility_timeout: u32,
-}
-
-/// What a receive asks for; both times in seconds.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(in crate::messaging) struct Receive<'a> {
-    pub(in crate::messaging) max_number_of_messages: usize,
-    pub(in crate::messaging) wait_time_seconds: u32,
-    pub(in crate::messaging) visibility_timeout: u32,
-    /// Names of message attributes.
-    pub(in crate::messaging) message_attribute_names: &'a [&'a str],
-}
-
-/// A received message.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-#[expect(clippy::struct_field_names, reason = "they are those of SQS")]
-pub(in crate::messaging) struct Message {
-    pub(in crate::messaging) message_id: String,
-    pub(in crate::messaging) receipt_handle: String,
-    pub(in crate::messaging) body: String,
-    pub(in crate::messaging) attributes: SystemAttributes,
-    pub(in crate::messaging) message_attributes: Attributes,
-}
-
-/// What SQS itself says of a message, as text.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(in crate::messaging) struct SystemAttributes {
-    pub(in crate::messaging) approximate_receive_count: Option<String>,
-    /// Unix milliseconds.
-    pub(in crate::messaging) sent_timestamp: Option<String>,
-}
-
-/// An entry that a batch call did not take.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(in crate::messaging) struct FailedEntry {
-    pub(in crate::messaging) id: String,
-    pub(in crate::messaging) code: String,
-    #[serde(default)]
-    pub(in crate::messaging) message: Option<String>,
-    #[serde(default)]
-    pub(in crate::messaging) sender_fault: bool,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Batch<'a, E> {
-    queue_url: &'a str,
-    entries: &'a [E],
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct BatchAnswer {
-    #[serde(default)]
-    failed: Vec<FailedEntry>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct ReceiveFrom<'a> {
-    queue_url: &'a str,
-    /// What [`SystemAttributes`] has.
-    message_system_attribute_names: [&'static str; 2],
-    #[serde(flatten)]
-    receive: &'a Receive<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ReceiveAnswer {
-    #[serde(default)]
-    messages: Vec<Message>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct GetQueueUrl<'a> {
-    queue_name: &'a str,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct QueueUrlAnswer {
-    queue_url: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct GetQueueAttributes<'a> {
-    queue_url: &'a str,
-    attribute_names: &'a [&'a str],
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct AttributesAnswer {
-    #[serde(default)]
-    attributes: HashMap<String, String>,
-}
-
-/// The body of a refusal.
-#[derive(Deserialize)]
-struct Refusal {
-    #[serde(rename = "__type")]
-    kind: String,
-    #[serde(alias = "Message", default)]
-    message: String,
+pub(in crate::messaging) struct Sqs {
+    client: Client,
+    /// The same one with more patience: a receive may wait for messages.
+    receiver: Client,
+    calls: Calls,
 }
 
 impl Sqs {
-    pub(super) fn new(client: Client) -> Self {
-        Self(client)
+    pub(super) fn new(calls: Calls, config: Builder, endpoint: Option<String>) -> Self {
+        let mut config = config;
+        config.set_endpoint_url(endpoint);
+        let patience = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(LONGEST_POLL + ATTEMPT_TIMEOUT);
+        let receiver = config.clone().timeout_config(patience.build());
+        Self {
+            client: Client::from_conf(config.build()),
+            receiver: Client::from_conf(receiver.build()),
+            calls,
+        }
     }
 
     /// `SendMessageBatch`: gives the entries that SQS did not take.
-    pub(in crate::messaging) async fn send<A: Serialize>(
+    pub(in crate::messaging) async fn send(
         &self,
         queue_url: &str,
-        entries: &[SendEntry<'_, A>],
+        entries: Vec<SendMessageBatchRequestEntry>,
     ) -> Result<Vec<FailedEntry>, CallError> {
-        let batch = Batch { queue_url, entries };
-        let answer: BatchAnswer = self.call("AmazonSQS.SendMessageBatch", &batch).await?;
-        Ok(answer.failed)
+        let request = self.client.send_message_batch().queue_url(queue_url);
+        let call = request.set_entries(Some(entries)).send();
+        let answer = self.calls.make(SEND, call).await?;
+        Ok(answer.failed.into_iter().map(Into::into).collect())
     }
 
     /// `DeleteMessageBatch`: gives the entries that were not deleted.
     pub(in crate::messaging) async fn delete(
         &self,
         queue_url: &str,
-        entries: &[DeleteEntry<'_>],
+        handles: impl Iterator<Item = &str>,
     ) -> Result<Vec<FailedEntry>, CallError> {
-        let batch = Batch { queue_url, entries };
-        let answer: BatchAnswer = self.call("AmazonSQS.DeleteMessageBatch", &batch).await?;
-        Ok(answer.failed)
+        let entries = handles.enumerate().map(|(place, handle)| {
+            DeleteMessageBatchRequestEntry::builder()
+                .id(place.to_string())
+                .receipt_handle(handle)
+                .build()
+        });
+        let entries = entries.collect::<Result<_, _>>().map_err(unbuilt)?;
+        let request = self.client.delete_message_batch().queue_url(queue_url);
+        let call = request.set_entries(Some(entries)).send();
+        let answer = self.calls.make(DELETE, call).await?;
+        Ok(answer.failed.into_iter().map(Into::into).collect())
     }
 
-    /// `ChangeMessageVisibilityBatch`: gives the entries that were not changed.
+    /// `ChangeMessageVisibilityBatch`, with the seconds for each handle: gives
+    /// the entries that were not changed.
     pub(in crate::messaging) async fn change_visibility(
         &self,
         queue_url: &str,
-        entries: &[VisibilityEntry<'_>],
+        handles: impl Iterator<Item = (&str, i32)>,
     ) -> Result<Vec<FailedEntry>, CallError> {
-        let batch = Batch { queue_url, entries };
-        let target = "AmazonSQS.ChangeMessageVisibilityBatch";
-        let answer: BatchAnswer = self.call(target, &batch).await?;
-        Ok(answer.failed)
+        let entries = handles.enumerate().map(|(place, (handle, seconds))| {
+            ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(place.to_string())
+                .receipt_handle(handle)
+                .visibility_timeout(seconds)
+                .build()
+        });
+        let entries = entries.collect::<Result<_, _>>().map_err(unbuilt)?;
+        let request = self.client.change_message_visibility_batch();
+        let request = request.queue_url(queue_url).set_entries(Some(entries));
+        let answer = self.calls.make(CHANGE_VISIBILITY, request.send()).await?;
+        Ok(answer.failed.into_iter().map(Into::into).collect())
     }
 
     /// `ReceiveMessage`, with the receive count and the time of sending.
@@ -260,22 +133,27 @@ impl Sqs {
         queue_url: &str,
         receive: &Receive<'_>,
     ) -> Result<Vec<Message>, CallError> {
-        let request = ReceiveFrom {
-            queue_url,
-            message_system_attribute_names: ["ApproximateReceiveCount", "SentTimestamp"],
-            receive,
-        };
-        let timeout = Duration::from_secs(receive.wait_time_seconds.into()) + RECEIVE_MARGIN;
-        let target = "AmazonSQS.ReceiveMessage";
-        let answer: ReceiveAnswer = self.call_within(target, &request, timeout).await?;
-        Ok(answer.messages)
+        let names = receive.attributes.iter().map(|name| (*name).to_owned());
+        let request = self
+            .receiver
+            .receive_message()
+            .queue_url(queue_url)
+            .max_number_of_messages(receive.most)
+            .wait_time_seconds(receive.wait)
+            .visibility_timeout(receive.visibility)
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .set_message_attribute_names(Some(names.collect()));
+        let answer = self.calls.make(RECEIVE, request.send()).await?;
+        Ok(answer.messages.unwrap_or_default())
     }
 
     /// `GetQueueUrl`, in the account of the credentials.
     pub(in crate::messaging) async fn queue_url(&self, name: &str) -> Result<String, CallError> {
-        let request = GetQueueUrl { queue_name: name };
-        let answer: QueueUrlAnswer = self.call("AmazonSQS.GetQueueUrl", &request).await?;
-        Ok(answer.queue_url)
+        let request = self.client.get_queue_url().queue_name(name);
+        let answer = self.calls.make(QUEUE_URL, request.send()).await?;
+        let url = answer.queue_url;
+        url.ok_or_else(|| CallError::new(format!("{QUEUE_URL} names no URL for {name}")))
     }
 
     /// `GetQueueAttributes`: those of these that the queue has.
@@ -284,61 +162,87 @@ impl Sqs {
         queue_url: &str,
         names: &[&str],
     ) -> Result<HashMap<String, String>, CallError> {
-        let request = GetQueueAttributes {
-            queue_url,
-            attribute_names: names,
-        };
-        let target = "AmazonSQS.GetQueueAttributes";
-        let answer: AttributesAnswer = self.call(target, &request).await?;
-        Ok(answer.attributes)
+        let names = names.iter().map(|name| QueueAttributeName::from(*name));
+        let request = self.client.get_queue_attributes().queue_url(queue_url);
+        let request = request.set_attribute_names(Some(names.collect()));
+        let answer = self.calls.make(QUEUE_ATTRIBUTES, request.send()).await?;
+        let attributes = answer.attributes.unwrap_or_default().into_iter();
+        Ok(attributes
+            .map(|(name, value)| (name.as_str().to_owned(), value))
+            .collect())
     }
+}
 
-    async fn call<A: DeserializeOwned>(
-        &self,
-        target: &'static str,
-        request: &impl Serialize,
-    ) -> Result<A, CallError> {
-        self.call_within(target, request, ATTEMPT_TIMEOUT).await
-    }
-
-    async fn call_within<A: DeserializeOwned>(
-        &self,
-        target: &'static str,
-        request: &impl Serialize,
-        timeout: Duration,
-    ) -> Result<A, CallError> {
-        let mut body = Vec::with_capacity(TYPICAL_BODY);
-        serde_json::to_writer(&mut body, request)
-            .map_err(|error| CallError::new(error.to_string()))?;
-        let call = Call {
-            operation: target.strip_prefix(INTERFACE).unwrap_or(target),
-            content_type: "application/x-amz-json-1.0",
-            target: Some(target),
-            body: body.into(),
-            timeout,
-        };
-        let answer = self.0.post(call).await?;
-        if !answer.status.is_success() {
-            return Err(refusal(&answer));
+impl From<BatchResultErrorEntry> for FailedEntry {
+    fn from(entry: BatchResultErrorEntry) -> Self {
+        Self {
+            id: entry.id,
+            code: entry.code,
+            message: entry.message,
+            sender_fault: entry.sender_fault,
         }
-        let unread = |error: &dyn Display| CallError::new(format!("{target} answered: {error}"));
-        // Checked once as a whole, and not each of its texts.
-        let text = str::from_utf8(&answer.body).map_err(|error| unread(&error))?;
-        serde_json::from_str(text).map_err(|error| unread(&error))
     }
 }
 
-fn refusal(answer: &Answer) -> CallError {
-    match serde_json::from_slice::<Refusal>(&answer.body) {
-        Ok(Refusal { kind, message }) => CallError::with_code(kind, message),
-        Err(_) => CallError::new(format!("SQS answered {}", answer.status)),
-    }
+/// An entry of `SendMessageBatch`; the delay is in seconds.
+pub(in crate::messaging) fn send_entry(
+    place: usize,
+    body: &str,
+    attributes: Attributes,
+    delay: Option<i32>,
+) -> Result<SendMessageBatchRequestEntry, CallError> {
+    SendMessageBatchRequestEntry::builder()
+        .id(place.to_string())
+        .message_body(body)
+        .set_message_attributes(Some(attributes))
+        .set_delay_seconds(delay)
+        .build()
+        .map_err(unbuilt)
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the form that serde calls"
-)]
-fn as_text<S: Serializer>(id: &usize, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(id)
+/// An attribute that is a text or a number.
+pub(in crate::messaging) fn attribute(
+    kind: &str,
+    value: &str,
+) -> Result<MessageAttributeValue, CallError> {
+    let attribute = MessageAttributeValue::builder();
+    let attribute = attribute.data_type(kind).string_value(value).build();
+    attribute.map_err(unbuilt)
+}
+
+/// The text of an attribute.
+pub(in crate::messaging) fn text_attribute<'a>(
+    attributes: &'a Attributes,
+    name: &str,
+) -> Option<&'a str> {
+    attributes.get(name)?.string_value()
+}
+
+/// Bytes that SQS counts of attributes: name, type and value of each.
+pub(in crate::messaging) fn size_of(attributes: &Attributes) -> usize {
+    let sizes = attributes.iter().map(|(name, value)| {
+        let text = value.string_value().map_or(0, str::len);
+        let binary = value.binary_value().map_or(0, |bytes| bytes.as_ref().len());
+        name.len() + value.data_type().len() + text + binary
+    });
+    sizes.sum()
+}
+
+/// How often a message was received, this time included.
+pub(in crate::messaging) fn receive_count(message: &Message) -> Option<u32> {
+    let name = MessageSystemAttributeName::ApproximateReceiveCount;
+    message.attributes()?.get(&name)?.parse().ok()
+}
+
+/// When a message was sent.
+pub(in crate::messaging) fn sent_at(message: &Message) -> Option<SystemTime> {
+    let name = MessageSystemAttributeName::SentTimestamp;
+    let milliseconds = message.attributes()?.get(&name)?.parse().ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))
+}
+
+/// Something that SQS requires is missing: a fault of the program.
+#[expect(clippy::needless_pass_by_value, reason = "the form of `map_err`")]
+fn unbuilt(error: BuildError) -> CallError {
+    CallError::new(error.to_string())
 }
