@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use common::ledger::RedisLedger;
 use common::runtime::wait;
-use common::runtime::{AppRegistry, MetricsError};
 use prometheus::IntGauge;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -16,39 +15,19 @@ use crate::spool::Spool;
 /// Time between two looks.
 const INTERVAL: Duration = Duration::from_secs(15);
 
-/// The gauges of what is left.
-#[derive(Clone, Debug)]
-pub struct CapacityGauges {
-    redis_used: IntGauge,
-    redis_max: IntGauge,
-    spool_free: IntGauge,
-    spool_size: IntGauge,
-}
-
-impl CapacityGauges {
-    /// Registers the gauges.
-    ///
-    /// # Errors
-    /// When one is there already.
-    pub fn new(registry: &AppRegistry) -> Result<Self, MetricsError> {
-        Ok(Self {
-            redis_used: registry.gauge(
-                "redis_memory_used_bytes",
-                "Memory that the data and buffers of Redis take.",
-            )?,
-            redis_max: registry.gauge(
-                "redis_memory_max_bytes",
-                "Memory that Redis may take: its maxmemory, or that of its machine where it has none.",
-            )?,
-            spool_free: registry.gauge(
-                "spool_free_bytes",
-                "Bytes that this process may still write on the file system of SPOOL_DIR.",
-            )?,
-            spool_size: registry.gauge(
-                "spool_size_bytes",
-                "Bytes of the file system of SPOOL_DIR.",
-            )?,
-        })
+common::metrics! {
+    /// The gauges of what is left.
+    pub struct CapacityGauges {
+        /// Memory that the data and buffers of Redis take.
+        redis_used: IntGauge = "redis_memory_used_bytes",
+        /// Memory that Redis may take: its maxmemory, or that of its machine
+        /// where it has none.
+        redis_max: IntGauge = "redis_memory_max_bytes",
+        /// Bytes that this process may still write on the file system of
+        /// SPOOL_DIR.
+        spool_free: IntGauge = "spool_free_bytes",
+        /// Bytes of the file system of SPOOL_DIR.
+        spool_size: IntGauge = "spool_size_bytes",
     }
 }
 

@@ -1,5 +1,4 @@
 use common::ledger::ImportState;
-use common::runtime::{AppRegistry, MetricsError};
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 /// Upper bounds of the import duration, in seconds.
@@ -24,118 +23,44 @@ pub(crate) const ROW_STATES: [&str; 10] = [
 /// The classes of the status of an answer, by the label `class`.
 pub(crate) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
-/// The metrics of importer-api.
-#[derive(Clone, Debug)]
-pub struct ImporterMetrics {
-    /// Messages that SQS accepted.
-    pub sent: IntCounter,
-    /// Rows that are sent, or recorded as INVALID.
-    pub rows: IntCounter,
-    /// Messages that SQS did not accept.
-    pub failed: IntCounter,
-    /// Rows that cannot be sent.
-    pub invalid: IntCounter,
-    /// Imports that are not at their end.
-    pub open: IntGauge,
-    /// Imports that wait here for their turn to be sent.
-    pub waiting: IntGauge,
-    /// Open imports that make no progress.
-    pub stalled: IntGauge,
-    /// Imports that failed lately.
-    pub failed_imports: IntGauge,
-    /// Open imports that wait for a mail server.
-    pub put_off: IntGauge,
-    /// Rows of the imports that are open, by how far they are: `state`.
-    pub open_rows: IntGaugeVec,
-    /// When the one of them last moved that has been still for longest.
-    pub last_progress: IntGauge,
-    /// Imports whose end this process recorded, by `state`.
-    pub ended: IntCounterVec,
-    /// Answers of the API, by `class` of their status.
-    pub responses: IntCounterVec,
-    /// From the answer to an upload to its last row accepted by SQS.
-    pub duration: Histogram,
-}
-
-impl ImporterMetrics {
-    /// Registers the metrics.
-    pub fn new(registry: &AppRegistry) -> Result<Self, MetricsError> {
-        let metrics = Self {
-            sent: registry.counter(
-                "csv_processor_messages_sent_total",
-                "Messages that SQS accepted.",
-            )?,
-            rows: registry.counter(
-                "csv_processor_rows_total",
-                "Rows that the importer is done with: sent, or recorded as INVALID.",
-            )?,
-            failed: registry.counter(
-                "csv_processor_messages_failed_total",
-                "Messages that SQS refused, or did not take in several tries; the latter are tried again until it takes them.",
-            )?,
-            invalid: registry.counter(
-                "csv_processor_rows_invalid_total",
-                "Rows that a message cannot carry, recorded as INVALID by the importer.",
-            )?,
-            open: registry.gauge(
-                "imports_open",
-                "Imports that are not at their end, of all replicas together.",
-            )?,
-            waiting: registry.gauge(
-                "imports_waiting",
-                "Imports in the spool of this process that wait for their turn to be sent.",
-            )?,
-            stalled: registry.gauge(
-                "imports_stalled",
-                "Imports that have made no progress for ten minutes, of all replicas together.",
-            )?,
-            failed_imports: registry.gauge(
-                "imports_failed",
-                "Imports that failed within the last hour, of all replicas together.",
-            )?,
-            put_off: registry.gauge(
-                "imports_put_off",
-                "Imports of which only e-mails are left that a mail server put off and that are tried again at a known time, of all replicas together.",
-            )?,
-            open_rows: registry.labelled_gauge(
-                "imports_open_rows",
-                "Rows of the imports that are not at their end, by how far they are; a row may be in several states.",
-                &["state"],
-            )?,
-            last_progress: registry.gauge(
-                "imports_last_progress_timestamp_seconds",
-                "When the open import that has been still for longest last moved; the time of the look where none is open.",
-            )?,
-            ended: registry.labelled_counter(
-                "imports_ended_total",
-                "Imports whose end this process recorded, by the state in which they are.",
-                &["state"],
-            )?,
-            responses: registry.labelled_counter(
-                "http_responses_total",
-                "Answers of the API and its pages, by the class of their status.",
-                &["class"],
-            )?,
-            duration: registry.histogram(
-                "csv_processor_duration_seconds",
-                "Time from the acceptance of a file to its last row accepted by SQS, one observation a file.",
-                &DURATION_BUCKETS,
-            )?,
-        };
-        metrics.show_labels();
-        Ok(metrics)
-    }
-
-    /// Shows every value of a label before its first time.
-    fn show_labels(&self) {
-        for state in ROW_STATES {
-            self.open_rows.with_label_values(&[state]);
-        }
-        for state in ImportState::LAST {
-            self.ended.with_label_values(&[state.name()]);
-        }
-        for class in CLASSES {
-            self.responses.with_label_values(&[class]);
-        }
+common::metrics! {
+    /// The metrics of importer-api.
+    pub struct ImporterMetrics {
+        /// Messages that SQS accepted.
+        pub sent: IntCounter = "csv_processor_messages_sent_total",
+        /// Rows that the importer is done with: sent, or recorded as INVALID.
+        pub rows: IntCounter = "csv_processor_rows_total",
+        /// Messages that SQS refused, or did not take in several tries; the latter
+        /// are tried again until it takes them.
+        pub failed: IntCounter = "csv_processor_messages_failed_total",
+        /// Rows that a message cannot carry, recorded as INVALID by the importer.
+        pub invalid: IntCounter = "csv_processor_rows_invalid_total",
+        /// Imports that are not at their end, of all replicas together.
+        pub open: IntGauge = "imports_open",
+        /// Imports in the spool of this process that wait for their turn to be
+        /// sent.
+        pub waiting: IntGauge = "imports_waiting",
+        /// Imports that have made no progress for ten minutes, of all replicas
+        /// together.
+        pub stalled: IntGauge = "imports_stalled",
+        /// Imports that failed within the last hour, of all replicas together.
+        pub failed_imports: IntGauge = "imports_failed",
+        /// Imports of which only e-mails are left that a mail server put off and
+        /// that are tried again at a known time, of all replicas together.
+        pub put_off: IntGauge = "imports_put_off",
+        /// Rows of the imports that are not at their end, by how far they are; a
+        /// row may be in several states.
+        pub open_rows: IntGaugeVec = "imports_open_rows" by ["state"] each (ROW_STATES),
+        /// When the open import that has been still for longest last moved; the
+        /// time of the look where none is open.
+        pub last_progress: IntGauge = "imports_last_progress_timestamp_seconds",
+        /// Imports whose end this process recorded, by the state in which they are.
+        pub ended: IntCounterVec = "imports_ended_total" by ["state"]
+            each (ImportState::LAST.map(ImportState::name)),
+        /// Answers of the API and its pages, by the class of their status.
+        pub responses: IntCounterVec = "http_responses_total" by ["class"] each (CLASSES),
+        /// Time from the acceptance of a file to its last row accepted by SQS, one
+        /// observation a file.
+        pub duration: Histogram = "csv_processor_duration_seconds" up_to DURATION_BUCKETS,
     }
 }

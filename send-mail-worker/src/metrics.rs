@@ -7,19 +7,20 @@ const SECONDS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
 
-/// The metrics of send-mail-worker.
-#[derive(Clone, Debug)]
-pub struct MailMetrics {
-    /// What the consumer counts.
-    pub consumer: ConsumerMetrics,
-    /// E-mails that the transport took.
-    pub sent: IntCounter,
-    /// What became of e-mails, each time that they were handed to the
-    /// transport.
-    pub outcomes: MailOutcomes,
-    /// How long the transport takes: over an e-mail, or over a batch where it
-    /// sends one as a whole.
-    pub duration: Histogram,
+common::metrics! {
+    /// The metrics of send-mail-worker.
+    pub struct MailMetrics {
+        /// What the consumer counts.
+        pub consumer: ConsumerMetrics,
+        /// E-mails that the transport took.
+        pub sent: IntCounter = "mails_sent_total",
+        /// What became of e-mails, each time that they were handed to the
+        /// transport.
+        pub outcomes: MailOutcomes,
+        /// Time that the transport takes over an e-mail, or over a batch that it
+        /// sends as one.
+        pub duration: Histogram = "mail_send_duration_seconds" up_to SECONDS,
+    }
 }
 
 /// A counter for each way in which a try to send an e-mail ends.
@@ -35,22 +36,6 @@ pub struct MailOutcomes {
     pub undeliverable: IntCounter,
     /// The transport was away.
     pub away: IntCounter,
-}
-
-impl MailMetrics {
-    /// Registers the metrics.
-    pub fn new(registry: &AppRegistry) -> Result<Self, MetricsError> {
-        Ok(Self {
-            consumer: ConsumerMetrics::new(registry)?,
-            sent: registry.counter("mails_sent_total", "E-mails that the transport took.")?,
-            outcomes: MailOutcomes::new(registry)?,
-            duration: registry.histogram(
-                "mail_send_duration_seconds",
-                "Time that the transport takes over an e-mail, or over a batch that it sends as one.",
-                &SECONDS,
-            )?,
-        })
-    }
 }
 
 impl MailOutcomes {

@@ -7,35 +7,22 @@ use tracing::{info, warn};
 
 use super::age::OldestWaiting;
 use super::{CallError, Queue, QueueDepth};
-use crate::runtime::{AppRegistry, MetricsError};
 
 /// Time between two looks, unless told otherwise.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Gauges of the queues that a service works on.
-#[derive(Clone, Debug)]
-pub struct QueueGauges {
-    messages: IntGaugeVec,
-    oldest_age: IntGaugeVec,
+crate::metrics! {
+    /// Gauges of the queues that a service works on.
+    pub struct QueueGauges {
+        /// Messages in the queue: visible, in_flight (received, or waiting for
+        /// their next try) or delayed (put off).
+        messages: IntGaugeVec = "sqs_queue_messages" by ["queue", "state"],
+        /// Age of the oldest message that was seen of the queue.
+        oldest_age: IntGaugeVec = "sqs_queue_oldest_message_age_seconds" by ["queue"],
+    }
 }
 
 impl QueueGauges {
-    /// Registers the gauges.
-    pub fn new(registry: &AppRegistry) -> Result<Self, MetricsError> {
-        Ok(Self {
-            messages: registry.labelled_gauge(
-                "sqs_queue_messages",
-                "Messages in the queue: visible, in_flight (received, or waiting for their next try) or delayed (put off).",
-                &["queue", "state"],
-            )?,
-            oldest_age: registry.labelled_gauge(
-                "sqs_queue_oldest_message_age_seconds",
-                "Age of the oldest message that was seen of the queue.",
-                &["queue"],
-            )?,
-        })
-    }
-
     fn set(&self, queue: &Queue, depth: QueueDepth, age: Duration) {
         for (state, messages) in [
             ("visible", depth.visible),

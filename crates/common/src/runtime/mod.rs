@@ -14,7 +14,7 @@ mod tally;
 
 pub use environment::{Environment, SettingError};
 pub use error::ServiceError;
-pub use metrics::{AppRegistry, MetricsError};
+pub use metrics::{AppRegistry, Declared, Metric, MetricsError};
 pub use outage::{
     Backoff, Dependency, GaveUp, Interrupted, Outage, Transient, outage_backoff, ride_out, wait,
 };

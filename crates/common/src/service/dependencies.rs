@@ -1,22 +1,15 @@
 use prometheus::IntGaugeVec;
 
-use crate::runtime::{AppRegistry, MetricsError};
-
-/// A gauge for each dependency: 1 while it answers, 0 while it does not.
-#[derive(Clone, Debug)]
-pub(super) struct DependencyGauges(IntGaugeVec);
+crate::metrics! {
+    /// A gauge for each dependency.
+    pub(super) struct DependencyGauges {
+        /// 1 if the dependency answered when it was asked last, else 0.
+        up: IntGaugeVec = "dependency_up" by ["dependency"],
+    }
+}
 
 impl DependencyGauges {
-    /// Registers the gauges.
-    pub(super) fn new(registry: &AppRegistry) -> Result<Self, MetricsError> {
-        Ok(Self(registry.labelled_gauge(
-            "dependency_up",
-            "1 if the dependency answered when it was asked last, else 0.",
-            &["dependency"],
-        )?))
-    }
-
     pub(super) fn set(&self, dependency: &str, answers: bool) {
-        self.0.with_label_values(&[dependency]).set(answers.into());
+        self.up.with_label_values(&[dependency]).set(answers.into());
     }
 }

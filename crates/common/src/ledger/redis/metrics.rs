@@ -1,35 +1,22 @@
 use prometheus::{Histogram, HistogramTimer, IntCounter};
 
-use crate::runtime::{AppRegistry, MetricsError};
-
 /// Upper bounds of the time that a call takes, in seconds.
 const SECONDS: [f64; 13] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 ];
 
-/// How long calls of Redis take, and how many fail.
-#[derive(Clone, Debug)]
-pub struct RedisMetrics {
-    duration: Histogram,
-    errors: IntCounter,
+crate::metrics! {
+    /// How long calls of Redis take, and how many fail.
+    pub struct RedisMetrics {
+        /// Time until Redis answered, one observation a call; a call is a
+        /// command, a script or a pipeline.
+        duration: Histogram = "redis_call_duration_seconds" up_to SECONDS,
+        /// Calls that Redis did not answer, or refused.
+        errors: IntCounter = "redis_call_errors_total",
+    }
 }
 
 impl RedisMetrics {
-    /// Registers the metrics.
-    pub fn new(registry: &AppRegistry) -> Result<Self, MetricsError> {
-        Ok(Self {
-            duration: registry.histogram(
-                "redis_call_duration_seconds",
-                "Time until Redis answered, one observation a call; a call is a command, a script or a pipeline.",
-                &SECONDS,
-            )?,
-            errors: registry.counter(
-                "redis_call_errors_total",
-                "Calls that Redis did not answer, or refused.",
-            )?,
-        })
-    }
-
     /// Observes the time of a call until it is dropped.
     pub(super) fn timer(&self) -> HistogramTimer {
         self.duration.start_timer()
