@@ -9,16 +9,18 @@
 //! | [`pace`] | how many e-mails leave in a second |
 //! | [`message_id`] | the Message-ID of a debt's e-mail |
 //! | [`smtp`] | one message to one recipient over SMTP, and what the answer means |
-//! | [`transport`] | how an e-mail leaves: over SMTP, to the log, or to memory in tests |
+//! | [`transport`] | how an e-mail leaves: over SMTP or to the log |
 
 mod batch;
 pub mod compose;
+mod judge;
 mod lease;
 pub mod message_id;
 mod metrics;
 pub mod pace;
 pub mod patience;
 mod put_off;
+mod row_record;
 mod run;
 mod settings;
 pub mod smtp;

@@ -3,25 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::ledger::{
-    Agreements, Ledger, LedgerError, MailClaim, MailEnd, Progress, RegisteredImports,
-};
+use common::ledger::{Agreements, Ledger, LedgerError, MailClaim};
 use common::messaging::{BatchHandler, Delivery, Verdict};
 use common::runtime::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
-use contract::RowId;
 use futures::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 use uuid::Uuid;
 
 use crate::MailMetrics;
 use crate::batch::{Mail, read};
+use crate::judge::{Judge, Tried};
 use crate::lease::{LEASE, Lease};
 use crate::pace::Pace;
-use crate::patience::{OUTCOME_UNKNOWN, PUT_OFF_TOO_LONG, Patience};
-use crate::put_off::PutOff;
+use crate::patience::{OUTCOME_UNKNOWN, Patience};
+use crate::row_record::RowRecord;
 use crate::transport::{Sending, Transport};
 
 /// How long a received message stays hidden, unless that is extended. Longer
@@ -41,26 +39,13 @@ const MOST_UNKNOWN: u32 = 2;
 pub struct Worker<T, L> {
     transport: Arc<T>,
     ledger: L,
-    registered: RegisteredImports<L>,
     agreements: Agreements<L>,
     pace: Pace,
-    patience: Patience,
-    metrics: MailMetrics,
+    judge: Judge,
+    record: RowRecord<L>,
     stop: CancellationToken,
     in_hand: Semaphore,
     most_in_hand: u32,
-}
-
-/// What a try to send an e-mail leads to.
-#[derive(Debug)]
-enum Tried {
-    /// Nothing is left to send.
-    Ended(MailEnd),
-    /// The message comes again.
-    Again(Verdict),
-    /// The transport is away or busy, or the lease was not renewed: it is tried
-    /// again with the message in hand.
-    Held,
 }
 
 type Gave = GaveUp<LedgerError>;
@@ -78,12 +63,11 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         let most_in_hand = transport.at_a_time().unwrap_or(IN_HAND).clamp(1, IN_HAND);
         Self {
             transport,
-            registered: RegisteredImports::new(ledger.clone()),
             agreements: Agreements::new(ledger.clone()),
+            judge: Judge { patience, metrics },
+            record: RowRecord::new(ledger.clone(), stop.clone()),
             ledger,
             pace,
-            patience,
-            metrics,
             stop,
             in_hand: Semaphore::new(most_in_hand as usize),
             most_in_hand,
@@ -183,7 +167,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
                 MailClaim::Granted => tried.next().unwrap_or(Tried::Again(Verdict::Failed)),
             })
             .collect();
-        self.record(mails, &tried).await?;
+        self.record.record(mails, &tried).await?;
         let verdict = |tried| match tried {
             Tried::Ended(_) => Some(Verdict::Done),
             Tried::Again(verdict) => Some(verdict),
@@ -248,7 +232,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         }
         let answers = mails.iter().zip(answers);
         let mut tried: Vec<Tried> = answers
-            .map(|(mail, answer)| self.judge(mail, answer))
+            .map(|(mail, answer)| self.judge.judge(mail, answer))
             .collect();
 
         let (mut ends, mut open) = (Vec::new(), Vec::new());
@@ -319,105 +303,6 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
     async fn release(&self, debt_ids: &[&str], owner: Uuid) -> Result<(), Gave> {
         ride_out(self.ledger.outage(), &self.stop, || {
             self.ledger.release_mails(debt_ids, owner)
-        })
-        .await
-    }
-
-    /// What follows from the transport's answer, counted and logged.
-    fn judge(&self, mail: &Mail, answer: Sending) -> Tried {
-        let outcomes = &self.metrics.outcomes;
-        let (debt_id, put_off) = (mail.debt_id(), mail.put_off);
-        let reason = match answer {
-            Sending::Sent => {
-                self.metrics.sent.inc();
-                outcomes.sent.inc();
-                return Tried::Ended(MailEnd::Sent);
-            }
-            Sending::Away(_) => {
-                outcomes.away.inc();
-                return Tried::Held;
-            }
-            Sending::Probed(_) => {
-                outcomes.away.inc();
-                let wait = self.patience.wait_after(0).unwrap_or_default();
-                return Tried::Again(Verdict::PutOffAgain(wait));
-            }
-            Sending::Busy => return Tried::Held,
-            Sending::Deferred(reason) => match self.patience.wait_after(put_off) {
-                Some(wait) => {
-                    outcomes.put_off.inc();
-                    let seconds = wait.as_secs();
-                    info!(debt_id, put_off, seconds, reason, "E-mail is put off");
-                    return Tried::Again(Verdict::PutOff(wait));
-                }
-                None => PUT_OFF_TOO_LONG,
-            },
-            Sending::Unknown(reason) => match self.patience.wait_after(put_off) {
-                Some(wait) => {
-                    outcomes.unknown.inc();
-                    let seconds = wait.as_secs();
-                    warn!(
-                        debt_id,
-                        put_off,
-                        seconds,
-                        reason,
-                        "Nobody knows whether the e-mail was taken, it is sent once more"
-                    );
-                    return Tried::Again(Verdict::PutOff(wait));
-                }
-                None => OUTCOME_UNKNOWN,
-            },
-            Sending::Undeliverable(reason) => reason,
-        };
-        outcomes.undeliverable.inc();
-        let (code, text) = (&*reason.code, &*reason.text);
-        warn!(debt_id, code, reason = text, "E-mail is undeliverable");
-        Tried::Ended(MailEnd::Undeliverable(reason))
-    }
-
-    /// Sets the bits of the rows whose e-mail has ended, now or before, and
-    /// tells which rows wait.
-    async fn record(&self, mails: &[&Mail], tried: &[Tried]) -> Result<(), Gave> {
-        let (mut mailed, mut undeliverable) = (Vec::new(), Vec::new());
-        let mut put_off = PutOff::default();
-        for (mail, tried) in mails.iter().zip(tried) {
-            let (Some(row), Tried::Ended(_) | Tried::Again(Verdict::PutOff(_))) = (mail.row, tried)
-            else {
-                continue;
-            };
-            if !self.is_registered(row).await? {
-                continue;
-            }
-            match tried {
-                Tried::Ended(MailEnd::Sent) => mailed.push(row),
-                Tried::Ended(MailEnd::Undeliverable(_)) => {
-                    undeliverable.push((row, mail.debt_id()));
-                }
-                Tried::Again(Verdict::PutOff(wait)) => put_off.begins(row, *wait),
-                _ => {}
-            }
-            if matches!(tried, Tried::Ended(_)) {
-                put_off.ends(row, mail.put_off);
-            }
-        }
-        if !mailed.is_empty() {
-            ride_out(self.ledger.outage(), &self.stop, || {
-                self.ledger.advance_rows(Progress::Mailed, &mailed)
-            })
-            .await?;
-        }
-        if !undeliverable.is_empty() {
-            ride_out(self.ledger.outage(), &self.stop, || {
-                self.ledger.record_undeliverable(&undeliverable)
-            })
-            .await?;
-        }
-        put_off.record(&self.ledger, &self.stop).await
-    }
-
-    async fn is_registered(&self, row: RowId) -> Result<bool, Gave> {
-        ride_out(self.ledger.outage(), &self.stop, || {
-            self.registered.contain(row)
         })
         .await
     }

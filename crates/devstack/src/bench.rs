@@ -9,7 +9,7 @@ mod health;
 mod live;
 mod machine;
 mod measurement;
-mod process;
+mod meter;
 mod table;
 
 use std::{
@@ -31,7 +31,7 @@ pub use guard::GuardCommand;
 pub use health::Health;
 pub use machine::Machine;
 pub use measurement::{Cost, Measurement, Settings, Times};
-pub use process::ProcessCost;
+pub use meter::ProcessCost;
 pub use table::Table;
 
 use live::measure;

@@ -37,10 +37,10 @@ mod memory_ledger;
 mod metrics;
 mod notification;
 mod poll;
-mod process;
 mod queues;
+mod running_service;
 mod seeds;
-mod service;
+mod service_process;
 pub mod simulation;
 mod stack;
 
@@ -58,10 +58,10 @@ pub use memory_ledger::{FaultPlan, MemoryLedger};
 pub use metrics::sample;
 pub use notification::billed;
 pub use poll::poll_until;
-pub use process::{
+pub use queues::Queues;
+pub use running_service::RunningService;
+pub use seeds::for_each_seed;
+pub use service_process::{
     ServiceProcess, assert_ends_at_sigterm, assert_refuses, assert_tells_its_health,
 };
-pub use queues::Queues;
-pub use seeds::for_each_seed;
-pub use service::RunningService;
 pub use stack::Stack;

@@ -4,16 +4,16 @@ mod connections;
 mod dependencies;
 mod health;
 mod ops;
-mod process;
 mod readiness;
 mod server;
+mod service_main;
 mod settings;
 mod telemetry;
 mod wiring;
 
 pub use connections::Place;
-pub use process::service_main;
 pub use readiness::Readiness;
 pub use server::DRAIN;
+pub use service_main::service_main;
 pub use settings::BaseSettings;
 pub use wiring::Wiring;

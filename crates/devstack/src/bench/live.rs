@@ -17,7 +17,7 @@ use super::{
     health::HealthProbe,
     machine::{is_on_disk, load, revision},
     measurement::as_f64,
-    process::Meter,
+    meter::Meter,
 };
 use crate::{
     import::{connect, sample, upload, watch},

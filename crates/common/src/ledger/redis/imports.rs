@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,28 +7,12 @@ use uuid::Uuid;
 
 use super::put_off::Edge;
 use super::rows::bitmap_names;
-use super::{RedisLedger, keys, put_off};
+use super::{RedisLedger, import_hash as hash, keys, put_off};
 use crate::ledger::{
     FAILURES_KEPT, ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Observed,
-    Outcome, OutcomeCounts, PutOffRows,
+    Outcome, OutcomeCounts,
 };
 
-/// Fields of an import's hash. Times are milliseconds since 1970.
-const ROWS: &str = "rows";
-const FILE_NAME: &str = "file_name";
-const SIZE: &str = "size";
-const SHA256: &str = "sha256";
-const ACCEPTED_AT: &str = "accepted_at";
-const SENT: &str = "sent";
-const SENT_AT: &str = "sent_at";
-const CANCELLED_AT: &str = "cancelled_at";
-const ABANDONED_AT: &str = "abandoned_at";
-const FAILURE: &str = "failure";
-pub(super) const FINISHED_AT: &str = "finished_at";
-const WAITED_AT: &str = "waited_at";
-/// The figures when they were last looked at, and when they last moved.
-const PROGRESS: &str = "progress";
-const PROGRESSED_AT: &str = "progressed_at";
 /// The figures of an import that nobody has looked at, when nothing moved.
 const UNMOVED: &str = "0 0 0 0 0";
 
@@ -54,11 +37,17 @@ impl ImportLedger for RedisLedger {
         let mut pipe = redis::pipe();
         pipe.atomic();
         for (field, value) in [
-            (ROWS, import.rows.to_string()),
-            (SIZE, import.size.to_string()),
-            (SHA256, import.sha256.clone()),
-            (ACCEPTED_AT, import.accepted_at.as_millisecond().to_string()),
-            (FILE_NAME, import.file_name.clone().unwrap_or_default()),
+            (hash::ROWS, import.rows.to_string()),
+            (hash::SIZE, import.size.to_string()),
+            (hash::SHA256, import.sha256.clone()),
+            (
+                hash::ACCEPTED_AT,
+                import.accepted_at.as_millisecond().to_string(),
+            ),
+            (
+                hash::FILE_NAME,
+                import.file_name.clone().unwrap_or_default(),
+            ),
         ] {
             pipe.hset_nx(&key, field, value).ignore();
         }
@@ -69,7 +58,7 @@ impl ImportLedger for RedisLedger {
         let mut pipe = redis::pipe();
         pipe.zadd(keys::IMPORTS, import.import_id.to_string(), 0)
             .ignore();
-        pipe.cmd("HEXISTS").arg(&key).arg(FINISHED_AT);
+        pipe.cmd("HEXISTS").arg(&key).arg(hash::FINISHED_AT);
         let (finished,): (bool,) = pipe.query_async(&mut connection).await?;
         if !finished {
             redis::cmd("SADD")
@@ -84,7 +73,7 @@ impl ImportLedger for RedisLedger {
     async fn rows_of(&self, import_id: Uuid) -> Result<Option<u64>, LedgerError> {
         let rows = redis::cmd("HGET")
             .arg(keys::import(import_id))
-            .arg(ROWS)
+            .arg(hash::ROWS)
             .query_async(&mut self.connection.clone())
             .await?;
         Ok(rows)
@@ -98,13 +87,13 @@ impl ImportLedger for RedisLedger {
     ) -> Result<bool, LedgerError> {
         let key = keys::import(import_id);
         let mut pipe = redis::pipe();
-        pipe.hset(&key, SENT, sent).ignore();
+        pipe.hset(&key, hash::SENT, sent).ignore();
         if let Some(sent_at) = sent_at {
-            pipe.hset_nx(&key, SENT_AT, sent_at.as_millisecond())
+            pipe.hset_nx(&key, hash::SENT_AT, sent_at.as_millisecond())
                 .ignore();
-            pipe.hdel(&key, ABANDONED_AT).ignore();
+            pipe.hdel(&key, hash::ABANDONED_AT).ignore();
         }
-        pipe.hexists(&key, CANCELLED_AT);
+        pipe.hexists(&key, hash::CANCELLED_AT);
         let (cancelled,): (bool,) = pipe.query_async(&mut self.connection.clone()).await?;
         Ok(cancelled)
     }
@@ -116,7 +105,8 @@ impl ImportLedger for RedisLedger {
         let mut pipe = redis::pipe();
         for import_id in import_ids {
             let key = keys::import(*import_id);
-            pipe.hset(key, WAITED_AT, now.as_millisecond()).ignore();
+            pipe.hset(key, hash::WAITED_AT, now.as_millisecond())
+                .ignore();
         }
         Ok(pipe.exec_async(&mut self.connection.clone()).await?)
     }
@@ -129,8 +119,9 @@ impl ImportLedger for RedisLedger {
     ) -> Result<(), LedgerError> {
         let key = keys::import(import_id);
         let mut pipe = redis::pipe();
-        pipe.hset(&key, FAILURE, reason).ignore();
-        pipe.hset_nx(&key, SENT_AT, now.as_millisecond()).ignore();
+        pipe.hset(&key, hash::FAILURE, reason).ignore();
+        pipe.hset_nx(&key, hash::SENT_AT, now.as_millisecond())
+            .ignore();
         pipe.cmd("ZADD")
             .arg(keys::FAILED_IMPORTS)
             .arg("NX")
@@ -146,7 +137,7 @@ impl ImportLedger for RedisLedger {
     async fn cancel_import(&self, import_id: Uuid, now: Timestamp) -> Result<(), LedgerError> {
         redis::cmd("HSETNX")
             .arg(keys::import(import_id))
-            .arg(CANCELLED_AT)
+            .arg(hash::CANCELLED_AT)
             .arg(now.as_millisecond())
             .exec_async(&mut self.connection.clone())
             .await?;
@@ -188,21 +179,21 @@ impl ImportLedger for RedisLedger {
             pipe.hset_multiple(
                 &key,
                 &[
-                    (PROGRESS, progress),
-                    (PROGRESSED_AT, now.as_millisecond().to_string()),
+                    (hash::PROGRESS, progress),
+                    (hash::PROGRESSED_AT, now.as_millisecond().to_string()),
                 ],
             )
             .ignore();
         }
         if status.is_over() {
             let finished_at = *status.finished_at.get_or_insert(now);
-            pipe.hset_nx(&key, FINISHED_AT, finished_at.as_millisecond());
+            pipe.hset_nx(&key, hash::FINISHED_AT, finished_at.as_millisecond());
             pipe.srem(keys::OPEN_IMPORTS, import_id.to_string())
                 .ignore();
         }
         if !status.is_over() && status.finished_at.take().is_some() {
             // Opened again while somebody else saw its end.
-            pipe.hdel(&key, FINISHED_AT).ignore();
+            pipe.hdel(&key, hash::FINISHED_AT).ignore();
             pipe.sadd(keys::OPEN_IMPORTS, import_id.to_string())
                 .ignore();
         }
@@ -290,12 +281,12 @@ impl RedisLedger {
     async fn abandon(&self, import_id: Uuid, now: Timestamp) -> Result<(), LedgerError> {
         let key = keys::import(import_id);
         let mut pipe = redis::pipe();
-        pipe.hset_nx(&key, SENT_AT, now.as_millisecond());
+        pipe.hset_nx(&key, hash::SENT_AT, now.as_millisecond());
         let (is_first,): (bool,) = pipe.query_async(&mut self.connection.clone()).await?;
         if is_first {
             redis::cmd("HSET")
                 .arg(key)
-                .arg(ABANDONED_AT)
+                .arg(hash::ABANDONED_AT)
                 .arg(now.as_millisecond())
                 .exec_async(&mut self.connection.clone())
                 .await?;
@@ -330,7 +321,7 @@ impl RedisLedger {
             mailed,
             undeliverable,
         ): Looked = pipe.query_async(&mut self.connection.clone()).await?;
-        let Some(mut status) = read(import_id, &info) else {
+        let Some(mut status) = hash::read(import_id, &info) else {
             return Ok(None);
         };
         status.put_off = put_off::read(put_off_rows, &first, &last);
@@ -348,7 +339,7 @@ impl RedisLedger {
         if stopped && status.sent_at.is_some() {
             status.counts.not_sent = self.not_sent(&status).await?;
         }
-        Ok(Some((status, info.get(PROGRESS).cloned())))
+        Ok(Some((status, info.get(hash::PROGRESS).cloned())))
     }
 
     /// Rows behind the last one known to be sent that have no outcome. A
@@ -399,36 +390,6 @@ fn progress(status: &ImportStatus) -> String {
         counts.mailed,
         counts.undeliverable
     )
-}
-
-fn read(import_id: Uuid, info: &HashMap<String, String>) -> Option<ImportStatus> {
-    let time = |name| Timestamp::from_millisecond(number(info, name)?).ok();
-    let accepted_at = time(ACCEPTED_AT)?;
-    let text = |name: &str| info.get(name).filter(|text| !text.is_empty()).cloned();
-    Some(ImportStatus {
-        import: NewImport {
-            import_id,
-            file_name: text(FILE_NAME),
-            size: number(info, SIZE)?,
-            sha256: text(SHA256).unwrap_or_default(),
-            rows: number(info, ROWS)?,
-            accepted_at,
-        },
-        sent: number(info, SENT).unwrap_or(0),
-        sent_at: time(SENT_AT),
-        cancelled_at: time(CANCELLED_AT),
-        abandoned_at: time(ABANDONED_AT),
-        failure: text(FAILURE),
-        progressed_at: time(PROGRESSED_AT).unwrap_or(accepted_at),
-        waited_at: time(WAITED_AT),
-        finished_at: time(FINISHED_AT),
-        counts: OutcomeCounts::default(),
-        put_off: PutOffRows::default(),
-    })
-}
-
-fn number<T: FromStr>(info: &HashMap<String, String>, name: &str) -> Option<T> {
-    info.get(name)?.parse().ok()
 }
 
 /// `<import id> <sha256>`

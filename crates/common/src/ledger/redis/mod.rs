@@ -1,10 +1,10 @@
 //! The ledger in Redis 7 or later. Redis is named in this module alone.
 
 mod agreements;
-mod connect;
 mod connection;
 mod debts;
 mod error;
+mod import_hash;
 mod imports;
 mod info;
 mod keys;
@@ -16,6 +16,7 @@ mod put_off;
 mod reason;
 mod rows;
 mod settings;
+mod startup;
 mod undeliverable;
 
 pub use memory::RedisMemory;

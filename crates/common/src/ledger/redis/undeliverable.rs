@@ -1,6 +1,6 @@
 use redis::Script;
 
-use super::imports::FINISHED_AT;
+use super::import_hash::FINISHED_AT;
 use super::mails::UNDELIVERABLE as ENDED;
 use super::rows::{KEEP_REASON, by_import};
 use super::{RedisLedger, keys};
