@@ -126,7 +126,7 @@ dlq/redrive: build/operator ## Show the dead letters of QUEUE= (data-process, pr
 	$(if $(QUEUE),,$(error QUEUE= is missing: data-process or process-email))
 	@$(OPERATOR) redrive --queue $(QUEUE) $(if $(YES),--yes)
 
-audit: build/operator ## Prove from the ledger what became of IMPORT=, and name the rows that break a law
+audit: build/operator ## Prove the outcome of every row of IMPORT= from the ledger, and name the rows that break a law
 	$(if $(IMPORT),,$(error IMPORT= is missing: the import_id that the upload answered))
 	@$(OPERATOR) audit --import $(IMPORT)
 

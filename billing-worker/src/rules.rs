@@ -7,7 +7,7 @@ use crate::calendar::Calendar;
 pub struct BillingRules {
     /// Under which boletos are issued.
     pub agreement: Agreement,
-    /// Whether a row whose document is no valid CPF or CNPJ is INVALID.
+    /// Whether a row whose document is not a valid CPF or CNPJ is INVALID.
     pub strict_documents: bool,
     /// Which day boletos are issued on.
     pub calendar: Calendar,

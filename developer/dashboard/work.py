@@ -18,7 +18,7 @@ BILLING = [
     ),
     graph(
         "Time of a step",
-        "Over a batch of up to 50 messages: half of the batches, and 99 of 100, stay below it. Waits for what is away are included.",
+        "Over a batch of up to 50 messages: half of the batches, and 99 of 100, stay below it. Waits for unavailable dependencies are included.",
         [
             query(quantile(share, "billing_step_duration_seconds", "step"), f"{{{{step}}}}, {name}")
             for share, name in ((0.5, "half"), (0.99, "99 of 100"))
@@ -137,7 +137,7 @@ MAIL: list[Panel] = [
     ),
     timeline(
         "Mail transport",
-        "Whether it answers: the mail server, or the log. While it is away e-mails are held, and none is lost.",
+        "Whether it answers: the mail server, or the log. While it is unavailable, e-mails are held, and none is lost.",
         query(
             f'min by (dependency) (dependency_up{{{CHOSEN}, app="send-mail-worker", dependency!~"Redis|SQS"}})',
             "{{dependency}}",

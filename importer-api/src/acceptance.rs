@@ -27,11 +27,11 @@ pub enum AcceptanceError {
     /// The disk is full, or something else is wrong with it.
     #[error("the upload cannot be stored: {0}")]
     Disk(#[from] io::Error),
-    /// The idempotency key stands for an upload of another file.
-    #[error("the idempotency key stands for another file")]
+    /// The idempotency key belongs to an upload of another file.
+    #[error("the idempotency key belongs to another file")]
     KeyTaken,
     /// Whether the idempotency key is in use cannot be known.
-    #[error("the ledger is away, and the upload has an idempotency key")]
+    #[error("the ledger is unavailable, and the upload has an idempotency key")]
     LedgerAway,
 }
 
@@ -170,7 +170,7 @@ fn replayed(
     if earlier.sha256 != sha256 {
         return Err(AcceptanceError::KeyTaken);
     }
-    info!(import_id = %earlier.import_id, "The upload is known by its idempotency key");
+    info!(import_id = %earlier.import_id, "Upload replayed by its idempotency key");
     Ok(AcceptedImport {
         import_id: earlier.import_id,
         rows,

@@ -154,7 +154,7 @@ pub async fn observe<L: ImportLedger>(
     if observed.newly_over {
         let state = status.state(now).name();
         metrics.ended.with_label_values(&[state]).inc();
-        info!(%import_id, state, counts = ?status.counts, "Import is at its end");
+        info!(%import_id, state, counts = ?status.counts, "Import finished");
     }
     Ok(Some(status))
 }

@@ -55,7 +55,7 @@ pub async fn run(
     waiting.add_unknown(unfinished);
     if settings.tokens.is_open() && !settings.base.bind_address.is_loopback() {
         warn!(
-            "Everybody who reaches BIND_ADDRESS may upload files; set API_TOKENS, or keep it private"
+            "Anyone who can reach BIND_ADDRESS may upload; set API_TOKENS or use a private network"
         );
     }
     let importer_slot = Arc::new(OnceLock::new());

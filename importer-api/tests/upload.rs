@@ -201,11 +201,15 @@ async fn what_cannot_be_imported_is_refused_with_the_reason_and_leaves_nothing()
             422,
             "save it as CSV UTF-8",
         ),
-        (Form::new().text("other", "text"), 400, "the field file"),
+        (
+            Form::new().text("other", "text"),
+            400,
+            "exactly one `file` field with the CSV",
+        ),
         (
             form(format!("{HEADER}\n{row}")).part("file", Part::text("x")),
             400,
-            "one field file",
+            "exactly one `file` field",
         ),
     ];
     for (form, status, detail) in cases {

@@ -67,7 +67,7 @@ impl Judge {
                         put_off,
                         seconds,
                         reason,
-                        "Nobody knows whether the e-mail was taken, it is sent once more"
+                        "Unknown whether the e-mail was accepted; it is sent once more"
                     );
                     return Tried::Again(Verdict::PutOff(wait));
                 }

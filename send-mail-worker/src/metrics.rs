@@ -42,7 +42,7 @@ impl MailOutcomes {
     fn new(registry: &AppRegistry) -> Result<Self, MetricsError> {
         let [sent, put_off, unknown, undeliverable, away] = registry.counters(
             "mail_outcomes_total",
-            "Tries to send an e-mail, by what became of it.",
+            "Attempts to send an e-mail, by outcome.",
             "outcome",
             ["sent", "put_off", "unknown", "undeliverable", "away"],
         )?;

@@ -261,7 +261,11 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         });
         for ((own, standing), (debt_id, _)) in own.zip(standing).zip(&ends) {
             if *own != standing {
-                warn!(debt_id, ?standing, "The e-mail has ended otherwise before");
+                warn!(
+                    debt_id,
+                    ?standing,
+                    "The e-mail already has a different outcome"
+                );
                 *own = standing;
             }
         }

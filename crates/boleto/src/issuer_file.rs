@@ -53,7 +53,7 @@ pub enum IssuerFileError {
         character: char,
     },
     /// Somebody without a valid document cannot be owed a boleto.
-    #[error("the beneficiary's document is no valid CPF or CNPJ")]
+    #[error("the beneficiary's document is not a valid CPF or CNPJ")]
     Document,
     /// No abbreviation of a state.
     #[error("the beneficiary's state is two capital letters, such as SP")]

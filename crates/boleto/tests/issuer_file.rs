@@ -30,7 +30,7 @@ fn what_is_wrong_is_said() {
         ("\"3128557\"", "\"31285570\"", "1 to 7 digits"),
         ("carteira", "carteria", "carteria"),
         ("\"17\"", "17", "string"),
-        ("document = \"", "document = \"1", "no valid CPF or CNPJ"),
+        ("document = \"", "document = \"1", "not a valid CPF or CNPJ"),
         (
             "instructions = [",
             "instructions = [\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",",

@@ -64,10 +64,10 @@ pub enum InvalidReason {
     )]
     Encoding,
     /// The header of another file that was put behind this one.
-    #[error("the line is a header once more; the rows behind it are read")]
+    #[error("the line repeats the header; the rows after it are read")]
     Header,
     /// What a program writes where it has no value.
-    #[error("the column {column} holds a placeholder or an error of a spreadsheet, and no value")]
+    #[error("the column {column} holds a placeholder or a spreadsheet error instead of a value")]
     Placeholder {
         /// The column.
         column: &'static str,
@@ -105,7 +105,7 @@ pub enum InvalidReason {
     )]
     GovernmentIdMalformed,
     /// Neither a CPF nor a CNPJ, where the strict mode asks for one.
-    #[error("the government id is no valid CPF or CNPJ")]
+    #[error("the government id is not a valid CPF or CNPJ")]
     GovernmentIdInvalid,
     /// Not an address that a mail server would take.
     #[error("the e-mail address is not valid")]
@@ -135,11 +135,11 @@ pub enum InvalidReason {
     },
     /// What a program has made of what identified the debt.
     #[error(
-        "the debt id is a number as a spreadsheet writes it (3,52604E+43, 17.0) or a formula; format the column as text"
+        "the debt id is a number in spreadsheet notation (3,52604E+43, 17.0) or a formula; format the column as text"
     )]
     DebtIdMalformed,
     /// A queue or the topic could not carry it.
-    #[error("the record is larger than a message can be")]
+    #[error("the record is too large for a message")]
     TooLarge,
     /// SQS takes the characters of XML 1.0 only (no control characters but
     /// tab, line feed and carriage return).

@@ -31,7 +31,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Seed of a generated file.
 const SEED: u64 = 1;
 
-/// Starts the stack, uploads a file, and checks what became of each row.
+/// Starts the stack, uploads a file, and checks the outcome of every row.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DemoCommand {
     #[command(flatten)]

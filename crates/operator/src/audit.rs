@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::error::CommandError;
 
-/// Prove from the ledger what became of an import.
+/// Prove the outcome of every row of an import from the ledger.
 ///
 /// Looks at every row, prints the laws that its outcomes keep, and names the
 /// rows that break one. The exit code is 0 if the import is at its end and

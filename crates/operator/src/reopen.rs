@@ -22,8 +22,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 ///
 /// Asks importer-api, which has the file: `IMPORTER_URL` is the replica that
 /// took the upload, and `API_TOKEN` one of its tokens where it asks for one.
-/// That the e-mails have ended is taken back, and their rows are sent again.
-/// What was sent is not sent again, so it may be repeated.
+/// Takes back the recorded ends of the e-mails and sends their rows again.
+/// E-mails that were sent are not sent again, so it may be repeated.
 #[derive(Debug, Args)]
 pub(crate) struct Reopen {
     /// The import, as the upload answered

@@ -84,7 +84,7 @@ pub enum HeaderError {
         guess: Guess,
     },
     /// Two columns of one meaning.
-    #[error("the header has the column {column} more than once: {}. Leave one of them", .names.join(", "))]
+    #[error("the header has the column {column} more than once: {}. Keep only one", .names.join(", "))]
     Repeated {
         /// The column.
         column: &'static str,
@@ -115,7 +115,7 @@ impl Guess {
         match self {
             Self::None => format!(". It should be: {}", COLUMNS.join(",")),
             Self::OneCell => {
-                ". The whole header stands in one cell: in the spreadsheet, split the column (Data > Text to Columns) and save it as CSV again".to_owned()
+                ". The whole header is in one cell: in the spreadsheet, split the column (Data > Text to Columns) and save it as CSV again".to_owned()
             }
             Self::Below { line } => {
                 format!(". Line {line} looks like the header: delete the lines above it")

@@ -32,7 +32,7 @@ pub enum SurveyError {
     #[error("the file has a header and no data")]
     NoData,
     /// Its text cannot be read.
-    #[error("the file's text is in an encoding that is not known; save it as CSV UTF-8")]
+    #[error("the file's text is in an unknown encoding; save it as CSV UTF-8")]
     Encoding,
     /// It is something else.
     #[error("{0}")]
@@ -42,7 +42,7 @@ pub enum SurveyError {
     Header(#[from] HeaderError),
     /// Another file stands behind it.
     #[error(
-        "line {line} is a second header, whose columns stand in another order; split the file there"
+        "line {line} is a second header with its columns in another order; split the file there"
     )]
     SecondHeader {
         /// Number of the line, from 1.

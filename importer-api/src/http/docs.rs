@@ -63,7 +63,7 @@ async fn guarded(mut response: Response) -> Response {
 pub struct ApiDoc;
 
 /// What every route that may ask for a token answers besides its own: that
-/// there was none, that another website asks, and that the service has a fault.
+/// there was none, that another website asks, and an internal error.
 fn add_common_problems(api: &mut utoipa::openapi::OpenApi) {
     let operations = api
         .paths
@@ -81,7 +81,7 @@ fn add_common_problems(api: &mut utoipa::openapi::OpenApi) {
                 Problem::cross_site(),
             ),
             (
-                "The service has a fault; its log has the rest",
+                "Internal error; see the log for details",
                 Problem::internal(),
             ),
         ] {

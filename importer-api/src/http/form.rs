@@ -60,7 +60,7 @@ pub(super) enum FormError {
     #[error("the body of the request is cut off: {0}")]
     CutOff(axum::Error),
     /// The body ended well, the form did not.
-    #[error("the form is cut off: its last boundary, with -- behind it, is missing")]
+    #[error("the form is truncated: its final boundary, ending in --, is missing")]
     Unended,
     /// The file is not there as it is.
     #[error(

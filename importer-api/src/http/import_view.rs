@@ -57,7 +57,7 @@ pub(super) struct ImportView {
     size: u64,
     /// SHA-256 of the file, in lower-case hex.
     sha256: String,
-    /// Its rows by what became of them.
+    /// Its rows by outcome.
     rows: RowsView,
     /// When e-mails are tried again that a mail server put off; null where
     /// there are none.

@@ -71,8 +71,8 @@ pub(super) struct ReconciledView {
     params(Page),
     responses(
         (status = 200, description = "A page of the imports", body = ImportPage),
-        (status = 400, description = "The query is not as it should be", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_query("limit takes 1 to 100"))),
-        (status = 503, description = "The ledger is away, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
+        (status = 400, description = "The query is invalid", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_query("limit takes 1 to 100"))),
+        (status = 503, description = "The ledger is unavailable, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 pub(super) async fn list(
@@ -120,7 +120,7 @@ pub(super) async fn list(
     responses(
         (status = 200, description = "The import", body = ImportView),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
-        (status = 503, description = "The ledger is away, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
+        (status = 503, description = "The ledger is unavailable, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 pub(super) async fn get(
@@ -152,7 +152,7 @@ pub(super) async fn get(
         (status = 200, description = "It is cancelled", body = ImportView),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
         (status = 409, description = "All its rows are sent", body = Problem, content_type = "application/problem+json", example = json!(Problem::nothing_to_cancel())),
-        (status = 503, description = "The ledger is away, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
+        (status = 503, description = "The ledger is unavailable, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 pub(super) async fn cancel(
@@ -196,7 +196,7 @@ pub(super) async fn cancel(
         (status = 200, description = "The rows that were sent again", body = ReconciledView),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
         (status = 409, description = "It is still being sent, or its file is not here", body = Problem, content_type = "application/problem+json", example = json!(Problem::still_sending())),
-        (status = 503, description = "The ledger is away, the service stops, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
+        (status = 503, description = "The ledger is unavailable, the service stops, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 pub(super) async fn reconcile(
@@ -211,7 +211,7 @@ pub(super) async fn reconcile(
     // A client that does not wait for the answer must not end it half way.
     let work = tokio::spawn(async move { importer.reconcile(import_id).await });
     let reconciled = work.await.map_err(|error| {
-        warn!(%import_id, %error, "Reconciling died");
+        warn!(%import_id, %error, "Reconcile failed unexpectedly");
         Problem::internal()
     })?;
     let reconciled = reconciled.map_err(|error| reconcile_problem(import_id, &error))?;

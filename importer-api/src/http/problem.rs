@@ -61,12 +61,12 @@ impl Problem {
         )
     }
 
-    /// The route takes another method.
+    /// The method is not allowed for this route.
     pub fn method_not_allowed() -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method-not-allowed",
-            "The route takes another method",
+            "The method is not allowed for this route",
             "the header Allow lists the methods; GET /docs lists the routes",
         )
     }
@@ -77,7 +77,7 @@ impl Problem {
             StatusCode::NOT_FOUND,
             "no-such-import",
             "There is no such import",
-            "GET /v1/imports lists the imports; one is known from a moment after its upload",
+            "GET /v1/imports lists the imports; an import appears here moments after its upload",
         )
     }
 
@@ -88,16 +88,16 @@ impl Problem {
             StatusCode::NOT_FOUND,
             "no-such-boleto",
             "There is no boleto for this debt",
-            "no boleto is known for the debt: it is not billed yet, is written otherwise, or its row was invalid; GET /v1/imports/{import_id}/rejections has the invalid rows",
+            "no boleto is known for the debt: it is not billed yet, the id is spelled differently, or its row was invalid; GET /v1/imports/{import_id}/rejections has the invalid rows",
         )
     }
 
-    /// The query is not as it should be.
+    /// The query is invalid.
     pub(super) fn bad_query(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
             "bad-query",
-            "The query is not as it should be",
+            "The query is invalid",
             detail,
         )
     }
@@ -108,7 +108,7 @@ impl Problem {
             StatusCode::CONFLICT,
             "nothing-to-cancel",
             "There is nothing to cancel",
-            "the import is not being sent any more; what was sent is brought to its end",
+            "the import is no longer being sent; rows already sent will be finished",
         )
     }
 
@@ -138,7 +138,7 @@ impl Problem {
             StatusCode::CONFLICT,
             "file-not-here",
             "The file of the import is not here",
-            "ask the replica that took the upload; after SPOOL_RETENTION_HOURS the file is gone, and these e-mails cannot be sent again: print their slips. The same file once more only skips its rows",
+            "ask the replica that took the upload; after SPOOL_RETENTION_HOURS the file is gone, and these e-mails cannot be sent again: print their slips. Uploading the same file again only skips its rows",
         )
     }
 
@@ -147,27 +147,27 @@ impl Problem {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "ledger-away",
-            "The ledger is away",
+            "The ledger is unavailable",
             "the ledger cannot be read right now, and nothing of an upload was kept; try again in a moment",
         )
     }
 
-    /// The idempotency key is not as it should be.
+    /// The idempotency key is invalid.
     pub(super) fn bad_idempotency_key() -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
             "bad-idempotency-key",
-            "The idempotency key is not as it should be",
+            "The idempotency key is invalid",
             "the header Idempotency-Key takes 1 to 255 visible ASCII characters",
         )
     }
 
-    /// The idempotency key stands for an upload of another file.
+    /// The idempotency key belongs to an upload of another file.
     pub(super) fn idempotency_key_taken() -> Self {
         Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "idempotency-key-taken",
-            "The idempotency key stands for another file",
+            "The idempotency key belongs to another file",
             "an earlier upload with this Idempotency-Key had other content; use a new key for a new file",
         )
     }
@@ -198,7 +198,7 @@ impl Problem {
             StatusCode::FORBIDDEN,
             "cross-site",
             "Another website sent the request",
-            "a browser sent this from a page of another site; use the page of this service, or a client that is no browser. Behind a proxy, pass the header Host on or name the host in ALLOWED_HOSTS",
+            "a browser sent this from a page of another site; use the page of this service, or a client other than a browser. Behind a proxy, forward the Host header or list the host in ALLOWED_HOSTS",
         )
     }
 
@@ -207,7 +207,7 @@ impl Problem {
         Self::new(
             StatusCode::FORBIDDEN,
             "foreign-host",
-            "The service is not known by this name",
+            "The host name is not allowed",
             "without API_TOKENS the header Host must be an address, localhost, or a name of ALLOWED_HOSTS",
         )
     }
@@ -217,7 +217,7 @@ impl Problem {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
             "idle",
-            "The upload stood still",
+            "The upload stalled",
             format!("nothing came in for {limit:?}; nothing of the upload was kept, send it again"),
         )
     }
@@ -229,7 +229,7 @@ impl Problem {
             "too-slow",
             "The upload came in too slowly",
             format!(
-                "less than {LEAST_RATE} bytes a second came in for too long; nothing of the upload was kept, send it again over a faster line"
+                "the upload stayed below {LEAST_RATE} bytes per second for too long; nothing of the upload was kept, send it again over a faster connection"
             ),
         )
     }
@@ -239,8 +239,8 @@ impl Problem {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "too-many-connections",
-            "Too many connections at a time",
-            "others have all the connections that this service takes; try again in a moment",
+            "Too many connections",
+            "all connections of this service are in use; try again in a moment",
         )
     }
 
@@ -250,9 +250,7 @@ impl Problem {
             StatusCode::PAYLOAD_TOO_LARGE,
             "too-large",
             "The upload is too large",
-            format!(
-                "this service takes requests of up to {most} bytes (MAX_UPLOAD_BYTES); split the file"
-            ),
+            format!("the limit is {most} bytes per request (MAX_UPLOAD_BYTES); split the file"),
         )
     }
 
@@ -262,7 +260,7 @@ impl Problem {
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "encoded",
             "The upload is compressed",
-            "compressed uploads are not taken; send the form without a Content-Encoding",
+            "compressed uploads are not supported; send the form without a Content-Encoding",
         )
     }
 
@@ -271,7 +269,7 @@ impl Problem {
         Self::new(
             StatusCode::TOO_MANY_REQUESTS,
             "too-many-uploads",
-            "Too many uploads at a time",
+            "Too many concurrent uploads",
             "other uploads are coming in; send this one again in a moment",
         )
     }
@@ -282,7 +280,7 @@ impl Problem {
             StatusCode::TOO_MANY_REQUESTS,
             "too-many-followers",
             "Too many clients follow imports",
-            "others follow imports; ask for the import itself now and then, or try again in a moment",
+            "too many clients follow imports; poll the import instead, or try again in a moment",
         )
     }
 
@@ -292,7 +290,7 @@ impl Problem {
             StatusCode::BAD_REQUEST,
             "no-file",
             "The form has no file",
-            "the form lacks the field file, the CSV to import",
+            "the form must contain exactly one `file` field with the CSV",
         )
     }
 
@@ -302,7 +300,7 @@ impl Problem {
             StatusCode::BAD_REQUEST,
             "many-files",
             "The form has more than one file",
-            "send one field file a request",
+            "the form must contain exactly one `file` field",
         )
     }
 
@@ -315,7 +313,7 @@ impl Problem {
             SurveyError::Encoding => ("file-encoding", "The file's encoding is not supported"),
             SurveyError::NotCsv(_) => ("file-not-csv", "The file is not a CSV"),
             SurveyError::SecondHeader { .. } => {
-                ("second-header", "Another file stands behind this one")
+                ("second-header", "A second file is appended to this one")
             }
             SurveyError::TooManyRows { .. } => ("too-many-rows", "The file has too many rows"),
             SurveyError::Header(HeaderError::Missing { missing, .. })
@@ -323,10 +321,7 @@ impl Problem {
             {
                 ("file-without-header", "The file has no header")
             }
-            SurveyError::Header(_) => (
-                "file-without-columns",
-                "The file's columns are not as they should be",
-            ),
+            SurveyError::Header(_) => ("file-without-columns", "The file's columns are invalid"),
         };
         let columns = match error {
             SurveyError::Header(HeaderError::Missing { missing, .. }) => missing.clone(),
@@ -350,13 +345,13 @@ impl Problem {
         )
     }
 
-    /// A fault of the service; the log has the rest.
+    /// A fault of the service; the log has the details.
     pub(super) fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "The service has a fault",
-            "the log has the rest; try again later. Of an upload nothing was kept",
+            "Internal error",
+            "see the log for details; try again later. Nothing of the upload was kept",
         )
     }
 }

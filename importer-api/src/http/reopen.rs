@@ -50,10 +50,10 @@ pub(super) struct ReopenedView {
     params(("import_id" = Uuid, Path, description = "The import, as the upload answered", example = json!(IMPORT_ID)), Which),
     responses(
         (status = 200, description = "They are taken up again", body = ReopenedView),
-        (status = 400, description = "The query is not as it should be", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_query("code takes up to 64 of a-z, 0-9 and _"))),
+        (status = 400, description = "The query is invalid", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_query("code takes up to 64 of a-z, 0-9 and _"))),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
         (status = 409, description = "It is still being sent, or its file is not here", body = Problem, content_type = "application/problem+json", example = json!(Problem::file_not_here_to_reopen())),
-        (status = 503, description = "The ledger is away, or the service stops", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
+        (status = 503, description = "The ledger is unavailable, or the service stops", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 pub(super) async fn reopen(
@@ -73,7 +73,7 @@ pub(super) async fn reopen(
     // A client that does not wait for the answer must not end it half way.
     let work = tokio::spawn(async move { importer.reopen(import_id, code).await });
     let reopened = work.await.map_err(|error| {
-        warn!(%import_id, %error, "Reopening died");
+        warn!(%import_id, %error, "Reopen failed unexpectedly");
         Problem::internal()
     })?;
     let reopened = reopened.map_err(|error| match error {

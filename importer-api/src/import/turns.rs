@@ -49,7 +49,7 @@ where
         if tokio::time::timeout(DRAIN, imports.wait()).await.is_err() {
             warn!(
                 imports = imports.len(),
-                "Not drained in time, sent again at the next start"
+                "Shutdown timed out; unsent rows follow at the next start"
             );
         }
     }
@@ -150,12 +150,12 @@ where
             }
         };
         if position != manifest.start() {
-            info!(%import_id, rows = manifest.rows, sent = position.rows, "Import goes on");
+            info!(%import_id, rows = manifest.rows, sent = position.rows, "Import resumed");
         }
         match Sending::new(self, &manifest).run(&mut position).await {
             Ok(()) => self.finished(&manifest),
             Err(SendingError::Interrupted) => {
-                info!(%import_id, sent = position.rows, "Import stopped, it goes on at the next start");
+                info!(%import_id, sent = position.rows, "Import stopped; it resumes at the next start");
             }
             Err(SendingError::Cancelled) => {
                 info!(%import_id, sent = position.rows, rows = manifest.rows, "Import cancelled");

@@ -43,7 +43,7 @@ pub enum DeliveryError {
     #[error("the mail server defers it: {0}")]
     Deferred(String),
     /// No answer came to the end of the message: the server may have taken it.
-    #[error("nobody knows whether the mail server took it: {0}")]
+    #[error("unknown whether the mail server accepted it: {0}")]
     Unknown(String),
     /// Never: a 5xx answer that is surely about this recipient or this message.
     #[error("it cannot be delivered: {}", .0.text)]

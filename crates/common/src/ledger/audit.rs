@@ -95,7 +95,7 @@ pub struct Breach {
 pub struct Audit {
     /// The import.
     pub import_id: Uuid,
-    /// Its rows by what became of them.
+    /// Its rows by outcome.
     pub counts: OutcomeCounts,
     /// Its rows whose e-mail a mail server put off.
     pub put_off: PutOffRows,

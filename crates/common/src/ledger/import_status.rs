@@ -28,7 +28,7 @@ pub struct NewImport {
     pub accepted_at: Timestamp,
 }
 
-/// Rows of an import by what became of them. `billed`, `skipped`, `invalid`,
+/// Rows of an import by outcome. `billed`, `skipped`, `invalid`,
 /// `pending` and `not_sent` add up to `rows`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutcomeCounts {
@@ -152,7 +152,7 @@ pub struct ImportStatus {
     pub waited_at: Option<Timestamp>,
     /// When it was first seen at its end.
     pub finished_at: Option<Timestamp>,
-    /// Its rows by what became of them.
+    /// Its rows by outcome.
     pub counts: OutcomeCounts,
     /// Its rows whose e-mail a mail server put off.
     pub put_off: PutOffRows,

@@ -109,7 +109,7 @@ pub trait ImportLedger: Dependency + Send + Sync {
         since: Timestamp,
     ) -> impl Future<Output = Result<u64, LedgerError>> + Send;
 
-    /// Rows of an import by what became of them.
+    /// Rows of an import by outcome.
     fn outcome_counts(
         &self,
         import_id: Uuid,

@@ -129,7 +129,7 @@ impl<H: BatchHandler> Consumer<H> {
                     deadline = Some(Instant::now() + consumer.options.drain);
                 }
                 () = passed(deadline), if deadline.is_some() => {
-                    warn!(batches = pollers.len(), "Not settled in time, left to the queue");
+                    warn!(batches = pollers.len(), "Shutdown timed out; messages return to the queue");
                     break;
                 }
             }

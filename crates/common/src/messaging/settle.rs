@@ -51,7 +51,7 @@ impl Settler {
                 .collect();
             self.hide(
                 &hidden,
-                "Visibility was not extended, messages may come again",
+                "Visibility not extended; messages may be received again",
             )
             .await;
         }
@@ -148,7 +148,7 @@ impl Settler {
         for (reason, (messages, ())) in tally(reasons) {
             warn!(
                 messages,
-                reason, "Messages were not put off, they come again"
+                reason, "Messages not put off; they will be received again"
             );
         }
         taken
@@ -205,12 +205,12 @@ impl Settler {
         }
         warn!(
             messages = done.len(),
-            reason, "Messages were not deleted, they come again"
+            reason, "Messages not deleted; they will be received again"
         );
     }
 }
 
-const NOT_GIVEN_BACK: &str = "Messages were not given back, they come by themselves";
+const NOT_GIVEN_BACK: &str = "Messages not given back; they return at their visibility timeout";
 
 /// How many entries failed, and why the first of them did.
 fn first_failure(outcomes: Vec<EntryOutcome>) -> Option<(usize, String)> {

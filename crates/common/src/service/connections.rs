@@ -46,7 +46,7 @@ impl Place {
         let _ = self.taken.set(permit);
         if self.none_is_left() {
             warn!(
-                "All connections are taken; others are answered /health, /ready and /metrics alone"
+                "All connections are taken; further clients get only /health, /ready and /metrics"
             );
         }
         true

@@ -93,7 +93,7 @@ pub(super) async fn serve_during(
         () = &mut server => Err(ServiceError::TaskDied("the HTTP server")),
         never = readiness.watch() => match never {},
         () = &mut too_late => {
-            warn!("Not stopped in time, work in hand was cut off");
+            warn!("Shutdown timed out; work in progress was aborted");
             Ok(())
         }
     }

@@ -34,7 +34,7 @@ struct Import {
     rows: RowCounts,
 }
 
-/// The rows of an import by what became of them.
+/// The rows of an import by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct RowCounts {
     total: u64,

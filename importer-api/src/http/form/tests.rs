@@ -174,15 +174,15 @@ async fn what_is_no_form_is_refused_for_what_it_lacks() {
         (String::new(), "does not begin with the boundary"),
         ("name,email\r\n".into(), "does not begin with the boundary"),
         ("-b\r\n".into(), "does not begin with the boundary"),
-        (file.into(), "its last boundary"),
-        (format!("{file}\r\n--b"), "its last boundary"),
-        (format!("{file}\r\n--b-"), "its last boundary"),
-        (format!("{file}--b--"), "its last boundary"),
-        ("--b\r\nx: y\r\n".into(), "its last boundary"),
+        (file.into(), "its final boundary"),
+        (format!("{file}\r\n--b"), "its final boundary"),
+        (format!("{file}\r\n--b-"), "its final boundary"),
+        (format!("{file}--b--"), "its final boundary"),
+        ("--b\r\nx: y\r\n".into(), "its final boundary"),
         ("--b x\r\nx: y\r\n\r\n".into(), "boundary and headers"),
         ("--bc\r\nx: y\r\n\r\n".into(), "boundary and headers"),
         ("--b\r\nname,email\r\n\r\n".into(), "boundary and headers"),
-        ("--b\r\n x: y\r\n".into(), "its last boundary"),
+        ("--b\r\n x: y\r\n".into(), "its final boundary"),
     ];
     for (body, text) in cases {
         let error = all_files(body.as_bytes()).await.unwrap_err().to_string();

@@ -90,7 +90,7 @@ fn check_version(info: &str) -> Result<(), ServiceError> {
 
 fn warn_of_risks(info: &str) {
     if field(info, "aof_enabled") == Some("0") {
-        warn!("Redis runs without AOF: what it forgets at a crash is billed and mailed again");
+        warn!("Redis runs without AOF: debts lost in a crash are billed and mailed again");
     }
     if field(info, "maxmemory_policy").is_some_and(|policy| policy != "noeviction") {
         warn!("Redis may evict keys: an evicted debt is billed and mailed again; set noeviction");
