@@ -1,133 +1,70 @@
-//! Input files of any size: the same file for the same options in the same year, with figures known
-//! in advance.
-//!
-//! A file mixes valid rows, rows that repeat an earlier debt and rows that no service may bill.
-//! [`Generated`] says exactly how many there are of each, so that a test or a benchmark can compare
-//! what came out of the pipeline with what went in. The people, documents and debts are made up.
+//! An input file on disk.
 
-mod command;
-mod dates;
-mod debtor;
-mod document;
-mod flaw;
-mod random;
-mod recent;
-mod row;
-mod rows;
+use std::{fs::File, io, path::PathBuf};
 
-use std::io::{self, Write};
+use debts_file::{GenerateOptions, Generated, generate};
 
-use jiff::Timestamp;
-use jiff::tz::Offset;
-
-pub use command::{GenerateCommand, GenerateError};
-
-use dates::DueDates;
-use flaw::Flaw;
-use random::Random;
-use recent::Recent;
-use row::Row;
-use rows::Rows;
-
-/// What the file should be like.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct GenerateOptions {
-    /// Data rows; the header is not one.
+/// Writes an input file for importer-api: the same file for the same options.
+#[derive(Debug, Clone, clap::Args)]
+pub struct GenerateCommand {
+    /// Data rows.
+    #[arg(long, default_value_t = 2_000)]
     pub rows: u64,
-    /// Two files with the same options and seed are the same but for their due dates, which follow
-    /// the year, on every machine.
+    /// Another seed makes another file.
+    #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Share of rows, 0 to 1, that repeat the debt of an earlier valid row.
-    pub duplicate_share: f64,
+    /// Share of rows, 0 to 1, that repeat the debt of an earlier row.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub duplicates: f64,
     /// Share of rows, 0 to 1, that cannot be billed.
-    pub invalid_share: f64,
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub invalid: f64,
+    /// The file to write; one that exists is replaced.
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
 }
 
-/// What the file holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Generated {
-    /// Data rows; always the sum of the other three.
-    pub rows: u64,
-    /// Valid rows with a `debtId` of their own: the debts to bill.
-    pub distinct_valid: u64,
-    /// Valid rows that repeat the `debtId` and the data of an earlier row.
-    pub duplicates: u64,
-    /// Rows with a flaw.
-    pub invalid: u64,
+/// The file could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum GenerateError {
+    /// The options make no sense.
+    #[error("{0}")]
+    Options(#[source] io::Error),
+    /// The file cannot be created.
+    #[error("cannot create `{}`: {source}", path.display())]
+    Create {
+        /// The file that was asked for.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// A write failed, and the file holds only a part of the rows.
+    #[error("`{}` is not written in full: {source}", path.display())]
+    Write {
+        /// The file that was asked for.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
 }
 
-/// Writes a file, header included, in bounded memory.
-///
-/// Output is buffered here. Shares that are no shares are an error of kind
-/// [`io::ErrorKind::InvalidInput`], with nothing written.
-pub fn generate(options: GenerateOptions, out: impl Write) -> io::Result<Generated> {
-    let today = Offset::UTC.to_datetime(Timestamp::now());
-    generate_in(today.year(), options, out)
-}
-
-/// The file that is written in that year.
-fn generate_in(year: i16, options: GenerateOptions, out: impl Write) -> io::Result<Generated> {
-    check(options)?;
-    let due_dates = DueDates::around(year);
-    let mut random = Random::new(options.seed);
-    let mut rows = Rows::new(out, &due_dates);
-    let mut recent = Recent::new();
-    let mut generated = Generated {
-        rows: options.rows,
-        ..Generated::default()
-    };
-    rows.header()?;
-    for _ in 0..options.rows {
-        let kind = random.share();
-        if kind < options.invalid_share {
-            let row = Row::random(&mut random, &due_dates);
-            rows.flawed(&row, Flaw::nth(generated.invalid))?;
-            generated.invalid += 1;
-            continue;
-        }
-        let earlier = if kind < options.invalid_share + options.duplicate_share {
-            recent.pick(&mut random)
-        } else {
-            None
+impl GenerateCommand {
+    /// Writes the file and returns what it holds.
+    pub fn run(&self) -> Result<Generated, GenerateError> {
+        let options = GenerateOptions {
+            rows: self.rows,
+            seed: self.seed,
+            duplicate_share: self.duplicates,
+            invalid_share: self.invalid,
         };
-        if let Some(mut row) = earlier {
-            if random.one_in(2) {
-                row.spell_amount_in_full();
-            }
-            rows.valid(&row)?;
-            generated.duplicates += 1;
-        } else {
-            let row = Row::random(&mut random, &due_dates);
-            rows.valid(&row)?;
-            recent.add(row);
-            generated.distinct_valid += 1;
-        }
+        options.check().map_err(GenerateError::Options)?;
+        let file = File::create(&self.output).map_err(|source| GenerateError::Create {
+            path: self.output.clone(),
+            source,
+        })?;
+        generate(options, file).map_err(|source| GenerateError::Write {
+            path: self.output.clone(),
+            source,
+        })
     }
-    rows.finish()?;
-    Ok(generated)
 }
-
-fn check(options: GenerateOptions) -> io::Result<()> {
-    let GenerateOptions {
-        duplicate_share,
-        invalid_share,
-        ..
-    } = options;
-    let is_share = |share| (0.0..=1.0).contains(&share);
-    if is_share(duplicate_share)
-        && is_share(invalid_share)
-        && is_share(duplicate_share + invalid_share)
-    {
-        return Ok(());
-    }
-    Err(io::Error::new(
-        io::ErrorKind::InvalidInput,
-        format!(
-            "the share of duplicates ({duplicate_share}) and the share of invalid rows \
-             ({invalid_share}) must each be from 0 to 1, and at most 1 together"
-        ),
-    ))
-}
-
-#[cfg(test)]
-mod tests;

@@ -16,6 +16,6 @@ pub use watch::WatchError;
 
 pub(crate) use comparison::Comparison;
 pub(crate) use ledger::connect;
-pub(crate) use sample::{DUPLICATES, INVALID, sample};
+pub(crate) use sample::sample;
 pub(crate) use upload::{Uploader, upload};
 pub(crate) use watch::watch;

@@ -9,7 +9,7 @@
 //! - [`smoke`]: whether a stack that runs elsewhere works, such as that of docker-compose.yml.
 //! - [`chaos`]: imports during which everything is killed or taken away, and what became of them.
 //! - `bench`: how fast all of it is and what it takes, on Linux.
-//! - [`generate`]: input files of any size, the same for the same seed, with known figures.
+//! - [`generate`]: an input file on disk, by `debts-file`.
 
 #[cfg(target_os = "linux")]
 pub mod bench;

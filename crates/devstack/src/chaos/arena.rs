@@ -20,10 +20,8 @@ use super::{
     post::Post,
     redis::Redis,
 };
-use crate::{
-    generate::{GenerateOptions, Generated, generate},
-    import::{DUPLICATES, INVALID, connect, upload},
-};
+use crate::import::{connect, upload};
+use debts_file::{GenerateOptions, Generated, generate};
 use emulators::{
     emulator::{Emulator, PipelineNames, PipelineResources},
     fault_proxy::FaultProxy,
@@ -202,16 +200,12 @@ impl Arena {
     pub(super) fn generate(&mut self) -> Result<Input, ChaosError> {
         self.inputs += 1;
         let path = self.directory.join(format!("input-{}.csv", self.inputs));
-        let options = GenerateOptions {
-            rows: self.options.rows,
-            seed: self
-                .options
-                .seed
-                .wrapping_mul(1_000)
-                .wrapping_add(self.inputs),
-            duplicate_share: DUPLICATES,
-            invalid_share: INVALID,
-        };
+        let seed = self
+            .options
+            .seed
+            .wrapping_mul(1_000)
+            .wrapping_add(self.inputs);
+        let options = GenerateOptions::usual(self.options.rows, seed);
         let generated = File::create(&path)
             .and_then(|file| generate(options, file))
             .map_err(failed(format!("cannot write `{}`", path.display())))?;

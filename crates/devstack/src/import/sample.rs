@@ -3,13 +3,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use debts_file::GenerateOptions;
+
 use crate::generate::{GenerateCommand, GenerateError};
-
-/// Share of rows of a sample that repeat an earlier debt.
-pub(crate) const DUPLICATES: f64 = 0.01;
-
-/// Share of rows of a sample that cannot be billed.
-pub(crate) const INVALID: f64 = 0.005;
 
 /// Generates a file to upload, `input.csv` in that directory, which is created if need be.
 pub(crate) fn sample(directory: &Path, rows: u64, seed: u64) -> Result<PathBuf, GenerateError> {
@@ -17,11 +13,12 @@ pub(crate) fn sample(directory: &Path, rows: u64, seed: u64) -> Result<PathBuf, 
         path: directory.to_owned(),
         source,
     })?;
+    let usual = GenerateOptions::usual(rows, seed);
     let command = GenerateCommand {
         rows,
         seed,
-        duplicates: DUPLICATES,
-        invalid: INVALID,
+        duplicates: usual.duplicate_share,
+        invalid: usual.invalid_share,
         output: directory.join("input.csv"),
     };
     command.run()?;

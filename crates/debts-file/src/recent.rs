@@ -1,6 +1,6 @@
 //! The valid rows that a later row can repeat.
 
-use super::{random::Random, row::Row};
+use crate::{random::Random, row::Row};
 
 /// How many rows are remembered: enough to repeat a debt many batches later, under a megabyte.
 const CAPACITY: usize = 4_096;

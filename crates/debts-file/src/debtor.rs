@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::random::Random;
+use crate::random::Random;
 
 /// A name as it is spelled, and the same in ASCII for an e-mail address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::fmt::{Arguments, Write};
 
 use uuid::{Builder, Uuid};
 
-use super::{dates::DueDates, debtor::Debtor, document::Document, random::Random};
+use crate::{dates::DueDates, debtor::Debtor, document::Document, random::Random};
 
 /// The header line, which is the order of the fields.
 pub(super) const HEADER: [&str; 6] = [

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{
+use crate::{
     dates::DueDates,
     flaw::Flaw,
     row::{Fields, HEADER, Row},

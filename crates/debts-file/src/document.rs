@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::random::Random;
+use crate::random::Random;
 
 /// Weights of the first check digit of a CPF, from the left.
 const CPF_WEIGHTS: [u8; 9] = [10, 9, 8, 7, 6, 5, 4, 3, 2];
