@@ -23,7 +23,7 @@ OPERATOR = $(OPERATED_REDIS) $(OPERATED_QUEUES) $(BINARIES)/operator
 # importer-api, for `make reconcile` and `make reopen`; API_TOKEN= where it asks for one
 IMPORTER_URL ?= http://127.0.0.1:$(or $(DEVSTACK_IMPORTER_PORT),8000)
 
-# What `make test` tests; operator has no library whose documentation could be tested
+# What `make test` tests; operator and devstack have no library whose documentation could be tested
 TESTED := $(if $(CONTEXT),--package $(CONTEXT),--workspace)
 
 # Tests wait more than they compute: three for two cores
@@ -171,7 +171,7 @@ docker/build: ## Build the image IMAGE_NAME= of CONTEXT= (importer-api, billing-
 
 test: setup ## Run all tests, or those of CONTEXT= (billing-worker, common, …), with cargo-nextest where it is installed
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		$(CARGO) nextest run --test-threads $(TEST_THREADS) $(TESTED) $(if $(filter operator,$(CONTEXT)),,&& $(CARGO) test --quiet $(TESTED) --doc); \
+		$(CARGO) nextest run --test-threads $(TEST_THREADS) $(TESTED) $(if $(filter operator devstack,$(CONTEXT)),,&& $(CARGO) test --quiet $(TESTED) --doc); \
 	else \
 		$(CARGO) test $(TESTED); \
 	fi

@@ -1,21 +1,11 @@
-//! An import of a stack: its file, its upload, how far it is, and what must become of its rows.
+//! A file of debts: what must become of its rows, its upload, and how far its import is.
 
-mod boletos;
-mod comparison;
 mod expected;
 mod ledger;
-mod sample;
+mod progress;
 mod upload;
-mod watch;
 
-pub use boletos::Boletos;
-pub use expected::Expected;
-pub use ledger::ConnectError;
-pub use upload::UploadError;
-pub use watch::WatchError;
-
-pub(crate) use comparison::Comparison;
+pub(crate) use expected::Expected;
 pub(crate) use ledger::connect;
-pub(crate) use sample::sample;
-pub(crate) use upload::{Uploader, upload};
-pub(crate) use watch::watch;
+pub(crate) use progress::{PATIENCE, finished, is_over};
+pub(crate) use upload::{Importer, upload};

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use emulators::smtp_server::{Figures, Keep, SmtpServer, SmtpServerError, SmtpServerOptions};
+use anyhow::Result;
+use emulators::smtp_server::{Figures, Keep, SmtpServer, SmtpServerOptions};
+
+use crate::services::Variable;
 
 /// How many e-mails are written to files.
 const FILES: u64 = 1_000;
@@ -16,7 +19,7 @@ const FROM: &str = "Demonstração <cobranca@example.com>";
 
 /// The option `--mail`. Its variable is not `MAIL`, which shells set to a file on many machines.
 #[derive(Debug, Clone, Copy, clap::Args)]
-pub struct MailOption {
+pub(crate) struct MailOption {
     /// Where e-mails go: to the log, by SMTP to a server that keeps them, or to the server that the
     /// environment names (`SMTP_HOST`, …)
     #[arg(long, env = "DEVSTACK_MAIL", value_enum, default_value_t)]
@@ -33,7 +36,7 @@ enum Transport {
 
 /// Where the e-mails of a stack go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mails {
+pub(crate) enum Mails {
     /// To the log of send-mail-worker.
     Log,
     /// By SMTP to a server that writes the first ones into a folder.
@@ -47,7 +50,7 @@ pub enum Mails {
 
 impl MailOption {
     /// What the option says; the folder is for SMTP.
-    pub fn mails(self, folder: &Path) -> Mails {
+    pub(crate) fn mails(self, folder: &Path) -> Mails {
         match self.mail {
             Transport::Log => Mails::Log,
             Transport::Smtp => Mails::Smtp {
@@ -61,7 +64,7 @@ impl MailOption {
 impl Mails {
     /// What send-mail-worker is told; the catcher is the server that was started for it. The log is
     /// named as well: only [`Mails::External`] takes what the environment of this process says.
-    pub fn variables(&self, catcher: Option<&MailCatcher>) -> Vec<(&'static str, String)> {
+    pub(crate) fn variables(&self, catcher: Option<&MailCatcher>) -> Vec<Variable> {
         match (self, catcher) {
             (Self::External, _) => vec![("MAIL_TRANSPORT", "smtp".to_owned())],
             (_, Some(catcher)) => smtp_variables(catcher.0.address()).to_vec(),
@@ -85,11 +88,11 @@ impl fmt::Display for Mails {
 
 /// The mail server of a stack. It passes nothing on.
 #[derive(Debug)]
-pub struct MailCatcher(SmtpServer);
+pub(crate) struct MailCatcher(SmtpServer);
 
 impl MailCatcher {
     /// Starts the server, where there is to be one.
-    pub async fn start(mails: &Mails, port: u16) -> Result<Option<Self>, SmtpServerError> {
+    pub(crate) async fn start(mails: &Mails, port: u16) -> Result<Option<Self>> {
         let Mails::Smtp { folder } = mails else {
             return Ok(None);
         };
@@ -106,18 +109,18 @@ impl MailCatcher {
     }
 
     /// Where it listens.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("smtp://{}", self.0.address())
     }
 
     /// What it took.
-    pub fn figures(&self) -> Figures {
+    pub(crate) fn figures(&self) -> Figures {
         self.0.figures()
     }
 }
 
 /// What makes send-mail-worker hand its e-mails to the server at that address.
-pub(crate) fn smtp_variables(server: SocketAddr) -> [(&'static str, String); 5] {
+pub(crate) fn smtp_variables(server: SocketAddr) -> [Variable; 5] {
     [
         ("MAIL_TRANSPORT", "smtp".to_owned()),
         ("SMTP_HOST", server.ip().to_string()),

@@ -1,18 +1,42 @@
-//! Command line of the development stack.
+//! The whole stack on one machine with one command: emulator, Redis, the three services.
+//!
+//! - [`services`]: the three services as processes.
+//! - [`stack`]: all of these together.
+//! - [`mails`]: where the e-mails of a stack go.
+//! - [`import`]: a file, its upload, how far it is, and what must become of its rows.
+//! - [`verdict`]: what became of them, for every command that uploads.
+//! - [`wait`]: until something is so, or for as long as something moves.
+//!
+//! The commands:
+//!
+//! - [`run`]: the stack until Ctrl-C.
+//! - [`demo`]: the stack, an upload, and whether its figures add up.
+//! - [`smoke`]: whether a stack that runs elsewhere works, such as that of docker-compose.yml.
+//! - [`chaos`]: imports during which everything is killed or taken away, and what became of them.
+//! - `bench`: how fast all of it is and what it takes, on Linux.
+//! - [`generate`]: an input file.
+
+#[cfg(target_os = "linux")]
+mod bench;
+mod chaos;
+mod demo;
+mod generate;
+mod import;
+mod mails;
+mod run;
+mod services;
+mod smoke;
+mod stack;
+mod verdict;
+mod wait;
 
 use std::{
-    error::Error,
     io::{self, Write},
     process::ExitCode,
 };
 
+use anyhow::{Error, Result};
 use clap::{Parser, Subcommand};
-#[cfg(target_os = "linux")]
-use devstack::bench::{BenchCommand, GuardCommand};
-use devstack::{
-    chaos::ChaosCommand, demo::DemoCommand, generate::GenerateCommand, run::RunCommand,
-    smoke::SmokeCommand,
-};
 use mimalloc::MiMalloc;
 
 /// With the system allocator of Linux the emulator takes a seventh more CPU.
@@ -29,15 +53,15 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(RunCommand),
-    Demo(DemoCommand),
-    Smoke(SmokeCommand),
-    Chaos(ChaosCommand),
+    Run(run::RunCommand),
+    Demo(demo::DemoCommand),
+    Smoke(smoke::SmokeCommand),
+    Chaos(chaos::ChaosCommand),
     #[cfg(target_os = "linux")]
-    Bench(BenchCommand),
+    Bench(bench::BenchCommand),
     #[cfg(target_os = "linux")]
-    BenchGuard(GuardCommand),
-    Generate(GenerateCommand),
+    BenchGuard(bench::GuardCommand),
+    Generate(generate::GenerateCommand),
 }
 
 /// On one thread: the tasks of the emulator hand every message from one to the other, and between
@@ -48,34 +72,54 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nowhere is left to say that standard error is closed.
-            let _ = writeln!(io::stderr(), "error: {error}");
+            let _ = writeln!(io::stderr(), "error: {}", with_causes(&error));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(command: Command) -> Result<(), Box<dyn Error>> {
+async fn run(command: Command) -> Result<()> {
     match command {
-        Command::Run(run) => run.run().await?,
-        Command::Demo(demo) => demo.run().await?,
-        Command::Smoke(smoke) => smoke.run().await?,
-        Command::Chaos(chaos) => chaos.run().await?,
+        Command::Run(run) => run.run().await,
+        Command::Demo(demo) => demo.run().await,
+        Command::Smoke(smoke) => smoke.run().await,
+        Command::Chaos(chaos) => chaos.run().await,
         #[cfg(target_os = "linux")]
-        Command::Bench(bench) => bench.run().await?,
+        Command::Bench(bench) => bench.run().await,
         #[cfg(target_os = "linux")]
-        Command::BenchGuard(guard) => guard.run().await?,
-        Command::Generate(generate) => {
-            let generated = generate.run()?;
-            writeln!(
-                io::stdout(),
-                "{}: {} rows, {} debts to bill, {} duplicates, {} invalid",
-                generate.output.display(),
-                generated.rows,
-                generated.distinct_valid,
-                generated.duplicates,
-                generated.invalid,
-            )?;
-        }
+        Command::BenchGuard(guard) => guard.run().await,
+        Command::Generate(generate) => generate.run(),
     }
-    Ok(())
+}
+
+/// An error and its causes on one line. Some errors name their cause in their own text.
+fn with_causes(error: &Error) -> String {
+    error.chain().fold(String::new(), |text, cause| {
+        let cause = cause.to_string();
+        match text.as_str() {
+            "" => cause,
+            _ if text.contains(&cause) => text,
+            _ => format!("{text}: {cause}"),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn each_cause_is_named_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("no data directory: {0}")]
+        struct Outer(#[source] io::Error);
+
+        let error = Outer(io::Error::other("the disk is full"));
+        let error = Err::<(), _>(error).context("Redis").unwrap_err();
+
+        let text = "Redis: no data directory: the disk is full";
+        assert_eq!(with_causes(&error), text);
+    }
 }

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::{Error, Result, bail};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time,
@@ -13,7 +14,7 @@ use tokio::{
 use crate::{
     mails::{MailOption, Mails},
     services::Logs,
-    stack::{DevStack, Ports, StackError, StackOptions},
+    stack::{DevStack, Ports, StackOptions},
 };
 
 /// How often the services are looked at.
@@ -21,7 +22,7 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Starts the stack, prints where it is, and keeps it up until Ctrl-C.
 #[derive(Debug, Clone, Copy, clap::Args)]
-pub struct RunCommand {
+pub(crate) struct RunCommand {
     #[command(flatten)]
     ports: Ports,
     #[command(flatten)]
@@ -31,47 +32,39 @@ pub struct RunCommand {
 /// Where the e-mails of `run --mail smtp` are kept.
 const MAIL_FOLDER: &str = "data/run/mails";
 
-/// Why it did not stay up.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The stack.
-    #[error(transparent)]
-    Stack(#[from] StackError),
-    /// Signals or the terminal.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// Services that did not end as they should.
-    #[error("did not end with exit code 0: {}", .0.join(", "))]
-    Unclean(Vec<&'static str>),
-}
-
 impl RunCommand {
     /// Runs until SIGINT or SIGTERM, or until a service ends.
-    pub async fn run(self) -> Result<(), RunError> {
+    pub(crate) async fn run(self) -> Result<()> {
         let mails = self.mail.mails(MAIL_FOLDER.as_ref());
         let options = StackOptions::new(self.ports, mails.clone(), Logs::Prefixed);
         let mut stack = tokio::select! {
             stack = DevStack::start(options) => stack?,
-            told = told_to_stop() => return Ok(told?),
+            told = told_to_stop() => return told,
         };
         write!(io::stdout(), "{}", addresses(&stack, &mails))?;
         let ended = tokio::select! {
-            told = told_to_stop() => told.map_err(RunError::from),
-            error = watch(&mut stack) => Err(error.into()),
+            told = told_to_stop() => told,
+            error = until_one_ends(&mut stack) => Err(error),
         };
         writeln!(io::stdout(), "Stopping")?;
-        let unclean = stack.stop().await;
-        ended?;
-        if unclean.is_empty() {
-            Ok(())
-        } else {
-            Err(RunError::Unclean(unclean))
+        let stopped = stack.stop().await;
+        ended.and(stopped)
+    }
+}
+
+/// Runs something to its end; an error at SIGINT or SIGTERM.
+pub(crate) async fn or_stopped<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        done = work => done,
+        told = told_to_stop() => {
+            told?;
+            bail!("stopped by a signal")
         }
     }
 }
 
 /// Returns at SIGINT or SIGTERM.
-pub(crate) async fn told_to_stop() -> io::Result<()> {
+async fn told_to_stop() -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
@@ -81,7 +74,7 @@ pub(crate) async fn told_to_stop() -> io::Result<()> {
     Ok(())
 }
 
-async fn watch(stack: &mut DevStack) -> StackError {
+async fn until_one_ends(stack: &mut DevStack) -> Error {
     loop {
         if let Err(error) = stack.check() {
             return error;
@@ -93,7 +86,7 @@ async fn watch(stack: &mut DevStack) -> StackError {
 fn addresses(stack: &DevStack, mails: &Mails) -> String {
     let services = stack.services().iter();
     let addresses: Vec<(&str, String)> = services
-        .map(|service| (service.name(), service.url()))
+        .map(|service| (service.kind().name(), service.url()))
         .chain([
             ("SQS and SNS", stack.emulator().endpoint_url()),
             ("Redis", stack.redis().url()),

@@ -6,14 +6,18 @@ use std::{
     io::{self, BufRead, BufReader, PipeReader, Write},
     os::fd::OwnedFd,
     path::{Path, PathBuf},
-    process::ExitStatus,
     thread,
     time::Duration,
 };
 
-use tokio::time::{self, Instant};
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 
-use emulators::child::{self, OwnedChild, Program};
+use crate::wait::until;
+
+use emulators::{
+    child::{self, OwnedChild, Program},
+    emulator::PipelineResources,
+};
 
 /// Longest wait for a service to answer after its start.
 const READY_DEADLINE: Duration = Duration::from_secs(30);
@@ -28,45 +32,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How many of the last lines of a log an error shows.
 const SHOWN_LINES: usize = 10;
 
-/// What can go wrong with a service.
-#[derive(Debug, thiserror::Error)]
-pub enum ServiceError {
-    /// The binary is not beside this one.
-    #[error("`{}` is not there: build the workspace first, with `make build`", .0.display())]
-    NotBuilt(PathBuf),
-    /// The process or its log could not be made.
-    #[error("cannot start {service}: {source}")]
-    Start {
-        /// The service.
-        service: &'static str,
-        /// What the system answered.
-        source: io::Error,
-    },
-    /// It ended though nobody told it to.
-    #[error("{service} ended ({status}); its last words:\n{last_words}")]
-    Ended {
-        /// The service.
-        service: &'static str,
-        /// How it ended.
-        status: ExitStatus,
-        /// The end of its log.
-        last_words: String,
-    },
-    /// It runs but does not answer.
-    #[error("{service} did not answer at {url} in {} s; its last words:\n{last_words}", READY_DEADLINE.as_secs())]
-    NoAnswer {
-        /// The service.
-        service: &'static str,
-        /// Where it was asked.
-        url: String,
-        /// The end of its log.
-        last_words: String,
-    },
-}
-
 /// What becomes of what the services log.
 #[derive(Debug, Clone)]
-pub enum Logs {
+pub(crate) enum Logs {
     /// Lines go to standard output, each with the name of its service before it.
     Prefixed,
     /// A file for each service in this directory.
@@ -78,31 +46,78 @@ pub enum Logs {
 impl Logs {
     /// Where one of several processes of a service logs to: those after the first have a file of
     /// their own.
-    pub(crate) fn of_process(&self, service: &str, number: usize) -> Self {
+    pub(crate) fn of_process(&self, service: Kind, number: usize) -> Self {
         match self {
             Self::Files(directory) if number > 1 => {
-                Self::File(directory.join(format!("{service}-{number}.log")))
+                Self::File(directory.join(format!("{}-{number}.log", service.name())))
             }
             logs => logs.clone(),
         }
     }
 }
 
-/// One service: its name, its port, and its own variables.
-#[derive(Debug, Clone)]
-pub struct ServiceSettings {
+/// A kind of service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Importer,
+    Billing,
+    Mail,
+}
+
+impl Kind {
+    /// In the order of the flow.
+    pub(crate) const ALL: [Self; 3] = [Self::Importer, Self::Billing, Self::Mail];
+
     /// Name of the service and of its binary.
-    pub name: &'static str,
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Importer => "importer-api",
+            Self::Billing => "billing-worker",
+            Self::Mail => "send-mail-worker",
+        }
+    }
+
+    /// The variables of its queue, and those that it needs besides.
+    pub(crate) fn variables(self, queues: &PipelineResources, spool: &Path) -> Vec<Variable> {
+        let queue = match self {
+            Self::Importer | Self::Billing => &queues.data_process_url,
+            Self::Mail => &queues.process_email_url,
+        };
+        let mut variables = vec![("SQS_QUEUE_URL", queue.clone())];
+        match self {
+            Self::Importer => variables.push(("SPOOL_DIR", spool.to_string_lossy().into_owned())),
+            Self::Billing => variables.push(("SNS_TOPIC_ARN", queues.topic_arn.clone())),
+            Self::Mail => {}
+        }
+        variables
+    }
+
+    fn port_variable(self) -> &'static str {
+        match self {
+            Self::Importer => "PORT",
+            Self::Billing | Self::Mail => "METRICS_PORT",
+        }
+    }
+}
+
+/// A variable of the environment.
+pub(crate) type Variable = (&'static str, String);
+
+/// One service: its port, and its own variables.
+#[derive(Debug, Clone)]
+pub(crate) struct ServiceSettings {
+    /// Which service.
+    pub(crate) kind: Kind,
     /// Port of its HTTP listener.
-    pub port: u16,
-    /// Its environment, added to that of this process.
-    pub environment: Vec<(&'static str, String)>,
+    pub(crate) port: u16,
+    /// Its environment, added to that of this process. The later value of a variable counts.
+    pub(crate) environment: Vec<Variable>,
 }
 
 /// A running service. Dropping it kills the process.
 #[derive(Debug)]
-pub struct Service {
-    name: &'static str,
+pub(crate) struct Service {
+    kind: Kind,
     port: u16,
     child: OwnedChild,
     log: Option<PathBuf>,
@@ -110,101 +125,94 @@ pub struct Service {
 
 impl Service {
     /// Starts a service; it may not answer yet.
-    pub async fn start(settings: ServiceSettings, logs: &Logs) -> Result<Self, ServiceError> {
-        let name = settings.name;
-        let failed = |source| ServiceError::Start {
-            service: name,
-            source,
-        };
-        let binary = binary(name).map_err(failed)?;
-        if !binary.is_file() {
-            return Err(ServiceError::NotBuilt(binary));
-        }
-        let (output, log) = output(name, logs).map_err(failed)?;
+    pub(crate) async fn start(settings: ServiceSettings, logs: &Logs) -> Result<Self> {
+        let ServiceSettings {
+            kind,
+            port,
+            mut environment,
+        } = settings;
+        environment.push((kind.port_variable(), port.to_string()));
+        let name = kind.name();
+        let context = || format!("cannot start {name}");
+        // The services are built into the directory of this program.
+        let binary = env::current_exe()
+            .with_context(context)?
+            .with_file_name(name);
+        ensure!(
+            binary.is_file(),
+            "`{}` is not there: build the workspace first, with `make build`",
+            binary.display()
+        );
+        let (output, log) = output(name, logs).with_context(context)?;
         let program = Program {
             binary,
             arguments: Vec::new(),
-            environment: settings.environment,
+            environment,
             log: output,
         };
         Ok(Self {
-            name,
-            port: settings.port,
-            child: child::spawn(program).await.map_err(failed)?,
+            kind,
+            port,
+            child: child::spawn(program).await.with_context(context)?,
             log,
         })
     }
 
-    /// Name of the service.
-    pub fn name(&self) -> &'static str {
-        self.name
+    /// Which service it is.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// The process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// The port on 127.0.0.1 at which it answers.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// Where it answers.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// The file with its log, if it has one.
-    pub fn log(&self) -> Option<&Path> {
+    pub(crate) fn log(&self) -> Option<&Path> {
         self.log.as_deref()
     }
 
     /// Waits until it answers that it is healthy.
-    pub async fn ready(&mut self, http: &reqwest::Client) -> Result<(), ServiceError> {
+    pub(crate) async fn ready(&mut self, http: &reqwest::Client) -> Result<()> {
         let url = format!("{}/health", self.url());
-        let deadline = Instant::now() + READY_DEADLINE;
-        loop {
-            self.check()?;
+        let what = format!("{} to answer at {url}", self.kind.name());
+        let healthy = until(what, READY_DEADLINE, POLL_INTERVAL, async || {
+            self.running()?;
             let answer = http.get(&url).timeout(READY_DEADLINE).send().await;
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                return Err(ServiceError::NoAnswer {
-                    service: self.name,
-                    url,
-                    last_words: self.last_words(),
-                });
-            }
-            time::sleep(POLL_INTERVAL).await;
-        }
+            let healthy = answer.is_ok_and(|answer| answer.status().is_success());
+            Ok(healthy.then_some(()))
+        });
+        let healthy = healthy.await;
+        healthy.map_err(|error| self.with_last_words(&error))
     }
 
     /// An error if it has ended.
-    pub fn check(&mut self) -> Result<(), ServiceError> {
-        match self.child.exited() {
-            Ok(None) => Ok(()),
-            Ok(Some(status)) => Err(ServiceError::Ended {
-                service: self.name,
-                status,
-                last_words: self.last_words(),
-            }),
-            Err(source) => Err(ServiceError::Start {
-                service: self.name,
-                source,
-            }),
+    pub(crate) fn check(&mut self) -> Result<()> {
+        let running = self.running();
+        running.map_err(|error| self.with_last_words(&error))
+    }
+
+    fn running(&mut self) -> Result<()> {
+        let name = self.kind.name();
+        match self.child.exited().context(name)? {
+            Some(status) => bail!("{name} ended ({status})"),
+            None => Ok(()),
         }
     }
 
-    /// Tells it to end, without waiting.
-    pub fn terminate(&self) {
-        self.child.terminate();
-    }
-
-    /// How it ended; `None` if it had to be killed.
-    pub async fn ended(mut self) -> Option<ExitStatus> {
-        self.child.ended_within(STOP_DEADLINE).await
+    fn with_last_words(&self, error: &Error) -> Error {
+        anyhow!("{error:#}; its last words:\n{}", self.last_words())
     }
 
     fn last_words(&self) -> String {
@@ -217,9 +225,21 @@ impl Service {
     }
 }
 
-/// The services are built into the directory of this program.
-fn binary(name: &str) -> io::Result<PathBuf> {
-    Ok(env::current_exe()?.with_file_name(name))
+/// Tells all to end, and waits. An error that names those that did not end with exit code 0.
+pub(crate) async fn stop_all(services: Vec<Service>) -> Result<()> {
+    for service in &services {
+        service.child.terminate();
+    }
+    let mut unclean = Vec::new();
+    for mut service in services {
+        let status = service.child.ended_within(STOP_DEADLINE).await;
+        if !status.is_some_and(|status| status.success()) {
+            unclean.push(service.kind.name());
+        }
+    }
+    let names = unclean.join(", ");
+    ensure!(names.is_empty(), "did not end with exit code 0: {names}");
+    Ok(())
 }
 
 fn output(name: &'static str, logs: &Logs) -> io::Result<(OwnedFd, Option<PathBuf>)> {

@@ -1,6 +1,5 @@
 //! Whether a stack that runs elsewhere works: its ports, an upload, and its monitoring.
 
-mod import;
 mod targets;
 
 use std::{
@@ -9,12 +8,18 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{self, Instant};
+use anyhow::{Context, Result, bail};
+use common::ledger::OutcomeCounts;
+use reqwest::StatusCode;
+use serde_json::Value;
 
-use crate::import::{Comparison, Expected, UploadError, Uploader};
+use crate::{
+    import::{Expected, Importer, PATIENCE, is_over},
+    verdict::Verdict,
+    wait::{until, watch},
+};
 
-use import::{ImportError, RowCounts};
-use targets::{TargetsError, Workers};
+use targets::Workers;
 
 /// Longest wait for a port to answer.
 const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
@@ -25,7 +30,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Checks the stack of docker-compose.yml through its ports on this machine: each answers, an upload
 /// has the outcome that its file must give, and Prometheus sees every process.
 #[derive(Debug, Clone, clap::Args)]
-pub struct SmokeCommand {
+pub(crate) struct SmokeCommand {
     /// Where importer-api answers.
     #[arg(long, default_value = "http://127.0.0.1:8000")]
     importer_url: String,
@@ -53,47 +58,9 @@ const PORTS: [(&str, &str); 6] = [
     ("Grafana", "http://127.0.0.1:3000/api/health"),
 ];
 
-/// Why the stack does not work.
-#[derive(Debug, thiserror::Error)]
-pub enum SmokeError {
-    /// The file to upload.
-    #[error("cannot read `{}`: {source}", path.display())]
-    Input {
-        /// The file.
-        path: PathBuf,
-        /// What the system answered.
-        source: io::Error,
-    },
-    /// A port.
-    #[error("{name} does not answer at {url}: {answer}; `docker compose ps` shows what runs")]
-    NoAnswer {
-        /// What should answer.
-        name: &'static str,
-        /// Where it was asked.
-        url: String,
-        /// What came instead.
-        answer: String,
-    },
-    /// The upload.
-    #[error(transparent)]
-    Upload(#[from] UploadError),
-    /// The import.
-    #[error(transparent)]
-    Import(#[from] ImportError),
-    /// The figures are not what they should be.
-    #[error("the figures do not add up; `docker compose logs` shows what the services say")]
-    DoesNotAddUp,
-    /// Prometheus.
-    #[error(transparent)]
-    Targets(#[from] TargetsError),
-    /// The terminal.
-    #[error("cannot print: {0}")]
-    Print(#[from] io::Error),
-}
-
 impl SmokeCommand {
     /// Checks all of it, and prints what it found.
-    pub async fn run(self) -> Result<(), SmokeError> {
+    pub(crate) async fn run(self) -> Result<()> {
         let http = reqwest::Client::new();
         let importer = format!("{}/ready", self.importer_url);
         for (name, url) in [("importer-api", importer.as_str())]
@@ -103,13 +70,15 @@ impl SmokeCommand {
             answers(&http, name, url).await?;
             writeln!(io::stdout(), "answers: {name:<17} {url}")?;
         }
-        let (expected, found) = self.import().await?;
-        let figures = found.figures().into_iter().zip(expected.figures());
-        let figures = figures.map(|((name, found), (_, expected))| (name, found, expected));
-        let comparison = Comparison(figures.collect());
-        write!(io::stdout(), "{comparison}")?;
-        if !comparison.holds() {
-            return Err(SmokeError::DoesNotAddUp);
+        let verdict = self.import().await?;
+        write!(io::stdout(), "{verdict}")?;
+        let problems = verdict.problems();
+        if !problems.is_empty() {
+            let problems = problems.join("; ");
+            bail!(
+                "the figures do not add up: {problems}; `docker compose logs` shows what the \
+                 services say"
+            );
         }
         let workers = Workers {
             billing: self.billing_workers,
@@ -123,41 +92,78 @@ impl SmokeCommand {
         Ok(())
     }
 
-    /// What must become of the rows of the file, and what became of them.
-    async fn import(&self) -> Result<(RowCounts, RowCounts), SmokeError> {
-        let input = |source| SmokeError::Input {
-            path: self.input.clone(),
-            source,
-        };
-        let (expected, debts) = Expected::of_file(&self.input).map_err(input)?;
-        let uploader = Uploader::new(&self.importer_url, self.api_token.as_deref());
+    /// Uploads the file and waits for its end.
+    async fn import(&self) -> Result<Verdict> {
+        let (mut expected, debts) = Expected::of_file(&self.input)?;
+        let importer = Importer::new(&self.importer_url, self.api_token.as_deref());
         // A stack keeps what it has billed: the same file again is skipped.
-        let billed_before = match debts.first() {
-            Some(debt) => import::is_billed(&uploader, debt).await?,
-            None => false,
-        };
-        let import_id = uploader.upload(&self.input).await?;
-        let found = import::ended(&uploader, import_id).await?;
-        Ok((RowCounts::expected(expected, billed_before), found))
+        if let Some(debt) = debts.first()
+            && is_billed(&importer, debt).await?
+        {
+            expected = expected.billed_before();
+        }
+        let import_id = importer.upload(&self.input).await?;
+        let look = async || counts(&importer, &format!("/v1/imports/{import_id}")).await;
+        let watched = watch(POLL_INTERVAL, PATIENCE, look).await?;
+        Ok(Verdict {
+            expected,
+            counts: watched
+                .over()
+                .with_context(|| format!("import {import_id}"))?,
+            ..Verdict::default()
+        })
     }
 }
 
 /// Asks until the answer is a 200.
-async fn answers(http: &reqwest::Client, name: &'static str, url: &str) -> Result<(), SmokeError> {
-    let deadline = Instant::now() + ANSWER_DEADLINE;
-    loop {
-        let answer = match http.get(url).timeout(ANSWER_DEADLINE).send().await {
-            Ok(answer) if answer.status().is_success() => return Ok(()),
-            Ok(answer) => answer.status().to_string(),
-            Err(error) => error.to_string(),
-        };
-        if Instant::now() >= deadline {
-            return Err(SmokeError::NoAnswer {
-                name,
-                url: url.to_owned(),
-                answer,
-            });
+async fn answers(http: &reqwest::Client, name: &str, url: &str) -> Result<()> {
+    let mut answer = String::new();
+    until("a 200", ANSWER_DEADLINE, POLL_INTERVAL, async || {
+        match http.get(url).timeout(ANSWER_DEADLINE).send().await {
+            Ok(found) if found.status().is_success() => return Ok(Some(())),
+            Ok(found) => answer = found.status().to_string(),
+            Err(error) => answer = error.to_string(),
         }
-        time::sleep(POLL_INTERVAL).await;
+        Ok(None)
+    })
+    .await
+    .with_context(|| {
+        format!("{name} does not answer at {url}: {answer}; `docker compose ps` shows what runs")
+    })
+}
+
+/// Whether a debt has a boleto.
+async fn is_billed(importer: &Importer, debt: &str) -> Result<bool> {
+    let answer = importer.get(&format!("/v1/boletos/{debt}")).send().await?;
+    if answer.status() == StatusCode::NOT_FOUND {
+        return Ok(false);
     }
+    answer.error_for_status()?;
+    Ok(true)
+}
+
+/// The rows of an import by what became of them, and whether it is over.
+async fn counts(importer: &Importer, route: &str) -> Result<(OutcomeCounts, bool)> {
+    let answer = importer.get(route).send().await?.error_for_status()?;
+    let import: Value = answer.json().await?;
+    let counts = read(&import)?;
+    Ok((counts, import["over"] == true && is_over(&counts)))
+}
+
+/// What `GET /v1/imports/{id}` says.
+fn read(import: &Value) -> Result<OutcomeCounts> {
+    let figure = |name: &str| {
+        let figure = import["rows"][name].as_u64();
+        figure.with_context(|| format!("importer-api does not say how many rows are {name}"))
+    };
+    Ok(OutcomeCounts {
+        rows: figure("total")?,
+        billed: figure("billed")?,
+        skipped: figure("skipped")?,
+        invalid: figure("invalid")?,
+        not_sent: figure("not_sent")?,
+        notified: figure("notified")?,
+        mailed: figure("mailed")?,
+        undeliverable: figure("undeliverable")?,
+    })
 }

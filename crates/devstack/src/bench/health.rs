@@ -25,17 +25,17 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 /// What the probes of a run found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Health {
+pub(super) struct Health {
     /// Probes that were answered 200.
-    pub answered: usize,
+    pub(super) answered: usize,
     /// Probes that were not.
-    pub failed: usize,
+    pub(super) failed: usize,
     /// Time to the answer that half of them met.
     pub p50_ms: f64,
     /// That 99 of 100 met.
     pub p99_ms: f64,
     /// The longest.
-    pub max_ms: f64,
+    pub(super) max_ms: f64,
 }
 
 /// Asks again and again, each time on a connection of its own, whether or not those before were

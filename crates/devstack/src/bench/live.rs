@@ -7,23 +7,26 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Context, Result};
 use common::ledger::{ImportLedger, RedisLedger};
 use jiff::Timestamp;
-use tokio::time;
 use uuid::Uuid;
 
 use super::{
-    BenchError, Cost, Findings, Machine, Measurement, Settings, Times, failed,
+    findings::Findings,
     health::HealthProbe,
-    machine::{is_on_disk, load, revision},
-    measurement::as_f64,
+    machine::{Machine, is_on_disk, load, revision},
+    measurement::{Cost, Measurement, Settings, Times, as_f64},
     meter::Meter,
 };
 use crate::{
-    import::{connect, sample, upload, watch},
+    generate::sample,
+    import::{connect, finished, upload},
     mails::Mails,
     services::{Logs, Service},
     stack::{DevStack, Ports, StackOptions},
+    verdict::Verdict,
+    wait::until,
 };
 
 /// How often the ledger is asked how far the import is. It counts bits over the whole import, so
@@ -36,17 +39,17 @@ const SENT_DEADLINE: Duration = Duration::from_secs(10);
 /// Runs the stack with a generated file, and looks at what became of each row.
 ///
 /// The file, the logs and, while it runs, the data of Redis are in that directory.
-pub(super) async fn measure(
-    settings: &Settings,
-    directory: &Path,
-) -> Result<Measurement, BenchError> {
-    let mut machine = Machine::now().map_err(failed("cannot tell what machine this is"))?;
+pub(super) async fn measure(settings: &Settings, directory: &Path) -> Result<Measurement> {
+    let mut machine = Machine::now().context("cannot tell what machine this is")?;
     let input = sample(directory, settings.rows, settings.seed)?;
     // Or it would be written to disk while the clock runs.
     let synced = File::open(&input).and_then(|file| file.sync_all());
-    synced.map_err(failed("cannot sync the file"))?;
+    synced.context("cannot sync the file")?;
     let logs = directory.join("logs");
-    remove_old(&logs)?;
+    if logs.is_dir() {
+        // Those of an earlier run, which may have had more processes.
+        fs::remove_dir_all(&logs).with_context(|| format!("cannot remove `{}`", logs.display()))?;
+    }
     let mut stack = DevStack::start(StackOptions {
         files: Some(directory.to_owned()),
         latency: Duration::from_millis(settings.latency_ms),
@@ -54,7 +57,7 @@ pub(super) async fn measure(
         mail_workers: settings.mail_workers,
         importer_environment: vec![("ROWS_PER_MESSAGE", settings.rows_per_message.to_string())],
         ..StackOptions::new(
-            Ports::free().map_err(failed("no free port"))?,
+            Ports::free().context("no free port")?,
             Mails::Log,
             Logs::Files(logs.clone()),
         )
@@ -63,26 +66,27 @@ pub(super) async fn measure(
     let ledger = connect(stack.redis().port()).await?;
 
     let programs = Programs::of(&stack)?;
-    let health = start_probe(&stack)?;
+    let importer = stack.services().first();
+    let health = HealthProbe::start(importer.map_or(0, Service::port))?;
     let clock = Clock::start();
     let import_id = upload(&stack.importer_url(), &input).await?;
     let accepted = clock.elapsed();
     let mut billed = None;
-    watch(&mut stack, &ledger, import_id, POLL_INTERVAL, |counts| {
+    finished(&mut stack, &ledger, import_id, POLL_INTERVAL, |counts| {
         if counts.rows > 0 && counts.pending() == 0 {
             billed.get_or_insert_with(|| clock.elapsed());
         }
     })
     .await
-    .map_err(|source| BenchError::Watch { source, logs })?;
+    .with_context(|| format!("the import does not end (logs: `{}`)", logs.display()))?;
     let mailed = clock.elapsed();
     let costs = programs.costs(settings.rows)?;
-    let health = health.finish().map_err(failed("cannot probe /health"))?;
+    let health = health.finish().context("cannot probe /health")?;
 
-    machine.load_after = load().map_err(failed("cannot read the load"))?;
+    machine.load_after = load().context("cannot read the load")?;
     let sent = clock.until(sent_at(&ledger, import_id).await?);
-    let redis = stack.redis().facts().await.map_err(failed("Redis"))?;
-    let on_disk = is_on_disk(stack.files()).map_err(failed("cannot look at the disk"))?;
+    let redis = stack.redis().facts().await.context("Redis")?;
+    let on_disk = is_on_disk(stack.files()).context("cannot look at the disk")?;
     Ok(Measurement {
         settings: settings.clone(),
         revision: revision(),
@@ -99,7 +103,7 @@ pub(super) async fn measure(
         rows_per_second: as_f64(settings.rows) / mailed.as_secs_f64(),
         costs,
         health,
-        audit: Findings::of(stack, &ledger, import_id, &input).await?,
+        audit: Findings::from(&Verdict::of_import(stack, &ledger, import_id, &input).await?),
     })
 }
 
@@ -132,59 +136,37 @@ impl Clock {
 struct Programs(Vec<(&'static str, Vec<Meter>)>);
 
 impl Programs {
-    fn of(stack: &DevStack) -> Result<Self, BenchError> {
-        let no_meter = "cannot read the CPU time of a process";
+    fn of(stack: &DevStack) -> Result<Self> {
         let mut programs: Vec<(&'static str, Vec<Meter>)> = Vec::new();
         for service in stack.services() {
-            let meter = Meter::of(service.pid()).map_err(failed(no_meter))?;
+            let (name, meter) = (service.kind().name(), Meter::of(service.pid())?);
             match programs.last_mut() {
-                Some((name, meters)) if *name == service.name() => meters.push(meter),
-                _ => programs.push((service.name(), vec![meter])),
+                Some((last, meters)) if *last == name => meters.push(meter),
+                _ => programs.push((name, vec![meter])),
             }
         }
-        let redis = Meter::of_family(stack.redis().pid()).map_err(failed(no_meter))?;
-        let emulator = Meter::of(process::id()).map_err(failed(no_meter))?;
+        let redis = Meter::of_family(stack.redis().pid())?;
+        let emulator = Meter::of(process::id())?;
         programs.extend([("redis", vec![redis]), ("emulator", vec![emulator])]);
         Ok(Self(programs))
     }
 
-    fn costs(&self, rows: u64) -> Result<Vec<Cost>, BenchError> {
+    fn costs(&self, rows: u64) -> Result<Vec<Cost>> {
         let costs = self.0.iter().map(|(program, meters)| {
-            let processes: Result<Vec<_>, _> = meters.iter().map(Meter::read).collect();
+            let processes: Result<Vec<_>> = meters.iter().map(Meter::read).collect();
             Ok(Cost::of(program, processes?, rows))
         });
-        costs
-            .collect::<Result<_, _>>()
-            .map_err(failed("cannot read what a process took"))
+        costs.collect()
     }
-}
-
-fn start_probe(stack: &DevStack) -> Result<HealthProbe, BenchError> {
-    let importer = stack.services().first();
-    HealthProbe::start(importer.map_or(0, Service::port)).map_err(failed("cannot probe /health"))
 }
 
 /// When the last row was sent. importer-api records it once SQS has taken all, which may be after
 /// the last e-mail.
-async fn sent_at(ledger: &RedisLedger, import_id: Uuid) -> Result<Timestamp, BenchError> {
-    let deadline = Instant::now() + SENT_DEADLINE;
-    loop {
+async fn sent_at(ledger: &RedisLedger, import_id: Uuid) -> Result<Timestamp> {
+    let what = "importer-api to record that all rows are sent";
+    until(what, SENT_DEADLINE, POLL_INTERVAL, async || {
         let status = ledger.import_status(import_id).await?;
-        if let Some(sent_at) = status.and_then(|status| status.sent_at) {
-            return Ok(sent_at);
-        }
-        if Instant::now() >= deadline {
-            return Err(BenchError::NotSent);
-        }
-        time::sleep(POLL_INTERVAL).await;
-    }
-}
-
-/// Logs of an earlier run, which may have had more processes.
-fn remove_old(logs: &Path) -> Result<(), BenchError> {
-    if logs.is_dir() {
-        let context = format!("cannot remove `{}`", logs.display());
-        fs::remove_dir_all(logs).map_err(failed(context))?;
-    }
-    Ok(())
+        Ok(status.and_then(|status| status.sent_at))
+    })
+    .await
 }

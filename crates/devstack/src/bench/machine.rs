@@ -1,7 +1,8 @@
 //! The machine of a run, and what ran on it.
 
-use std::{fs, io, path::Path, process::Command, thread};
+use std::{fs, path::Path, process::Command, thread};
 
+use anyhow::Result;
 use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 use procfs::{CpuInfo, Current, LoadAverage, Meminfo};
 use serde::{Deserialize, Serialize};
@@ -11,30 +12,30 @@ const RAMFS_MAGIC: FsType = FsType(0x8584_58f6);
 
 /// The machine of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Machine {
+pub(super) struct Machine {
     /// Model of the CPU.
-    pub cpu: String,
+    pub(super) cpu: String,
     /// Cores that this process may use.
-    pub cores: usize,
+    pub(super) cores: usize,
     /// Memory.
-    pub memory_bytes: u64,
+    pub(super) memory_bytes: u64,
     /// Release of the Linux kernel.
-    pub kernel: String,
+    pub(super) kernel: String,
     /// Load average of 1, 5 and 15 minutes before the stack was started.
-    pub load_before: [f32; 3],
+    pub(super) load_before: [f32; 3],
     /// The same after the last e-mail.
-    pub load_after: [f32; 3],
+    pub(super) load_after: [f32; 3],
 }
 
 impl Machine {
     /// The machine as it is now; the load after is that before until it is known.
-    pub(super) fn now() -> io::Result<Self> {
-        let cpus = CpuInfo::current().map_err(io::Error::other)?;
+    pub(super) fn now() -> Result<Self> {
+        let cpus = CpuInfo::current()?;
         let load = load()?;
         Ok(Self {
             cpu: cpus.model_name(0).unwrap_or("unknown").to_owned(),
             cores: thread::available_parallelism()?.get(),
-            memory_bytes: Meminfo::current().map_err(io::Error::other)?.mem_total,
+            memory_bytes: Meminfo::current()?.mem_total,
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?
                 .trim()
                 .to_owned(),
@@ -45,13 +46,13 @@ impl Machine {
 }
 
 /// Load average of 1, 5 and 15 minutes.
-pub(super) fn load() -> io::Result<[f32; 3]> {
-    let load = LoadAverage::current().map_err(io::Error::other)?;
+pub(super) fn load() -> Result<[f32; 3]> {
+    let load = LoadAverage::current()?;
     Ok([load.one, load.five, load.fifteen])
 }
 
 /// Whether files there outlive the machine's power.
-pub(super) fn is_on_disk(directory: &Path) -> io::Result<bool> {
+pub(super) fn is_on_disk(directory: &Path) -> Result<bool> {
     let kind = statfs(directory)?.filesystem_type();
     Ok(kind != TMPFS_MAGIC && kind != RAMFS_MAGIC)
 }

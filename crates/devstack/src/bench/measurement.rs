@@ -1,85 +1,101 @@
 //! What a run measured, as its JSON has it.
 
-use std::{fs, io, path::Path};
+use std::path::Path;
 
+use anyhow::{Result, ensure};
+use emulators::redis_server::RedisFacts;
 use serde::{Deserialize, Serialize};
 
-use super::{Findings, Health, Machine, ProcessCost};
-use emulators::redis_server::RedisFacts;
+use super::{findings::Findings, health::Health, json, machine::Machine, meter::ProcessCost};
 
 /// What is run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settings {
+pub(super) struct Settings {
     /// Data rows of the file.
-    pub rows: u64,
+    pub(super) rows: u64,
     /// Seed of the file.
-    pub seed: u64,
+    pub(super) seed: u64,
     /// Rows that importer-api puts into a message.
-    pub rows_per_message: u64,
+    pub(super) rows_per_message: u64,
     /// Processes of billing-worker.
-    pub billing_workers: usize,
+    pub(super) billing_workers: usize,
     /// Processes of send-mail-worker.
-    pub mail_workers: usize,
+    pub(super) mail_workers: usize,
     /// How much later each answer of SQS and SNS comes.
-    pub latency_ms: u64,
+    pub(super) latency_ms: u64,
+}
+
+impl Settings {
+    /// One process of each service, as the suite is shipped, and seed 1.
+    pub(super) fn shipped(rows: u64) -> Self {
+        Self {
+            rows,
+            seed: 1,
+            rows_per_message: 1,
+            billing_workers: 1,
+            mail_workers: 1,
+            latency_ms: 0,
+        }
+    }
 }
 
 /// When what was done, in seconds from the start of the upload.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Times {
+#[expect(clippy::struct_field_names, reason = "the JSON names the unit")]
+pub(super) struct Times {
     /// The upload was answered.
-    pub accepted_seconds: f64,
+    pub(super) accepted_seconds: f64,
     /// The last row was sent, as importer-api recorded it.
-    pub sent_seconds: f64,
+    pub(super) sent_seconds: f64,
     /// Every row was seen to have an outcome.
-    pub billed_seconds: f64,
+    pub(super) billed_seconds: f64,
     /// Every bill was seen to have its e-mail.
-    pub mailed_seconds: f64,
+    pub(super) mailed_seconds: f64,
 }
 
 /// What one program took from the start of the upload to the last e-mail, in all its processes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Cost {
+pub(super) struct Cost {
     /// The program.
-    pub program: String,
+    pub(super) program: String,
     /// CPU seconds in the program.
-    pub user_seconds: f64,
+    pub(super) user_seconds: f64,
     /// CPU seconds in the kernel.
-    pub system_seconds: f64,
+    pub(super) system_seconds: f64,
     /// CPU seconds of both for 1,000,000 rows of the file.
-    pub seconds_per_million_rows: f64,
+    pub(super) seconds_per_million_rows: f64,
     /// Most memory of any of the processes, from its start on.
-    pub peak_memory_bytes: u64,
+    pub(super) peak_memory_bytes: u64,
     /// Each process.
-    pub processes: Vec<ProcessCost>,
+    pub(super) processes: Vec<ProcessCost>,
 }
 
 /// What a run measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Measurement {
+pub(super) struct Measurement {
     /// What was run.
-    pub settings: Settings,
+    pub(super) settings: Settings,
     /// The commit, if it is known.
-    pub revision: Option<String>,
+    pub(super) revision: Option<String>,
     /// Whether the programs were built for speed.
-    pub release_build: bool,
+    pub(super) release_build: bool,
     /// Where.
-    pub machine: Machine,
+    pub(super) machine: Machine,
     /// The Redis of the run, at its end.
-    pub redis: RedisFacts,
+    pub(super) redis: RedisFacts,
     /// Whether the data of Redis was on a disk.
-    pub on_disk: bool,
+    pub(super) on_disk: bool,
     /// When what was done.
-    pub times: Times,
+    pub(super) times: Times,
     /// Rows of the file by the time to the last e-mail.
-    pub rows_per_second: f64,
+    pub(super) rows_per_second: f64,
     /// What each program took. Redis includes its children. The emulator is the process of the
     /// bench itself: the upload and the probes are in it.
-    pub costs: Vec<Cost>,
+    pub(super) costs: Vec<Cost>,
     /// `/health` of importer-api during the run.
-    pub health: Health,
+    pub(super) health: Health,
     /// What became of the rows.
-    pub audit: Findings,
+    pub(super) audit: Findings,
 }
 
 impl Cost {
@@ -102,17 +118,18 @@ impl Cost {
 
 impl Measurement {
     /// What is not as it must be, in words.
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = self.audit.problems();
+    pub(super) fn problems(&self) -> Vec<String> {
+        let mut problems = self.audit.problems.clone();
         let RedisFacts {
             append_only,
             append_fsync,
             ..
         } = &self.redis;
-        if (append_only.as_str(), append_fsync.as_str()) != ("yes", "everysec") {
+        let asked = "everysec";
+        if *append_only != "yes" || *append_fsync != asked {
             problems.push(format!(
-                "Redis is not as shipped: appendonly {append_only} and appendfsync {append_fsync} \
-                 instead of yes and everysec"
+                "Redis is not as it must be: appendonly {append_only} and appendfsync \
+                 {append_fsync} instead of yes and {asked}"
             ));
         }
         if !self.on_disk {
@@ -122,23 +139,25 @@ impl Measurement {
     }
 
     /// What the program took.
-    pub fn cost(&self, program: &str) -> Option<&Cost> {
+    pub(super) fn cost(&self, program: &str) -> Option<&Cost> {
         self.costs.iter().find(|cost| cost.program == program)
     }
 
+    /// An error that names what is not as it must be.
+    pub(super) fn must_count(&self) -> Result<()> {
+        let problems = self.problems().join("; ");
+        ensure!(problems.is_empty(), "the run does not count: {problems}");
+        Ok(())
+    }
+
     /// Reads one that was written before.
-    pub(super) fn read(path: &Path) -> io::Result<Self> {
-        serde_json::from_slice(&fs::read(path)?).map_err(io::Error::other)
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        json::read(path)
     }
 
     /// Writes it for later runs to compare with.
-    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
-        if let Some(directory) = path.parent() {
-            fs::create_dir_all(directory)?;
-        }
-        let mut json = serde_json::to_vec_pretty(self)?;
-        json.push(b'\n');
-        fs::write(path, json)
+    pub(super) fn write(&self, path: &Path) -> Result<()> {
+        json::write(path, self)
     }
 }
 
@@ -247,6 +266,7 @@ pub(super) mod tests {
         let off = [
             ("no", "everysec", true),
             ("yes", "no", true),
+            ("yes", "always", true),
             ("yes", "everysec", false),
         ];
         for (append_only, append_fsync, on_disk) in off {

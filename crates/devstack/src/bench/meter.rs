@@ -1,23 +1,21 @@
 //! What a process takes of the machine, from `/proc` and its CPU clock.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
+use anyhow::{Context, Result};
 use nix::{time::ClockId, unistd::Pid};
-use procfs::{
-    ProcError, ProcResult,
-    process::{Process, Stat},
-};
+use procfs::process::{Process, Stat};
 use serde::{Deserialize, Serialize};
 
 /// What one process took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct ProcessCost {
+pub(super) struct ProcessCost {
     /// CPU seconds in the program.
-    pub user_seconds: f64,
+    pub(super) user_seconds: f64,
     /// CPU seconds in the kernel, for the program.
-    pub system_seconds: f64,
+    pub(super) system_seconds: f64,
     /// Most memory that was resident since it started (`VmHWM`).
-    pub peak_memory_bytes: u64,
+    pub(super) peak_memory_bytes: u64,
 }
 
 /// Counts what a process takes from the meter's start on.
@@ -44,19 +42,19 @@ struct Reading {
 
 impl Meter {
     /// Starts to count for the process alone.
-    pub(super) fn of(pid: u32) -> io::Result<Self> {
+    pub(super) fn of(pid: u32) -> Result<Self> {
         Self::start(pid, false)
     }
 
     /// Starts to count for the process and its children.
-    pub(super) fn of_family(pid: u32) -> io::Result<Self> {
+    pub(super) fn of_family(pid: u32) -> Result<Self> {
         Self::start(pid, true)
     }
 
     /// What it took since the start.
-    pub(super) fn read(&self) -> io::Result<ProcessCost> {
+    pub(super) fn read(&self) -> Result<ProcessCost> {
         let now = self.reading()?;
-        let status = self.process.status().map_err(as_io)?;
+        let status = self.process.status()?;
         let (user, system) = now.since(&self.start).seconds(procfs::ticks_per_second());
         Ok(ProcessCost {
             user_seconds: user,
@@ -65,10 +63,10 @@ impl Meter {
         })
     }
 
-    fn start(pid: u32, with_children: bool) -> io::Result<Self> {
-        let pid = i32::try_from(pid).map_err(io::Error::other)?;
+    fn start(pid: u32, with_children: bool) -> Result<Self> {
+        let pid = i32::try_from(pid)?;
         let mut meter = Self {
-            process: Process::new(pid).map_err(as_io)?,
+            process: Process::new(pid).with_context(|| format!("process {pid}"))?,
             clock: ClockId::pid_cpu_clock_id(Pid::from_raw(pid))?,
             with_children,
             start: Reading::default(),
@@ -77,9 +75,9 @@ impl Meter {
         Ok(meter)
     }
 
-    fn reading(&self) -> io::Result<Reading> {
+    fn reading(&self) -> Result<Reading> {
         let cpu = Duration::from(self.clock.now()?);
-        let stat = self.process.stat().map_err(as_io)?;
+        let stat = self.process.stat()?;
         let mut reading = Reading {
             cpu,
             user: stat.utime,
@@ -88,7 +86,7 @@ impl Meter {
         };
         if self.with_children {
             reading.add_children(&stat);
-            for child in self.running_children().map_err(as_io)? {
+            for child in self.running_children()? {
                 reading.children_user += child.utime;
                 reading.children_system += child.stime;
                 reading.add_children(&child);
@@ -97,11 +95,11 @@ impl Meter {
         Ok(reading)
     }
 
-    fn running_children(&self) -> ProcResult<Vec<Stat>> {
+    fn running_children(&self) -> Result<Vec<Stat>> {
         let mut children = Vec::new();
         for task in self.process.tasks()? {
             for pid in task?.children()? {
-                let pid = i32::try_from(pid).map_err(|_| ProcError::NotFound(None))?;
+                let pid = i32::try_from(pid)?;
                 // One that has ended meanwhile is among those that ended the next time.
                 if let Ok(stat) = Process::new(pid).and_then(|child| child.stat()) {
                     children.push(stat);
@@ -147,13 +145,6 @@ impl Reading {
             user + child(self.children_user),
             cpu - user + child(self.children_system),
         )
-    }
-}
-
-fn as_io(error: ProcError) -> io::Error {
-    match error {
-        ProcError::Io(error, _) => error,
-        other => io::Error::other(other.to_string()),
     }
 }
 

@@ -2,80 +2,49 @@
 
 use std::fmt;
 
-use super::{Cost, Measurement, measurement::as_f64};
+use super::measurement::{Cost, Measurement, as_f64};
 
 /// A run, and another one to compare it with.
 #[derive(Debug, Clone, Copy)]
-pub struct Table<'a> {
+pub(super) struct Table<'a> {
     /// The run.
-    pub run: &'a Measurement,
+    pub(super) run: &'a Measurement,
     /// Where there is one, each figure has its ratio to the one there.
-    pub baseline: Option<&'a Measurement>,
-}
-
-/// A figure of a run, and how it is shown.
-struct Figure {
-    name: &'static str,
-    unit: &'static str,
-    decimals: usize,
-    value: fn(&Measurement) -> f64,
-}
-
-/// A figure of a program, likewise.
-struct Column {
-    name: &'static str,
-    decimals: usize,
-    value: fn(&Cost) -> f64,
+    pub(super) baseline: Option<&'a Measurement>,
 }
 
 const MEGABYTE: f64 = 1e6;
 
+/// Name, unit and decimals of a figure of a run.
+type Figure = (&'static str, &'static str, usize, fn(&Measurement) -> f64);
+
 const FIGURES: [Figure; 9] = [
-    figure("accepted after", "s", 2, |run| run.times.accepted_seconds),
-    figure("last row sent after", "s", 2, |run| run.times.sent_seconds),
-    figure("last row billed after", "s", 2, |run| {
+    ("accepted after", "s", 2, |run| run.times.accepted_seconds),
+    ("last row sent after", "s", 2, |run| run.times.sent_seconds),
+    ("last row billed after", "s", 2, |run| {
         run.times.billed_seconds
     }),
-    figure("last e-mail after", "s", 2, |run| run.times.mailed_seconds),
-    figure("rows a second", "", 0, |run| run.rows_per_second),
-    figure("/health, half within", "ms", 2, |run| run.health.p50_ms),
-    figure("/health, 99 % within", "ms", 2, |run| run.health.p99_ms),
-    figure("/health, longest", "ms", 2, |run| run.health.max_ms),
-    figure("Redis used_memory", "MB", 1, |run| {
+    ("last e-mail after", "s", 2, |run| run.times.mailed_seconds),
+    ("rows a second", "", 0, |run| run.rows_per_second),
+    ("/health, half within", "ms", 2, |run| run.health.p50_ms),
+    ("/health, 99 % within", "ms", 2, |run| run.health.p99_ms),
+    ("/health, longest", "ms", 2, |run| run.health.max_ms),
+    ("Redis used_memory", "MB", 1, |run| {
         as_f64(run.redis.used_memory_bytes) / MEGABYTE
     }),
 ];
 
+/// Name and decimals of a figure of a program.
+type Column = (&'static str, usize, fn(&Cost) -> f64);
+
 const COLUMNS: [Column; 4] = [
-    column("user s", 2, |cost| cost.user_seconds),
-    column("system s", 2, |cost| cost.system_seconds),
-    column("s for 1 M rows", 2, |cost| cost.seconds_per_million_rows),
-    column("peak MB", 1, |cost| {
+    ("user s", 2, |cost| cost.user_seconds),
+    ("system s", 2, |cost| cost.system_seconds),
+    ("s for 1 M rows", 2, |cost| cost.seconds_per_million_rows),
+    ("peak MB", 1, |cost| {
         as_f64(cost.peak_memory_bytes) / MEGABYTE
     }),
 ];
-
-const fn figure(
-    name: &'static str,
-    unit: &'static str,
-    decimals: usize,
-    value: fn(&Measurement) -> f64,
-) -> Figure {
-    Figure {
-        name,
-        unit,
-        decimals,
-        value,
-    }
-}
-
-const fn column(name: &'static str, decimals: usize, value: fn(&Cost) -> f64) -> Column {
-    Column {
-        name,
-        decimals,
-        value,
-    }
-}
 
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,13 +54,10 @@ impl fmt::Display for Table<'_> {
             writeln!(f, "In brackets: as a multiple of\n{}", conditions(baseline))?;
         }
         writeln!(f)?;
-        for figure in &FIGURES {
-            let (value, decimals) = ((figure.value)(run), figure.decimals);
-            let ratio = ratio(value, baseline.map(figure.value));
-            let line = format!(
-                "{:<24} {value:>12.decimals$} {:<2} {ratio}",
-                figure.name, figure.unit
-            );
+        for (name, unit, decimals, of) in FIGURES {
+            let value = of(run);
+            let ratio = ratio(value, baseline.map(of));
+            let line = format!("{name:<24} {value:>12.decimals$} {unit:<2} {ratio}");
             writeln!(f, "{}", line.trim_end())?;
         }
         self.costs(f)?;
@@ -103,8 +69,8 @@ impl Table<'_> {
     fn costs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = if self.baseline.is_some() { 22 } else { 16 };
         write!(f, "\n{:<18}", "CPU and memory")?;
-        for column in &COLUMNS {
-            write!(f, "{:>width$}", column.name)?;
+        for (name, ..) in COLUMNS {
+            write!(f, "{name:>width$}")?;
         }
         writeln!(f)?;
         for cost in &self.run.costs {
@@ -154,9 +120,9 @@ fn row(
     width: usize,
 ) -> fmt::Result {
     write!(f, "{name:<18}")?;
-    for column in &COLUMNS {
-        let (value, decimals) = ((column.value)(cost), column.decimals);
-        let ratio = ratio(value, baseline.map(column.value));
+    for (_, decimals, of) in COLUMNS {
+        let value = of(cost);
+        let ratio = ratio(value, baseline.map(of));
         let value = format!("{value:.decimals$} {ratio}");
         write!(f, "{:>width$}", value.trim_end())?;
     }
@@ -228,6 +194,7 @@ mod tests {
         run.costs
             .push(Cost::of("redis", run.costs[0].processes.clone(), 200_000));
         run.audit.lost = 3;
+        run.audit.problems = vec!["3 rows or e-mails lost".into()];
         run.health.failed = 1;
         insta::assert_snapshot!(Table {
             run: &run,

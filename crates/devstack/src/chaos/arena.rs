@@ -1,31 +1,28 @@
 //! Everything that one run needs, started afresh.
 
 use std::{
-    fs::{self, File},
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use anyhow::{Context, Result};
 use common::ledger::{ImportLedger, OutcomeCounts, RedisLedger};
-use fastrand::Rng;
-use futures::future::try_join_all;
-use tokio::time::{self, Instant};
-use uuid::Uuid;
-
-use super::{
-    ChaosError, Options,
-    crew::{Crew, Kind},
-    failed,
-    network::Network,
-    post::Post,
-    redis::Redis,
-};
-use crate::import::{connect, upload};
-use debts_file::{GenerateOptions, Generated, generate};
+use debts_file::{GenerateOptions, Generated};
 use emulators::{
     emulator::{Emulator, PipelineNames, PipelineResources},
-    fault_proxy::FaultProxy,
     shared_environment,
+};
+use fastrand::Rng;
+use futures::future::try_join_all;
+use uuid::Uuid;
+
+use super::{Options, crew::Crew, network::Network, post::Post, redis::Redis};
+use crate::{
+    generate::write_file,
+    import::{Expected, connect, upload},
+    services::{Kind, Variable},
+    wait::until,
 };
 
 /// How often it is looked at how far the imports are: every few rows, as thousands pass a second.
@@ -63,20 +60,25 @@ pub(super) enum Pace {
     RowByRow,
 }
 
+impl Pace {
+    fn variables(self) -> Vec<Variable> {
+        let one = |name| (name, "1".to_owned());
+        match self {
+            Self::Full => Vec::new(),
+            Self::RowAMessage => vec![one("ROWS_PER_MESSAGE")],
+            Self::RowByRow => vec![
+                one("MAX_CSV_PROCESS_CONCURRENT_TASKS"),
+                one("MAX_SQS_SEND_MESSAGE_BATCH_SIZE"),
+            ],
+        }
+    }
+}
+
 /// A generated file.
 #[derive(Debug)]
 pub(super) struct Input {
     path: PathBuf,
     generated: Generated,
-}
-
-/// What must become of all that was uploaded.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Expected {
-    /// Data rows of all uploads.
-    pub(super) rows: u64,
-    /// Distinct debts to bill.
-    pub(super) debts: u64,
 }
 
 /// Emulator, Redis, the network between, and the services.
@@ -92,6 +94,7 @@ pub(super) struct Arena {
     pub(super) ledger: RedisLedger,
     pub(super) random: Rng,
     pub(super) imports: Vec<Uuid>,
+    /// What must become of all that was uploaded.
     pub(super) expected: Expected,
     /// How often the way to the mail server was cut.
     pub(super) post_cuts: u64,
@@ -104,11 +107,7 @@ pub(super) struct Arena {
 
 impl Arena {
     /// Starts everything in an empty directory, and waits until it answers.
-    pub(super) async fn start(
-        directory: &Path,
-        plan: Plan,
-        options: Options,
-    ) -> Result<Self, ChaosError> {
+    pub(super) async fn start(directory: &Path, plan: Plan, options: Options) -> Result<Self> {
         let directory = cleared(directory)?;
         let emulator = Emulator::start_on_free_port().await?;
         let resources = emulator.create_pipeline(&PipelineNames::default()).await?;
@@ -146,58 +145,31 @@ impl Arena {
         Ok(arena)
     }
 
-    fn environment(&self, kind: Kind, pace: Pace) -> Vec<(&'static str, String)> {
-        let Self {
-            network, resources, ..
-        } = self;
-        let queue = ("SQS_QUEUE_URL", resources.data_process_url.clone());
-        let sqs = |proxy: &FaultProxy| ("SQS_ENDPOINT_URL", proxy.url());
-        let redis = |proxy: &FaultProxy| ("REDIS_PORT", proxy.address().port().to_string());
-        let own = match kind {
-            Kind::Importer => {
-                let spool = self.directory.join("spool").to_string_lossy().into_owned();
-                let mut own = vec![
-                    queue,
-                    sqs(&network.importer_to_sqs),
-                    redis(&network.importer_to_redis),
-                    ("SPOOL_DIR", spool),
-                ];
-                match pace {
-                    Pace::Full => {}
-                    Pace::RowAMessage => own.push(("ROWS_PER_MESSAGE", "1".to_owned())),
-                    Pace::RowByRow => own.extend([
-                        ("MAX_CSV_PROCESS_CONCURRENT_TASKS", "1".to_owned()),
-                        ("MAX_SQS_SEND_MESSAGE_BATCH_SIZE", "1".to_owned()),
-                    ]),
-                }
-                own
-            }
-            Kind::Billing => vec![
-                queue,
-                sqs(&network.billing_to_sqs),
-                redis(&network.billing_to_redis),
-                ("SNS_ENDPOINT_URL", network.billing_to_sns.url()),
-                ("SNS_TOPIC_ARN", resources.topic_arn.clone()),
-            ],
-            Kind::Mail => {
-                let mut own = vec![
-                    ("SQS_QUEUE_URL", resources.process_email_url.clone()),
-                    sqs(&network.mail_to_sqs),
-                    redis(&network.mail_to_redis),
-                ];
-                own.extend(self.post.iter().flat_map(Post::variables));
-                own
-            }
+    fn environment(&self, kind: Kind, pace: Pace) -> Vec<Variable> {
+        let network = &self.network;
+        let (sqs, redis) = match kind {
+            Kind::Importer => (&network.importer_to_sqs, &network.importer_to_redis),
+            Kind::Billing => (&network.billing_to_sqs, &network.billing_to_redis),
+            Kind::Mail => (&network.mail_to_sqs, &network.mail_to_redis),
         };
-        // The later value of a variable counts.
+        let mut own = vec![
+            ("SQS_ENDPOINT_URL", sqs.url()),
+            ("REDIS_PORT", redis.address().port().to_string()),
+        ];
+        match kind {
+            Kind::Importer => own.extend(pace.variables()),
+            Kind::Billing => own.push(("SNS_ENDPOINT_URL", network.billing_to_sns.url())),
+            Kind::Mail => own.extend(self.post.iter().flat_map(Post::variables)),
+        }
         shared_environment(&self.emulator.endpoint_url(), self.redis.port())
             .into_iter()
+            .chain(kind.variables(&self.resources, &self.directory.join("spool")))
             .chain(own)
             .collect()
     }
 
     /// Generates a file whose debts are in no other.
-    pub(super) fn generate(&mut self) -> Result<Input, ChaosError> {
+    pub(super) fn generate(&mut self) -> Result<Input> {
         self.inputs += 1;
         let path = self.directory.join(format!("input-{}.csv", self.inputs));
         let seed = self
@@ -205,20 +177,20 @@ impl Arena {
             .seed
             .wrapping_mul(1_000)
             .wrapping_add(self.inputs);
-        let options = GenerateOptions::usual(self.options.rows, seed);
-        let generated = File::create(&path)
-            .and_then(|file| generate(options, file))
-            .map_err(failed(format!("cannot write `{}`", path.display())))?;
-        self.expected.debts += generated.distinct_valid;
+        let generated = write_file(&path, GenerateOptions::usual(self.options.rows, seed))?;
+        self.expected.billed += generated.distinct_valid;
         Ok(Input { path, generated })
     }
 
     /// Uploads a file by that many clients at once.
-    pub(super) async fn upload(&mut self, input: &Input, clients: u64) -> Result<(), ChaosError> {
+    pub(super) async fn upload(&mut self, input: &Input, clients: u64) -> Result<()> {
         let importer = self.crew.url(Kind::Importer);
         let uploads = (0..clients).map(|_| upload(&importer, &input.path));
         self.imports.extend(try_join_all(uploads).await?);
-        self.expected.rows += clients * input.generated.rows;
+        let expected = &mut self.expected;
+        expected.rows += clients * input.generated.rows;
+        expected.invalid += clients * input.generated.invalid;
+        expected.skipped = expected.rows - expected.invalid - expected.billed;
         Ok(())
     }
 
@@ -245,26 +217,15 @@ impl Arena {
         Some(sum)
     }
 
-    /// Waits for the moment at which that share of the rows has an outcome.
-    pub(super) async fn ended(&mut self, share: f64) -> Result<(), ChaosError> {
-        self.reached("rows to have an outcome", share, |counts| {
-            counts.billed + counts.skipped + counts.invalid
-        })
-        .await
+    /// Generates a file and uploads it by one client.
+    pub(super) async fn upload_one(&mut self) -> Result<()> {
+        let input = self.generate()?;
+        self.upload(&input, 1).await
     }
 
-    /// Waits for the moment at which the e-mails of that share of the rows are sent.
-    pub(super) async fn mailed(&mut self, share: f64) -> Result<(), ChaosError> {
-        self.reached("e-mails to be sent", share, |counts| counts.mailed)
-            .await
-    }
-
-    async fn reached(
-        &mut self,
-        what: &str,
-        share: f64,
-        figure: impl Fn(&OutcomeCounts) -> u64,
-    ) -> Result<(), ChaosError> {
+    /// Waits for the moment at which that share of the rows has an outcome, or for send-mail-worker
+    /// its e-mail.
+    pub(super) async fn reached(&mut self, kind: Kind, share: f64) -> Result<()> {
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
@@ -272,23 +233,22 @@ impl Arena {
             reason = "a share of a number of rows"
         )]
         let least = (self.expected.rows as f64 * share) as u64;
-        let deadline = Instant::now() + MOMENT_DEADLINE;
-        while Instant::now() < deadline {
+        let (what, figure): (_, fn(&OutcomeCounts) -> u64) = match kind {
+            Kind::Importer | Kind::Billing => ("rows to have an outcome", OutcomeCounts::ended),
+            Kind::Mail => ("e-mails to be sent", |counts| counts.mailed),
+        };
+        let what = format!("{least} {what}");
+        until(what, MOMENT_DEADLINE, POLL_INTERVAL, async || {
             self.crew.check()?;
-            if self.counts().await.is_some_and(|c| figure(&c) >= least) {
-                return Ok(());
-            }
-            time::sleep(POLL_INTERVAL).await;
-        }
-        Err(ChaosError::NotReached {
-            what: format!("{least} {what}"),
-            waited: MOMENT_DEADLINE,
+            let counts = self.counts().await;
+            Ok(counts.is_some_and(|c| figure(&c) >= least).then_some(()))
         })
+        .await
     }
 }
 
 /// An empty directory at this path.
-fn cleared(directory: &Path) -> Result<PathBuf, ChaosError> {
+fn cleared(directory: &Path) -> Result<PathBuf> {
     let cleared = || {
         if directory.exists() {
             fs::remove_dir_all(directory)?;
@@ -296,5 +256,6 @@ fn cleared(directory: &Path) -> Result<PathBuf, ChaosError> {
         fs::create_dir_all(directory)?;
         directory.canonicalize()
     };
-    cleared().map_err(failed(format!("cannot use `{}`", directory.display())))
+    let cleared: io::Result<_> = cleared();
+    cleared.with_context(|| format!("cannot use `{}`", directory.display()))
 }

@@ -1,45 +1,20 @@
 //! The services of a run, as processes that are killed and started again.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
+use anyhow::{Context, Result};
+use emulators::free_port;
 use fastrand::Rng;
 
-use super::{ChaosError, failed};
-use crate::services::{Logs, Service, ServiceSettings};
-use emulators::free_port;
-
-/// A kind of service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
-    Importer,
-    Billing,
-    Mail,
-}
-
-impl Kind {
-    pub(super) const ALL: [Self; 3] = [Self::Importer, Self::Billing, Self::Mail];
-
-    /// Name of the service and of its binary.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Importer => "importer-api",
-            Self::Billing => "billing-worker",
-            Self::Mail => "send-mail-worker",
-        }
-    }
-
-    fn port_variable(self) -> &'static str {
-        match self {
-            Self::Importer => "PORT",
-            Self::Billing | Self::Mail => "METRICS_PORT",
-        }
-    }
-}
+use crate::services::{Kind, Logs, Service, ServiceSettings, Variable, stop_all};
 
 /// One place in the crew: the same port and variables for each process that takes it.
 #[derive(Debug)]
 struct Place {
-    kind: Kind,
     number: usize,
     settings: ServiceSettings,
     logs: Vec<PathBuf>,
@@ -57,8 +32,8 @@ pub(super) struct Crew {
 
 impl Crew {
     /// Nobody yet. Each process has a log of its own in that directory.
-    pub(super) fn new(logs: PathBuf) -> Result<Self, ChaosError> {
-        fs::create_dir_all(&logs).map_err(failed(format!("cannot create `{}`", logs.display())))?;
+    pub(super) fn new(logs: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&logs).with_context(|| format!("cannot create `{}`", logs.display()))?;
         Ok(Self {
             places: Vec::new(),
             logs,
@@ -68,19 +43,13 @@ impl Crew {
     }
 
     /// Starts a further service and waits until it answers.
-    pub(super) async fn hire(
-        &mut self,
-        kind: Kind,
-        mut environment: Vec<(&'static str, String)>,
-    ) -> Result<(), ChaosError> {
-        let port = free_port().map_err(failed("no free port"))?;
-        environment.push((kind.port_variable(), port.to_string()));
+    pub(super) async fn hire(&mut self, kind: Kind, environment: Vec<Variable>) -> Result<()> {
+        let port = free_port().context("no free port")?;
         let number = self.of(kind).count() + 1;
         let mut place = Place {
-            kind,
             number,
             settings: ServiceSettings {
-                name: kind.name(),
+                kind,
                 port,
                 environment,
             },
@@ -93,18 +62,17 @@ impl Crew {
     }
 
     /// Kills one service of a kind with SIGKILL, any of them, and starts it again at once.
-    pub(super) async fn kill_and_restart(
-        &mut self,
-        kind: Kind,
-        random: &mut Rng,
-    ) -> Result<(), ChaosError> {
+    pub(super) async fn kill_and_restart(&mut self, kind: Kind, random: &mut Rng) -> Result<()> {
         self.kill(kind, random);
         self.start_missing().await
     }
 
     /// Kills one service of a kind with SIGKILL, any of them.
     pub(super) fn kill(&mut self, kind: Kind, random: &mut Rng) {
-        let of_kind = self.places.iter_mut().filter(|place| place.kind == kind);
+        let of_kind = self
+            .places
+            .iter_mut()
+            .filter(|place| place.settings.kind == kind);
         if let Some(place) = random.choice(of_kind.collect::<Vec<_>>()) {
             drop(place.running.take());
             *self.kills.entry(kind).or_default() += 1;
@@ -112,7 +80,7 @@ impl Crew {
     }
 
     /// Starts what was killed, and waits until it answers.
-    pub(super) async fn start_missing(&mut self) -> Result<(), ChaosError> {
+    pub(super) async fn start_missing(&mut self) -> Result<()> {
         for place in &mut self.places {
             if place.running.is_none() {
                 place.start(&self.logs, &self.http).await?;
@@ -138,47 +106,28 @@ impl Crew {
     }
 
     /// An error if a service has ended that nobody killed.
-    pub(super) fn check(&mut self) -> Result<(), ChaosError> {
-        for place in &mut self.places {
-            if let Some(service) = &mut place.running {
-                service.check()?;
-            }
-        }
-        Ok(())
+    pub(super) fn check(&mut self) -> Result<()> {
+        let places = self.places.iter_mut();
+        let mut running = places.filter_map(|place| place.running.as_mut());
+        running.try_for_each(Service::check)
     }
 
-    /// Tells all to stop. Gives the names of those that did not end with exit code 0.
-    pub(super) async fn dismiss(&mut self) -> Vec<&'static str> {
-        let running: Vec<_> = self
-            .places
-            .iter_mut()
-            .filter_map(|place| place.running.take())
-            .collect();
-        for service in &running {
-            service.terminate();
-        }
-        let mut unclean = Vec::new();
-        for service in running {
-            let name = service.name();
-            if !service.ended().await.is_some_and(|status| status.success()) {
-                unclean.push(name);
-            }
-        }
-        unclean
+    /// Tells all to stop. An error that names those that did not end with exit code 0.
+    pub(super) async fn dismiss(&mut self) -> Result<()> {
+        let places = self.places.iter_mut();
+        stop_all(places.filter_map(|place| place.running.take()).collect()).await
     }
 
     fn of(&self, kind: Kind) -> impl Iterator<Item = &Place> {
-        self.places.iter().filter(move |place| place.kind == kind)
+        self.places
+            .iter()
+            .filter(move |place| place.settings.kind == kind)
     }
 }
 
 impl Place {
-    async fn start(
-        &mut self,
-        logs: &std::path::Path,
-        http: &reqwest::Client,
-    ) -> Result<(), ChaosError> {
-        let (name, number, start) = (self.kind.name(), self.number, self.logs.len() + 1);
+    async fn start(&mut self, logs: &Path, http: &reqwest::Client) -> Result<()> {
+        let (name, number, start) = (self.settings.kind.name(), self.number, self.logs.len() + 1);
         let log = logs.join(format!("{name}-{number}.{start}.log"));
         let logs = Logs::File(log.clone());
         let mut service = Service::start(self.settings.clone(), &logs).await?;

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use anyhow::Result;
 use common::ledger::ImportLedger;
+use emulators::fault_proxy::FaultMode;
 use tokio::time::{self, Instant};
 
-use super::{ChaosError, arena::Arena, network::local};
-use crate::import::connect;
-use emulators::fault_proxy::FaultMode;
+use super::{arena::Arena, network::local};
+use crate::{import::connect, services::Kind, wait::until};
 
 /// How long new connections do not reach the new master either, so that the services have long
 /// noticed.
@@ -22,7 +23,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The master becomes a replica behind open connections. New ones reach it as well at first, and
 /// then the new master.
-pub(super) async fn demoted(arena: &mut Arena) -> Result<(), ChaosError> {
+pub(super) async fn demoted(arena: &mut Arena) -> Result<()> {
     arena.redis.add_replica().await?;
     uploaded_until_a_moment(arena).await?;
     arena.redis.fail_over().await?;
@@ -37,7 +38,7 @@ pub(super) async fn demoted(arena: &mut Arena) -> Result<(), ChaosError> {
 }
 
 /// Nothing comes over open connections any more. New ones get no answer either at first.
-pub(super) async fn silent(arena: &mut Arena) -> Result<(), ChaosError> {
+pub(super) async fn silent(arena: &mut Arena) -> Result<()> {
     uploaded_until_a_moment(arena).await?;
     for proxy in arena.network.to_redis() {
         proxy.set(FaultMode::Stall);
@@ -53,17 +54,16 @@ pub(super) async fn silent(arena: &mut Arena) -> Result<(), ChaosError> {
     go_on(arena, before).await
 }
 
-async fn uploaded_until_a_moment(arena: &mut Arena) -> Result<(), ChaosError> {
-    let input = arena.generate()?;
-    arena.upload(&input, 1).await?;
+async fn uploaded_until_a_moment(arena: &mut Arena) -> Result<()> {
+    arena.upload_one().await?;
     for share in arena.moments(1) {
-        arena.ended(share).await?;
+        arena.reached(Kind::Billing, share).await?;
     }
     Ok(())
 }
 
 /// What each of the services has told Redis: rows sent, rows with an outcome, e-mails sent.
-async fn done(arena: &Arena) -> Result<[u64; 3], ChaosError> {
+async fn done(arena: &Arena) -> Result<[u64; 3]> {
     let mut done = [0; 3];
     for import in &arena.imports {
         if let Some(status) = arena.ledger.import_status(*import).await? {
@@ -77,20 +77,16 @@ async fn done(arena: &Arena) -> Result<[u64; 3], ChaosError> {
 }
 
 /// Measures the time until each service has told Redis of something new, or has nothing left.
-async fn go_on(arena: &mut Arena, before: [u64; 3]) -> Result<(), ChaosError> {
+async fn go_on(arena: &mut Arena, before: [u64; 3]) -> Result<()> {
     let (rows, start) = (arena.expected.rows, Instant::now());
-    while start.elapsed() < DEADLINE {
+    let what = "each service to go on with the new master";
+    let after = until(what, DEADLINE, POLL_INTERVAL, async || {
         arena.crew.check()?;
         let now = done(arena).await?;
         let mut services = now.iter().zip(before);
-        if services.all(|(now, before)| *now > before || *now == rows) {
-            arena.went_on_after = Some(start.elapsed());
-            return Ok(());
-        }
-        time::sleep(POLL_INTERVAL).await;
-    }
-    Err(ChaosError::NotReached {
-        what: "each service to go on with the new master".to_owned(),
-        waited: DEADLINE,
-    })
+        let all = services.all(|(now, before)| *now > before || *now == rows);
+        Ok(all.then(|| start.elapsed()))
+    });
+    arena.went_on_after = Some(after.await?);
+    Ok(())
 }

@@ -2,15 +2,16 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use anyhow::{Result, ensure};
 use common::ledger::{Claim, DebtLedger, DebtState};
 use contract::{RowId, RowIdentity, names, read_record};
-use tokio::time::{self, Instant};
-
-use super::{ChaosError, arena::Arena, crew::Kind};
 use emulators::{
     emulator::{Attribute, StoredMessage},
     fault_proxy::FaultMode,
 };
+
+use super::arena::Arena;
+use crate::{services::Kind, wait::until};
 
 /// Longest wait until all messages are visible: those of a killed worker are hidden for a while.
 const ALL_VISIBLE: Duration = Duration::from_mins(1);
@@ -26,7 +27,7 @@ const CHUNK: usize = 500;
 
 /// SNS away: debts are claimed and cannot be told of. The worker dies, the messages of the rows
 /// that hold these claims are deleted, and the file is uploaded again.
-pub(super) async fn play(arena: &mut Arena) -> Result<(), ChaosError> {
+pub(super) async fn play(arena: &mut Arena) -> Result<()> {
     let input = arena.generate()?;
     let mut random = arena.random.fork();
     // A worker that starts with a full queue has as much in hand as it can.
@@ -35,7 +36,7 @@ pub(super) async fn play(arena: &mut Arena) -> Result<(), ChaosError> {
     all_visible(arena).await?;
     arena.network.billing_to_sns.set(FaultMode::Refuse);
     arena.crew.start_missing().await?;
-    arena.ended(CLAIMED).await?;
+    arena.reached(Kind::Billing, CLAIMED).await?;
     arena.crew.kill(Kind::Billing, &mut random);
     all_visible(arena).await?;
     delete_holders(arena).await?;
@@ -46,28 +47,20 @@ pub(super) async fn play(arena: &mut Arena) -> Result<(), ChaosError> {
 
 /// Waits until a message of each row can be received, but for those that are INVALID or SKIPPED by
 /// now: some are INVALID before they are sent.
-async fn all_visible(arena: &Arena) -> Result<(), ChaosError> {
+async fn all_visible(arena: &Arena) -> Result<()> {
     let queue = &arena.resources.data_process_url;
     let rows = arena.expected.rows;
-    let deadline = Instant::now() + ALL_VISIBLE;
-    loop {
+    let what = format!("{rows} messages to be visible");
+    until(what, ALL_VISIBLE, POLL_INTERVAL, async || {
         let visible = arena.emulator.queue_depth(queue).await?.visible;
         let counts = arena.counts().await.unwrap_or_default();
-        if visible + counts.invalid + counts.skipped >= rows {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(ChaosError::NotReached {
-                what: format!("{rows} messages to be visible"),
-                waited: ALL_VISIBLE,
-            });
-        }
-        time::sleep(POLL_INTERVAL).await;
-    }
+        Ok((visible + counts.invalid + counts.skipped >= rows).then_some(()))
+    })
+    .await
 }
 
 /// Deletes the messages of rows that hold a claim, and leaves the others.
-async fn delete_holders(arena: &Arena) -> Result<(), ChaosError> {
+async fn delete_holders(arena: &Arena) -> Result<()> {
     let queue = &arena.resources.data_process_url;
     let messages = arena.emulator.take_all(queue).await?;
     let holders = holders(arena, &messages).await?;
@@ -87,7 +80,7 @@ async fn delete_holders(arena: &Arena) -> Result<(), ChaosError> {
 }
 
 /// The rows that hold the claim of a debt nobody was told of.
-async fn holders(arena: &Arena, messages: &[StoredMessage]) -> Result<HashSet<RowId>, ChaosError> {
+async fn holders(arena: &Arena, messages: &[StoredMessage]) -> Result<HashSet<RowId>> {
     let debt_ids: Vec<String> = messages
         .iter()
         .filter_map(|message| Some(read_record(&message.body).ok()?.debt_id))
@@ -106,11 +99,6 @@ async fn holders(arena: &Arena, messages: &[StoredMessage]) -> Result<HashSet<Ro
             }
         }
     }
-    if holders.is_empty() {
-        return Err(ChaosError::NotReached {
-            what: "a claim without a notification".to_owned(),
-            waited: Duration::ZERO,
-        });
-    }
+    ensure!(!holders.is_empty(), "no claim without a notification");
     Ok(holders)
 }

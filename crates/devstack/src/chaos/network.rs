@@ -5,10 +5,9 @@ use std::{
     time::Duration,
 };
 
-use tokio::time;
-
-use super::{ChaosError, failed};
+use anyhow::{Context, Result};
 use emulators::fault_proxy::{FaultMode, FaultProxy};
+use tokio::time;
 
 /// A proxy for each service and what it calls.
 #[derive(Debug)]
@@ -24,11 +23,11 @@ pub(super) struct Network {
 
 impl Network {
     /// All ways pass.
-    pub(super) async fn start(emulator_port: u16, redis_port: u16) -> Result<Self, ChaosError> {
+    pub(super) async fn start(emulator_port: u16, redis_port: u16) -> Result<Self> {
         let to = async |port| {
             FaultProxy::start(local(port))
                 .await
-                .map_err(failed("no port for a proxy"))
+                .context("no port for a proxy")
         };
         Ok(Self {
             importer_to_sqs: to(emulator_port).await?,

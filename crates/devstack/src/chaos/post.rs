@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use super::{ChaosError, failed};
-use crate::mails::smtp_variables;
+use anyhow::{Context, Result};
 use emulators::{
     fault_proxy::FaultProxy,
     smtp_server::{Figures, Keep, SmtpServer, SmtpServerOptions},
 };
+
+use crate::{mails::smtp_variables, services::Variable};
 
 /// A mail server that takes everything, and the way to it.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub(super) struct Post {
 
 impl Post {
     /// Starts the server. It keeps figures alone.
-    pub(super) async fn open(directory: &Path) -> Result<Self, ChaosError> {
+    pub(super) async fn open(directory: &Path) -> Result<Self> {
         let options = SmtpServerOptions {
             keep: Keep::Figures {
                 folder: directory.join("mails"),
@@ -29,13 +30,13 @@ impl Post {
         let server = SmtpServer::start_with(options).await?;
         let way = FaultProxy::start(server.address()).await;
         Ok(Self {
-            way: way.map_err(failed("no port for a proxy"))?,
+            way: way.context("no port for a proxy")?,
             server,
         })
     }
 
     /// What send-mail-worker is told.
-    pub(super) fn variables(&self) -> [(&'static str, String); 5] {
+    pub(super) fn variables(&self) -> [Variable; 5] {
         smtp_variables(self.way.address())
     }
 

@@ -3,7 +3,7 @@
 
 use std::{mem, path::PathBuf};
 
-use super::ChaosError;
+use anyhow::Result;
 use emulators::redis_server::{AppendFsync, RedisServer};
 
 /// Redis on a port that stays the same, but for a failover.
@@ -17,10 +17,7 @@ pub(super) struct Redis {
 }
 
 impl Redis {
-    pub(super) async fn start(
-        directory: PathBuf,
-        append_fsync: AppendFsync,
-    ) -> Result<Self, ChaosError> {
+    pub(super) async fn start(directory: PathBuf, append_fsync: AppendFsync) -> Result<Self> {
         let server = RedisServer::start_with(None, Some(&directory), append_fsync).await?;
         Ok(Self {
             port: server.port(),
@@ -48,7 +45,7 @@ impl Redis {
     }
 
     /// Starts it after it was stopped or killed.
-    pub(super) async fn start_again(&mut self) -> Result<(), ChaosError> {
+    pub(super) async fn start_again(&mut self) -> Result<()> {
         let server =
             RedisServer::start_with(Some(self.port), Some(&self.directory), self.append_fsync)
                 .await?;
@@ -57,7 +54,7 @@ impl Redis {
     }
 
     /// Starts a replica, and waits until it has all data.
-    pub(super) async fn add_replica(&mut self) -> Result<(), ChaosError> {
+    pub(super) async fn add_replica(&mut self) -> Result<()> {
         let directory = self.directory.with_file_name("redis-replica");
         let replica = RedisServer::start_with(None, Some(&directory), self.append_fsync).await?;
         if let Some(master) = &self.running {
@@ -69,7 +66,7 @@ impl Redis {
 
     /// Makes the replica the master, which has the port of this from now on, and the master its
     /// replica. Nothing is lost: Redis holds writes back until the replica has all data.
-    pub(super) async fn fail_over(&mut self) -> Result<(), ChaosError> {
+    pub(super) async fn fail_over(&mut self) -> Result<()> {
         if let (Some(master), Some(replica)) = (&self.running, &self.replica) {
             master.fail_over_to(replica).await?;
             self.port = replica.port();

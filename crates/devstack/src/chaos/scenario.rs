@@ -2,19 +2,20 @@
 
 use std::{path::Path, time::Duration};
 
+use anyhow::Result;
 use clap::ValueEnum;
+use emulators::fault_proxy::{FaultMode, FaultProxy, Resets};
 use tokio::time;
 
 use super::{
-    ChaosError, Options,
+    Options,
     arena::{Arena, Mails, Pace, Plan},
-    crew::Kind,
     failover, lost_message,
-    network::disturb,
+    network::{Network, disturb},
+    outcome::Outcome,
     storm,
-    verification::{Figures, verify},
 };
-use emulators::fault_proxy::{FaultMode, Resets};
+use crate::services::Kind;
 
 /// How often a service is killed during one import.
 const KILLS: usize = 5;
@@ -36,7 +37,7 @@ const CLIENTS: u64 = 8;
 /// A fault during an import. Its moments are random shares of the rows, and not times, as an
 /// import takes only seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Scenario {
+pub(crate) enum Scenario {
     /// kill -9 importer-api, 5 times.
     ImporterKilled,
     /// kill -9 billing-worker, 5 times.
@@ -89,15 +90,11 @@ impl Scenario {
     }
 
     /// Plays it in a directory of its own, and looks what became of the rows.
-    pub(super) async fn run(
-        self,
-        directory: &Path,
-        options: Options,
-    ) -> Result<Figures, ChaosError> {
+    pub(super) async fn run(self, directory: &Path, options: Options) -> Result<Outcome> {
         let mut arena = Arena::start(directory, self.plan(), options).await?;
         let started = time::Instant::now();
         self.play(&mut arena).await?;
-        verify(arena, started).await
+        Outcome::of(arena, started).await
     }
 
     fn plan(self) -> Plan {
@@ -127,7 +124,7 @@ impl Scenario {
         }
     }
 
-    async fn play(self, arena: &mut Arena) -> Result<(), ChaosError> {
+    async fn play(self, arena: &mut Arena) -> Result<()> {
         match self {
             Self::ImporterKilled => killed(arena, Kind::Importer).await,
             Self::BillingKilled => killed(arena, Kind::Billing).await,
@@ -138,10 +135,27 @@ impl Scenario {
             Self::RedisDemoted => failover::demoted(arena).await,
             Self::RedisSilent => failover::silent(arena).await,
             Self::MessagesLost => lost_message::play(arena).await,
-            Self::ImporterSqsDown => down(arena, Way::ImporterToSqs).await,
-            Self::BillingSqsDown => down(arena, Way::BillingToSqs).await,
-            Self::MailSqsDown => down(arena, Way::MailToSqs).await,
-            Self::SnsDown => down(arena, Way::BillingToSns).await,
+            Self::ImporterSqsDown => {
+                down(arena, Kind::Importer, SQS_AWAY, |network| {
+                    &network.importer_to_sqs
+                })
+                .await
+            }
+            Self::BillingSqsDown => {
+                down(arena, Kind::Billing, SQS_AWAY, |network| {
+                    &network.billing_to_sqs
+                })
+                .await
+            }
+            Self::MailSqsDown => {
+                down(arena, Kind::Mail, SQS_AWAY, |network| &network.mail_to_sqs).await
+            }
+            Self::SnsDown => {
+                down(arena, Kind::Billing, SNS_AWAY, |network| {
+                    &network.billing_to_sns
+                })
+                .await
+            }
             Self::AnswersLost => answers_lost(arena).await,
             Self::Everything => storm::play(arena).await,
             Self::ManyClients => {
@@ -152,25 +166,20 @@ impl Scenario {
     }
 }
 
-async fn killed(arena: &mut Arena, kind: Kind) -> Result<(), ChaosError> {
-    let input = arena.generate()?;
-    arena.upload(&input, 1).await?;
+async fn killed(arena: &mut Arena, kind: Kind) -> Result<()> {
+    arena.upload_one().await?;
     let mut random = arena.random.fork();
     for share in arena.moments(KILLS) {
-        match kind {
-            Kind::Importer | Kind::Billing => arena.ended(share).await?,
-            Kind::Mail => arena.mailed(share).await?,
-        }
+        arena.reached(kind, share).await?;
         arena.crew.kill_and_restart(kind, &mut random).await?;
     }
     Ok(())
 }
 
-async fn mail_server_down(arena: &mut Arena) -> Result<(), ChaosError> {
-    let input = arena.generate()?;
-    arena.upload(&input, 1).await?;
+async fn mail_server_down(arena: &mut Arena) -> Result<()> {
+    arena.upload_one().await?;
     for share in arena.moments(1) {
-        arena.mailed(share).await?;
+        arena.reached(Kind::Mail, share).await?;
     }
     if let Some(post) = &arena.post {
         disturb(&post.way, FaultMode::Refuse, MAIL_SERVER_AWAY).await;
@@ -179,11 +188,10 @@ async fn mail_server_down(arena: &mut Arena) -> Result<(), ChaosError> {
     Ok(())
 }
 
-async fn redis_stopped(arena: &mut Arena) -> Result<(), ChaosError> {
-    let input = arena.generate()?;
-    arena.upload(&input, 1).await?;
+async fn redis_stopped(arena: &mut Arena) -> Result<()> {
+    arena.upload_one().await?;
     for share in arena.moments(1) {
-        arena.ended(share).await?;
+        arena.reached(Kind::Billing, share).await?;
         arena.redis.stop().await;
         time::sleep(REDIS_AWAY).await;
         arena.redis.start_again().await?;
@@ -191,56 +199,41 @@ async fn redis_stopped(arena: &mut Arena) -> Result<(), ChaosError> {
     Ok(())
 }
 
-async fn redis_killed(arena: &mut Arena) -> Result<(), ChaosError> {
-    let input = arena.generate()?;
-    arena.upload(&input, 1).await?;
+async fn redis_killed(arena: &mut Arena) -> Result<()> {
+    arena.upload_one().await?;
     for share in arena.moments(REDIS_KILLS) {
-        arena.ended(share).await?;
+        arena.reached(Kind::Billing, share).await?;
         arena.redis.kill();
         arena.redis.start_again().await?;
     }
     Ok(())
 }
 
-async fn answers_lost(arena: &mut Arena) -> Result<(), ChaosError> {
+async fn answers_lost(arena: &mut Arena) -> Result<()> {
     let input = arena.generate()?;
     for proxy in arena.network.all() {
         let resets = Resets::of_all(ANSWERS_LOST);
         proxy.set(FaultMode::ResetAfterCommit(resets));
     }
     arena.upload(&input, 1).await?;
-    arena.ended(0.9).await?;
+    arena.reached(Kind::Billing, 0.9).await?;
     for proxy in arena.network.all() {
         proxy.set(FaultMode::Pass);
     }
     Ok(())
 }
 
-/// A way that a service calls on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    ImporterToSqs,
-    BillingToSqs,
-    BillingToSns,
-    MailToSqs,
-}
-
-async fn down(arena: &mut Arena, way: Way) -> Result<(), ChaosError> {
-    let input = arena.generate()?;
-    arena.upload(&input, 1).await?;
+/// What a service of that kind calls on is away for a while.
+async fn down(
+    arena: &mut Arena,
+    kind: Kind,
+    time: Duration,
+    way: fn(&Network) -> &FaultProxy,
+) -> Result<()> {
+    arena.upload_one().await?;
     for share in arena.moments(1) {
-        if way == Way::MailToSqs {
-            arena.mailed(share).await?;
-        } else {
-            arena.ended(share).await?;
-        }
+        arena.reached(kind, share).await?;
     }
-    let (proxy, time) = match way {
-        Way::ImporterToSqs => (&arena.network.importer_to_sqs, SQS_AWAY),
-        Way::BillingToSqs => (&arena.network.billing_to_sqs, SQS_AWAY),
-        Way::MailToSqs => (&arena.network.mail_to_sqs, SQS_AWAY),
-        Way::BillingToSns => (&arena.network.billing_to_sns, SNS_AWAY),
-    };
-    disturb(proxy, FaultMode::Refuse, time).await;
+    disturb(way(&arena.network), FaultMode::Refuse, time).await;
     Ok(())
 }

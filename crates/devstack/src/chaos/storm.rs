@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use anyhow::Result;
+use emulators::fault_proxy::{FaultMode, Resets};
 use fastrand::Rng;
 use tokio::time::{self, Instant};
 
 use super::{
-    ChaosError,
     arena::Arena,
-    crew::{Crew, Kind},
+    crew::Crew,
     network::{Network, disturb},
     redis::Redis,
 };
-use emulators::fault_proxy::{FaultMode, Resets};
+use crate::services::Kind;
 
 const STORM: Duration = Duration::from_mins(2);
 
@@ -20,10 +21,9 @@ const STORM: Duration = Duration::from_mins(2);
 const FILES: u64 = 8;
 
 /// Uploads the files, then lets processes, Redis and the network fail independently of each other.
-pub(super) async fn play(arena: &mut Arena) -> Result<(), ChaosError> {
+pub(super) async fn play(arena: &mut Arena) -> Result<()> {
     for _ in 0..FILES {
-        let input = arena.generate()?;
-        arena.upload(&input, 1).await?;
+        arena.upload_one().await?;
     }
     let end = Instant::now() + STORM;
     let mut randoms = [(); 3].map(|()| arena.random.fork());
@@ -39,7 +39,7 @@ pub(super) async fn play(arena: &mut Arena) -> Result<(), ChaosError> {
     Ok(())
 }
 
-async fn kill_processes(crew: &mut Crew, random: &mut Rng, end: Instant) -> Result<(), ChaosError> {
+async fn kill_processes(crew: &mut Crew, random: &mut Rng, end: Instant) -> Result<()> {
     while pause(random, 2..8, end).await {
         crew.check()?;
         let kind = Kind::ALL[random.usize(..Kind::ALL.len())];
@@ -48,7 +48,7 @@ async fn kill_processes(crew: &mut Crew, random: &mut Rng, end: Instant) -> Resu
     Ok(())
 }
 
-async fn kill_redis(redis: &mut Redis, random: &mut Rng, end: Instant) -> Result<(), ChaosError> {
+async fn kill_redis(redis: &mut Redis, random: &mut Rng, end: Instant) -> Result<()> {
     while pause(random, 5..20, end).await {
         if random.bool() {
             redis.stop().await;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Scenario, verification::Figures};
+use super::{Scenario, outcome::Outcome};
 
 /// Prints rows, and remembers what is off.
 #[derive(Debug)]
@@ -26,25 +26,25 @@ impl<W: Write> Table<W> {
     }
 
     /// Prints a row.
-    pub(super) fn add(&mut self, scenario: Scenario, figures: &Figures) -> io::Result<()> {
-        let title = scenario.title();
-        let allowed = match figures.may_be_mailed_twice {
+    pub(super) fn add(&mut self, scenario: Scenario, outcome: &Outcome) -> io::Result<()> {
+        let (title, verdict) = (scenario.title(), &outcome.verdict);
+        let allowed = match verdict.may_be_mailed_twice {
             0 => String::new(),
             most => format!(" (at most {most})"),
         };
-        let went_on = figures.went_on_after.map_or_else(String::new, |after| {
+        let went_on = outcome.went_on_after.map_or_else(String::new, |after| {
             format!(": all on their way {:.1} s later", after.as_secs_f64())
         });
         writeln!(
             self.out,
             "| {title}{went_on} | {} | {} | {} | {}{allowed} | {:.0} |",
-            figures.rows,
-            figures.lost,
-            figures.billed_twice,
-            figures.mailed_twice,
-            figures.taken.as_secs_f64(),
+            verdict.expected.rows,
+            verdict.lost(),
+            verdict.billed_twice(),
+            verdict.mailed_twice(),
+            outcome.taken.as_secs_f64(),
         )?;
-        let problems = figures.problems().into_iter();
+        let problems = verdict.problems().into_iter();
         self.problems
             .extend(problems.map(|problem| format!("- {title}: {problem}")));
         self.out.flush()
@@ -61,27 +61,23 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::verdict::{MailLog, Verdict, tests::verdict};
 
     #[test]
     fn it_is_markdown_and_tells_of_what_is_off() {
-        let fine = Figures {
-            rows: 20_000,
-            lost: 0,
-            billed_twice: 0,
-            mailed_twice: 12,
-            may_be_mailed_twice: 160,
-            left: 0,
-            dead: 0,
-            unclean: Vec::new(),
+        let fine = Outcome {
+            verdict: Verdict {
+                may_be_mailed_twice: 160,
+                logged: Some(MailLog { mails: 9, debts: 7 }),
+                ..verdict()
+            },
             taken: Duration::from_millis(61_400),
             went_on_after: None,
         };
-        let broken = Figures {
-            lost: 3,
-            may_be_mailed_twice: 0,
-            ..fine.clone()
-        };
-        let moved = Figures {
+        let mut broken = fine.clone();
+        broken.verdict.may_be_mailed_twice = 0;
+        broken.verdict.counts.skipped = 0;
+        let moved = Outcome {
             went_on_after: Some(Duration::from_millis(1_240)),
             ..fine.clone()
         };

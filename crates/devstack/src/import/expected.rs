@@ -1,34 +1,34 @@
-use std::{collections::BTreeSet, io, path::Path};
+use std::{collections::BTreeSet, path::Path};
 
+use anyhow::{Context, Result};
 use contract::DebtRecord;
 
-/// What must become of the rows of a file, found by reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Expected {
+/// What must become of the rows of a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Expected {
     /// Data rows.
-    pub rows: u64,
+    pub(crate) rows: u64,
     /// Distinct debts of valid rows: each is billed and mailed once.
-    pub billed: u64,
+    pub(crate) billed: u64,
     /// Valid rows beyond the first of their debt.
-    pub skipped: u64,
+    pub(crate) skipped: u64,
     /// Rows that cannot be billed.
-    pub invalid: u64,
+    pub(crate) invalid: u64,
 }
 
 impl Expected {
     /// Reads a file in the contract's form: comma, its columns in their order, UTF-8. Gives with it
     /// the debts that must be billed.
-    pub fn of_file(path: &Path) -> io::Result<(Self, BTreeSet<String>)> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(path)?;
+    pub(crate) fn of_file(path: &Path) -> Result<(Self, BTreeSet<String>)> {
+        let context = || format!("cannot read `{}`", path.display());
+        let mut reader = csv::ReaderBuilder::new()
+            .flexible(true)
+            .from_path(path)
+            .with_context(context)?;
         let mut debts = BTreeSet::new();
-        let mut expected = Self {
-            rows: 0,
-            billed: 0,
-            skipped: 0,
-            invalid: 0,
-        };
+        let mut expected = Self::default();
         for record in reader.records() {
-            let record = record?;
+            let record = record.with_context(context)?;
             expected.rows += 1;
             let fields: Vec<&str> = record.iter().collect();
             let debt = <[&str; 6]>::try_from(fields)
@@ -41,5 +41,15 @@ impl Expected {
             }
         }
         Ok((expected, debts))
+    }
+
+    /// Of the same file where its debts were billed by an earlier upload of it: all valid rows are
+    /// skipped.
+    pub(crate) fn billed_before(self) -> Self {
+        Self {
+            billed: 0,
+            skipped: self.billed + self.skipped,
+            ..self
+        }
     }
 }

@@ -1,21 +1,11 @@
+use anyhow::Result;
 use common::{
     ledger::{RedisLedger, RedisSettings},
-    runtime::{Environment, ServiceError, SettingError},
+    runtime::Environment,
 };
 
-/// The ledger cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// Its settings.
-    #[error(transparent)]
-    Setting(#[from] SettingError),
-    /// Redis at start.
-    #[error(transparent)]
-    Start(#[from] ServiceError),
-}
-
 /// The ledger that services keep in the Redis of that port on this machine.
-pub(crate) async fn connect(redis_port: u16) -> Result<RedisLedger, ConnectError> {
+pub(crate) async fn connect(redis_port: u16) -> Result<RedisLedger> {
     let environment: Environment = [
         ("REDIS_HOST".to_owned(), "127.0.0.1".to_owned()),
         ("REDIS_PORT".to_owned(), redis_port.to_string()),

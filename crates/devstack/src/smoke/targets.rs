@@ -1,30 +1,16 @@
-use std::{
-    collections::BTreeMap,
-    fmt::Write,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
+use anyhow::{Result, anyhow};
 use serde::Deserialize;
-use tokio::time;
 
 use super::POLL_INTERVAL;
+use crate::wait::until;
 
 /// Where Prometheus tells what it scrapes.
 const TARGETS: &str = "http://127.0.0.1:9090/api/v1/targets?state=active";
 
 /// Longest wait for all to be found and scraped.
 const DEADLINE: Duration = Duration::from_mins(2);
-
-/// Prometheus does not see every process.
-#[derive(Debug, thiserror::Error)]
-pub enum TargetsError {
-    /// Its answer.
-    #[error("cannot ask Prometheus for its targets: {0}")]
-    Http(#[from] reqwest::Error),
-    /// Some are missing, or do not answer it.
-    #[error("Prometheus does not see every process after {} s:{_0}", DEADLINE.as_secs())]
-    NotUp(String),
-}
 
 /// How many processes of each worker there must be.
 #[derive(Debug, Clone, Copy)]
@@ -54,23 +40,17 @@ struct Target {
 }
 
 /// Waits until all are up, and gives how many they are.
-pub(super) async fn all_up(
-    http: &reqwest::Client,
-    workers: Workers,
-) -> Result<usize, TargetsError> {
-    let started = Instant::now();
-    loop {
+pub(super) async fn all_up(http: &reqwest::Client, workers: Workers) -> Result<usize> {
+    let mut off = String::new();
+    let what = "Prometheus to see every process";
+    until(what, DEADLINE, POLL_INTERVAL, async || {
         let answer = http.get(TARGETS).send().await?.error_for_status()?;
         let targets = answer.json::<Answer>().await?.data.active_targets;
-        let wrong = wrong(&targets, workers);
-        if wrong.is_empty() {
-            return Ok(targets.len());
-        }
-        if started.elapsed() > DEADLINE {
-            return Err(TargetsError::NotUp(wrong));
-        }
-        time::sleep(POLL_INTERVAL).await;
-    }
+        off = wrong(&targets, workers);
+        Ok(off.is_empty().then_some(targets.len()))
+    })
+    .await
+    .map_err(|error| anyhow!("{error:#}{off}"))
 }
 
 /// What is wrong with them, a line each.

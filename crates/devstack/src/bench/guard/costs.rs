@@ -1,13 +1,21 @@
 //! What the services take a row, in calibrations.
 
-use std::{collections::BTreeMap, fmt, fs, io, path::Path};
+use std::{collections::BTreeMap, fmt, path::Path};
 
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::super::Measurement;
+use crate::{
+    bench::{json, measurement::Measurement},
+    services::Kind,
+};
 
 /// The services that are guarded.
-const SERVICES: [&str; 3] = ["importer-api", "billing-worker", "send-mail-worker"];
+const SERVICES: [&str; 3] = [
+    Kind::Importer.name(),
+    Kind::Billing.name(),
+    Kind::Mail.name(),
+];
 
 /// The most that a cost may be, as a multiple of what was recorded.
 const MOST: f64 = 1.25;
@@ -88,15 +96,13 @@ impl Costs {
     }
 
     /// Reads what was recorded.
-    pub(super) fn read(path: &Path) -> io::Result<Self> {
-        serde_json::from_slice(&fs::read(path)?).map_err(io::Error::other)
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        json::read(path)
     }
 
     /// Records them.
-    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
-        let mut json = serde_json::to_vec_pretty(self)?;
-        json.push(b'\n');
-        fs::write(path, json)
+    pub(super) fn write(&self, path: &Path) -> Result<()> {
+        json::write(path, self)
     }
 
     fn cost(&self, service: &str) -> Option<f64> {
@@ -165,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_cost_is_in_calibrations() {
-        let run = super::super::super::measurement::tests::measurement();
+        let run = crate::bench::measurement::tests::measurement();
 
         let costs = Costs::of(&run, 0.5);
 

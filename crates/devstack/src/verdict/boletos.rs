@@ -1,7 +1,8 @@
 use std::collections::{BTreeSet, HashSet};
 
+use anyhow::Result;
 use boleto::{Amount, Barcode, DigitableLine, DueDate, DueDateFactor};
-use common::ledger::{DebtLedger, DebtState, LedgerError};
+use common::ledger::{DebtLedger, DebtState};
 use serde::Deserialize;
 
 /// Debts that are asked for in one call.
@@ -9,12 +10,12 @@ const DEBTS_A_CALL: usize = 1_000;
 
 /// The boletos of billed debts, read back from what the ledger keeps of each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Boletos {
+pub(crate) struct Boletos {
     /// Different numbers.
-    pub numbers: u64,
+    pub(crate) numbers: u64,
     /// Boletos whose barcode is valid and says what is owed and when, and whose line converts back
     /// to it.
-    pub valid: u64,
+    pub(crate) valid: u64,
 }
 
 /// The keys of a notification that are looked at, as any subscriber reads them.
@@ -29,10 +30,7 @@ struct Billed {
 
 impl Boletos {
     /// Looks at the boleto of each debt.
-    pub async fn of(
-        ledger: &impl DebtLedger,
-        debt_ids: &BTreeSet<String>,
-    ) -> Result<Self, LedgerError> {
+    pub(crate) async fn of(ledger: &impl DebtLedger, debt_ids: &BTreeSet<String>) -> Result<Self> {
         let debt_ids: Vec<&str> = debt_ids.iter().map(String::as_str).collect();
         let mut numbers = HashSet::with_capacity(debt_ids.len());
         let mut valid = 0;
