@@ -104,11 +104,11 @@ run: setup build/stack ## Start the whole stack and keep it up until Ctrl-C; MAI
 demo: setup build/stack ## Start the stack, upload a file (ROWS=100000 generates one), check the outcome of every row; MAIL=smtp, PROFILE=dist
 	@$(DEVSTACK) demo $(if $(ROWS),--rows $(ROWS)) $(MAIL_OPTION)
 
-bench: setup build/stack ## Measure upload to last e-mail and what each process takes: ROWS=, SEED=, BASELINE=, OUTPUT= (JSON), ROWS_PER_MESSAGE=, BILLING_WORKERS=, MAIL_WORKERS=, LATENCY_MS=
+bench: setup build/stack ## Measure upload to last e-mail and what each process takes: ROWS=, SEED=, BASELINE=, OUTPUT= (JSON), ROWS_PER_MESSAGE=, BILLING_WORKERS=, MAIL_WORKERS=, LATENCY_MS=, APPEND_FSYNC= (everysec, always)
 	@$(DEVSTACK) bench --seed $(SEED) \
 		$(if $(ROWS),--rows $(ROWS)) $(if $(ROWS_PER_MESSAGE),--rows-per-message $(ROWS_PER_MESSAGE)) \
 		$(if $(BILLING_WORKERS),--billing-workers $(BILLING_WORKERS)) $(if $(MAIL_WORKERS),--mail-workers $(MAIL_WORKERS)) \
-		$(if $(LATENCY_MS),--latency-ms $(LATENCY_MS)) \
+		$(if $(LATENCY_MS),--latency-ms $(LATENCY_MS)) $(if $(APPEND_FSYNC),--append-fsync $(APPEND_FSYNC)) \
 		$(if $(OUTPUT),--output $(OUTPUT)) $(if $(BASELINE),--baseline $(BASELINE))
 
 bench/guard: setup build/stack ## Check that no service takes a quarter more CPU a row than crates/devstack/guard.json says; RECORD=1 records
@@ -176,9 +176,10 @@ test: setup ## Run all tests, or those of CONTEXT= (billing-worker, common, …)
 		$(CARGO) test $(TESTED); \
 	fi
 
-test/chaos: setup build/stack ## Kill and take away everything during imports, and show that nothing is lost: ONLY=, ROWS=, SEED=
+test/chaos: setup build/stack ## Kill and take away everything during imports, and show that nothing is lost: ONLY=, ROWS=, SEED=, APPEND_FSYNC= (everysec, always)
 	@$(DEVSTACK) chaos --seed $(SEED) \
-		$(if $(ROWS),--rows $(ROWS)) $(foreach fault,$(ONLY),--only $(fault))
+		$(if $(ROWS),--rows $(ROWS)) $(if $(APPEND_FSYNC),--append-fsync $(APPEND_FSYNC)) \
+		$(foreach fault,$(ONLY),--only $(fault))
 
 test/dashboard: setup build/stack ## Ask every query of the dashboard and of the alerts of a live Prometheus, after a demo
 	@developer/setup_prometheus.sh $(DASHBOARD)

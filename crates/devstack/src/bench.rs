@@ -19,6 +19,7 @@ use std::{
 };
 
 use anyhow::Result;
+use emulators::redis_server::AppendFsync;
 
 use crate::run::or_stopped;
 
@@ -49,6 +50,9 @@ pub(crate) struct BenchCommand {
     /// Milliseconds by which each answer of SQS and SNS comes later, as over a network.
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
+    /// When Redis makes its append-only file safe.
+    #[arg(long, default_value_t)]
+    append_fsync: AppendFsync,
     /// The figures as JSON go to this file.
     #[arg(long, default_value = "data/bench/result.json")]
     output: PathBuf,
@@ -76,6 +80,7 @@ impl BenchCommand {
             billing_workers: self.billing_workers.into(),
             mail_workers: self.mail_workers.into(),
             latency_ms: self.latency_ms,
+            append_fsync: self.append_fsync,
         };
         let run = or_stopped(measure(&settings, &self.directory)).await?;
         run.write(&self.output)?;

@@ -55,7 +55,8 @@ impl DevStack {
             .context("SQS and SNS (DEVSTACK_EMULATOR_PORT)")?;
         let resources = emulator.create_pipeline(&PipelineNames::default()).await?;
         let redis_files = files.path().join("redis");
-        let redis = RedisServer::start(Some(ports.redis_port), Some(&redis_files))
+        let (port, append_fsync) = (Some(ports.redis_port), options.append_fsync);
+        let redis = RedisServer::start_with(port, Some(&redis_files), append_fsync)
             .await
             .context("Redis (DEVSTACK_REDIS_PORT)")?;
         let mut stack = Self {

@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
 use tokio::time::{self, Instant};
 
 pub use facts::RedisFacts;
@@ -106,7 +107,8 @@ pub enum RedisError {
 }
 
 /// When Redis makes its append-only file safe.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AppendFsync {
     /// Every second. While the disk is at it, answers go out whose writes are still in the memory
     /// of the process, for up to two seconds: a kill loses these, not only a loss of power.

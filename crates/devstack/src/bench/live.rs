@@ -52,6 +52,7 @@ pub(super) async fn measure(settings: &Settings, directory: &Path) -> Result<Mea
     }
     let mut stack = DevStack::start(StackOptions {
         files: Some(directory.to_owned()),
+        append_fsync: settings.append_fsync,
         latency: Duration::from_millis(settings.latency_ms),
         billing_workers: settings.billing_workers,
         mail_workers: settings.mail_workers,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use emulators::redis_server::RedisFacts;
+use emulators::redis_server::{AppendFsync, RedisFacts};
 use serde::{Deserialize, Serialize};
 
 use super::{findings::Findings, health::Health, json, machine::Machine, meter::ProcessCost};
@@ -23,6 +23,9 @@ pub(super) struct Settings {
     pub(super) mail_workers: usize,
     /// How much later each answer of SQS and SNS comes.
     pub(super) latency_ms: u64,
+    /// When Redis makes its append-only file safe.
+    #[serde(default)]
+    pub(super) append_fsync: AppendFsync,
 }
 
 impl Settings {
@@ -35,6 +38,7 @@ impl Settings {
             billing_workers: 1,
             mail_workers: 1,
             latency_ms: 0,
+            append_fsync: AppendFsync::default(),
         }
     }
 }
@@ -125,7 +129,7 @@ impl Measurement {
             append_fsync,
             ..
         } = &self.redis;
-        let asked = "everysec";
+        let asked = self.settings.append_fsync.to_string();
         if *append_only != "yes" || *append_fsync != asked {
             problems.push(format!(
                 "Redis is not as it must be: appendonly {append_only} and appendfsync \
@@ -189,6 +193,7 @@ pub(super) mod tests {
                 billing_workers: 2,
                 mail_workers: 1,
                 latency_ms: 5,
+                append_fsync: AppendFsync::Everysec,
             },
             revision: Some("abc1234".into()),
             release_build: true,
@@ -277,5 +282,28 @@ pub(super) mod tests {
 
             assert_eq!(measurement.problems().len(), 1, "{append_only} {on_disk}");
         }
+    }
+
+    #[test]
+    fn redis_must_keep_its_data_as_it_was_told_to() {
+        let mut measurement = measurement();
+        measurement.settings.append_fsync = AppendFsync::Always;
+        assert_eq!(measurement.problems().len(), 1);
+        measurement.redis.append_fsync = "always".into();
+        assert_eq!(measurement.problems(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_baseline_of_an_earlier_version_can_be_read() {
+        let mut earlier = serde_json::to_value(measurement()).unwrap();
+        let settings = earlier["settings"].as_object_mut().unwrap();
+        assert_eq!(settings.remove("append_fsync").unwrap(), "everysec");
+        let audit = earlier["audit"].as_object_mut().unwrap();
+        audit.remove("problems").unwrap();
+        audit.insert("laws_broken".into(), Vec::<String>::new().into());
+
+        let read: Measurement = serde_json::from_value(earlier).unwrap();
+
+        assert_eq!(read, measurement());
     }
 }

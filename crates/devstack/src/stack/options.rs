@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf, time::Duration};
 
-use emulators::free_port;
+use emulators::{free_port, redis_server::AppendFsync};
 
 use crate::{
     mails::Mails,
@@ -66,6 +66,8 @@ pub(crate) struct StackOptions {
     /// Directory for uploads and the data of Redis, which are removed at the end; `None` is the
     /// one of the system for temporary files.
     pub(crate) files: Option<PathBuf>,
+    /// When Redis makes its append-only file safe.
+    pub(crate) append_fsync: AppendFsync,
     /// How much later each answer of SQS and SNS comes than it could.
     pub(crate) latency: Duration,
     /// Processes of billing-worker. Those after the first take any free port.
@@ -84,6 +86,7 @@ impl StackOptions {
             mails,
             logs,
             files: None,
+            append_fsync: AppendFsync::default(),
             latency: Duration::ZERO,
             billing_workers: 1,
             mail_workers: 1,
