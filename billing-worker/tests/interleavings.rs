@@ -488,7 +488,10 @@ impl FakeTopic {
             return Err(CallError::new("failed before it took effect"));
         }
         if call == 1 {
-            return Err(CallError::with_code("InvalidParameter", "content refused"));
+            return Err(CallError::with_code(
+                "InvalidParameter",
+                "Invalid parameter: Message too long",
+            ));
         }
         let answer = |entry: &&Outgoing| match random.u8(0..self.one_in) {
             0 => EntryOutcome::Failed("not taken".to_owned()),

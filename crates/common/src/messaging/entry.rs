@@ -3,6 +3,7 @@ use std::future::Future;
 
 use compact_str::{CompactString, ToCompactString};
 
+use super::refusal;
 use crate::runtime::{Dependency, Transient};
 use contract::{RowId, names};
 
@@ -57,7 +58,7 @@ impl Outgoing {
 pub enum EntryOutcome {
     /// The service has it.
     Accepted,
-    /// The service will never take it: the fault is the sender's.
+    /// The service will never take it as it is.
     Refused(String),
     /// The service did not take it this time.
     Failed(String),
@@ -69,14 +70,22 @@ pub(super) struct FailedEntry {
     pub(super) id: String,
     pub(super) code: String,
     pub(super) message: Option<String>,
-    pub(super) sender_fault: bool,
+}
+
+impl FailedEntry {
+    fn message(&self) -> &str {
+        self.message.as_deref().unwrap_or("no message")
+    }
+
+    fn is_refused(&self) -> bool {
+        refusal::blames_entry(&self.code, self.message())
+    }
 }
 
 impl From<FailedEntry> for EntryOutcome {
     fn from(failed: FailedEntry) -> Self {
-        let message = failed.message.as_deref().unwrap_or("no message");
-        let text = format!("{}: {message}", failed.code);
-        if failed.sender_fault {
+        let text = format!("{}: {}", failed.code, failed.message());
+        if failed.is_refused() {
             Self::Refused(text)
         } else {
             Self::Failed(text)
@@ -88,11 +97,20 @@ impl From<FailedEntry> for EntryOutcome {
 /// accepted. The ids are the entries' places.
 ///
 /// # Errors
-/// None yet.
+/// Where none was accepted and what kept one of them from it is not about
+/// that message: the queue, the topic, a key or a limit is as good as away.
+/// A fault within the service that keeps a lone message from it is none of
+/// these, as others may be taken.
 pub(super) fn outcomes(
     entries: usize,
     failed: Vec<FailedEntry>,
 ) -> Result<Vec<EntryOutcome>, CallError> {
+    if failed.len() == entries
+        && let Some(held) = failed.iter().find(|entry| !entry.is_refused())
+        && (entries > 1 || !refusal::is_a_fault_of_the_service(&held.code))
+    {
+        return Err(CallError::with_code(&held.code, held.message()));
+    }
     let mut outcomes = vec![EntryOutcome::Accepted; entries];
     for entry in failed {
         let place = entry.id.parse().ok();
@@ -142,16 +160,8 @@ impl CallError {
     /// True when the service refused what the call carried: the same call
     /// will fail again, calls with fewer entries may not.
     pub fn blames_content(&self) -> bool {
-        self.code.as_deref().is_some_and(|code| {
-            let code = code.rsplit(['.', '#']).next().unwrap_or(code);
-            matches!(
-                code,
-                "InvalidMessageContents"
-                    | "BatchRequestTooLong"
-                    | "InvalidParameterValue"
-                    | "InvalidParameter"
-            )
-        })
+        let code = self.code.as_deref();
+        code.is_some_and(|code| refusal::blames_entry(code, &self.message))
     }
 }
 

@@ -49,9 +49,9 @@ impl Queue {
         Ok(())
     }
 
-    /// Asks whether the queue answers.
+    /// Asks whether the queue answers, and takes what it is given.
     pub fn ready_probe(&self) -> ReadyProbe {
-        ReadyProbe::new(
+        ReadyProbe::unless_waited_for(
             self,
             |queue: Self| async move { queue.probe().await.is_ok() },
         )

@@ -26,9 +26,9 @@ impl Topic {
         self.sns.probe(&self.arn).await
     }
 
-    /// Asks whether the topic answers.
+    /// Asks whether the topic answers, and takes what it is given.
     pub fn ready_probe(&self) -> ReadyProbe {
-        ReadyProbe::new(
+        ReadyProbe::unless_waited_for(
             self,
             |topic: Self| async move { topic.probe().await.is_ok() },
         )

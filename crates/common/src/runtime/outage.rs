@@ -120,6 +120,11 @@ impl Outage {
         self.0.name
     }
 
+    /// Whether it is away, as far as anybody knows.
+    pub fn is_away(&self) -> bool {
+        *self.0.away.borrow()
+    }
+
     /// Waits until the dependency is back, as far as anybody knows. Where
     /// nobody finds out, it is over after a while, so that somebody tries.
     pub async fn over(&self) {

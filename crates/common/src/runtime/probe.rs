@@ -4,6 +4,12 @@ use std::future::Future;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use super::Dependency;
+
+/// What `GET /ready` says of a dependency that answers, and does not do what
+/// it is asked: a key that is disabled, a limit, a permission that is missing.
+const WAITED_FOR: &str = "it answers, and calls wait for it; the log says why";
+
 /// One call of it asks once.
 type Probe = Box<dyn Fn() -> BoxFuture<'static, Answer> + Send + Sync>;
 
@@ -29,6 +35,29 @@ impl ReadyProbe {
         Self::explained(dependency, move |dependency| {
             let asking = ask(dependency);
             async move { asking.await.then_some(()).ok_or(None) }
+        })
+    }
+
+    /// The same; a dependency that calls wait for counts as one that does not
+    /// answer, whatever it answers when it is asked.
+    pub fn unless_waited_for<D, F>(
+        dependency: &D,
+        ask: impl Fn(D) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        D: Dependency + Clone + Send + Sync + 'static,
+        F: Future<Output = bool> + Send + 'static,
+    {
+        Self::explained(dependency, move |dependency| {
+            let outage = dependency.outage().clone();
+            let asking = ask(dependency);
+            async move {
+                match (asking.await, outage.is_away()) {
+                    (false, _) => Err(None),
+                    (true, true) => Err(Some(WAITED_FOR.to_owned())),
+                    (true, false) => Ok(()),
+                }
+            }
         })
     }
 

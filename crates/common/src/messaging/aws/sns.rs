@@ -79,7 +79,6 @@ impl From<BatchResultErrorEntry> for FailedEntry {
             id: entry.id,
             code: entry.code,
             message: entry.message,
-            sender_fault: entry.sender_fault,
         }
     }
 }
