@@ -9,7 +9,7 @@
 //!
 //! The commands:
 //!
-//! - [`run`]: the stack until Ctrl-C.
+//! - [`mod@run`]: the stack until Ctrl-C.
 //! - [`demo`]: the stack, an upload, and whether its figures add up.
 //! - [`smoke`]: whether a stack that runs elsewhere works, such as that of docker-compose.yml.
 //! - [`chaos`]: imports during which everything is killed or taken away, and what became of them.

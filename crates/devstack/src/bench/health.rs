@@ -2,19 +2,14 @@
 
 use std::{
     io,
-    net::Ipv4Addr,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
+use anyhow::{Result, anyhow, ensure};
+use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    runtime,
-    task::JoinSet,
-    time,
-};
+use tokio::{runtime, task::JoinSet, time};
 use tokio_util::sync::CancellationToken;
 
 /// Time between two probes.
@@ -46,7 +41,7 @@ pub(super) struct Health {
 #[derive(Debug)]
 pub(super) struct HealthProbe {
     stop: CancellationToken,
-    thread: JoinHandle<Health>,
+    thread: JoinHandle<Result<Health>>,
 }
 
 impl HealthProbe {
@@ -64,15 +59,15 @@ impl HealthProbe {
     }
 
     /// Stops to ask, and waits for what is not answered yet.
-    pub(super) fn finish(self) -> io::Result<Health> {
+    pub(super) fn finish(self) -> Result<Health> {
         self.stop.cancel();
-        self.thread
-            .join()
-            .map_err(|_| io::Error::other("the health probe panicked"))
+        let panicked = |_| anyhow!("the health probe panicked");
+        self.thread.join().map_err(panicked)?
     }
 }
 
-async fn probe(port: u16, stopped: CancellationToken) -> Health {
+async fn probe(port: u16, stopped: CancellationToken) -> Result<Health> {
+    let (http, url) = (client()?, format!("http://127.0.0.1:{port}/health"));
     let mut probes = JoinSet::new();
     let mut due = time::interval(INTERVAL);
     let mut answers = Vec::new();
@@ -80,40 +75,31 @@ async fn probe(port: u16, stopped: CancellationToken) -> Health {
         tokio::select! {
             () = stopped.cancelled() => break,
             _ = due.tick() => {
-                probes.spawn(ask(port));
+                probes.spawn(ask(http.clone(), url.clone()));
             }
-            Some(answer) = probes.join_next() => answers.push(answer),
+            Some(answer) = probes.join_next() => answers.push(answer?),
         }
     }
-    while let Some(answer) = probes.join_next().await {
-        answers.push(answer);
-    }
+    answers.extend(probes.join_all().await);
     let asked = answers.len();
-    let times: Vec<Duration> = answers
-        .into_iter()
-        .filter_map(|answer| answer.ok()?.ok())
-        .collect();
+    let times: Vec<Duration> = answers.into_iter().filter_map(Result::ok).collect();
     let failed = asked - times.len();
-    Health::of(times, failed)
+    Ok(Health::of(times, failed))
+}
+
+/// Each request of it has a connection of its own.
+fn client() -> reqwest::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder().no_proxy().timeout(DEADLINE);
+    builder.pool_max_idle_per_host(0).build()
 }
 
 /// Time to the end of the answer, from before the connection on.
-async fn ask(port: u16) -> io::Result<Duration> {
-    const REQUEST: &[u8] = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+async fn ask(http: reqwest::Client, url: String) -> Result<Duration> {
     let asked = Instant::now();
-    let exchange = async {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-        stream.write_all(REQUEST).await?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
-        Ok::<_, io::Error>(answer)
-    };
-    let answer = time::timeout(DEADLINE, exchange).await??;
-    if answer.starts_with(b"HTTP/1.1 200") {
-        Ok(asked.elapsed())
-    } else {
-        Err(io::ErrorKind::InvalidData.into())
-    }
+    let answer = http.get(url).send().await?;
+    ensure!(answer.status() == StatusCode::OK, "{}", answer.status());
+    answer.bytes().await?;
+    Ok(asked.elapsed())
 }
 
 impl Health {
@@ -138,7 +124,12 @@ impl Health {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use std::net::Ipv4Addr;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
 
     use super::*;
 
@@ -163,18 +154,20 @@ mod tests {
         let server = tokio::spawn(async move {
             for status in ["200 OK", "503 Service Unavailable"] {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let mut request = [0; 256];
+                let mut request = [0; 1_024];
                 assert!(stream.read(&mut request).await.unwrap() > 0);
                 let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
         });
 
-        assert!(ask(port).await.is_ok());
-        assert!(ask(port).await.is_err());
+        let url = format!("http://127.0.0.1:{port}/health");
+        let probe = || ask(client().unwrap(), url.clone());
+        assert!(probe().await.is_ok());
+        assert!(probe().await.is_err());
         server.await.unwrap();
         // Nobody listens any more.
-        assert!(ask(port).await.is_err());
+        assert!(probe().await.is_err());
     }
 
     #[tokio::test]
@@ -187,7 +180,7 @@ mod tests {
             waiting.push(listener.accept().await.unwrap().0);
         }
         for mut stream in waiting {
-            let mut request = [0; 256];
+            let mut request = [0; 1_024];
             assert!(stream.read(&mut request).await.unwrap() > 0);
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
         }

@@ -82,7 +82,7 @@ pub(super) async fn measure(settings: &Settings, directory: &Path) -> Result<Mea
     .with_context(|| format!("the import does not end (logs: `{}`)", logs.display()))?;
     let mailed = clock.elapsed();
     let costs = programs.costs(settings.rows)?;
-    let health = health.finish().context("cannot probe /health")?;
+    let health = health.finish()?;
 
     machine.load_after = load().context("cannot read the load")?;
     let sent = clock.until(sent_at(&ledger, import_id).await?);

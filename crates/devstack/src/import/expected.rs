@@ -53,3 +53,24 @@ impl Expected {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_billed_before_is_skipped() {
+        let file = Expected {
+            rows: 10,
+            billed: 7,
+            skipped: 2,
+            invalid: 1,
+        };
+        let again = Expected {
+            billed: 0,
+            skipped: 9,
+            ..file
+        };
+        assert_eq!(file.billed_before(), again);
+    }
+}
