@@ -30,6 +30,12 @@ async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
     let stack = Stack::start().await;
     let wrong = [
         ("SNS_TOPIC_ARN", "my-topic"),
+        (
+            "SNS_TOPIC_ARN",
+            "arn:aws:sns:us-east-1:000000000000:data-process-topic.fifo",
+        ),
+        // Not that of the topic.
+        ("AWS_REGION", "sa-east-1"),
         ("SNS_ENDPOINT_URL", "ftp://localhost"),
         ("SQS_MAX_MESSAGES", "11"),
         ("NOTIFICATION_FLUSH_INTERVAL", "-1"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use boleto::{Agreement, Boleto, DocumentType, DueDateWindow};
 use common::ledger::{Claim, Ledger};
 use common::runtime::ride_out;
-use contract::names::MAX_BATCH_BYTES;
+use contract::names::SNS_MAX_BYTES;
 use contract::{BilledBoleto, DebtRecord, InvalidReason, Notification};
 use jiff::civil::Date;
 use tokio::sync::Mutex;
@@ -145,7 +145,7 @@ impl<L: Ledger> Process<L> {
             ..Notification::of(record)
         };
         match serde_json::to_string(&notification) {
-            Ok(notification) if notification.len() <= MAX_BATCH_BYTES - ATTRIBUTE_BYTES => {
+            Ok(notification) if notification.len() <= SNS_MAX_BYTES - ATTRIBUTE_BYTES => {
                 let holder = row.identity.clone();
                 let claim = Claim {
                     holder,

@@ -19,9 +19,13 @@ pub const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Most entries of a batch call of SQS and of SNS.
 pub const MAX_BATCH_ENTRIES: usize = 10;
-/// Most bytes of a message, and of all messages of a batch call together:
-/// bodies and attributes (names, types and values).
-pub const MAX_BATCH_BYTES: usize = 256 * 1024;
+/// Most bytes that SQS takes as a message, and as all messages of a batch call
+/// together: bodies and attributes (names, types and values). 256 KiB until
+/// August 2025; a queue may be set to less by its `MaximumMessageSize`:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
+pub const SQS_MAX_BYTES: usize = 1024 * 1024;
+/// The same of SNS: <https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html>
+pub const SNS_MAX_BYTES: usize = 256 * 1024;
 
 /// Attribute, String: the import (a UUID) that a message's row belongs to.
 pub const IMPORT_ID: &str = "import_id";

@@ -3,7 +3,7 @@ use std::io::{self, Seek, SeekFrom};
 use std::vec;
 
 use common::messaging::Outgoing;
-use contract::names::MAX_BATCH_BYTES;
+use contract::names::SNS_MAX_BYTES;
 use contract::{InvalidReason, RowId, push_record};
 use futures::{Stream, stream};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -12,6 +12,10 @@ use uuid::Uuid;
 use crate::csv::{Position, Row, RowBody, Rows};
 use crate::spool::{Manifest, Spool};
 
+/// Most bytes of a message, and of a batch. SQS takes four times as many, but
+/// a queue may be set to less, and a longer record could not be billed: SNS
+/// does not take its notification. Ten messages of ordinary rows are 1 to 100 KB.
+const BATCH_BYTES: usize = SNS_MAX_BYTES;
 /// Most batches that are read in one go.
 const GROUP_BATCHES: usize = 16;
 /// Bytes of their messages after which it is enough.
@@ -35,7 +39,7 @@ impl BatchSize {
     /// Most bytes of a message with more than one row: as many of them as a
     /// batch may have fit into one call.
     fn message_bytes(self) -> usize {
-        MAX_BATCH_BYTES / self.messages.max(1)
+        BATCH_BYTES / self.messages.max(1)
     }
 }
 
@@ -123,7 +127,7 @@ impl Filling {
         let more = 1 + record.len();
         let has_room = open.rows < self.size.rows_per_message
             && open.bytes + more <= self.size.message_bytes()
-            && self.batch.bytes + more <= MAX_BATCH_BYTES;
+            && self.batch.bytes + more <= BATCH_BYTES;
         if has_room {
             push_record(&mut message.body, record);
             open.rows += 1;
@@ -141,12 +145,12 @@ impl Filling {
             event_type: None,
         };
         let bytes = message.size();
-        if bytes > MAX_BATCH_BYTES {
+        if bytes > BATCH_BYTES {
             self.refuse(row, InvalidReason::TooLarge);
             return None;
         }
         let is_full = self.batch.messages.len() >= self.size.messages
-            || self.batch.bytes + bytes > MAX_BATCH_BYTES;
+            || self.batch.bytes + bytes > BATCH_BYTES;
         let full = (is_full && self.rows > 0).then(|| self.take());
         self.batch.messages.push(message);
         self.batch.bytes += bytes;

@@ -5,7 +5,7 @@ use super::delivery::{Receipt, take_apart};
 use super::entry::outcomes;
 use super::queue::whole_seconds;
 use super::{CallError, Delivery, EntryOutcome, Queue, QueueDepth, split};
-use contract::names::{MAX_BATCH_ENTRIES, VISIBILITY_TIMEOUT};
+use contract::names::{MAX_BATCH_ENTRIES, SQS_MAX_BYTES, VISIBILITY_TIMEOUT};
 
 /// Longest wait of a receive. A long poll asks all servers of a queue, so
 /// that none of its messages being there is an answer.
@@ -160,7 +160,7 @@ impl DeadLetters {
         left: &mut Vec<Receipt>,
     ) {
         let mut outcomes = Vec::with_capacity(messages.len());
-        for run in split(&messages, MAX_BATCH_ENTRIES, size) {
+        for run in split(&messages, MAX_BATCH_ENTRIES, SQS_MAX_BYTES, size) {
             outcomes.extend(self.send_run(run).await);
         }
         let mut sent = Vec::with_capacity(messages.len());

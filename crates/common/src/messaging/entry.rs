@@ -198,6 +198,9 @@ impl BatchEntry for Outgoing {
 
 /// Something that takes up to ten messages a call: a queue or a topic.
 pub trait BatchSender<M = Outgoing>: Dependency + Send + Sync {
+    /// Most bytes of a call, by [`BatchEntry::size`].
+    const MAX_BYTES: usize = names::SNS_MAX_BYTES;
+
     /// Sends one batch and gives the outcome of each entry, in their order.
     fn send_batch(
         &self,

@@ -82,6 +82,8 @@ impl BatchEntry for PutOff {
 }
 
 impl BatchSender<PutOff> for Queue {
+    const MAX_BYTES: usize = names::SQS_MAX_BYTES;
+
     async fn send_batch(&self, entries: &[&PutOff]) -> Result<Vec<EntryOutcome>, CallError> {
         let now = SystemTime::now();
         let request = entries.iter().enumerate();

@@ -101,6 +101,8 @@ fn attributes_of(message: &Outgoing) -> Result<Attributes, CallError> {
 }
 
 impl BatchSender for Queue {
+    const MAX_BYTES: usize = names::SQS_MAX_BYTES;
+
     async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
         let request = entries.iter().enumerate();
         let request = request

@@ -3,7 +3,7 @@ use tracing::debug;
 
 use super::{BatchEntry, BatchSender, CallError, EntryOutcome};
 use crate::runtime::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
-use contract::names::{MAX_BATCH_BYTES, MAX_BATCH_ENTRIES};
+use contract::names::MAX_BATCH_ENTRIES;
 
 /// Tries of an entry that fails while others of its batch are accepted.
 const ENTRY_TRIES: u32 = 4;
@@ -41,7 +41,8 @@ pub async fn send_all<S: BatchSender<M>, M: BatchEntry>(
         if attempt > 0 {
             wait(backoff.next_wait(), stop).await?;
         }
-        for batch in split(&pending, MAX_BATCH_ENTRIES, |index| messages[*index].size()) {
+        let size = |index: &usize| messages[*index].size();
+        for batch in split(&pending, MAX_BATCH_ENTRIES, S::MAX_BYTES, size) {
             send_batch(sender, messages, batch, stop, &mut delivered).await?;
         }
         pending.retain(|index| matches!(delivered[*index], Delivered::Failed(_)));
@@ -116,13 +117,18 @@ impl From<EntryOutcome> for Delivered {
 }
 
 /// Splits into runs that a batch call can carry: at most `most` items, and at
-/// most [`MAX_BATCH_BYTES`] by `size`. An item larger than that is alone.
-pub fn split<T>(items: &[T], most: usize, size: impl Fn(&T) -> usize) -> Vec<&[T]> {
+/// most `most_bytes` by `size`. An item larger than that is alone.
+pub fn split<T>(
+    items: &[T],
+    most: usize,
+    most_bytes: usize,
+    size: impl Fn(&T) -> usize,
+) -> Vec<&[T]> {
     let mut runs = Vec::with_capacity(items.len().div_ceil(most.max(1)));
     let (mut start, mut bytes) = (0, 0);
     for (index, item) in items.iter().enumerate() {
         let item_bytes = size(item);
-        let full = index - start == most || bytes + item_bytes > MAX_BATCH_BYTES;
+        let full = index - start == most || bytes + item_bytes > most_bytes;
         if full && index > start {
             runs.push(&items[start..index]);
             (start, bytes) = (index, 0);
@@ -218,17 +224,19 @@ mod tests {
         assert_eq!(delivered[2], Delivered::Accepted);
     }
 
+    const MOST: usize = 1_000;
+
     proptest! {
         #[test]
         fn runs_keep_the_limits_and_every_item(
-            sizes in prop::collection::vec(0..MAX_BATCH_BYTES + 10, 0..60),
+            sizes in prop::collection::vec(0..MOST + 10, 0..60),
         ) {
-            let runs = split(&sizes, 10, |size| *size);
+            let runs = split(&sizes, 10, MOST, |size| *size);
             let joined: Vec<usize> = runs.iter().copied().flatten().copied().collect();
             prop_assert_eq!(&joined, &sizes);
             for run in runs {
                 prop_assert!((1..=10).contains(&run.len()));
-                prop_assert!(run.len() == 1 || run.iter().sum::<usize>() <= MAX_BATCH_BYTES);
+                prop_assert!(run.len() == 1 || run.iter().sum::<usize>() <= MOST);
             }
         }
     }

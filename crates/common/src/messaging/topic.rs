@@ -3,6 +3,7 @@ use super::entry::outcomes;
 use super::{BatchSender, CallError, EntryOutcome, Outgoing};
 use crate::runtime::ReadyProbe;
 use crate::runtime::{Dependency, Outage};
+use contract::names::SNS_MAX_BYTES;
 
 /// An SNS topic. Cloning shares the connections.
 #[derive(Clone, Debug)]
@@ -42,6 +43,8 @@ impl Dependency for Topic {
 }
 
 impl BatchSender for Topic {
+    const MAX_BYTES: usize = SNS_MAX_BYTES;
+
     async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
         let failed = self.sns.publish(&self.arn, entries).await?;
         outcomes(entries.len(), failed)

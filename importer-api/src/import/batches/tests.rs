@@ -43,7 +43,7 @@ fn shape(batch: &Batch) -> Vec<(u64, usize)> {
 fn a_row_that_cannot_be_sent_ends_its_message() {
     let mut bodies = vec![record("a,b"); 12];
     bodies[1] = RowBody::Invalid(InvalidReason::Characters);
-    bodies[5] = record(&"x".repeat(MAX_BATCH_BYTES));
+    bodies[5] = record(&"x".repeat(BATCH_BYTES));
     let size = BatchSize {
         messages: 10,
         rows_per_message: 4,
@@ -117,7 +117,7 @@ fn body() -> impl Strategy<Value = RowBody> {
     prop_oneof![
         8 => "[a-z,]{1,40}".prop_map(RowBody::Message),
         2 => (1..20_000_usize).prop_map(|bytes| record(&"x".repeat(bytes))),
-        1 => (1..3 * MAX_BATCH_BYTES / 2).prop_map(|bytes| record(&"x".repeat(bytes))),
+        1 => (1..3 * BATCH_BYTES / 2).prop_map(|bytes| record(&"x".repeat(bytes))),
         1 => Just(RowBody::Invalid(InvalidReason::Characters)),
     ]
 }
@@ -138,7 +138,7 @@ proptest! {
             prop_assert!(batch.messages.len() + batch.invalid.len() <= size.rows());
             let bytes: usize = batch.messages.iter().map(Outgoing::size).sum();
             prop_assert_eq!(bytes, batch.bytes);
-            prop_assert!(bytes <= MAX_BATCH_BYTES);
+            prop_assert!(bytes <= BATCH_BYTES);
             let mut found: Vec<(u64, Option<&str>)> = Vec::new();
             found.extend(batch.invalid.iter().map(|(row, _)| (row.row, None)));
             for message in &batch.messages {
@@ -154,7 +154,7 @@ proptest! {
                 match (&bodies[index], text) {
                     (RowBody::Message(body), Some(text)) => prop_assert_eq!(body, text),
                     (RowBody::Message(body), None) => {
-                        prop_assert!(body.len() + 100 > MAX_BATCH_BYTES);
+                        prop_assert!(body.len() + 100 > BATCH_BYTES);
                     }
                     (RowBody::Invalid(_), text) => prop_assert_eq!(text, None),
                 }
