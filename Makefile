@@ -62,13 +62,16 @@ MAIL_SERVERS := $(or $(CARGO_TARGET_DIR),target)/mail-servers
 # Where `make test/localstack` keeps LocalStack
 LOCALSTACK := target/localstack
 
+# Where `make test/ministack` keeps MiniStack
+MINISTACK := target/ministack
+
 # Seconds of `make fuzz` for each target
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := csv_reader record_parser sns_envelope
 
 .PHONY: help setup build build/stack build/devstack build/operator run demo bench bench/guard bench/micro generate dlq/redrive audit reconcile reopen \
 	app/setup app/up app/up/build app/logs app/down app/down-volumes app/smoke docker/build \
-	test test/chaos test/dashboard test/browser test/api test/mail test/localstack fuzz \
+	test test/chaos test/dashboard test/browser test/api test/mail test/localstack test/ministack fuzz \
 	check check/alerts check/dashboard check/slip dashboard screenshots format
 
 # Beside a target `…/ready`, the packages that its first prerequisite lists
@@ -208,6 +211,12 @@ test/localstack: setup $(LOCALSTACK)/ready ## Run the tests of queues and topic 
 	@developer/localstack.sh
 
 $(LOCALSTACK)/ready: developer/localstack.txt
+	$(python_environment)
+
+test/ministack: setup $(MINISTACK)/ready ## Run the same tests against MiniStack from PyPI; needs python3-venv and curl
+	@developer/ministack.sh
+
+$(MINISTACK)/ready: developer/ministack.txt
 	$(python_environment)
 
 fuzz: ## Feed the readers with random input for FUZZ_SECONDS=60 each

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use aws_sdk_sqs::types::QueueAttributeName;
 use common::messaging::{
     Aws, BatchHandler, Consumer, ConsumerMetrics, ConsumerOptions, Delivery, Queue, Verdict,
 };
@@ -13,7 +14,6 @@ use common::runtime::AppRegistry;
 use common::runtime::Dependency;
 use common::service::{BaseSettings, DRAIN};
 use contract::RowId;
-use serde_json::json;
 use testkit::{Attribute, FaultMode, Stack, poll_until, sample};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -257,8 +257,9 @@ async fn a_message_whose_copy_is_refused_is_not_deleted() {
     for body in [&*large, "small"] {
         stack.queues().send(&queue, body, []).await.unwrap();
     }
-    let smaller = json!({"QueueUrl": queue, "Attributes": {"MaximumMessageSize": "1024"}});
-    stack.queues().sqs("SetQueueAttributes", smaller).await;
+    let smaller = stack.queues().client().set_queue_attributes();
+    let smaller = smaller.attributes(QueueAttributeName::MaximumMessageSize, "1024");
+    smaller.queue_url(&queue).send().await.unwrap();
     let handler = PutsOff::new(1, Duration::ZERO);
     let running = Running::start(&stack, &handler, &stack.endpoint_url()).await;
     running.counts(DELETED, 2).await;

@@ -11,7 +11,6 @@ use common::messaging::{
 };
 use common::runtime::AppRegistry;
 use common::service::{BaseSettings, DRAIN};
-use serde_json::json;
 use testkit::{Stack, poll_until};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -131,8 +130,9 @@ async fn the_gauges_show_depth_and_age_and_use_up_no_receive() {
 async fn what_is_put_off_has_a_state_of_its_own_and_is_not_late() {
     let stack = Stack::start().await;
     let work = stack.resources().data_process_url.clone();
-    let delayed = json!({"QueueUrl": work, "MessageBody": "a message", "DelaySeconds": 2});
-    stack.queues().sqs("SendMessage", delayed).await;
+    let delayed = stack.queues().client().send_message();
+    let delayed = delayed.message_body("a message").delay_seconds(2);
+    delayed.queue_url(&work).send().await.unwrap();
     let (registry, watching) = watched(&stack, &work).await;
     let of = |sample: String| gauge(&registry, &sample);
     let mut late = 0;

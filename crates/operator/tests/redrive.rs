@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws_sdk_sqs::primitives::Blob;
+use aws_sdk_sqs::types::MessageAttributeValue;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
@@ -16,7 +19,6 @@ use common::messaging::{
 };
 use common::runtime::AppRegistry;
 use common::service::{BaseSettings, DRAIN};
-use serde_json::{Map, Value, json};
 use testkit::{PipelineSettings, Stack, poll_until};
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -25,8 +27,7 @@ use uuid::Uuid;
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// A message by its attributes: type and value of each, a binary one in Base64.
-type Attributes = BTreeMap<String, (String, String)>;
+type Attributes = HashMap<String, MessageAttributeValue>;
 
 async fn stack() -> Stack {
     let settings = PipelineSettings {
@@ -38,19 +39,20 @@ async fn stack() -> Stack {
 
 /// One of each type of attribute.
 fn attributes(row: usize) -> Attributes {
-    let text = |kind: &str, value: String| (kind.to_owned(), value);
-    let import_id = Uuid::from_u128(7).to_string();
-    let binary = text("Binary", "AJ+Slg==".to_owned());
-    BTreeMap::from([
-        ("import_id".to_owned(), text("String", import_id)),
-        ("row".to_owned(), text("Number", row.to_string())),
-        ("put_off".to_owned(), text("Number", "3".to_owned())),
-        (
-            "not_before".to_owned(),
-            text("Number", "1767225600".to_owned()),
-        ),
-        ("checksum".to_owned(), binary),
-        ("of_ours".to_owned(), text("String.custom", "é".to_owned())),
+    let text = |name: &str, kind: &str, value: &str| {
+        let attribute = MessageAttributeValue::builder().data_type(kind);
+        let attribute = attribute.string_value(value).build().unwrap();
+        (name.to_owned(), attribute)
+    };
+    let binary = MessageAttributeValue::builder().data_type("Binary");
+    let binary = binary.binary_value(Blob::new([0, 0x9F, 0x92, 0x96]));
+    HashMap::from([
+        text("import_id", "String", &Uuid::from_u128(7).to_string()),
+        text("row", "Number", &row.to_string()),
+        text("put_off", "Number", "3"),
+        text("not_before", "Number", "1767225600"),
+        text("of_ours", "String.custom", "é"),
+        ("checksum".to_owned(), binary.build().unwrap()),
     ])
 }
 
@@ -59,62 +61,40 @@ fn body(row: usize) -> String {
 }
 
 async fn send(stack: &Stack, url: &str, row: usize) {
-    let attributes: Map<String, Value> = attributes(row)
-        .into_iter()
-        .map(|(name, (kind, value))| {
-            let key = value_key(&kind);
-            (name, json!({"DataType": kind, key: value}))
-        })
-        .collect();
-    let message = json!({
-        "QueueUrl": url,
-        "MessageBody": body(row),
-        "MessageAttributes": attributes,
-    });
-    stack.queues().sqs("SendMessage", message).await;
-}
-
-/// Where SQS has the value of an attribute of that type.
-fn value_key(kind: &str) -> &'static str {
-    if kind == "Binary" {
-        "BinaryValue"
-    } else {
-        "StringValue"
-    }
+    let client = stack.queues().client();
+    let message = client.send_message().queue_url(url);
+    let message = message.message_body(body(row));
+    let message = message.set_message_attributes(Some(attributes(row)));
+    message.send().await.unwrap();
 }
 
 /// Bodies and attributes of all that is visible, sorted by body.
 async fn received(stack: &Stack, url: &str) -> Vec<(String, Attributes)> {
+    let client = stack.queues().client();
     let mut all = Vec::new();
     loop {
-        let receive = json!({
-            "QueueUrl": url,
-            "MaxNumberOfMessages": 10,
-            "WaitTimeSeconds": 0,
-            "MessageAttributeNames": ["All"],
-        });
-        let answer = stack.queues().sqs("ReceiveMessage", receive).await;
-        let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
+        let receive = client.receive_message().queue_url(url);
+        let receive = receive.max_number_of_messages(10).wait_time_seconds(0);
+        let answer = receive.message_attribute_names("All").send().await;
+        let messages = answer.unwrap().messages.unwrap_or_default();
         if messages.is_empty() {
-            all.sort();
+            all.sort_by(by_body);
             return all;
         }
-        for message in messages {
-            let text = |value: &Value| value.as_str().unwrap().to_owned();
-            let attributes = message["MessageAttributes"].as_object().unwrap();
-            let attributes = attributes.iter().map(|(name, value)| {
-                let kind = text(&value["DataType"]);
-                let held = text(&value[value_key(&kind)]);
-                (name.clone(), (kind, held))
-            });
-            all.push((text(&message["Body"]), attributes.collect()));
-        }
+        all.extend(messages.into_iter().map(|message| {
+            let attributes = message.message_attributes.unwrap();
+            (message.body.unwrap(), attributes)
+        }));
     }
+}
+
+fn by_body(one: &(String, Attributes), other: &(String, Attributes)) -> Ordering {
+    one.0.cmp(&other.0)
 }
 
 fn sorted(rows: impl IntoIterator<Item = usize>) -> Vec<(String, Attributes)> {
     let mut all: Vec<_> = rows.into_iter().map(|r| (body(r), attributes(r))).collect();
-    all.sort();
+    all.sort_by(by_body);
     all
 }
 

@@ -1,22 +1,29 @@
 //! SQS and SNS outside this process, such as LocalStack.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
+use aws_sdk_sns as sns;
+use aws_sdk_sqs as sqs;
+use aws_sdk_sqs::types::{
+    Message, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName,
+};
 use emulators::emulator::{
     Attribute, PipelineNames, PipelineResources, PipelineSettings, QueueDepth, REGION,
     StoredMessage,
 };
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use serde_json::{Map, Value, json};
+use serde_json::json;
+
+use crate::aws_clients;
 
 /// Names the endpoint; without it each stack has an emulator of its own.
 const ENDPOINT: &str = "TESTKIT_AWS_ENDPOINT_URL";
 
-/// An account of its own at an endpoint that many tests share: LocalStack takes a key id of twelve
-/// digits for the number of an account. Who calls is named, and not proven by a signature.
+/// An account of its own at an endpoint that many tests share: LocalStack and its like take a key
+/// id of twelve digits for the number of an account.
 #[derive(Debug)]
 pub(crate) struct External {
-    http: reqwest::Client,
+    sqs: sqs::Client,
+    sns: sns::Client,
     endpoint: String,
     account: String,
 }
@@ -26,10 +33,12 @@ impl External {
     pub(crate) fn of_environment() -> Option<Self> {
         let endpoint = std::env::var_os(ENDPOINT)?;
         let endpoint = endpoint.to_str().expect("a URL").trim_end_matches('/');
+        let account = fastrand::u64(100_000_000_000..1_000_000_000_000).to_string();
         Some(Self {
-            http: reqwest::Client::new(),
+            sqs: aws_clients::sqs(endpoint, &account),
+            sns: aws_clients::sns(endpoint, &account),
             endpoint: endpoint.to_owned(),
-            account: fastrand::u64(100_000_000_000..1_000_000_000_000).to_string(),
+            account,
         })
     }
 
@@ -48,6 +57,10 @@ impl External {
         &self.account
     }
 
+    pub(crate) fn sqs(&self) -> &sqs::Client {
+        &self.sqs
+    }
+
     /// What `localstack/ready.d` creates, with these settings of its queues.
     pub(crate) async fn create_pipeline(&self, settings: PipelineSettings) -> PipelineResources {
         let names = PipelineNames::default();
@@ -59,16 +72,16 @@ impl External {
         let process_email_url = self
             .create_with_dead_letters(&names.process_email, &names.process_email_dlq, settings)
             .await;
-        let topic_arn = format!("arn:aws:sns:{REGION}:{}:{}", self.account, names.topic);
-        self.sns("CreateTopic", &[("Name", &names.topic)]).await;
-        let subscription = [
-            ("TopicArn", &*topic_arn),
-            ("Protocol", "sqs"),
-            ("Endpoint", &self.queue_arn(&names.process_email)),
-            ("Attributes.entry.1.key", "RawMessageDelivery"),
-            ("Attributes.entry.1.value", "true"),
-        ];
-        self.sns("Subscribe", &subscription).await;
+        let created = self.sns.create_topic().name(&names.topic).send().await;
+        let topic_arn = created.expect("a topic").topic_arn.expect("its ARN");
+        let subscribe = self
+            .sns
+            .subscribe()
+            .topic_arn(&topic_arn)
+            .protocol("sqs")
+            .endpoint(self.queue_arn(&names.process_email))
+            .attributes("RawMessageDelivery", "true");
+        subscribe.send().await.expect("a subscription");
         PipelineResources {
             data_process_url,
             data_process_dlq_url,
@@ -89,20 +102,27 @@ impl External {
             "deadLetterTargetArn": self.queue_arn(dead_letters),
             "maxReceiveCount": settings.max_receive_count.to_string(),
         });
-        let attributes = json!({"RedrivePolicy": policy.to_string()});
-        let set = json!({"QueueUrl": url, "Attributes": attributes});
-        self.sqs("SetQueueAttributes", set).await;
+        let set = self
+            .sqs
+            .set_queue_attributes()
+            .queue_url(&url)
+            .attributes(QueueAttributeName::RedrivePolicy, policy.to_string());
+        set.send().await.expect("a redrive policy");
         url
     }
 
     async fn create_queue(&self, name: &str, settings: PipelineSettings) -> String {
-        let attributes = json!({
-            "VisibilityTimeout": settings.visibility_timeout.to_string(),
-            "ReceiveMessageWaitTimeSeconds": settings.long_poll.to_string(),
-        });
-        let queue = json!({"QueueName": name, "Attributes": attributes});
-        let created = self.sqs("CreateQueue", queue).await;
-        created["QueueUrl"].as_str().expect("a URL").to_owned()
+        use QueueAttributeName::{ReceiveMessageWaitTimeSeconds, VisibilityTimeout};
+        let visibility = settings.visibility_timeout.to_string();
+        let long_poll = settings.long_poll.to_string();
+        let create = self
+            .sqs
+            .create_queue()
+            .queue_name(name)
+            .attributes(VisibilityTimeout, visibility)
+            .attributes(ReceiveMessageWaitTimeSeconds, long_poll);
+        let created = create.send().await.expect("a queue");
+        created.queue_url.expect("its URL")
     }
 
     fn queue_arn(&self, name: &str) -> String {
@@ -115,20 +135,19 @@ impl External {
         body: String,
         attributes: Vec<(&str, Attribute)>,
     ) {
-        let attributes: Map<String, Value> = attributes
-            .into_iter()
-            .map(|(name, attribute)| {
-                let (kind, value) = parts(attribute);
-                let attribute = json!({"DataType": kind, "StringValue": value});
-                (name.to_owned(), attribute)
-            })
-            .collect();
-        let message = json!({
-            "QueueUrl": queue_url,
-            "MessageBody": body,
-            "MessageAttributes": attributes,
+        let attributes = attributes.into_iter().map(|(name, attribute)| {
+            let (kind, value) = parts(attribute);
+            let attribute = MessageAttributeValue::builder().data_type(kind);
+            let attribute = attribute.string_value(value).build().expect("a value");
+            (name.to_owned(), attribute)
         });
-        self.sqs("SendMessage", message).await;
+        let send = self
+            .sqs
+            .send_message()
+            .queue_url(queue_url)
+            .message_body(body)
+            .set_message_attributes(Some(attributes.collect()));
+        send.send().await.expect("a message that is taken");
     }
 
     pub(crate) async fn publish(
@@ -137,107 +156,65 @@ impl External {
         message: String,
         attributes: Vec<(&str, Attribute)>,
     ) {
-        let mut form = vec![
-            ("TopicArn".to_owned(), topic_arn.to_owned()),
-            ("Message".to_owned(), message),
-        ];
-        for (number, (name, attribute)) in (1..).zip(attributes) {
-            let entry = format!("MessageAttributes.entry.{number}");
+        let attributes = attributes.into_iter().map(|(name, attribute)| {
             let (kind, value) = parts(attribute);
-            form.extend([
-                (format!("{entry}.Name"), name.to_owned()),
-                (format!("{entry}.Value.DataType"), kind.to_owned()),
-                (format!("{entry}.Value.StringValue"), value),
-            ]);
-        }
-        let form: Vec<_> = form.iter().map(|(key, value)| (&**key, &**value)).collect();
-        self.sns("Publish", &form).await;
+            let attribute = sns::types::MessageAttributeValue::builder().data_type(kind);
+            let attribute = attribute.string_value(value).build().expect("a value");
+            (name.to_owned(), attribute)
+        });
+        let publish = self
+            .sns
+            .publish()
+            .topic_arn(topic_arn)
+            .message(message)
+            .set_message_attributes(Some(attributes.collect()));
+        publish.send().await.expect("a message that is taken");
     }
 
     pub(crate) async fn take_all(&self, queue_url: &str) -> Vec<StoredMessage> {
         let mut taken = Vec::new();
         loop {
-            let receive = json!({
-                "QueueUrl": queue_url,
-                "MaxNumberOfMessages": 10,
-                "WaitTimeSeconds": 0,
-                "MessageSystemAttributeNames": ["ApproximateReceiveCount"],
-                "MessageAttributeNames": ["All"],
-            });
-            let received = self.sqs("ReceiveMessage", receive).await;
-            let Some(messages) = received["Messages"].as_array() else {
+            let receive = self
+                .sqs
+                .receive_message()
+                .queue_url(queue_url)
+                .max_number_of_messages(10)
+                .wait_time_seconds(0)
+                .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+                .message_attribute_names("All");
+            let received = receive.send().await.expect("an answer").messages;
+            let Some(messages) = received.filter(|messages| !messages.is_empty()) else {
                 return taken;
             };
             for message in messages {
-                let handle = &message["ReceiptHandle"];
-                let delete = json!({"QueueUrl": queue_url, "ReceiptHandle": handle});
-                self.sqs("DeleteMessage", delete).await;
+                let handle = message.receipt_handle().expect("a receipt");
+                let delete = self.sqs.delete_message().queue_url(queue_url);
+                let deleted = delete.receipt_handle(handle).send().await;
+                deleted.expect("a message that can be deleted");
                 taken.push(stored(message));
             }
         }
     }
 
     pub(crate) async fn queue_depth(&self, queue_url: &str) -> QueueDepth {
-        let ask = json!({"QueueUrl": queue_url, "AttributeNames": ["All"]});
-        let answer = self.sqs("GetQueueAttributes", ask).await;
-        let figure = |name: &str| {
-            let figure = answer["Attributes"][name].as_str();
+        let ask = self.sqs.get_queue_attributes().queue_url(queue_url);
+        let answer = ask.attribute_names(QueueAttributeName::All).send().await;
+        let attributes = answer.expect("an answer").attributes.unwrap_or_default();
+        let figure = |name: QueueAttributeName| {
+            let figure = attributes.get(&name);
             figure.and_then(|n| n.parse().ok()).expect("a number")
         };
         QueueDepth {
-            visible: figure("ApproximateNumberOfMessages"),
-            in_flight: figure("ApproximateNumberOfMessagesNotVisible"),
-            delayed: figure("ApproximateNumberOfMessagesDelayed"),
+            visible: figure(QueueAttributeName::ApproximateNumberOfMessages),
+            in_flight: figure(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
+            delayed: figure(QueueAttributeName::ApproximateNumberOfMessagesDelayed),
         }
     }
 
     pub(crate) async fn purge(&self, queue_url: &str) {
-        self.sqs("PurgeQueue", json!({"QueueUrl": queue_url})).await;
+        let purge = self.sqs.purge_queue().queue_url(queue_url);
+        purge.send().await.expect("a queue that can be purged");
     }
-
-    /// A call in the JSON protocol of SQS.
-    pub(crate) async fn sqs(&self, operation: &str, input: Value) -> Value {
-        let request = self
-            .http
-            .post(&self.endpoint)
-            .header(AUTHORIZATION, self.caller("sqs"))
-            .header(CONTENT_TYPE, "application/x-amz-json-1.0")
-            .header("x-amz-target", format!("AmazonSQS.{operation}"))
-            .body(input.to_string());
-        let answer = answered(operation, request).await;
-        serde_json::from_str(&answer).unwrap_or(Value::Null)
-    }
-
-    /// A call in the query protocol of SNS.
-    async fn sns(&self, action: &str, parameters: &[(&str, &str)]) {
-        let form = form_urlencoded::Serializer::new(String::new())
-            .append_pair("Action", action)
-            .append_pair("Version", "2010-03-31")
-            .extend_pairs(parameters)
-            .finish();
-        let request = self
-            .http
-            .post(&self.endpoint)
-            .header(AUTHORIZATION, self.caller("sns"))
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form);
-        answered(action, request).await;
-    }
-
-    fn caller(&self, service: &str) -> String {
-        let account = &self.account;
-        format!(
-            "AWS4-HMAC-SHA256 Credential={account}/20260101/{REGION}/{service}/aws4_request, \
-             SignedHeaders=host, Signature=0"
-        )
-    }
-}
-
-async fn answered(operation: &str, request: reqwest::RequestBuilder) -> String {
-    let answer = request.send().await.expect("an answer");
-    let (status, text) = (answer.status(), answer.text().await.expect("a text"));
-    assert!(status.is_success(), "{operation}: {status} {text}");
-    text
 }
 
 /// Type and value.
@@ -248,18 +225,17 @@ fn parts(attribute: Attribute) -> (&'static str, String) {
     }
 }
 
-fn stored(message: &Value) -> StoredMessage {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let attributes: BTreeMap<String, String> = message["MessageAttributes"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, attribute)| (name.clone(), text(&attribute["StringValue"])))
-        .collect();
-    let count = message["Attributes"]["ApproximateReceiveCount"].as_str();
+fn stored(message: Message) -> StoredMessage {
+    let count = MessageSystemAttributeName::ApproximateReceiveCount;
+    let count = message.attributes().and_then(|known| known.get(&count));
+    let receive_count = count.and_then(|n| n.parse().ok()).expect("a number");
+    let attributes: HashMap<_, _> = message.message_attributes.unwrap_or_default();
     StoredMessage {
-        body: text(&message["Body"]),
-        attributes,
-        receive_count: count.and_then(|n| n.parse().ok()).expect("a number"),
+        body: message.body.unwrap_or_default(),
+        attributes: attributes
+            .into_iter()
+            .map(|(name, attribute)| (name, attribute.string_value.unwrap_or_default()))
+            .collect(),
+        receive_count,
     }
 }

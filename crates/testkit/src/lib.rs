@@ -28,6 +28,7 @@
     reason = "a panic is how a test fails"
 )]
 
+mod aws_clients;
 mod csv_file;
 mod external;
 mod fake_queue;

@@ -5,9 +5,8 @@ use emulators::emulator::{
     QueueDepth, StoredMessage,
 };
 use emulators::shared_environment;
-use reqwest::header::CONTENT_TYPE;
-use serde_json::Value;
 
+use crate::aws_clients;
 use crate::external::External;
 
 /// An emulator inside this process, or what `TESTKIT_AWS_ENDPOINT_URL` names: then in an account of
@@ -131,21 +130,11 @@ impl Queues {
         }
     }
 
-    /// Any call of SQS, in its JSON protocol.
-    pub async fn sqs(&self, operation: &str, input: Value) -> Value {
+    /// A client of SQS, for any call of it.
+    pub fn client(&self) -> aws_sdk_sqs::Client {
         match &self.0 {
-            Kind::Embedded(emulator) => {
-                let request = reqwest::Client::new()
-                    .post(emulator.endpoint_url())
-                    .header(CONTENT_TYPE, "application/x-amz-json-1.0")
-                    .header("x-amz-target", format!("AmazonSQS.{operation}"))
-                    .body(input.to_string());
-                let answer = request.send().await.expect("an answer");
-                assert!(answer.status().is_success(), "{operation}: {answer:?}");
-                let text = answer.text().await.expect("a text");
-                serde_json::from_str(&text).unwrap_or(Value::Null)
-            }
-            Kind::External(external) => external.sqs(operation, input).await,
+            Kind::Embedded(emulator) => aws_clients::sqs(&emulator.endpoint_url(), "test"),
+            Kind::External(external) => external.sqs().clone(),
         }
     }
 }
