@@ -58,6 +58,7 @@ fn messages() -> Vec<Delivery> {
             import_id: IMPORT,
             row,
         }),
+        columns: None,
         receive_count: 1,
         put_off: 0,
     };

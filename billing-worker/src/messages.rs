@@ -1,7 +1,7 @@
 //! Messages → the rows in them, and verdicts on the rows → verdicts on the messages.
 
 use common::messaging::{Delivery, Verdict};
-use contract::{InvalidReason, MAX_RECORDS, RowIdentity, read_records};
+use contract::{DebtRecord, InvalidReason, MAX_RECORDS, OptionalFields, RowIdentity, read_records};
 
 use crate::row::{Incoming, Row};
 
@@ -39,7 +39,11 @@ fn unpack_one(delivery: &Delivery, rows: &mut Vec<Row<Incoming>>) {
             record,
         },
     };
-    let records = read_records(&delivery.body).take(MAX_RECORDS + 1);
+    let columns = OptionalFields::read_lines(delivery.columns.as_deref());
+    let records = read_records(&delivery.body).zip(columns);
+    let records =
+        records.map(|(record, columns)| record.map(|record| DebtRecord { columns, ..record }));
+    let records = records.take(MAX_RECORDS + 1);
     rows.extend(
         records
             .enumerate()
@@ -104,6 +108,7 @@ mod tests {
             id: id.to_owned(),
             body,
             row: row.map(|row| RowId { import_id, row }),
+            columns: None,
             receive_count: 3,
             put_off: 0,
         }

@@ -156,6 +156,7 @@ mod tests {
         let message = |body: &&str| Outgoing {
             body: (*body).to_owned(),
             row: None,
+            columns: None,
             event_type: None,
         };
         bodies.iter().map(message).collect()

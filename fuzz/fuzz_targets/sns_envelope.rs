@@ -5,7 +5,7 @@
 
 use arbitrary::Arbitrary;
 use boleto::Amount;
-use contract::{DebtRecord, Notification, ReceivedNotification, RowId};
+use contract::{DebtRecord, Notification, OptionalFields, ReceivedNotification, RowId};
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 
@@ -93,6 +93,7 @@ fuzz_target!(|body: Body<'_>| match body {
                 amount,
                 due_date: "2027-03-15".parse().expect("a date"),
                 debt_id: debt_id.to_owned(),
+                columns: OptionalFields::default(),
             };
             assert_same_in_an_envelope(&Notification::of(record), row);
         }

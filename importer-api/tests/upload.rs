@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use common::ledger::ImportLedger;
-use contract::COLUMNS;
+use contract::Column;
 use importer::{Importer, LONG};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -230,7 +230,7 @@ async fn what_cannot_be_imported_is_refused_with_the_reason_and_leaves_nothing()
         // For those who say it in another language.
         let columns = match problem["type"].as_str() {
             Some("urn:problem:file-without-columns") => Some(json!(["email"])),
-            Some("urn:problem:file-without-header") => Some(json!(COLUMNS)),
+            Some("urn:problem:file-without-header") => Some(json!(Column::names())),
             _ => None,
         };
         assert_eq!(problem.get("columns"), columns.as_ref());

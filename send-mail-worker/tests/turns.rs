@@ -69,6 +69,7 @@ fn delivery(debt_id: &str) -> Delivery {
         id: format!("message of {debt_id}"),
         body: notification(debt_id),
         row: None,
+        columns: None,
         receive_count: 1,
         put_off: 0,
     }

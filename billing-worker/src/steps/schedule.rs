@@ -190,6 +190,7 @@ fn message(debt: &BilledDebt) -> Outgoing {
     Outgoing {
         body: debt.claim.notification.clone(),
         row: debt.claim.holder.row(),
+        columns: None,
         event_type: Some(names::BILLING_ISSUED),
     }
 }

@@ -1,8 +1,8 @@
 //! Several rows in a message.
 
 use common::ledger::{DebtLedger, DebtState, ImportLedger, RedisLedger, RowLedger};
-use contract::{MAX_RECORDS, RowIdentity, push_record};
-use testkit::{CsvRow, Stack};
+use contract::{MAX_RECORDS, OptionalColumn, RowIdentity, push_record};
+use testkit::{Attribute, CsvRow, Stack};
 use uuid::Uuid;
 
 use super::{claim_of, deleted, notifications, registered, row, send_row, start};
@@ -222,4 +222,66 @@ async fn a_message_of_too_many_rows_is_invalid_as_one() {
     assert_eq!(outcomes[200], "invalid too_many_records");
     let counts = ledger.outcome_counts(import_id).await.unwrap();
     assert_eq!((counts.billed, counts.invalid), (MAX_RECORDS as u64, 1));
+}
+
+#[tokio::test]
+async fn the_optional_columns_of_each_record_reach_its_notification() {
+    let stack = Stack::start().await;
+    let ledger = stack.ledger().await;
+    let import_id = registered(&ledger, 5).await;
+    let columns = |lines: &str| {
+        [
+            ("import_id", Attribute::Text(import_id.to_string())),
+            ("columns", Attribute::Text(lines.to_owned())),
+        ]
+    };
+    let queue = &stack.resources().data_process_url;
+    let several = body(
+        &["debt-1", "bad", "debt-3", "debt-4"].map(|debt| match debt {
+            "bad" => "five,fields,are,too,few".to_owned(),
+            debt => valid(debt),
+        }),
+    );
+    let lines = r#"{"phone":"11 91234-5678"}
+{"phone":"lost"}
+{}
+{"phone":"+55","later":1}"#;
+    let row = |row| ("row", Attribute::Number(row));
+    let attributes = columns(lines).into_iter().chain([row(1)]);
+    stack
+        .queues()
+        .send(queue, several, attributes)
+        .await
+        .unwrap();
+    // A counterpart sends none, and may send something else.
+    let attributes = columns("telefone").into_iter().chain([row(5)]);
+    stack
+        .queues()
+        .send(queue, valid("debt-5"), attributes)
+        .await
+        .unwrap();
+    let service = start(&stack).await;
+    deleted(&service, 2).await;
+    assert_eq!(
+        outcomes(&ledger, import_id, 5).await,
+        [
+            "billed",
+            "invalid field_count",
+            "billed",
+            "billed",
+            "billed"
+        ]
+    );
+    let mut told = notifications(&stack).await;
+    told.sort_by_key(|told| told.row);
+    let phones: Vec<_> = told
+        .iter()
+        .map(|told| {
+            told.notification
+                .columns
+                .get(OptionalColumn::Phone)
+                .map(String::as_str)
+        })
+        .collect();
+    assert_eq!(phones, [Some("11 91234-5678"), None, Some("+55"), None]);
 }

@@ -33,6 +33,7 @@ fn message(body: &str) -> Outgoing {
     Outgoing {
         body: body.to_owned(),
         row: None,
+        columns: None,
         event_type: None,
     }
 }

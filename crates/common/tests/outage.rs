@@ -34,6 +34,7 @@ async fn calls_go_on_soon_after_an_outage_however_many_waited() {
             body: "a message".to_owned(),
             row: None,
             event_type: None,
+            columns: None,
         };
         10
     ];

@@ -64,6 +64,7 @@ async fn sent(queue: &Queue, messages: usize) -> Vec<Delivered> {
     let message = |number| Outgoing {
         body: format!("message {number}"),
         row: None,
+        columns: None,
         event_type: None,
     };
     let messages: Vec<_> = (0..messages).map(message).collect();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Cell;
 use super::scan::{Scanned, scan};
-use super::{COLUMNS, DebtRecord, InvalidReason, Layout};
+use super::{Column, DebtRecord, Fields, InvalidReason, Layout};
 
 /// Most records of a message.
 pub const MAX_RECORDS: usize = 100;
@@ -21,7 +21,7 @@ pub const MAX_RECORDS: usize = 100;
 pub fn read_records(body: &str) -> Records<'_> {
     Records {
         rest: body,
-        cells: Vec::with_capacity(COLUMNS.len()),
+        cells: Vec::with_capacity(Column::ALL.len()),
     }
 }
 
@@ -72,15 +72,13 @@ impl<'a> Records<'a> {
         if !Layout::MESSAGE.fits(raw.as_bytes(), &self.cells) {
             return Err(InvalidReason::FieldCount {
                 found: self.cells.len(),
-                expected: COLUMNS.len(),
+                expected: Column::ALL.len(),
             });
         }
-        let mut texts = [const { Cow::Borrowed("") }; COLUMNS.len()];
-        for (text, cell) in texts.iter_mut().zip(&self.cells) {
-            // A cell ends at ASCII bytes.
-            *text = cell.text(raw).unwrap_or_default();
-        }
-        DebtRecord::from_fields(texts.each_ref().map(AsRef::as_ref))
+        // A cell ends at ASCII bytes.
+        let text = |column| self.cells[column as usize].text(raw).unwrap_or_default();
+        let texts: Fields<Cow<'_, str>> = Fields::of(text);
+        DebtRecord::from_fields(Fields::of(|column| &*texts[column]))
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod body;
 mod cell;
+mod columns;
 mod field;
 mod identity;
 mod invalid;
@@ -23,10 +24,16 @@ pub use body::{
     MAX_RECORDS, Records, push_record, read_record, read_records, split_records, write_record,
 };
 pub use cell::Cell;
+pub use columns::{Column, Fields, OptionalColumn, OptionalFields, push_line};
 pub use field::trimmed;
 pub use identity::{RowId, RowIdentity};
 pub use invalid::{InvalidReason, Reason};
 pub use layout::Layout;
 pub use notification::{BilledBoleto, MalformedNotification, Notification, ReceivedNotification};
-pub use record::{COLUMNS, DebtRecord};
+pub use record::DebtRecord;
 pub use scan::{MAX_LINE_BREAKS, MAX_RECORD_BYTES, Scanned, scan};
+
+/// The page on adding a column; its code is compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/ADDING_A_COLUMN.md")]
+struct AddingAColumn;

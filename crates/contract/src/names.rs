@@ -31,6 +31,9 @@ pub const SNS_MAX_BYTES: usize = 256 * 1024;
 pub const IMPORT_ID: &str = "import_id";
 /// Attribute, Number: the row's number in its import, 1 = first data row.
 pub const ROW: &str = "row";
+/// Attribute, String: what a message's records have of the optional columns, a
+/// line of JSON for each record.
+pub const COLUMNS: &str = "columns";
 /// Attribute, String: what a notification tells, for subscription filters.
 pub const EVENT_TYPE: &str = "event_type";
 /// Attribute, Number: how often a message was put off, from 1 on.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::{DebtRecord, RowId};
+use super::{DebtRecord, OptionalFields, RowId};
 
 /// What `data-process-topic` carries for each billed debt: the body is this
 /// as one flat JSON object, whose schema is
@@ -26,6 +26,8 @@ pub struct Notification {
     pub debt_due_date: Date,
     /// What identifies the debt.
     pub debt_id: String,
+    /// What there is of the optional columns.
+    pub columns: OptionalFields,
     /// The boleto; `None` where a counterpart says nothing of it that we can
     /// read.
     pub boleto: Option<BilledBoleto>,
@@ -59,6 +61,7 @@ impl Notification {
             debt_amount: record.amount,
             debt_due_date: record.due_date.date(),
             debt_id: record.debt_id,
+            columns: record.columns,
             boleto: None,
         }
     }

@@ -1,19 +1,8 @@
 use boleto::{Amount, DueDate};
 use email_address::{EmailAddress, Options};
 
-use super::InvalidReason;
 use super::field::{alike, is_invisible, is_machine_number, is_placeholder, unwrapped, visible};
-
-/// Columns of the input file, in the order of a message's fields. Header
-/// names are compared without regard to case, so `debtID` is `debtId`.
-pub const COLUMNS: [&str; 6] = [
-    "name",
-    "governmentId",
-    "email",
-    "debtAmount",
-    "debtDueDate",
-    "debtId",
-];
+use super::{Column, Fields, InvalidReason, OptionalFields};
 
 /// Most characters of a name and of a debt's id. What is longer is not one:
 /// the text of other fields has come into it.
@@ -38,35 +27,38 @@ pub struct DebtRecord {
     pub due_date: DueDate,
     /// What identifies the debt; never empty.
     pub debt_id: String,
+    /// What there is of the optional columns.
+    pub columns: OptionalFields,
 }
 
 impl DebtRecord {
-    /// Validates the six fields, in the order of [`COLUMNS`]. Each is read
-    /// without the blanks, the invisible characters and the wrapper
+    /// Validates the six fields; there is nothing of an optional column. Each is
+    /// read without the blanks, the invisible characters and the wrapper
     /// (`="000123"`, `'000123`) that spreadsheets and exports leave around it.
     ///
     /// # Errors
     /// The first field that cannot be billed decides the reason.
-    pub fn from_fields(fields: [&str; 6]) -> Result<Self, InvalidReason> {
-        let [name, document, email, amount, due_date, debt_id] = fields.map(unwrapped);
-        check_debt_id(debt_id)?;
-        let name = name_of(name)?;
-        let government_id = document_of(document)?;
-        check_email(email)?;
+    pub fn from_fields<'a>(fields: impl Into<Fields<&'a str>>) -> Result<Self, InvalidReason> {
+        let fields = fields.into().map(unwrapped);
+        check_debt_id(fields[Column::DebtId])?;
+        let name = name_of(fields[Column::Name])?;
+        let government_id = document_of(fields[Column::GovernmentId])?;
+        check_email(fields[Column::Email])?;
         Ok(Self {
             name,
             government_id,
-            email: email.to_owned(),
-            amount: amount.parse()?,
-            due_date: due_date.parse()?,
-            debt_id: debt_id.to_owned(),
+            email: fields[Column::Email].to_owned(),
+            amount: fields[Column::DebtAmount].parse()?,
+            due_date: fields[Column::DebtDueDate].parse()?,
+            debt_id: fields[Column::DebtId].to_owned(),
+            columns: OptionalFields::default(),
         })
     }
 }
 
 /// An id that looks like another one, and is not, would be a second bill.
 fn check_debt_id(text: &str) -> Result<(), InvalidReason> {
-    const COLUMN: &str = COLUMNS[5];
+    const COLUMN: &str = Column::DebtId.name();
     if text.is_empty() {
         return Err(InvalidReason::DebtIdEmpty);
     }
@@ -85,7 +77,7 @@ fn check_debt_id(text: &str) -> Result<(), InvalidReason> {
 }
 
 fn name_of(text: &str) -> Result<String, InvalidReason> {
-    const COLUMN: &str = COLUMNS[0];
+    const COLUMN: &str = Column::Name.name();
     // What was hidden may have hidden a wrapper.
     let name = visible(text);
     let name = unwrapped(&name);
@@ -104,7 +96,7 @@ fn name_of(text: &str) -> Result<String, InvalidReason> {
 
 /// `123.456.789-09` → `12345678909`; CNPJs have held letters since July 2026.
 fn document_of(text: &str) -> Result<String, InvalidReason> {
-    const COLUMN: &str = COLUMNS[1];
+    const COLUMN: &str = Column::GovernmentId.name();
     if text.is_empty() {
         return Err(InvalidReason::GovernmentIdEmpty);
     }
@@ -131,7 +123,7 @@ fn document_of(text: &str) -> Result<String, InvalidReason> {
 }
 
 fn check_email(text: &str) -> Result<(), InvalidReason> {
-    no_character(COLUMNS[2], text, is_invisible)?;
+    no_character(Column::Email.name(), text, is_invisible)?;
     let options = Options::default()
         .with_required_tld()
         .without_display_text()

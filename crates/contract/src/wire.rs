@@ -4,7 +4,7 @@ use boleto::{AgreementId, Amount, Barcode, DigitableLine, DocumentType};
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{BilledBoleto, Notification};
+use super::{BilledBoleto, Notification, OptionalFields};
 
 impl Serialize for Notification {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -31,6 +31,8 @@ struct WireRef<'a> {
     debt_amount: Amount,
     debt_due_date: Date,
     debt_id: &'a str,
+    #[serde(skip_serializing_if = "OptionalFields::is_empty")]
+    columns: &'a OptionalFields,
     document_type: DocumentType,
     #[serde(skip_serializing_if = "Option::is_none")]
     our_number: Option<&'a str>,
@@ -61,6 +63,7 @@ impl<'a> WireRef<'a> {
             debt_amount: notification.debt_amount,
             debt_due_date: notification.debt_due_date,
             debt_id: &notification.debt_id,
+            columns: &notification.columns,
             document_type: DocumentType::of(&notification.government_id),
             our_number: boleto.map(|boleto| &*boleto.our_number),
             bank: boleto.map(|boleto| boleto.barcode.bank()),
@@ -88,6 +91,8 @@ struct Wire {
     debt_due_date: Date,
     #[serde(deserialize_with = "debt_id::deserialize")]
     debt_id: String,
+    #[serde(default, deserialize_with = "columns::deserialize")]
+    columns: OptionalFields,
     #[serde(default, deserialize_with = "lenient::deserialize")]
     our_number: Option<String>,
     #[serde(default, deserialize_with = "lenient::deserialize")]
@@ -131,6 +136,7 @@ impl From<Wire> for Notification {
             debt_amount: wire.debt_amount,
             debt_due_date: wire.debt_due_date,
             debt_id: wire.debt_id,
+            columns: wire.columns,
             boleto,
         }
     }
@@ -216,6 +222,21 @@ mod debt_id {
             id if id.len() == text.len() => Ok(text),
             id => Ok(id.to_owned()),
         }
+    }
+}
+
+/// What we know of the optional columns; anything else is nothing.
+mod columns {
+    use serde::{Deserialize, Deserializer};
+    use serde_json::value::RawValue;
+
+    use super::OptionalFields;
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<OptionalFields, D::Error> {
+        let value = <&RawValue>::deserialize(from)?;
+        Ok(serde_json::from_str(value.get()).unwrap_or_default())
     }
 }
 

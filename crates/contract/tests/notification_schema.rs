@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use boon::{Compiler, Draft, SchemaIndex, Schemas};
-use contract::{Notification, read_record};
+use contract::{Notification, OptionalColumn, read_record};
 use serde_json::{Value, json};
 
 const SCHEMA: &str = include_str!("../../../docs/billing-notification.schema.json");
@@ -30,6 +30,9 @@ fn written(notification: &Notification) -> Value {
 
 fn billed() -> Value {
     let mut notification = testkit::billed("debt-1", 777);
+    for column in OptionalColumn::ALL {
+        notification.columns.put(column, "+55 11 91234-5678");
+    }
     if let Some(boleto) = &mut notification.boleto {
         boleto.pix = Some("000201…63041D3D".into());
     }
@@ -44,6 +47,9 @@ fn what_is_written_is_valid_and_the_schema_knows_every_key() {
     let known = schema["properties"].as_object().unwrap();
     let keys = notification.as_object().unwrap();
     assert!(keys.keys().eq(known.keys()), "{keys:#?}");
+    let known = schema["properties"]["columns"]["properties"].as_object();
+    let columns = notification["columns"].as_object().unwrap();
+    assert!(columns.keys().eq(known.unwrap().keys()), "{columns:#?}");
 }
 
 #[test]

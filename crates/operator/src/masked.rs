@@ -15,6 +15,8 @@ impl fmt::Display for Masked<'_> {
             id,
             body,
             row,
+            // Personal data, and nothing that tells whose the message is.
+            columns: _,
             receive_count,
             put_off,
         } = self.0;
@@ -101,6 +103,7 @@ mod tests {
             id: "m-1".into(),
             body: body.into(),
             row,
+            columns: None,
             receive_count: 5,
             put_off,
         };

@@ -178,6 +178,7 @@ impl Stored {
             id: id.to_owned(),
             body: self.body.clone(),
             row: self.row,
+            columns: None,
             receive_count: self.receive_count,
             put_off: self.put_off,
         }

@@ -1,5 +1,5 @@
 use boleto::{Agreement, Boleto, DueDate};
-use contract::{BilledBoleto, Notification};
+use contract::{BilledBoleto, Notification, OptionalFields};
 
 /// The notification of a debt of R$ 7,811.00 that was billed by the demonstration's issuer under
 /// that sequence number.
@@ -15,6 +15,7 @@ pub fn billed(debt_id: &str, sequence: u64) -> Notification {
         debt_amount: amount,
         debt_due_date: due.date(),
         debt_id: debt_id.to_owned(),
+        columns: OptionalFields::default(),
         boleto: Some(BilledBoleto {
             our_number: boleto.our_number.into(),
             barcode: boleto.barcode,

@@ -1,4 +1,6 @@
-use contract::{COLUMNS, Cell, Layout, Scanned, scan, trimmed};
+use contract::{
+    Cell, Column, Fields, Layout, OptionalColumn, OptionalFields, Scanned, scan, trimmed,
+};
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -14,61 +16,6 @@ const MAX_SHOWN: usize = 80;
 /// Lines that are looked at for a header that is not the first, and bytes.
 const LINES_BELOW: usize = 20;
 const BYTES_BELOW: usize = 4 * 1024;
-
-/// What each column may be called, in the order of [`COLUMNS`]: as
-/// [`simplified`] writes it.
-const NAMES: [&[&str]; COLUMNS.len()] = [
-    &[
-        "name",
-        "nome",
-        "nomecompleto",
-        "nomedocliente",
-        "nomedopagador",
-        "razaosocial",
-    ],
-    &[
-        "governmentid",
-        "cpf",
-        "cnpj",
-        "cpfcnpj",
-        "cnpjcpf",
-        "cpfoucnpj",
-        "documento",
-    ],
-    &[
-        "email",
-        "enderecodeemail",
-        "emaildocliente",
-        "emaildopagador",
-    ],
-    &[
-        "debtamount",
-        "valor",
-        "vlr",
-        "valorr",
-        "valoremreais",
-        "valordadivida",
-        "valordodebito",
-    ],
-    &[
-        "debtduedate",
-        "vencimento",
-        "datadevencimento",
-        "datadovencimento",
-        "datavencimento",
-        "dtvencimento",
-        "dtvencto",
-    ],
-    &[
-        "debtid",
-        "id",
-        "identificador",
-        "nossocontrole",
-        "seunumero",
-        "iddadivida",
-        "iddodebito",
-    ],
-];
 
 /// The first record is not a header with all six columns.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -113,7 +60,7 @@ impl Guess {
     /// What to do then, to stand behind what is wrong.
     fn advice(&self) -> String {
         match self {
-            Self::None => format!(". It should be: {}", COLUMNS.join(",")),
+            Self::None => format!(". It should be: {}", Column::names().join(",")),
             Self::OneCell => {
                 ". The whole header is in one cell: in the spreadsheet, split the column (Data > Text to Columns) and save it as CSV again".to_owned()
             }
@@ -148,7 +95,7 @@ pub fn find_header(head: &[u8], is_whole: bool) -> Result<Option<Header>, Header
         None => (start, None),
     };
     let delimiters = declared.map_or(DELIMITERS.to_vec(), |delimiter| vec![delimiter]);
-    let mut nearest = Wrong::Missing(COLUMNS.to_vec());
+    let mut nearest = Wrong::Missing(Column::names().to_vec());
     for delimiter in delimiters {
         match read(head, start, is_whole, delimiter) {
             Ok(found) => return Ok(found),
@@ -228,15 +175,17 @@ fn read(
                 if cells.iter().all(|cell| cell.is_blank(record)) {
                     continue;
                 }
+                let names = names(record, &cells);
                 let layout = Layout {
                     delimiter,
-                    columns: columns(&names(record, &cells))?,
+                    columns: columns(&names)?,
+                    optional: optional_columns(&names),
                     width: cells.len(),
                 };
                 return Ok(Some(Header { layout, end: at }));
             }
             Scanned::End | Scanned::Endless | Scanned::Refused { .. } => {
-                return Err(Wrong::Missing(COLUMNS.to_vec()));
+                return Err(Wrong::Missing(Column::names().to_vec()));
             }
         }
     }
@@ -244,8 +193,8 @@ fn read(
 
 /// Where the columns stand in a record that is a header. Nearly every other
 /// record has an address, and so is none at the first look.
-pub(super) fn columns_of(record: &[u8], cells: &[Cell]) -> Option<[usize; COLUMNS.len()]> {
-    if memchr::memchr(b'@', record).is_some() || cells.len() < COLUMNS.len() {
+pub(super) fn columns_of(record: &[u8], cells: &[Cell]) -> Option<Fields<usize>> {
+    if memchr::memchr(b'@', record).is_some() || cells.len() < Column::ALL.len() {
         return None;
     }
     columns(&names(record, cells)).ok()
@@ -256,19 +205,19 @@ fn names(record: &[u8], cells: &[Cell]) -> Vec<String> {
     cells.iter().map(name).collect()
 }
 
-fn columns(names: &[String]) -> Result<[usize; COLUMNS.len()], Wrong> {
+fn columns(names: &[String]) -> Result<Fields<usize>, Wrong> {
     let simplified: Vec<String> = names.iter().map(|name| self::simplified(name)).collect();
-    let mut columns = [0; COLUMNS.len()];
+    let mut columns = Fields::of(|_| 0);
     let mut missing = Vec::new();
-    for ((column, wanted), known) in columns.iter_mut().zip(COLUMNS).zip(NAMES) {
-        let is_known = |place: &usize| known.contains(&&*simplified[*place]);
+    for column in Column::ALL {
+        let is_known = |place: &usize| column.headers().contains(&&*simplified[*place]);
         let places: Vec<usize> = (0..names.len()).filter(is_known).collect();
         match places[..] {
-            [] => missing.push(wanted),
-            [place] => *column = place,
+            [] => missing.push(column.name()),
+            [place] => columns[column] = place,
             _ => {
                 let names = places.iter().map(|place| quoted(names[*place].as_bytes()));
-                return Err(Wrong::Repeated(wanted, names.collect()));
+                return Err(Wrong::Repeated(column.name(), names.collect()));
             }
         }
     }
@@ -277,6 +226,17 @@ fn columns(names: &[String]) -> Result<[usize; COLUMNS.len()], Wrong> {
     } else {
         Err(Wrong::Missing(missing))
     }
+}
+
+/// Where the optional columns stand that a header has. No file is refused for
+/// them: of several of one meaning the first counts.
+fn optional_columns(names: &[String]) -> OptionalFields<usize> {
+    let simplified: Vec<String> = names.iter().map(|name| self::simplified(name)).collect();
+    let place = |column: OptionalColumn| {
+        let is_known = |name: &String| column.headers().contains(&&**name);
+        Some((column, simplified.iter().position(is_known)?))
+    };
+    OptionalColumn::ALL.into_iter().filter_map(place).collect()
 }
 
 /// A name without what people write in many ways: case, accents, blanks, and

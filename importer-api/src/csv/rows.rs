@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::io::{self, Read};
 
-use contract::{COLUMNS, Cell, InvalidReason, Layout, write_record};
+use contract::{Cell, Column, Fields, InvalidReason, Layout, OptionalFields, write_record};
 use serde::{Deserialize, Serialize};
 
 use super::decode::Decoded;
@@ -24,6 +24,9 @@ pub struct Row {
     pub number: u64,
     /// What is to be sent for it.
     pub body: RowBody,
+    /// Its line of the attribute `columns`, where the file has an optional
+    /// column.
+    pub columns: Option<String>,
 }
 
 /// What is to be sent for a data record.
@@ -73,12 +76,17 @@ impl<R: Read> Rows<R> {
         loop {
             if let Some(cut) = self.cutter.next_cut() {
                 self.count += 1;
-                let body = cut
+                let message = cut
                     .cells
-                    .and_then(|cells| body(&self.layout, cut.raw, cells));
+                    .and_then(|cells| message(&self.layout, cut.raw, cells));
+                let (body, columns) = match message {
+                    Ok((body, columns)) => (RowBody::Message(body), columns),
+                    Err(reason) => (RowBody::Invalid(reason), None),
+                };
                 return Ok(Some(Row {
                     number: self.count,
-                    body: body.map_or_else(RowBody::Invalid, RowBody::Message),
+                    body,
+                    columns,
                 }));
             }
             if self.cutter.is_whole() {
@@ -89,8 +97,13 @@ impl<R: Read> Rows<R> {
     }
 }
 
-/// The message of a record: its fields in the contract's order.
-fn body(layout: &Layout, raw: &[u8], cells: &[Cell]) -> Result<String, InvalidReason> {
+/// The message of a record: its fields in the contract's order, and its line of
+/// the attribute `columns`.
+fn message(
+    layout: &Layout,
+    raw: &[u8],
+    cells: &[Cell],
+) -> Result<(String, Option<String>), InvalidReason> {
     if !layout.fits(raw, cells) {
         return Err(InvalidReason::FieldCount {
             found: cells.len(),
@@ -101,11 +114,26 @@ fn body(layout: &Layout, raw: &[u8], cells: &[Cell]) -> Result<String, InvalidRe
         return Err(InvalidReason::Header);
     }
     let record = Decoded::of(raw)?;
-    let mut fields = [const { Cow::Borrowed("") }; COLUMNS.len()];
-    for (field, column) in fields.iter_mut().zip(layout.columns) {
-        *field = record.cell(&cells[column])?;
+    let mut fields = Fields::of(|_| Cow::Borrowed(""));
+    for column in Column::ALL {
+        fields[column] = record.cell(&cells[layout.columns[column]])?;
     }
-    Ok(write_record(fields.iter().map(AsRef::as_ref)))
+    let body = write_record(fields.in_order().map(AsRef::as_ref));
+    let has_columns = !layout.optional.is_empty();
+    Ok((body, has_columns.then(|| columns(layout, record, cells))))
+}
+
+/// What a record has of the optional columns. No row is INVALID for them: what
+/// is not there or cannot be carried is left out.
+fn columns(layout: &Layout, record: Decoded<'_>, cells: &[Cell]) -> String {
+    let mut values = OptionalFields::default();
+    for (column, place) in layout.optional.iter() {
+        let cell = cells.get(*place);
+        if let Some(Ok(value)) = cell.map(|cell| record.cell(cell)) {
+            values.put(column, &value);
+        }
+    }
+    values.to_line()
 }
 
 #[cfg(test)]
@@ -146,6 +174,32 @@ mod tests {
             rows_of(text.as_bytes()),
             [message("Souza; filho,001,a@b.co,\"1.000,00\",2024-01-19,7")]
         );
+    }
+
+    #[test]
+    fn an_optional_column_travels_beside_the_record_and_spoils_no_row() {
+        let header = HEADER.trim_end();
+        let text = format!(
+            "Telefone,{header}\n{1},{0}\n,{0}\n{2},{0}\n\"a\nb\",{0}\n9,a,1\n",
+            "a,1,a@b.co,1,2024-01-19,7", "+55 11 91234-5678", "a\0b"
+        );
+        let mut survey = Survey::new(1_000);
+        survey.look(text.as_bytes()).unwrap();
+        let surveyed = survey.finish().unwrap();
+        let file = &text.as_bytes()[usize::try_from(surveyed.data_start).unwrap()..];
+        let mut rows = Rows::new(file, surveyed.layout, START);
+        let good = || message("a,1,a@b.co,1,2024-01-19,7");
+        for columns in [
+            r#"{"phone":"+55 11 91234-5678"}"#,
+            "{}",
+            "{}",
+            r#"{"phone":"a\nb"}"#,
+        ] {
+            let row = rows.next_row().unwrap().unwrap();
+            assert_eq!((row.body, row.columns.as_deref()), (good(), Some(columns)));
+        }
+        let bad = rows.next_row().unwrap().unwrap();
+        assert!(matches!(bad.body, RowBody::Invalid(_)) && bad.columns.is_none());
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use contract::COLUMNS;
+use contract::Column;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -317,7 +317,7 @@ impl Problem {
             }
             SurveyError::TooManyRows { .. } => ("too-many-rows", "The file has too many rows"),
             SurveyError::Header(HeaderError::Missing { missing, .. })
-                if missing.len() == COLUMNS.len() =>
+                if missing.len() == Column::ALL.len() =>
             {
                 ("file-without-header", "The file has no header")
             }

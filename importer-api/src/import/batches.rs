@@ -4,7 +4,7 @@ use std::vec;
 
 use common::messaging::Outgoing;
 use contract::names::SNS_MAX_BYTES;
-use contract::{InvalidReason, RowId, push_record};
+use contract::{InvalidReason, RowId, push_line, push_record};
 use futures::{Stream, stream};
 use tokio::task::{JoinHandle, spawn_blocking};
 use uuid::Uuid;
@@ -102,8 +102,8 @@ impl Filling {
         match row.body {
             RowBody::Invalid(reason) => self.refuse(id, reason),
             RowBody::Message(record) => {
-                if !self.join(&record) {
-                    full = full.or(self.begin(id, record));
+                if !self.join(&record, row.columns.as_deref()) {
+                    full = full.or(self.begin(id, record, row.columns));
                 }
             }
         }
@@ -120,16 +120,20 @@ impl Filling {
     }
 
     /// Adds a record to the last message, if that has room for it.
-    fn join(&mut self, record: &str) -> bool {
+    fn join(&mut self, record: &str, columns: Option<&str>) -> bool {
         let (Some(open), Some(message)) = (&mut self.open, self.batch.messages.last_mut()) else {
             return false;
         };
-        let more = 1 + record.len();
+        let more = 1 + record.len() + columns.map_or(0, |line| 1 + line.len());
         let has_room = open.rows < self.size.rows_per_message
             && open.bytes + more <= self.size.message_bytes()
             && self.batch.bytes + more <= BATCH_BYTES;
         if has_room {
             push_record(&mut message.body, record);
+            // All rows of a file have a line, or none has.
+            if let (Some(lines), Some(line)) = (&mut message.columns, columns) {
+                push_line(lines, line);
+            }
             open.rows += 1;
             open.bytes += more;
             self.batch.bytes += more;
@@ -138,10 +142,11 @@ impl Filling {
     }
 
     /// Begins a message. Gives the batch before, where that has no room for it.
-    fn begin(&mut self, row: RowId, body: String) -> Option<BatchAt> {
+    fn begin(&mut self, row: RowId, body: String, columns: Option<String>) -> Option<BatchAt> {
         let message = Outgoing {
             body,
             row: Some(row),
+            columns,
             event_type: None,
         };
         let bytes = message.size();

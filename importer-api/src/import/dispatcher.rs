@@ -154,10 +154,40 @@ impl<S: BatchSender, L: RowLedger> Dispatcher<S, L> {
 /// The rows of a message, each in one of its own.
 fn row_by_row(message: &Outgoing) -> Vec<Outgoing> {
     let records = split_records(&message.body).into_iter().enumerate();
+    let mut lines = message.columns.as_deref().map(|lines| lines.split('\n'));
     let single = |(place, record): (usize, &str)| Outgoing {
         body: record.to_owned(),
         row: message.row.and_then(|row| row.behind(place)),
+        columns: lines.as_mut().and_then(Iterator::next).map(str::to_owned),
         event_type: message.event_type,
     };
     records.map(single).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_is_sent_alone_keeps_its_line_of_the_optional_columns() {
+        let message = |body: &str, columns: Option<&str>| Outgoing {
+            body: body.to_owned(),
+            row: None,
+            columns: columns.map(str::to_owned),
+            event_type: None,
+        };
+        let lines = "{\"phone\":\"1\"}\n{}\n{\"phone\":\"3\"}";
+        let several = message("a,\"1\n2\"\nb,2\nc,3", Some(lines));
+        let expected = [
+            message("a,\"1\n2\"", Some("{\"phone\":\"1\"}")),
+            message("b,2", Some("{}")),
+            message("c,3", Some("{\"phone\":\"3\"}")),
+        ];
+        assert_eq!(row_by_row(&several), expected);
+        let plain = message("a,1\nb,2", None);
+        assert_eq!(
+            row_by_row(&plain),
+            [message("a,1", None), message("b,2", None)]
+        );
+    }
 }

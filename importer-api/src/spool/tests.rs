@@ -4,15 +4,10 @@ use super::*;
 use crate::csv::Surveyed;
 
 fn received(file_name: Option<&str>) -> Received {
-    let layout = Layout {
-        delimiter: b',',
-        columns: [0, 1, 2, 3, 4, 5],
-        width: 6,
-    };
     Received {
         file_name: file_name.map(str::to_owned),
         surveyed: Surveyed {
-            layout,
+            layout: Layout::MESSAGE,
             data_start: 5,
             rows: 3,
         },

@@ -12,6 +12,8 @@ pub struct Delivery {
     pub body: String,
     /// The attributes `import_id` and `row`, where they name a row.
     pub row: Option<RowId>,
+    /// The attribute `columns`: what its records have of the optional columns.
+    pub columns: Option<String>,
     /// How often the message was received, this time included.
     pub receive_count: u32,
     /// How often it was put off.
@@ -51,6 +53,7 @@ pub(super) fn take_apart(message: Message) -> Received {
         id: message.message_id.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
         row,
+        columns: text_attribute(&attributes, names::COLUMNS).map(str::to_owned),
         receive_count,
         put_off: put_off.unwrap_or(0),
     };

@@ -14,6 +14,8 @@ pub struct Outgoing {
     pub body: String,
     /// The row it belongs to: the attributes `import_id` and `row`.
     pub row: Option<RowId>,
+    /// The attribute `columns`: what its records have of the optional columns.
+    pub columns: Option<String>,
     /// The attribute `event_type`, on a topic.
     pub event_type: Option<&'static str>,
 }
@@ -32,6 +34,8 @@ impl Outgoing {
     pub(super) fn attributes(
         &self,
     ) -> impl Iterator<Item = (&'static str, &'static str, CompactString)> + use<> {
+        let columns = self.columns.as_deref();
+        let columns = columns.map(|lines| (names::COLUMNS, "String", CompactString::from(lines)));
         let import_id = self.row.map(|row| {
             (
                 names::IMPORT_ID,
@@ -49,7 +53,8 @@ impl Outgoing {
                 CompactString::const_new(event_type),
             )
         });
-        import_id.into_iter().chain(row).chain(event_type)
+        let of_row = import_id.into_iter().chain(row).chain(columns);
+        of_row.chain(event_type)
     }
 }
 
@@ -219,6 +224,7 @@ mod tests {
         let bare = Outgoing {
             body: "12345".into(),
             row: None,
+            columns: None,
             event_type: None,
         };
         assert_eq!(bare.size(), 5);

@@ -99,6 +99,7 @@ mod tests {
                 id: String::new(),
                 body: (*body).to_owned(),
                 row: None,
+                columns: None,
                 receive_count: 1,
                 put_off: 0,
             })

@@ -110,6 +110,7 @@ mod tests {
             id: String::new(),
             body: "body".into(),
             row: None,
+            columns: None,
             receive_count: 3,
             put_off: 7,
         };

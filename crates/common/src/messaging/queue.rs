@@ -10,9 +10,10 @@ use contract::names;
 
 /// The attributes that the suite gives its messages: all of them go with a
 /// copy. A message has ten at most.
-const ATTRIBUTES: [&str; 5] = [
+const ATTRIBUTES: [&str; 6] = [
     names::IMPORT_ID,
     names::ROW,
+    names::COLUMNS,
     names::EVENT_TYPE,
     names::PUT_OFF,
     names::NOT_BEFORE,

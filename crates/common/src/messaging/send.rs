@@ -196,6 +196,7 @@ mod tests {
             .map(|body| Outgoing {
                 body: (*body).to_owned(),
                 row: None,
+                columns: None,
                 event_type: None,
             })
             .collect();

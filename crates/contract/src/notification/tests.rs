@@ -1,5 +1,6 @@
 use uuid::Uuid;
 
+use super::super::OptionalColumn;
 use super::*;
 
 const BODY: &str = r#"{"name":"João \"Zé\"","government_id":"00123","email":"ze@example.com","debt_amount":7811.00,"debt_due_date":"2024-01-19","debt_id":"17","document_type":"unverified","our_number":"31285570000000001","bank":"001","barcode":"00191960000007811000000003128557000000000117","digitable_line":"00190000090312855700000000001172196000000781100","beneficiary":"Empresa","issuer":"00000000000000ff","issued_on":"2026-11-24","pix":"000201"}"#;
@@ -12,6 +13,7 @@ fn notification() -> Notification {
         debt_amount: "7811".parse().unwrap(),
         debt_due_date: "2024-01-19".parse().unwrap(),
         debt_id: "17".into(),
+        columns: OptionalFields::default(),
         boleto: Some(BilledBoleto {
             our_number: "31285570000000001".into(),
             barcode: "00191960000007811000000003128557000000000117"
@@ -69,6 +71,22 @@ fn a_counterpart_may_leave_out_what_is_optional() {
 }
 
 #[test]
+fn the_optional_columns_come_as_an_object_of_their_own() {
+    let mut with_phone = notification();
+    with_phone
+        .columns
+        .put(OptionalColumn::Phone, "+55 11 91234-5678");
+    let body = serde_json::to_string(&with_phone).unwrap();
+    let columns = r#","columns":{"phone":"+55 11 91234-5678"},"document_type""#;
+    assert_eq!(body, BODY.replace(r#","document_type""#, columns));
+    assert_eq!(read(&body), with_phone);
+    for other in ["null", "7", "[]", r#""phone""#, r#"{"phone":7,"x":null}"#] {
+        let body = body.replace(r#"{"phone":"+55 11 91234-5678"}"#, other);
+        assert_eq!(read(&body), notification(), "{other}");
+    }
+}
+
+#[test]
 fn a_boleto_in_another_form_is_none_and_the_rest_is_read() {
     for (ours, theirs) in [
         (
@@ -114,6 +132,7 @@ fn what_the_first_version_publishes_is_read() {
         debt_amount: "4476".parse().unwrap(),
         debt_due_date: jiff::civil::date(2026, 5, 14),
         debt_id: "fv-1".into(),
+        columns: OptionalFields::default(),
         boleto: None,
     };
     assert_eq!(read(FIRST_VERSION), notification);

@@ -1,8 +1,10 @@
+use super::super::{Fields, OptionalFields};
 use super::*;
 
 const LAYOUT: Layout = Layout {
     delimiter: b',',
-    columns: [0, 1, 2, 3, 4, 5],
+    columns: Fields([0, 1, 2, 3, 4, 5]),
+    optional: OptionalFields::NONE,
     width: 7,
 };
 

@@ -9,7 +9,9 @@ fn columns_of(head: &str) -> Vec<usize> {
         .unwrap_or_else(|error| panic!("{head:?}: {error}"))
         .layout
         .columns
-        .to_vec()
+        .in_order()
+        .copied()
+        .collect()
 }
 
 fn error(head: &str) -> String {
@@ -21,11 +23,15 @@ fn the_header_is_found_by_its_names_in_any_case_and_order() {
     let head = "\u{feff}debtID; EMAIL ;\"name\";extra;debtAmount;GovernmentId;debtDueDate\r\n1";
     let header = find(head).unwrap();
     assert_eq!(header.layout.delimiter, b';');
-    assert_eq!(header.layout.columns, [2, 5, 1, 4, 6, 0]);
+    assert_eq!(header.layout.columns, [2, 5, 1, 4, 6, 0].into());
+    assert!(header.layout.optional.is_empty());
     assert_eq!(header.layout.width, 7);
     assert_eq!(header.end, head.len() - 1);
     for delimiter in [",", ";", "\t"] {
-        assert_eq!(columns_of(&COLUMNS.join(delimiter)), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(
+            columns_of(&Column::names().join(delimiter)),
+            [0, 1, 2, 3, 4, 5]
+        );
     }
 }
 
@@ -76,6 +82,20 @@ fn what_is_wrong_is_said_for_the_nearest_delimiter_and_the_line_is_shown() {
 }
 
 #[test]
+fn an_optional_column_is_found_and_its_twin_passed_over() {
+    let header = Column::names().join(",");
+    for (head, place) in [
+        (format!("{header},phone"), 6),
+        (format!("Telefone,{header},Celular"), 0),
+        (format!("{header},note,TELEFONE ,phone"), 7),
+    ] {
+        let layout = find(&head).unwrap().layout;
+        let found = layout.optional.get(OptionalColumn::Phone);
+        assert_eq!(found, Some(&place), "{head}");
+    }
+}
+
+#[test]
 fn two_columns_of_one_meaning_are_refused() {
     for (more, shown) in [
         ("email", "email more than once: \"email\", \"email\""),
@@ -83,14 +103,14 @@ fn two_columns_of_one_meaning_are_refused() {
         ("CPF", "governmentId more than once"),
         ("id", "debtId more than once: \"debtId\", \"id\""),
     ] {
-        let error = error(&format!("{},{more}", COLUMNS.join(",")));
+        let error = error(&format!("{},{more}", Column::names().join(",")));
         assert!(error.contains(shown), "{error}");
     }
 }
 
 #[test]
 fn what_is_probably_meant_is_said() {
-    let header = COLUMNS.join(",");
+    let header = Column::names().join(",");
     for (head, said) in [
         (format!("\"{header}\"\n"), "stands in one cell"),
         (format!("\"{header}\";;;;;\r\n"), "stands in one cell"),
@@ -103,7 +123,7 @@ fn what_is_probably_meant_is_said() {
             format!("sep=,\nContas\n{header}\r\n"),
             "Line 3 looks like the header",
         ),
-        (COLUMNS.join("|"), "separated by '|'"),
+        (Column::names().join("|"), "separated by '|'"),
     ] {
         assert!(error(&head).contains(said), "{head:?}: {}", error(&head));
     }

@@ -18,7 +18,14 @@ fn batches(bodies: Vec<RowBody>, size: BatchSize) -> Vec<BatchAt> {
             offset: number * 10,
             rows: number,
         };
-        batches.extend(filling.add(Row { number, body }, behind));
+        batches.extend(filling.add(
+            Row {
+                number,
+                body,
+                columns: None,
+            },
+            behind,
+        ));
     }
     if filling.rows > 0 {
         batches.push(filling.take());
