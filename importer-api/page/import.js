@@ -37,7 +37,7 @@ export function importCard(onImport) {
     const settled = shown.mailed + shown.undeliverable;
     gauge('mail-progress', settled, shown.billed, seen.over);
     byId('mail-figures').textContent = text('import_figures', { done: number(settled), total: number(shown.billed) });
-    byId('import-counts').replaceChildren(...counts(shown));
+    byId('import-counts').replaceChildren(...counts(seen));
     const rejected = shown.invalid + shown.undeliverable;
     // Conflicts are among the skipped rows, and not counted.
     byId('rejections-download').hidden = rejected + shown.skipped === 0;
@@ -156,17 +156,26 @@ function times(seen) {
     : text('import_times_going', gaps);
 }
 
-function counts(shown) {
+function counts(seen) {
+  const shown = seen.rows;
   const names = [...ALWAYS, ...WHERE_ANY.filter((name) => shown[name] > 0)];
-  return names.map((name) => {
-    const about = name === 'total' ? [] : [element('dd', { className: 'about', textContent: text(`about_${name}`) })];
-    const cell = element(
-      'div', {},
-      element('dt', { textContent: text(`count_${name}`) }),
-      element('dd', { className: 'value', textContent: number(shown[name]) }),
-      ...about,
-    );
-    cell.dataset.count = name;
-    return cell;
-  });
+  const cells = names.map((name) => (
+    count(name, text(`count_${name}`), shown[name], name === 'total' ? null : text(`about_${name}`))
+  ));
+  // What a channel other than e-mail has sent.
+  const channels = Object.entries(seen.channels ?? {}).map(([channel, { sent, undeliverable }]) => (
+    count(channel, channel.toUpperCase(), sent, text('about_channel', { undeliverable: number(undeliverable) }))
+  ));
+  return [...cells, ...channels];
+}
+
+function count(name, title, value, about) {
+  const cell = element(
+    'div', {},
+    element('dt', { textContent: title }),
+    element('dd', { className: 'value', textContent: number(value) }),
+    ...(about === null ? [] : [element('dd', { className: 'about', textContent: about })]),
+  );
+  cell.dataset.count = name;
+  return cell;
 }

@@ -7,15 +7,15 @@ mod importer;
 use std::time::Duration;
 
 use common::ledger::{
-    DebtLedger, EndedRow, ImportLedger, ImportState, MailClaim, MailEnd, MailLedger, Outcome,
-    Progress, PutOffLedger, RedisLedger, RowLedger, STALLED_AFTER, UndeliverableLedger,
+    Channel, ChannelLedger, DebtLedger, EndedRow, ImportLedger, ImportState, Outcome, Progress,
+    PutOffLedger, RedisLedger, RowLedger, STALLED_AFTER, SendClaim, SendEnd, UndeliverableLedger,
 };
 use contract::{InvalidReason, Reason, RowId};
 use importer::{Importer, LONG, upload};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::{CsvFile, CsvRow, RunningService, poll_until, refuse_mails};
 use uuid::Uuid;
 
@@ -641,7 +641,7 @@ async fn undeliverable_e_mails_are_taken_up_again_by_their_code_or_all() {
     settle(&ledger, &rows(import_id, 1..=3)).await;
     tell_of(&ledger, &rows(import_id, 4..=6)).await;
     ledger
-        .end_mails(&[("debt-1", MailEnd::Sent)])
+        .end_sends(Channel::MAIL, &[("debt-1", SendEnd::Sent)])
         .await
         .unwrap();
     for (row, code) in [
@@ -655,8 +655,8 @@ async fn undeliverable_e_mails_are_taken_up_again_by_their_code_or_all() {
             text: "550".into(),
         };
         let debt_id = debt_of(&row);
-        let ends = [(&*debt_id, MailEnd::Undeliverable(reason))];
-        ledger.end_mails(&ends).await.unwrap();
+        let ends = [(&*debt_id, SendEnd::Undeliverable(reason))];
+        ledger.end_sends(Channel::MAIL, &ends).await.unwrap();
         let recorded = ledger.record_undeliverable(&[(row, &*debt_id)]).await;
         assert_eq!(recorded.unwrap(), [true]);
     }
@@ -696,15 +696,20 @@ async fn undeliverable_e_mails_are_taken_up_again_by_their_code_or_all() {
     let marks = ledger.notified(&debts).await.unwrap();
     assert_eq!(marks, [false, true, false]);
     let (owner, lease) = (Uuid::new_v4(), Duration::from_mins(1));
-    let claims = ledger.claim_mails(&debts, owner, lease).await.unwrap();
-    assert_eq!([&claims[0], &claims[2]], [&MailClaim::Granted; 2]);
-    assert!(matches!(claims[1], MailClaim::Ended(_)));
+    let claims = ledger
+        .claim_sends(Channel::MAIL, &debts, owner, lease)
+        .await
+        .unwrap();
+    assert_eq!([&claims[0], &claims[2]], [&SendClaim::Granted; 2]);
+    assert!(matches!(claims[1], SendClaim::Ended(_)));
     // A repeat takes up what is left; what was sent stays so.
     assert_eq!(reopen("?code=mailbox_refused").await, (0, vec![]));
     assert_eq!(reopen("").await, (1, vec!["5".to_owned()]));
     assert_eq!(reopen("").await, (0, vec![]));
-    let claims = ledger.claim_mails(&["debt-1"], owner, lease).await;
-    assert_eq!(claims.unwrap(), [MailClaim::Ended(MailEnd::Sent)]);
+    let claims = ledger
+        .claim_sends(Channel::MAIL, &["debt-1"], owner, lease)
+        .await;
+    assert_eq!(claims.unwrap(), [SendClaim::Ended(SendEnd::Sent)]);
 
     for query in [
         "?code=",
@@ -852,4 +857,73 @@ async fn ready(service: &RunningService) {
         answer.status().is_success().then_some(())
     })
     .await;
+}
+
+/// Each record of a message has its line; a file without such a column has none.
+#[tokio::test]
+async fn an_optional_column_travels_beside_the_records() {
+    let file = "Telefone;name;governmentId;email;debtAmount;debtDueDate;debtId\n\
+                11 91234-5678;Ana;1;a@b.co;7;2027-01-19;1\n\
+                -;Bia;2;b@b.co;7;2027-01-19;2\n\
+                11;Cia;3;c@b.co;7;2027-01-19;3\n";
+    let plain = file.replace("Telefone", "Fax");
+    let importer = Importer::new().await;
+    let queue = &importer.stack.resources().data_process_url;
+    let (ana, bia, cia) = (r#"{"phone":"11 91234-5678"}"#, "{}", r#"{"phone":"11"}"#);
+    for (rows_per_message, file, expected) in [
+        (
+            "1",
+            file,
+            vec![
+                Some(ana.to_owned()),
+                Some(bia.to_owned()),
+                Some(cia.to_owned()),
+            ],
+        ),
+        (
+            "2",
+            file,
+            vec![Some(format!("{ana}\n{bia}")), Some(cia.to_owned())],
+        ),
+        ("2", &plain, vec![None, None]),
+    ] {
+        let service = importer
+            .start_with(&[("ROWS_PER_MESSAGE", rows_per_message)])
+            .await;
+        let import_id = upload(&service, file.as_bytes().to_vec()).await;
+        in_state(&service, import_id, "processing").await;
+        let mut sent = importer.stack.take_all(queue).await;
+        sent.sort_by_key(|message| message.row().map(|row| row.row));
+        assert!(sent[0].body.starts_with("Ana,1,a@b.co,7,2027-01-19,1"));
+        let columns = sent
+            .iter()
+            .map(|message| message.attributes.get("columns").cloned());
+        assert_eq!(columns.collect::<Vec<_>>(), expected);
+        service.stop().await.unwrap();
+    }
+}
+
+/// Beside the figures that an import has without it, and after its end too.
+#[tokio::test]
+async fn what_another_channel_has_sent_is_shown() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let ledger = importer.stack.ledger().await;
+    let import_id = upload(&service, CsvFile::new().valid_rows(3).bytes()).await;
+    in_state(&service, import_id, "processing").await;
+    settle(&ledger, &rows(import_id, 1..=3)).await;
+    let seen = in_state(&service, import_id, "completed").await;
+    assert_eq!(seen.get("channels"), None);
+    let why = Reason::from(InvalidReason::EmailInvalid);
+    let ends = [SendEnd::Sent, SendEnd::Undeliverable(why), SendEnd::Sent];
+    let ends: Vec<_> = rows(import_id, 1..=3).into_iter().zip(ends).collect();
+    ledger
+        .record_sends(Channel::new("sms"), &ends)
+        .await
+        .unwrap();
+    let seen = in_state(&service, import_id, "completed").await;
+    assert_eq!(
+        seen["channels"],
+        json!({"sms": {"sent": 2, "undeliverable": 1}})
+    );
 }

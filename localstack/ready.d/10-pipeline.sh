@@ -27,16 +27,21 @@ create_with_dead_letters() { # name
   create_queue "$1" "\"RedrivePolicy\": \"$policy\""
 }
 
-create_with_dead_letters data-process
-process_email="$(create_with_dead_letters process-email)"
+# A queue with dead letters that gets what is published. Deliveries that SNS
+# gives up go to the dead letters as well.
+subscribe() { # name
+  local queue dead_letters
+  queue="$(create_with_dead_letters "$1")"
+  dead_letters="$(queue_arn "${queue}-dlq")"
+  awslocal --region "$REGION" sns subscribe --topic-arn "$topic" --protocol sqs \
+    --notification-endpoint "$(queue_arn "$queue")" \
+    --attributes "{
+      \"RawMessageDelivery\": \"true\",
+      \"RedrivePolicy\": \"{\\\"deadLetterTargetArn\\\":\\\"$dead_letters\\\"}\"
+    }"
+}
 
+create_with_dead_letters data-process
 topic="$(awslocal --region "$REGION" sns create-topic --name data-process-topic \
   --query TopicArn --output text)"
-# Deliveries that SNS gives up go to the dead letters as well.
-dead_letters="$(queue_arn "${process_email}-dlq")"
-awslocal --region "$REGION" sns subscribe --topic-arn "$topic" --protocol sqs \
-  --notification-endpoint "$(queue_arn "$process_email")" \
-  --attributes "{
-    \"RawMessageDelivery\": \"true\",
-    \"RedrivePolicy\": \"{\\\"deadLetterTargetArn\\\":\\\"$dead_letters\\\"}\"
-  }"
+subscribe process-email

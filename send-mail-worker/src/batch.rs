@@ -1,10 +1,7 @@
 //! The e-mails that a batch of messages asks for.
 
-use std::collections::HashMap;
-
-use common::messaging::Delivery;
-use contract::{ReceivedNotification, RowId};
-use tracing::error;
+use common::messaging::{Delivery, notified_debts};
+use contract::RowId;
 
 use crate::transport::Letter;
 
@@ -26,34 +23,16 @@ impl Mail {
     }
 }
 
-/// The debts of a batch, each once. A message that cannot be read is in none
-/// of them.
+/// The e-mails of a batch, one for each debt.
 pub(crate) fn read(deliveries: &[Delivery]) -> Vec<Mail> {
-    let mut mails: Vec<Mail> = Vec::with_capacity(deliveries.len());
-    let mut places: HashMap<String, usize> = HashMap::with_capacity(deliveries.len());
-    for (index, delivery) in deliveries.iter().enumerate() {
-        match ReceivedNotification::read(&delivery.body, delivery.row) {
-            Ok(ReceivedNotification { notification, row }) => {
-                let debt_id = notification.debt_id.clone();
-                let place = *places.entry(debt_id).or_insert(mails.len());
-                match mails.get_mut(place) {
-                    Some(twin) => {
-                        twin.put_off = twin.put_off.max(delivery.put_off);
-                        twin.messages.push(index);
-                    }
-                    None => mails.push(Mail {
-                        letter: Letter {
-                            notification,
-                            agreement: None,
-                        },
-                        row,
-                        put_off: delivery.put_off,
-                        messages: vec![index],
-                    }),
-                }
-            }
-            Err(error) => error!(message_id = delivery.id, %error, "Message cannot be read"),
-        }
-    }
-    mails
+    let mails = notified_debts(deliveries).into_iter().map(|debt| Mail {
+        letter: Letter {
+            notification: debt.notification,
+            agreement: None,
+        },
+        row: debt.row,
+        put_off: debt.put_off,
+        messages: debt.messages,
+    });
+    mails.collect()
 }

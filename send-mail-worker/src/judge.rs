@@ -1,6 +1,6 @@
 //! What follows from the answer of a transport.
 
-use common::ledger::MailEnd;
+use common::ledger::SendEnd;
 use common::messaging::Verdict;
 use tracing::{info, warn};
 
@@ -13,7 +13,7 @@ use crate::transport::Sending;
 #[derive(Debug)]
 pub(crate) enum Tried {
     /// Nothing is left to send.
-    Ended(MailEnd),
+    Ended(SendEnd),
     /// The message comes again.
     Again(Verdict),
     /// The transport is away or busy, or the lease was not renewed: it is tried
@@ -37,7 +37,7 @@ impl Judge {
             Sending::Sent => {
                 self.metrics.sent.inc();
                 outcomes.sent.inc();
-                return Tried::Ended(MailEnd::Sent);
+                return Tried::Ended(SendEnd::Sent);
             }
             Sending::Away(_) => {
                 outcomes.away.inc();
@@ -78,6 +78,6 @@ impl Judge {
         outcomes.undeliverable.inc();
         let (code, text) = (&*reason.code, &*reason.text);
         warn!(debt_id, code, reason = text, "E-mail is undeliverable");
-        Tried::Ended(MailEnd::Undeliverable(reason))
+        Tried::Ended(SendEnd::Undeliverable(reason))
     }
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use common::ledger::MailLedger;
+use common::ledger::{Channel, ChannelLedger};
 use tokio::time::Instant;
 use tracing::debug;
 use uuid::Uuid;
@@ -44,11 +44,11 @@ impl Lease {
     }
 
     /// Renews it again and again.
-    pub(crate) async fn keep(&self, ledger: &impl MailLedger) -> Infallible {
+    pub(crate) async fn keep(&self, ledger: &impl ChannelLedger) -> Infallible {
         loop {
             tokio::time::sleep(RENEWAL).await;
             let asked = Instant::now();
-            match ledger.renew_mails(self.owner, LEASE).await {
+            match ledger.renew_sends(Channel::MAIL, self.owner, LEASE).await {
                 Ok(true) => *self.until() = asked + LEASE,
                 // Others may have claimed the same by now.
                 Ok(false) => *self.until() = asked,

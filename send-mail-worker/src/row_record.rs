@@ -1,6 +1,6 @@
 //! What the ledger is told of the rows of a batch.
 
-use common::ledger::{Ledger, LedgerError, MailEnd, Progress, RegisteredImports};
+use common::ledger::{Ledger, LedgerError, Progress, RegisteredImports, SendEnd};
 use common::messaging::Verdict;
 use common::runtime::{GaveUp, ride_out};
 use contract::RowId;
@@ -45,8 +45,8 @@ impl<L: Ledger> RowRecord<L> {
                 continue;
             }
             match tried {
-                Tried::Ended(MailEnd::Sent) => mailed.push(row),
-                Tried::Ended(MailEnd::Undeliverable(_)) => {
+                Tried::Ended(SendEnd::Sent) => mailed.push(row),
+                Tried::Ended(SendEnd::Undeliverable(_)) => {
                     undeliverable.push((row, mail.debt_id()));
                 }
                 Tried::Again(Verdict::PutOff(wait)) => put_off.begins(row, *wait),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::ledger::{Agreements, Ledger, LedgerError, MailClaim};
-use common::messaging::{BatchHandler, Delivery, Verdict};
+use common::ledger::{Agreements, Channel, Ledger, LedgerError, SendClaim};
+use common::messaging::{BatchHandler, Delivery, Verdict, verdicts_of_messages};
 use common::runtime::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
 use futures::future::join_all;
 use tokio::sync::Semaphore;
@@ -149,22 +149,23 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         let owner = Uuid::new_v4();
         let lease = Lease::new(owner, Instant::now());
         let claims = ride_out(self.ledger.outage(), &self.stop, || {
-            self.ledger.claim_mails(&debt_ids, owner, LEASE)
+            self.ledger
+                .claim_sends(Channel::MAIL, &debt_ids, owner, LEASE)
         })
         .await?;
         let granted: Vec<&Mail> = mails
             .iter()
             .zip(&claims)
-            .filter(|(_, claim)| **claim == MailClaim::Granted)
+            .filter(|(_, claim)| **claim == SendClaim::Granted)
             .map(|(mail, _)| *mail)
             .collect();
         let mut tried = self.send_in_turn(&granted, &lease).await?.into_iter();
         let tried: Vec<Tried> = claims
             .into_iter()
             .map(|claim| match claim {
-                MailClaim::Ended(end) => Tried::Ended(end),
-                MailClaim::Leased(left) => Tried::Again(Verdict::Later(left)),
-                MailClaim::Granted => tried.next().unwrap_or(Tried::Again(Verdict::Failed)),
+                SendClaim::Ended(end) => Tried::Ended(end),
+                SendClaim::Leased(left) => Tried::Again(Verdict::Later(left)),
+                SendClaim::Granted => tried.next().unwrap_or(Tried::Again(Verdict::Failed)),
             })
             .collect();
         self.record.record(mails, &tried).await?;
@@ -248,7 +249,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             // stops.
             let never = CancellationToken::new();
             standing = ride_out(self.ledger.outage(), &never, || {
-                self.ledger.end_mails(&ends)
+                self.ledger.end_sends(Channel::MAIL, &ends)
             })
             .await?;
         }
@@ -292,7 +293,8 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         // As an answer, it is held until it is recorded.
         let never = CancellationToken::new();
         let times = ride_out(self.ledger.outage(), &never, || {
-            self.ledger.note_unknown_mails(&debt_ids, owner)
+            self.ledger
+                .note_unknown_sends(Channel::MAIL, &debt_ids, owner)
         })
         .await?;
         for (answer, times) in unknown.iter_mut().zip(times) {
@@ -306,7 +308,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
     /// Gives claims of the owner back.
     async fn release(&self, debt_ids: &[&str], owner: Uuid) -> Result<(), Gave> {
         ride_out(self.ledger.outage(), &self.stop, || {
-            self.ledger.release_mails(debt_ids, owner)
+            self.ledger.release_sends(Channel::MAIL, debt_ids, owner)
         })
         .await
     }
@@ -314,16 +316,10 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
 
 impl<T: Transport, L: Ledger> BatchHandler for Worker<T, L> {
     async fn handle(&self, deliveries: &[Delivery]) -> Vec<Verdict> {
-        // What is not readable fails until it is a dead letter.
-        let mut verdicts = vec![Verdict::Failed; deliveries.len()];
         let mut mails = read(deliveries);
-        let of_mails = self.verdicts(&mut mails).await;
-        for (mail, verdict) in mails.iter().zip(of_mails) {
-            for index in &mail.messages {
-                verdicts[*index] = verdict;
-            }
-        }
-        verdicts
+        let verdicts = self.verdicts(&mut mails).await;
+        let messages = mails.iter().map(|mail| &*mail.messages);
+        verdicts_of_messages(deliveries.len(), messages.zip(verdicts))
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::ledger::{
-    Audit, ImportLedger, MailEnd, Outcome, Progress, RowLedger, UndeliverableLedger,
+    Audit, ImportLedger, Outcome, Progress, RowLedger, SendEnd, UndeliverableLedger,
 };
 use common::messaging::Delivery;
 use common::runtime::AppRegistry;
@@ -273,8 +273,8 @@ impl Scene {
                 let mut seen = seen.lock().unwrap();
                 match ledger.mail_end(&debt_id) {
                     None if transport.answers(&debt_id) > 0 => transport.excuse(&debt_id),
-                    Some(MailEnd::Sent) if !facts.mailed => seen.mailed_unrecorded += 1,
-                    Some(MailEnd::Undeliverable(_)) if !facts.undeliverable => {
+                    Some(SendEnd::Sent) if !facts.mailed => seen.mailed_unrecorded += 1,
+                    Some(SendEnd::Undeliverable(_)) if !facts.undeliverable => {
                         seen.refused_unrecorded += 1;
                     }
                     _ => {}
@@ -294,10 +294,10 @@ impl Scene {
             let least = times + reopened.get(debt_id).copied().unwrap_or_default();
             let most = least + excused.get(debt_id).copied().unwrap_or_default();
             let end = match fate {
-                Fate::Taken | Fate::Mended => MailEnd::Sent,
-                Fate::Refused => MailEnd::Undeliverable(no_mailbox()),
-                Fate::NeverNow => MailEnd::Undeliverable(PUT_OFF_TOO_LONG),
-                Fate::Unheard => MailEnd::Undeliverable(OUTCOME_UNKNOWN),
+                Fate::Taken | Fate::Mended => SendEnd::Sent,
+                Fate::Refused => SendEnd::Undeliverable(no_mailbox()),
+                Fate::NeverNow => SendEnd::Undeliverable(PUT_OFF_TOO_LONG),
+                Fate::Unheard => SendEnd::Undeliverable(OUTCOME_UNKNOWN),
             };
             if *fate == Fate::NeverNow {
                 let asked = self.transport.inner.asked(debt_id);
@@ -311,8 +311,8 @@ impl Scene {
             assert_eq!(self.ledger.mail_end(debt_id).as_ref(), Some(&end));
             let facts = self.ledger.facts_of(*row);
             let reason = match end {
-                MailEnd::Sent => None,
-                MailEnd::Undeliverable(reason) => Some(reason),
+                SendEnd::Sent => None,
+                SendEnd::Undeliverable(reason) => Some(reason),
             };
             assert_eq!(facts.mailed, reason.is_none(), "{debt_id}");
             assert_eq!(facts.undeliverable, reason.is_some(), "{debt_id}");

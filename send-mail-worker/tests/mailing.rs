@@ -6,7 +6,7 @@ mod mailroom;
 
 use std::time::Duration;
 
-use common::ledger::{ImportLedger, MailClaim, MailLedger};
+use common::ledger::{Channel, ChannelLedger, ImportLedger, SendClaim};
 use contract::RowId;
 use mailroom::{LONG, deleted, deliver_in_envelope, deliver_raw, publish, start};
 use serde_json::json;
@@ -132,8 +132,11 @@ async fn a_live_lease_is_waited_for_and_a_dead_sender_replaced() {
     let ledger = stack.ledger().await;
     let dead = Uuid::new_v4();
     let lease = Duration::from_secs(3);
-    let claims = ledger.claim_mails(&["debt-1"], dead, lease).await.unwrap();
-    assert_eq!(claims, [MailClaim::Granted]);
+    let claims = ledger
+        .claim_sends(Channel::MAIL, &["debt-1"], dead, lease)
+        .await
+        .unwrap();
+    assert_eq!(claims, [SendClaim::Granted]);
     let row = RowId {
         import_id: Uuid::now_v7(),
         row: 1,

@@ -8,7 +8,8 @@ mod mailroom;
 use std::time::Duration;
 
 use common::ledger::{
-    ImportLedger, MailClaim, MailEnd, MailLedger, PutOffRows, RedisLedger, RowFacts, RowLedger,
+    Channel, ChannelLedger, ImportLedger, PutOffRows, RedisLedger, RowFacts, RowLedger, SendClaim,
+    SendEnd,
 };
 use common::messaging::{Aws, DeadLetters};
 use contract::{Reason, RowId};
@@ -52,10 +53,15 @@ async fn put_off(ledger: &RedisLedger, row: RowId) -> PutOffRows {
 }
 
 /// Asks for the end of an e-mail as a worker would, and gives a claim back.
-async fn end(ledger: &RedisLedger, debt_id: &str) -> MailClaim {
+async fn end(ledger: &RedisLedger, debt_id: &str) -> SendClaim {
     let (owner, lease) = (Uuid::new_v4(), Duration::from_mins(1));
-    let claims = ledger.claim_mails(&[debt_id], owner, lease).await;
-    ledger.release_mails(&[debt_id], owner).await.unwrap();
+    let claims = ledger
+        .claim_sends(Channel::MAIL, &[debt_id], owner, lease)
+        .await;
+    ledger
+        .release_sends(Channel::MAIL, &[debt_id], owner)
+        .await
+        .unwrap();
     claims.unwrap().remove(0)
 }
 
@@ -129,7 +135,7 @@ async fn a_mail_that_is_put_off_keeps_nobody_waiting() {
     assert_eq!((waiting.rows, waiting.first), (1, waiting.last));
     assert!((40..=67).contains(&wait.as_secs()), "{wait}");
     // Nobody has its claim meanwhile.
-    assert_eq!(end(&ledger, "debt-1").await, MailClaim::Granted);
+    assert_eq!(end(&ledger, "debt-1").await, SendClaim::Granted);
     service.stop().await.unwrap();
 }
 
@@ -168,7 +174,7 @@ async fn a_permanent_refusal_is_recorded_and_never_retried() {
     assert_eq!(transport.mails().len(), 1);
     assert_eq!(outcomes(&service).await, [1, 0, 1, 0]);
     assert_eq!(errors(&service).await, 0);
-    let ended = MailClaim::Ended(MailEnd::Undeliverable(no_mailbox()));
+    let ended = SendClaim::Ended(SendEnd::Undeliverable(no_mailbox()));
     assert_eq!(end(&ledger, "debt-1").await, ended);
     let counts = ledger.outcome_counts(row.import_id).await.unwrap();
     assert_eq!((counts.mailed, counts.undeliverable), (1, 1));
@@ -183,10 +189,10 @@ async fn whoever_finds_an_end_finishes_its_row() {
     let ledger = stack.ledger().await;
     let row = import(&ledger, 2).await;
     let ends = [
-        ("debt-1", MailEnd::Undeliverable(no_mailbox())),
-        ("debt-2", MailEnd::Sent),
+        ("debt-1", SendEnd::Undeliverable(no_mailbox())),
+        ("debt-2", SendEnd::Sent),
     ];
-    ledger.end_mails(&ends).await.unwrap();
+    ledger.end_sends(Channel::MAIL, &ends).await.unwrap();
     let (service, transport) = start(&stack).await;
     deliver_raw(&stack, "debt-1", row).await;
     deliver_raw(&stack, "debt-2", RowId { row: 2, ..row }).await;
@@ -241,7 +247,7 @@ async fn a_transport_that_is_away_uses_up_neither_receives_nor_patience() {
     let text = r#"{"for":["mail transport"],"status":"waiting","why":{"mail transport":"told to be away"}}"#;
     assert_eq!((status, &*waiting), (503, text));
     // Nothing is claimed that cannot be sent.
-    assert_eq!(end(&ledger, "debt-1").await, MailClaim::Granted);
+    assert_eq!(end(&ledger, "debt-1").await, SendClaim::Granted);
     deliver_raw(&stack, "debt-2", row).await;
     transport.set_away(false);
     deleted(&service, 2).await;

@@ -8,7 +8,7 @@ mod mailroom;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::ledger::{MailClaim, MailLedger};
+use common::ledger::{Channel, ChannelLedger, SendClaim};
 use common::messaging::{BatchHandler, Delivery, Verdict};
 use common::runtime::AppRegistry;
 use common::runtime::{Dependency, Outage};
@@ -55,9 +55,11 @@ impl Transport for Slow {
         for _ in 0..60 {
             sleep(Duration::from_secs(10)).await;
             let rival = Uuid::new_v4();
-            let claims = self.ledger.claim_mails(&debt_ids, rival, Duration::ZERO);
+            let claims = self
+                .ledger
+                .claim_sends(Channel::MAIL, &debt_ids, rival, Duration::ZERO);
             for claim in claims.await.unwrap() {
-                assert!(matches!(claim, MailClaim::Leased(_)), "{claim:?}");
+                assert!(matches!(claim, SendClaim::Leased(_)), "{claim:?}");
             }
         }
         self.inner.send(letters).await

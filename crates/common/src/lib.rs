@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`runtime`] | settings from the environment, metrics, errors, waiting for a dependency that is away |
 //! | [`messaging`] | receive → handle → settle; batch send with an outcome for each entry |
-//! | [`ledger`] | what became of each row, each debt, each e-mail |
+//! | [`ledger`] | what became of each row, each debt, each message to a debtor |
 //! | [`service`] | running a process: settings, telemetry, metrics, ops routes, shutdown |
 //!
 //! The AWS SDK is named in `messaging` alone, Redis in `ledger` alone, and
@@ -15,3 +15,8 @@ pub mod ledger;
 pub mod messaging;
 pub mod runtime;
 pub mod service;
+
+/// The page on adding a subscriber; its code is compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/ADDING_A_SUBSCRIBER.md")]
+struct AddingASubscriber;

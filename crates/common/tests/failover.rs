@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use common::ledger::RedisSettings;
 use common::ledger::{
-    Claim, DebtLedger, EndedRow, ImportLedger, Ledger, LedgerError, LedgerSlot, MailClaim,
-    MailLedger, Outcome, RedisLedger, RowLedger,
+    Channel, ChannelLedger, Claim, DebtLedger, EndedRow, ImportLedger, Ledger, LedgerError,
+    LedgerSlot, Outcome, RedisLedger, RowLedger, SendClaim,
 };
 use common::runtime::Transient;
 use common::runtime::{Environment, ServiceError};
@@ -114,8 +114,10 @@ async fn after_a_failover_the_new_master_is_written_to() {
     // The new master knows the data, and none of the scripts.
     let fresh = ledger.end_rows(Outcome::Invalid, &[row(1), row(2)]).await;
     assert_eq!(fresh.unwrap(), [false, true]);
-    let mails = ledger.claim_mails(&["before"], Uuid::now_v7(), LONG).await;
-    assert_eq!(mails.unwrap(), [MailClaim::Granted]);
+    let mails = ledger
+        .claim_sends(Channel::MAIL, &["before"], Uuid::now_v7(), LONG)
+        .await;
+    assert_eq!(mails.unwrap(), [SendClaim::Granted]);
     ledger.ping().await.unwrap();
     let notified = ledger.debts(&["before", "after"]).await.unwrap();
     assert_eq!(notified.len(), 2);

@@ -8,7 +8,7 @@ use aws_sdk_sqs::types::{
     Message, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName,
 };
 use emulators::emulator::{
-    Attribute, PipelineNames, PipelineResources, PipelineSettings, QueueDepth, REGION,
+    ACCOUNT_ID, Attribute, PipelineNames, PipelineResources, PipelineSettings, QueueDepth, REGION,
     StoredMessage,
 };
 use serde_json::json;
@@ -40,6 +40,16 @@ impl External {
             endpoint: endpoint.to_owned(),
             account,
         })
+    }
+
+    /// The same calls to an emulator that is in this process.
+    pub(crate) fn embedded(endpoint: String) -> Self {
+        Self {
+            sqs: aws_clients::sqs(&endpoint, ACCOUNT_ID),
+            sns: aws_clients::sns(&endpoint, ACCOUNT_ID),
+            endpoint,
+            account: ACCOUNT_ID.to_owned(),
+        }
     }
 
     pub(crate) fn endpoint_url(&self) -> String {
@@ -74,14 +84,7 @@ impl External {
             .await;
         let created = self.sns.create_topic().name(&names.topic).send().await;
         let topic_arn = created.expect("a topic").topic_arn.expect("its ARN");
-        let subscribe = self
-            .sns
-            .subscribe()
-            .topic_arn(&topic_arn)
-            .protocol("sqs")
-            .endpoint(self.queue_arn(&names.process_email))
-            .attributes("RawMessageDelivery", "true");
-        subscribe.send().await.expect("a subscription");
+        self.subscribe(&topic_arn, &names.process_email).await;
         PipelineResources {
             data_process_url,
             data_process_dlq_url,
@@ -89,6 +92,34 @@ impl External {
             process_email_url,
             process_email_dlq_url,
         }
+    }
+
+    async fn subscribe(&self, topic_arn: &str, queue: &str) {
+        let subscribe = self
+            .sns
+            .subscribe()
+            .topic_arn(topic_arn)
+            .protocol("sqs")
+            .endpoint(self.queue_arn(queue))
+            .attributes("RawMessageDelivery", "true");
+        subscribe.send().await.expect("a subscription");
+    }
+
+    /// A further queue of that name, with dead letters, that is subscribed to the topic. Gives its
+    /// URL.
+    pub(crate) async fn subscribe_queue(
+        &self,
+        topic_arn: &str,
+        name: &str,
+        settings: PipelineSettings,
+    ) -> String {
+        let dead_letters = format!("{name}-dlq");
+        self.create_queue(&dead_letters, settings).await;
+        let url = self
+            .create_with_dead_letters(name, &dead_letters, settings)
+            .await;
+        self.subscribe(topic_arn, name).await;
+        url
     }
 
     async fn create_with_dead_letters(
@@ -100,7 +131,7 @@ impl External {
         let url = self.create_queue(name, settings).await;
         let policy = json!({
             "deadLetterTargetArn": self.queue_arn(dead_letters),
-            "maxReceiveCount": settings.max_receive_count.to_string(),
+            "maxReceiveCount": settings.max_receive_count,
         });
         let set = self
             .sqs

@@ -1,6 +1,6 @@
 //! An import for the ledger, without an upload.
 
-use common::ledger::{Ledger, MailEnd, NewImport};
+use common::ledger::{Channel, Ledger, NewImport, SendEnd};
 use contract::{Reason, RowId};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -22,8 +22,11 @@ pub fn new_import(import_id: Uuid, rows: u64) -> NewImport {
 pub async fn refuse_mails<L: Ledger>(ledger: &L, rows: &[(RowId, Reason)]) -> Vec<bool> {
     let debts: Vec<String> = rows.iter().map(|(row, _)| row.to_string()).collect();
     let ends = debts.iter().zip(rows);
-    let ends = ends.map(|(debt, (_, why))| (&**debt, MailEnd::Undeliverable(why.clone())));
-    ledger.end_mails(&ends.collect::<Vec<_>>()).await.unwrap();
+    let ends = ends.map(|(debt, (_, why))| (&**debt, SendEnd::Undeliverable(why.clone())));
+    ledger
+        .end_sends(Channel::MAIL, &ends.collect::<Vec<_>>())
+        .await
+        .unwrap();
     let rows = rows
         .iter()
         .zip(&debts)

@@ -15,9 +15,9 @@
 
 pub mod agreements;
 pub mod audit;
+pub mod channels;
 pub mod debts;
 pub mod imports;
-pub mod mails;
 pub mod put_off;
 pub mod rows;
 pub mod undeliverable;
@@ -96,7 +96,7 @@ macro_rules! ledger_conformance {
                 many_at_once_claim_a_key_for_one_upload
                 an_idempotency_key_is_free_again_after_its_time
             }
-            mails {
+            channels {
                 a_mail_is_granted_to_one_and_the_others_are_told_how_long_to_wait
                 many_at_once_are_granted_a_mail_once
                 its_owner_is_granted_a_mail_again_and_the_lease_begins_anew
@@ -109,6 +109,8 @@ macro_rules! ledger_conformance {
                 many_at_once_end_a_mail_in_one_way
                 the_reason_of_a_mail_is_given_back_to_the_byte
                 a_mail_can_be_ended_without_a_lease_and_after_it
+                no_channel_knows_another
+                a_channel_counts_its_rows_and_holds_no_import_open
             }
             put_off {
                 a_row_waits_until_the_last_time_that_was_told
@@ -162,7 +164,7 @@ pub fn assert_complete(held: &[(&str, &[&str])]) {
         ("debts", include_str!("ledger_conformance/debts.rs")),
         ("rows", include_str!("ledger_conformance/rows.rs")),
         ("imports", include_str!("ledger_conformance/imports.rs")),
-        ("mails", include_str!("ledger_conformance/mails.rs")),
+        ("channels", include_str!("ledger_conformance/channels.rs")),
         ("put_off", include_str!("ledger_conformance/put_off.rs")),
         (
             "undeliverable",

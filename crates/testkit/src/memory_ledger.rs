@@ -1,9 +1,9 @@
 //! A ledger in memory: the plainest one that keeps the laws, and one that fails on demand.
 
 mod agreements;
+mod channels;
 mod fault_plan;
 mod imports;
-mod mails;
 mod put_off;
 mod undeliverable;
 
@@ -13,17 +13,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use boleto::Agreement;
 use common::ledger::{
-    Claim, DebtLedger, DebtState, EndedRow, KeyedUpload, Ledger, LedgerError, Outcome, Progress,
-    RowFacts, RowLedger,
+    Channel, Claim, DebtLedger, DebtState, EndedRow, KeyedUpload, Ledger, LedgerError, Outcome,
+    Progress, RowFacts, RowLedger,
 };
 use common::runtime::{Dependency, Outage};
 use contract::RowId;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use channels::Message;
 pub use fault_plan::FaultPlan;
 use imports::Import;
-use mails::Mail;
 
 /// A ledger in memory. Cloning shares it.
 ///
@@ -54,8 +54,10 @@ struct State {
     rows: BTreeMap<RowId, RowFacts>,
     imports: BTreeMap<Uuid, Import>,
     keys: BTreeMap<String, (KeyedUpload, Instant)>,
-    mails: BTreeMap<String, Mail>,
-    unknown_mails: BTreeMap<String, BTreeSet<Uuid>>,
+    sends: BTreeMap<(Channel, String), Message>,
+    unknown_sends: BTreeMap<(Channel, String), BTreeSet<Uuid>>,
+    /// Whether the row's message on that channel was sent, or is undeliverable.
+    sent_rows: BTreeMap<(Channel, RowId), bool>,
 }
 
 impl MemoryLedger {

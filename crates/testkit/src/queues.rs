@@ -41,6 +41,22 @@ impl Queues {
         }
     }
 
+    pub(crate) async fn subscribe(
+        &self,
+        topic_arn: &str,
+        name: &str,
+        settings: PipelineSettings,
+    ) -> String {
+        match &self.0 {
+            Kind::Embedded(emulator) => {
+                External::embedded(emulator.endpoint_url())
+                    .subscribe_queue(topic_arn, name, settings)
+                    .await
+            }
+            Kind::External(external) => external.subscribe_queue(topic_arn, name, settings).await,
+        }
+    }
+
     /// The variables that services share, with a Redis of that port.
     pub(crate) fn environment(&self, redis_port: u16) -> Vec<(&'static str, String)> {
         let mut variables = shared_environment(&self.endpoint_url(), redis_port).to_vec();

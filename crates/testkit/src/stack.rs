@@ -65,6 +65,13 @@ impl Stack {
         &self.resources
     }
 
+    /// A further queue of that name that is subscribed to the topic, with dead letters in
+    /// `<name>-dlq`. Gives its URL.
+    pub async fn subscribe(&self, name: &str) -> String {
+        let (topic, settings) = (&self.resources.topic_arn, PipelineSettings::default());
+        self.queues.subscribe(topic, name, settings).await
+    }
+
     /// The endpoint of SQS and of SNS.
     pub fn endpoint_url(&self) -> String {
         self.queues.endpoint_url()
@@ -259,6 +266,22 @@ mod tests {
         assert_eq!(environment["REDIS_PORT"], stack.redis_port().to_string());
         let topic_arn = "arn:aws:sns:us-east-1:000000000000:data-process-topic";
         assert_eq!(environment["SNS_TOPIC_ARN"], topic_arn);
+    }
+
+    #[tokio::test]
+    async fn a_notification_reaches_every_queue_that_is_subscribed() {
+        let stack = Stack::start().await;
+        let url = stack.subscribe("process-sms").await;
+
+        let topic = &stack.resources().topic_arn;
+        let published = stack.queues().publish(topic, "a notification", []).await;
+        published.unwrap();
+
+        for url in [&url, &stack.resources().process_email_url] {
+            let delivered = stack.take_all(url).await;
+            assert_eq!(delivered.len(), 1);
+            assert_eq!(delivered[0].body, "a notification");
+        }
     }
 
     #[tokio::test]

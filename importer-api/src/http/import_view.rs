@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use common::ledger::{ImportStatus, PutOffRows};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -62,6 +64,10 @@ pub(super) struct ImportView {
     /// When e-mails are tried again that a mail server put off; null where
     /// there are none.
     put_off: Option<PutOffView>,
+    /// What channels other than e-mail have sent for its rows, by their names;
+    /// no import waits for it. Only where there are such channels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    channels: BTreeMap<String, ChannelView>,
     /// When the file was accepted.
     #[schema(value_type = String, format = DateTime)]
     accepted_at: Timestamp,
@@ -108,6 +114,15 @@ struct RowsView {
     undeliverable: u64,
     /// Billed rows whose e-mail a mail server put off and that is tried again.
     put_off: u64,
+}
+
+/// Rows by what became of their message on a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+struct ChannelView {
+    /// Billed rows whose message was sent.
+    sent: u64,
+    /// Billed rows whose message can never be delivered.
+    undeliverable: u64,
 }
 
 /// When e-mails are tried again that a mail server put off.
@@ -161,6 +176,7 @@ impl ImportView {
                 put_off: put_off.rows,
             },
             put_off: PutOffView::new(&put_off),
+            channels: channels(status),
             accepted_at: import.accepted_at,
             sent_at: status.sent_at,
             progressed_at: status.progressed_at,
@@ -169,6 +185,18 @@ impl ImportView {
             rows_per_second: rate(status),
         }
     }
+}
+
+fn channels(status: &ImportStatus) -> BTreeMap<String, ChannelView> {
+    let channels = status.channels.iter();
+    let view = channels.map(|counts| {
+        let view = ChannelView {
+            sent: counts.sent,
+            undeliverable: counts.undeliverable,
+        };
+        (counts.channel.clone(), view)
+    });
+    view.collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people")]

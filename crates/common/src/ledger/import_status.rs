@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{PutOffRows, STALLED_AFTER};
+use super::{ChannelCounts, PutOffRows, STALLED_AFTER};
 
 /// A sender stops within seconds of a cancel. Where it has not said so after
 /// that time, the import has none: its spool is lost, or its replica is gone.
@@ -156,6 +156,9 @@ pub struct ImportStatus {
     pub counts: OutcomeCounts,
     /// Its rows whose e-mail a mail server put off.
     pub put_off: PutOffRows,
+    /// What further channels have sent, in the order of their names. Its state
+    /// does not depend on them.
+    pub channels: Vec<ChannelCounts>,
 }
 
 impl ImportStatus {

@@ -1,4 +1,4 @@
-//! What became of each row, each debt, each e-mail, each import.
+//! What became of each row, each debt, each message to a debtor, each import.
 //!
 //! The traits say what a ledger is; [`RedisLedger`] is one, and Redis is
 //! named in its module alone. Every write can be repeated without harm, and
@@ -6,12 +6,12 @@
 
 mod agreements;
 mod audit;
+mod channels;
 mod claim;
 mod debts;
 mod error;
 mod import_status;
 mod imports;
-mod mails;
 mod put_off;
 mod redis;
 mod registered;
@@ -26,12 +26,12 @@ use std::time::Duration;
 
 pub use agreements::{AgreementLedger, Agreements};
 pub use audit::{Audit, Breach, Law};
+pub use channels::{Channel, ChannelCounts, ChannelLedger, SendClaim, SendEnd};
 pub use claim::Claim;
 pub use debts::{DebtLedger, DebtState};
 pub use error::LedgerError;
 pub use import_status::{ABANDONED_AFTER, ImportState, ImportStatus, NewImport, OutcomeCounts};
 pub use imports::{FAILURES_KEPT, ImportLedger, KeyedUpload, Observed};
-pub use mails::{MailClaim, MailEnd, MailLedger};
 pub use put_off::{PutOffLedger, PutOffRows};
 pub use redis::{RedisLedger, RedisMemory, RedisMetrics, RedisSettings};
 pub use registered::RegisteredImports;
@@ -50,7 +50,7 @@ pub trait Ledger:
     + PutOffLedger
     + UndeliverableLedger
     + ImportLedger
-    + MailLedger
+    + ChannelLedger
     + AgreementLedger
     + Clone
     + Debug

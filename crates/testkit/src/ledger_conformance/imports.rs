@@ -67,6 +67,7 @@ pub async fn an_import_is_known_as_it_was_registered<L: Ledger>(ledger: &L) {
             waited_at: None,
             finished_at: None,
             put_off: PutOffRows::default(),
+            channels: Vec::new(),
             counts: OutcomeCounts {
                 rows: import.rows,
                 ..OutcomeCounts::default()

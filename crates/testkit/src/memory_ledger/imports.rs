@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use common::ledger::{
-    ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Observed, OutcomeCounts,
-    PutOffRows, RowFacts,
+    ChannelCounts, ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Observed,
+    OutcomeCounts, PutOffRows, RowFacts,
 };
 use contract::RowId;
 use jiff::Timestamp;
@@ -35,6 +35,7 @@ impl Import {
             finished_at: None,
             counts: OutcomeCounts::default(),
             put_off: PutOffRows::default(),
+            channels: Vec::new(),
         };
         Self {
             status,
@@ -81,8 +82,33 @@ impl State {
                 first: put_off.clone().min(),
                 last: put_off.max(),
             },
+            channels: self.channel_counts(import_id),
             ..status.clone()
         })
+    }
+
+    /// What further channels have sent, in the order of their names.
+    fn channel_counts(&self, import_id: Uuid) -> Vec<ChannelCounts> {
+        let of_import = self.sent_rows.iter();
+        let of_import = of_import.filter(|((_, row), _)| row.import_id == import_id);
+        let mut counts: Vec<ChannelCounts> = Vec::new();
+        for ((channel, _), is_sent) in of_import {
+            if counts
+                .last()
+                .is_none_or(|last| last.channel != channel.name())
+            {
+                counts.push(ChannelCounts {
+                    channel: channel.name().to_owned(),
+                    sent: 0,
+                    undeliverable: 0,
+                });
+            }
+            if let Some(last) = counts.last_mut() {
+                last.sent += u64::from(*is_sent);
+                last.undeliverable += u64::from(!is_sent);
+            }
+        }
+        counts
     }
 
     fn observe(&mut self, import_id: Uuid, now: Timestamp) -> Option<Observed> {

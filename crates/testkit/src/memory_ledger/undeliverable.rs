@@ -1,16 +1,16 @@
 use std::sync::Arc;
 
-use common::ledger::{LedgerError, MailEnd, UndeliverableLedger};
+use common::ledger::{Channel, LedgerError, SendEnd, UndeliverableLedger};
 use contract::{Reason, RowId};
 
-use super::mails::Mail;
+use super::channels::Message;
 use super::{MemoryLedger, State};
 
 impl State {
     /// Why the e-mail of a debt can never be delivered, if it cannot.
     fn why(&self, debt_id: &str) -> Option<&Reason> {
-        match self.mails.get(debt_id)? {
-            Mail::Ended(MailEnd::Undeliverable(reason)) => Some(reason),
+        match self.sends.get(&(Channel::MAIL, debt_id.to_owned()))? {
+            Message::Ended(SendEnd::Undeliverable(reason)) => Some(reason),
             _ => None,
         }
     }
@@ -40,8 +40,9 @@ impl UndeliverableLedger for MemoryLedger {
             let facts = state.facts(*row);
             facts.undeliverable = false;
             facts.reason = None;
-            state.mails.remove(*debt_id);
-            state.unknown_mails.remove(*debt_id);
+            let mail = (Channel::MAIL, (*debt_id).to_owned());
+            state.sends.remove(&mail);
+            state.unknown_sends.remove(&mail);
             if let Some(import) = state.imports.get_mut(&row.import_id) {
                 import.status.finished_at = None;
             }

@@ -24,6 +24,7 @@ fn status(counts: OutcomeCounts) -> ImportStatus {
         finished_at: None,
         counts,
         put_off: PutOffRows::default(),
+        channels: Vec::new(),
     }
 }
 

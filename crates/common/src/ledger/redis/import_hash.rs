@@ -49,6 +49,7 @@ pub(super) fn read(import_id: Uuid, info: &HashMap<String, String>) -> Option<Im
         finished_at: time(FINISHED_AT),
         counts: OutcomeCounts::default(),
         put_off: PutOffRows::default(),
+        channels: Vec::new(),
     })
 }
 

@@ -16,13 +16,14 @@ use crate::ledger::{
 /// The figures of an import that nobody has looked at, when nothing moved.
 const UNMOVED: &str = "0 0 0 0 0";
 
-/// Rows that are put off, and the edges of their times; the hash; the figures
-/// of the bitmaps.
+/// Rows that are put off, and the edges of their times; the hash; the further
+/// channels; the figures of the bitmaps.
 type Looked = (
     u64,
     Edge,
     Edge,
     HashMap<String, String>,
+    Vec<String>,
     u64,
     u64,
     u64,
@@ -306,6 +307,7 @@ impl RedisLedger {
         // both, and one that is not is never in neither.
         put_off::ask(&mut pipe, import_id, now);
         pipe.hgetall(keys::import(import_id));
+        pipe.smembers(keys::channels(import_id));
         for name in bitmap_names() {
             pipe.bitcount(keys::bitmap(import_id, name));
         }
@@ -314,6 +316,7 @@ impl RedisLedger {
             first,
             last,
             info,
+            channels,
             billed,
             skipped,
             invalid,
@@ -325,6 +328,7 @@ impl RedisLedger {
             return Ok(None);
         };
         status.put_off = put_off::read(put_off_rows, &first, &last);
+        status.channels = self.channel_counts(import_id, channels).await?;
         status.counts = OutcomeCounts {
             rows: status.import.rows,
             billed,

@@ -4,6 +4,8 @@
 use boleto::AgreementId;
 use uuid::Uuid;
 
+use crate::ledger::Channel;
+
 /// The imports by age: a sorted set whose members are the ids, which sort by
 /// time.
 pub(super) const IMPORTS: &str = "imports";
@@ -17,9 +19,6 @@ pub(super) const READY: &str = "ready";
 /// in milliseconds since 1970.
 pub(super) const FAILED_IMPORTS: &str = "imports:failed";
 
-/// What the keys of leases begin with.
-pub(super) const MAIL_LEASE: &str = "mail-lease:";
-
 /// The debt is billed; the value is its claim.
 pub(super) fn processed(debt_id: &str) -> String {
     format!("processed:{debt_id}")
@@ -30,21 +29,35 @@ pub(super) fn notification(debt_id: &str) -> String {
     format!("notification:{debt_id}")
 }
 
-/// The debt's e-mail: being sent, sent, or undeliverable.
-pub(super) fn mail(debt_id: &str) -> String {
-    format!("mail:{debt_id}")
+/// The debt's message on a channel: being sent, sent, or undeliverable.
+pub(super) fn send(channel: Channel, debt_id: &str) -> String {
+    format!("{}{}:{debt_id}", space(channel), channel.name())
 }
 
-/// Stands for as long as the attempt `owner` may send the e-mails that it has
+/// Stands for as long as the attempt `owner` may send the messages that it has
 /// claimed.
-pub(super) fn mail_lease(owner: Uuid) -> String {
-    format!("{MAIL_LEASE}{owner}")
+pub(super) fn lease(channel: Channel, owner: Uuid) -> String {
+    format!("{}{owner}", leases(channel))
 }
 
-/// Set: the attempts that have sent the debt's e-mail, and of which nobody
+/// What the keys of a channel's leases begin with.
+pub(super) fn leases(channel: Channel) -> String {
+    format!("{}{}-lease:", space(channel), channel.name())
+}
+
+/// Set: the attempts that have sent the debt's message, and of which nobody
 /// knows whether it was taken.
-pub(super) fn mail_unknown(debt_id: &str) -> String {
-    format!("mail-unknown:{debt_id}")
+pub(super) fn unknown(channel: Channel, debt_id: &str) -> String {
+    format!("{}{}-unknown:{debt_id}", space(channel), channel.name())
+}
+
+/// Keeps the names of further channels from being those of other keys.
+fn space(channel: Channel) -> &'static str {
+    if channel == Channel::MAIL {
+        ""
+    } else {
+        "channel:"
+    }
 }
 
 /// Hash: the file of an import, and how far it is.
@@ -55,6 +68,17 @@ pub(super) fn import(import_id: Uuid) -> String {
 /// Bitmap of the rows of which that is true; bit = row number.
 pub(super) fn bitmap(import_id: Uuid, name: &str) -> String {
     format!("import:{{{import_id}}}:{name}")
+}
+
+/// Set: the further channels that have sent for an import.
+pub(super) fn channels(import_id: Uuid) -> String {
+    format!("import:{{{import_id}}}:channels")
+}
+
+/// Bitmaps of the rows whose message on that channel was sent, and of those
+/// whose message can never be delivered.
+pub(super) fn channel_rows(import_id: Uuid, channel: &str) -> [String; 2] {
+    ["sent", "undeliverable"].map(|end| format!("import:{{{import_id}}}:channel:{channel}:{end}"))
 }
 
 /// Sorted set: the rows whose e-mail is put off, until when in Unix seconds.

@@ -1,6 +1,7 @@
 //! The ledger in Redis 7 or later. Redis is named in this module alone.
 
 mod agreements;
+mod channels;
 mod connection;
 mod debts;
 mod error;
@@ -8,7 +9,6 @@ mod import_hash;
 mod imports;
 mod info;
 mod keys;
-mod mails;
 mod memory;
 mod metrics;
 mod opener;
@@ -46,10 +46,11 @@ pub struct RedisLedger {
     expiration: Option<Duration>,
     /// Records once what became of a row (see `rows`).
     marking: Arc<Script>,
-    /// Claims e-mails, gives claims back, and ends e-mails (see `mails`).
-    claim_mails: Arc<Script>,
-    release_mails: Arc<Script>,
-    end_mails: Arc<Script>,
+    /// Claims messages to debtors, gives claims back, and ends messages (see
+    /// `channels`).
+    claim_sends: Arc<Script>,
+    release_sends: Arc<Script>,
+    end_sends: Arc<Script>,
     /// Records that rows are undeliverable, and takes it back (see
     /// `undeliverable`).
     record_undeliverable: Arc<Script>,

@@ -5,9 +5,9 @@ use redis::RedisError;
 use tracing::{info, warn};
 
 use super::RedisLedger;
+use super::channels::{claim_script, end_script, release_script};
 use super::connection::Connection;
 use super::info::field;
-use super::mails::{claim_script, end_script, release_script};
 use super::rows::marking_script;
 use super::undeliverable::{record_script, reopen_script};
 use crate::ledger::RedisSettings;
@@ -52,9 +52,9 @@ impl RedisLedger {
             outage: Outage::new("Redis"),
             expiration,
             marking: Arc::new(marking_script()),
-            claim_mails: Arc::new(claim_script()),
-            release_mails: Arc::new(release_script()),
-            end_mails: Arc::new(end_script()),
+            claim_sends: Arc::new(claim_script()),
+            release_sends: Arc::new(release_script()),
+            end_sends: Arc::new(end_script()),
             record_undeliverable: Arc::new(record_script()),
             reopen_undeliverable: Arc::new(reopen_script()),
         })

@@ -1,11 +1,11 @@
 use redis::Script;
 
+use super::channels::UNDELIVERABLE as ENDED;
 use super::import_hash::FINISHED_AT;
-use super::mails::UNDELIVERABLE as ENDED;
 use super::rows::{KEEP_REASON, by_import};
 use super::{RedisLedger, keys};
 use crate::ledger::undeliverable::UNDELIVERABLE;
-use crate::ledger::{LedgerError, UndeliverableLedger};
+use crate::ledger::{Channel, LedgerError, UndeliverableLedger};
 use contract::RowId;
 
 /// Most rows of one call of a script, which keeps Redis from others meanwhile.
@@ -91,7 +91,7 @@ impl UndeliverableLedger for RedisLedger {
                 }
                 for index in indices {
                     let (row, debt_id) = rows[*index];
-                    call.key(keys::mail(debt_id)).arg(row.row);
+                    call.key(keys::send(Channel::MAIL, debt_id)).arg(row.row);
                 }
                 let bits: Vec<u8> = call.invoke_async(&mut self.connection.clone()).await?;
                 for (index, bit) in indices.iter().zip(bits) {
@@ -115,8 +115,8 @@ impl UndeliverableLedger for RedisLedger {
                     .arg(import_id.to_string());
                 for index in indices {
                     let (row, debt_id) = rows[*index];
-                    call.key(keys::mail(debt_id))
-                        .key(keys::mail_unknown(debt_id))
+                    call.key(keys::send(Channel::MAIL, debt_id))
+                        .key(keys::unknown(Channel::MAIL, debt_id))
                         .arg(row.row);
                 }
                 let answers: Vec<u8> = call.invoke_async(&mut self.connection.clone()).await?;

@@ -3,9 +3,10 @@ use std::time::Duration;
 use redis::{Script, Value};
 use uuid::Uuid;
 
-use super::keys::MAIL_LEASE;
+use super::rows::by_import;
 use super::{RedisLedger, keys, reason};
-use crate::ledger::{LedgerError, MailClaim, MailEnd, MailLedger};
+use crate::ledger::{Channel, ChannelCounts, ChannelLedger, LedgerError, SendClaim, SendEnd};
+use contract::RowId;
 
 /// Values that stand for ever. The second goes on with the reason, so that
 /// whoever finds it can finish the row. The scripts know both.
@@ -16,24 +17,24 @@ pub(super) const UNDELIVERABLE: &str = "undeliverable:";
 /// holds for as long as the owner's lease is there.
 const SENDING: &str = "sending:";
 
-/// Most e-mails of one call of a script, which holds them on Lua's stack.
-const MAILS_A_CALL: usize = 1_000;
+/// Most messages of one call of a script, which holds them on Lua's stack.
+const SENDS_A_CALL: usize = 1_000;
 
 fn sending(owner: Uuid) -> String {
     format!("{SENDING}{owner}")
 }
 
-fn stored(end: &MailEnd) -> String {
+fn stored(end: &SendEnd) -> String {
     match end {
-        MailEnd::Sent => SENT.to_owned(),
-        MailEnd::Undeliverable(why) => format!("{UNDELIVERABLE}{}", reason::stored(why)),
+        SendEnd::Sent => SENT.to_owned(),
+        SendEnd::Undeliverable(why) => format!("{UNDELIVERABLE}{}", reason::stored(why)),
     }
 }
 
-fn read(stored: &str) -> MailEnd {
+fn read(stored: &str) -> SendEnd {
     match stored.strip_prefix(UNDELIVERABLE) {
-        Some(why) => MailEnd::Undeliverable(reason::read(why)),
-        None => MailEnd::Sent,
+        Some(why) => SendEnd::Undeliverable(reason::read(why)),
+        None => SendEnd::Sent,
     }
 }
 
@@ -47,6 +48,8 @@ const HAS_ENDED: &str = r"
 /// Claims each key for the owner, unless it has ended or is another's whose
 /// lease stands. Gives -1 for what is the owner's, the milliseconds that are
 /// left of another's lease, and the value of what has ended.
+///
+/// The arguments are the value of a claim, and what the keys of leases begin with.
 pub(super) fn claim_script() -> Script {
     Script::new(&format!(
         r"{HAS_ENDED}
@@ -54,7 +57,7 @@ pub(super) fn claim_script() -> Script {
         for index, value in ipairs(redis.call('MGET', unpack(KEYS))) do
             local left = -2
             if value and value ~= ARGV[1] and not has_ended(value) then
-                local lease = '{MAIL_LEASE}' .. string.sub(value, #'{SENDING}' + 1)
+                local lease = ARGV[2] .. string.sub(value, #'{SENDING}' + 1)
                 left = redis.call('PTTL', lease)
             end
             if has_ended(value) then
@@ -111,24 +114,25 @@ pub(super) fn end_script() -> Script {
     ))
 }
 
-fn claim(answer: &Value) -> MailClaim {
+fn claim(answer: &Value) -> SendClaim {
     match answer {
-        Value::Int(-1) => MailClaim::Granted,
+        Value::Int(-1) => SendClaim::Granted,
         Value::Int(left) => {
-            MailClaim::Leased(Duration::from_millis(u64::try_from(*left).unwrap_or(0)))
+            SendClaim::Leased(Duration::from_millis(u64::try_from(*left).unwrap_or(0)))
         }
-        Value::BulkString(stored) => MailClaim::Ended(read(&String::from_utf8_lossy(stored))),
+        Value::BulkString(stored) => SendClaim::Ended(read(&String::from_utf8_lossy(stored))),
         // The script gives nothing else.
-        _ => MailClaim::Leased(Duration::ZERO),
+        _ => SendClaim::Leased(Duration::ZERO),
     }
 }
 
 impl RedisLedger {
-    /// Begins the owner's lease, and claims all of the e-mails or none of
+    /// Begins the owner's lease, and claims all of the messages or none of
     /// them; says which. Nearly always nobody has claimed any of them, which
     /// one command finds at a fraction of what the script costs.
-    async fn claim_mails_together(
+    async fn claim_sends_together(
         &self,
+        channel: Channel,
         debt_ids: &[&str],
         owner: Uuid,
         lease: Duration,
@@ -137,10 +141,10 @@ impl RedisLedger {
         let sending = sending(owner);
         let claims: Vec<_> = debt_ids
             .iter()
-            .map(|debt_id| (keys::mail(debt_id), &sending))
+            .map(|debt_id| (keys::send(channel, debt_id), &sending))
             .collect();
         let (claimed,) = redis::pipe()
-            .pset_ex(keys::mail_lease(owner), 1, milliseconds)
+            .pset_ex(keys::lease(channel, owner), 1, milliseconds)
             .ignore()
             .mset_nx(&claims)
             .query_async(&mut self.connection.clone())
@@ -149,52 +153,67 @@ impl RedisLedger {
     }
 }
 
-impl MailLedger for RedisLedger {
-    async fn claim_mails(
+impl ChannelLedger for RedisLedger {
+    async fn claim_sends(
         &self,
+        channel: Channel,
         debt_ids: &[&str],
         owner: Uuid,
         lease: Duration,
-    ) -> Result<Vec<MailClaim>, LedgerError> {
+    ) -> Result<Vec<SendClaim>, LedgerError> {
         if debt_ids.is_empty() {
             return Ok(Vec::new());
         }
-        if self.claim_mails_together(debt_ids, owner, lease).await? {
-            return Ok(vec![MailClaim::Granted; debt_ids.len()]);
+        if self
+            .claim_sends_together(channel, debt_ids, owner, lease)
+            .await?
+        {
+            return Ok(vec![SendClaim::Granted; debt_ids.len()]);
         }
         let mut claims = Vec::with_capacity(debt_ids.len());
-        for debt_ids in debt_ids.chunks(MAILS_A_CALL) {
-            let mut call = self.claim_mails.prepare_invoke();
+        for debt_ids in debt_ids.chunks(SENDS_A_CALL) {
+            let mut call = self.claim_sends.prepare_invoke();
             for debt_id in debt_ids {
-                call.key(keys::mail(debt_id));
+                call.key(keys::send(channel, debt_id));
             }
-            call.arg(sending(owner));
+            call.arg(sending(owner)).arg(keys::leases(channel));
             let answers: Vec<Value> = call.invoke_async(&mut self.connection.clone()).await?;
             claims.extend(answers.iter().map(claim));
         }
         Ok(claims)
     }
 
-    async fn renew_mails(&self, owner: Uuid, lease: Duration) -> Result<bool, LedgerError> {
+    async fn renew_sends(
+        &self,
+        channel: Channel,
+        owner: Uuid,
+        lease: Duration,
+    ) -> Result<bool, LedgerError> {
         let milliseconds = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
-        let renewal = redis::Cmd::pexpire(keys::mail_lease(owner), milliseconds);
+        let renewal = redis::Cmd::pexpire(keys::lease(channel, owner), milliseconds);
         Ok(renewal.query_async(&mut self.connection.clone()).await?)
     }
 
-    async fn release_mails(&self, debt_ids: &[&str], owner: Uuid) -> Result<(), LedgerError> {
+    async fn release_sends(
+        &self,
+        channel: Channel,
+        debt_ids: &[&str],
+        owner: Uuid,
+    ) -> Result<(), LedgerError> {
         if debt_ids.is_empty() {
             return Ok(());
         }
-        let mut call = self.release_mails.prepare_invoke();
+        let mut call = self.release_sends.prepare_invoke();
         for debt_id in debt_ids {
-            call.key(keys::mail(debt_id));
+            call.key(keys::send(channel, debt_id));
         }
         call.arg(sending(owner));
         Ok(call.invoke_async(&mut self.connection.clone()).await?)
     }
 
-    async fn note_unknown_mails(
+    async fn note_unknown_sends(
         &self,
+        channel: Channel,
         debt_ids: &[&str],
         owner: Uuid,
     ) -> Result<Vec<u32>, LedgerError> {
@@ -203,23 +222,79 @@ impl MailLedger for RedisLedger {
         }
         let mut calls = redis::pipe();
         for debt_id in debt_ids {
-            let key = keys::mail_unknown(debt_id);
+            let key = keys::unknown(channel, debt_id);
             calls.sadd(&key, owner.to_string()).ignore().scard(key);
         }
         Ok(calls.query_async(&mut self.connection.clone()).await?)
     }
 
-    async fn end_mails(&self, ends: &[(&str, MailEnd)]) -> Result<Vec<MailEnd>, LedgerError> {
+    async fn end_sends(
+        &self,
+        channel: Channel,
+        ends: &[(&str, SendEnd)],
+    ) -> Result<Vec<SendEnd>, LedgerError> {
         let mut standing = Vec::with_capacity(ends.len());
-        for ends in ends.chunks(MAILS_A_CALL) {
-            let mut call = self.end_mails.prepare_invoke();
+        for ends in ends.chunks(SENDS_A_CALL) {
+            let mut call = self.end_sends.prepare_invoke();
             for (debt_id, end) in ends {
-                call.key(keys::mail(debt_id));
+                call.key(keys::send(channel, debt_id));
                 call.arg(stored(end));
             }
             let values: Vec<String> = call.invoke_async(&mut self.connection.clone()).await?;
             standing.extend(values.iter().map(|value| read(value)));
         }
         Ok(standing)
+    }
+    async fn record_sends(
+        &self,
+        channel: Channel,
+        rows: &[(RowId, SendEnd)],
+    ) -> Result<(), LedgerError> {
+        for (import_id, indices) in by_import(rows.iter().map(|(row, _)| *row)) {
+            let [sent, undeliverable] = keys::channel_rows(import_id, channel.name());
+            let channels = keys::channels(import_id);
+            let mut pipe = redis::pipe();
+            pipe.sadd(&channels, channel.name()).ignore();
+            for index in indices {
+                let (row, end) = &rows[index];
+                let bitmap = match end {
+                    SendEnd::Sent => &sent,
+                    SendEnd::Undeliverable(_) => &undeliverable,
+                };
+                pipe.cmd("SETBIT").arg(bitmap).arg(row.row).arg(1).ignore();
+            }
+            pipe.exec_async(&mut self.connection.clone()).await?;
+            self.expire([channels, sent, undeliverable]).await?;
+        }
+        Ok(())
+    }
+}
+
+impl RedisLedger {
+    /// What those channels came to for an import, in the order of their names.
+    pub(super) async fn channel_counts(
+        &self,
+        import_id: Uuid,
+        mut channels: Vec<String>,
+    ) -> Result<Vec<ChannelCounts>, LedgerError> {
+        // Nearly always there is none.
+        if channels.is_empty() {
+            return Ok(Vec::new());
+        }
+        channels.sort_unstable();
+        let mut pipe = redis::pipe();
+        for channel in &channels {
+            for bitmap in keys::channel_rows(import_id, channel) {
+                pipe.bitcount(bitmap);
+            }
+        }
+        let counts: Vec<u64> = pipe.query_async(&mut self.connection.clone()).await?;
+        let counts = channels.into_iter().zip(counts.chunks_exact(2));
+        let counts = counts.map(|(channel, counts)| ChannelCounts {
+            channel,
+            sent: counts[0],
+            undeliverable: counts[1],
+        });
+        Ok(counts.collect())
     }
 }

@@ -1,0 +1,385 @@
+//! Who sends the message of a debt on a channel, and what became of it.
+
+use std::time::Duration;
+
+use common::ledger::{Channel, ChannelCounts, Ledger, SendClaim, SendEnd};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::{LONG, reason, registered, row};
+use crate::poll_until;
+
+const SMS: Channel = Channel::new("sms");
+const LEASE: Duration = Duration::from_mins(1);
+const SHORT: Duration = Duration::from_millis(60);
+const ONE: Uuid = Uuid::from_u128(1);
+const OTHER: Uuid = Uuid::from_u128(2);
+
+async fn ask<L: Ledger>(ledger: &L, owner: Uuid, lease: Duration) -> SendClaim {
+    let mut claims = ledger
+        .claim_sends(Channel::MAIL, &["7"], owner, lease)
+        .await
+        .unwrap();
+    assert_eq!(claims.len(), 1);
+    claims.remove(0)
+}
+
+/// Records an end, and gives what stands.
+async fn end<L: Ledger>(ledger: &L, debt_id: &str, end: &SendEnd) -> SendEnd {
+    let ends = [(debt_id, end.clone())];
+    let mut standing = ledger.end_sends(Channel::MAIL, &ends).await.unwrap();
+    assert_eq!(standing.len(), 1);
+    standing.remove(0)
+}
+
+fn undeliverable(code: &str) -> SendEnd {
+    SendEnd::Undeliverable(reason(code, "no such mailbox"))
+}
+
+/// The time left is the first one's, whatever the others ask for.
+pub async fn a_mail_is_granted_to_one_and_the_others_are_told_how_long_to_wait<L: Ledger>(
+    ledger: &L,
+) {
+    assert_eq!(ask(ledger, ONE, LEASE).await, SendClaim::Granted);
+    for lease in [LEASE * 10, SHORT] {
+        let SendClaim::Leased(left) = ask(ledger, OTHER, lease).await else {
+            panic!("granted twice")
+        };
+        assert!(left > LEASE / 2 && left <= LEASE, "{left:?}");
+    }
+    end(ledger, "9", &SendEnd::Sent).await;
+    let mixed = ledger
+        .claim_sends(Channel::MAIL, &["8", "7", "9"], OTHER, LEASE)
+        .await;
+    let mixed = mixed.unwrap();
+    assert_eq!(mixed[0], SendClaim::Granted);
+    assert_eq!(mixed[2], SendClaim::Ended(SendEnd::Sent));
+    assert!(matches!(mixed[1], SendClaim::Leased(left) if left <= LEASE));
+    assert_eq!(
+        ledger
+            .claim_sends(Channel::MAIL, &[], ONE, LEASE)
+            .await
+            .unwrap(),
+        []
+    );
+}
+
+/// A race has one winner.
+pub async fn many_at_once_are_granted_a_mail_once<L: Ledger>(ledger: &L) {
+    let mut claims = JoinSet::new();
+    for owner in 0..30 {
+        let ledger = ledger.clone();
+        claims.spawn(async move { ask(&ledger, Uuid::from_u128(owner), LEASE).await });
+    }
+    let claims = claims.join_all().await;
+    let granted = claims.iter().filter(|claim| **claim == SendClaim::Granted);
+    assert_eq!(granted.count(), 1);
+}
+
+/// The answer to its first call may have been lost. One batch may hold a debt several times, too.
+pub async fn its_owner_is_granted_a_mail_again_and_the_lease_begins_anew<L: Ledger>(ledger: &L) {
+    let twins = ledger
+        .claim_sends(Channel::MAIL, &["7", "7"], ONE, SHORT)
+        .await
+        .unwrap();
+    assert_eq!(twins, [SendClaim::Granted, SendClaim::Granted]);
+    assert_eq!(ask(ledger, ONE, LEASE).await, SendClaim::Granted);
+    let claim = ask(ledger, OTHER, LEASE).await;
+    assert!(matches!(claim, SendClaim::Leased(left) if left > LEASE / 2));
+    end(ledger, "7", &SendEnd::Sent).await;
+    let claim = ask(ledger, ONE, LEASE).await;
+    assert_eq!(claim, SendClaim::Ended(SendEnd::Sent));
+}
+
+/// All of it, and only while it stands.
+pub async fn its_owner_renews_a_lease_that_has_not_ended<L: Ledger>(ledger: &L) {
+    let ids = ["7", "8"];
+    let claims = ledger
+        .claim_sends(Channel::MAIL, &ids, ONE, LEASE / 6)
+        .await
+        .unwrap();
+    assert_eq!(claims, [SendClaim::Granted, SendClaim::Granted]);
+    assert!(
+        !ledger
+            .renew_sends(Channel::MAIL, OTHER, LEASE)
+            .await
+            .unwrap()
+    );
+    assert!(ledger.renew_sends(Channel::MAIL, ONE, LEASE).await.unwrap());
+    for claim in ledger
+        .claim_sends(Channel::MAIL, &ids, OTHER, LEASE)
+        .await
+        .unwrap()
+    {
+        assert!(matches!(claim, SendClaim::Leased(left) if left > LEASE / 2));
+    }
+    assert!(ledger.renew_sends(Channel::MAIL, ONE, SHORT).await.unwrap());
+    poll_until("another to be granted it", LONG, async || {
+        (ask(ledger, OTHER, LEASE).await == SendClaim::Granted).then_some(())
+    })
+    .await;
+    assert!(!ledger.renew_sends(Channel::MAIL, ONE, LEASE).await.unwrap());
+    let claim = ask(ledger, ONE, LEASE).await;
+    assert!(matches!(claim, SendClaim::Leased(_)));
+}
+
+/// The answer to a call may be lost, and it is made again.
+pub async fn attempts_of_unknown_outcome_are_counted_once_each<L: Ledger>(ledger: &L) {
+    let note = async |ids: &[&str], owner| {
+        ledger
+            .note_unknown_sends(Channel::MAIL, ids, owner)
+            .await
+            .unwrap()
+    };
+    for _ in 0..2 {
+        assert_eq!(note(&["7", "8"], ONE).await, [1, 1]);
+    }
+    assert_eq!(note(&["8", "9"], OTHER).await, [2, 1]);
+    assert!(note(&[], ONE).await.is_empty());
+    // It is no end.
+    assert_eq!(ask(ledger, ONE, LEASE).await, SendClaim::Granted);
+}
+
+/// Giving back what is another's, or what nobody has, changes nothing.
+pub async fn only_its_owner_gives_a_lease_back<L: Ledger>(ledger: &L) {
+    assert_eq!(ask(ledger, ONE, LEASE).await, SendClaim::Granted);
+    ledger
+        .release_sends(Channel::MAIL, &["7", "8"], OTHER)
+        .await
+        .unwrap();
+    ledger.release_sends(Channel::MAIL, &[], ONE).await.unwrap();
+    let claim = ask(ledger, OTHER, LEASE).await;
+    assert!(matches!(claim, SendClaim::Leased(_)));
+    for _ in 0..2 {
+        ledger
+            .release_sends(Channel::MAIL, &["8", "7"], ONE)
+            .await
+            .unwrap();
+    }
+    assert_eq!(ask(ledger, OTHER, LEASE).await, SendClaim::Granted);
+    // A repeat that comes late does not take what is another's by now.
+    ledger
+        .release_sends(Channel::MAIL, &["7"], ONE)
+        .await
+        .unwrap();
+    let claim = ask(ledger, ONE, LEASE).await;
+    assert!(matches!(claim, SendClaim::Leased(_)));
+}
+
+/// Its owner may have died over it.
+pub async fn a_mail_is_granted_again_when_its_lease_has_ended<L: Ledger>(ledger: &L) {
+    assert_eq!(ask(ledger, ONE, SHORT).await, SendClaim::Granted);
+    poll_until("the lease to end", LONG, async || {
+        (ask(ledger, OTHER, LEASE).await == SendClaim::Granted).then_some(())
+    })
+    .await;
+    ledger
+        .release_sends(Channel::MAIL, &["7"], ONE)
+        .await
+        .unwrap();
+    let claim = ask(ledger, ONE, SHORT).await;
+    assert!(matches!(claim, SendClaim::Leased(left) if left > SHORT));
+}
+
+/// Neither a release nor the end of its lease opens it again.
+pub async fn a_mail_that_has_ended_stays_so_for_ever<L: Ledger>(ledger: &L) {
+    let ends = [("7", SendEnd::Sent), ("8", undeliverable("mailbox"))];
+    let ids = ["7", "8"];
+    let granted = ledger
+        .claim_sends(Channel::MAIL, &ids, ONE, SHORT)
+        .await
+        .unwrap();
+    assert_eq!(granted, [SendClaim::Granted, SendClaim::Granted]);
+    let ended = ends.clone().map(|(_, end)| SendClaim::Ended(end));
+    for _ in 0..2 {
+        ledger.end_sends(Channel::MAIL, &ends).await.unwrap();
+        ledger
+            .release_sends(Channel::MAIL, &ids, ONE)
+            .await
+            .unwrap();
+        for owner in [ONE, OTHER] {
+            let claims = ledger.claim_sends(Channel::MAIL, &ids, owner, SHORT).await;
+            assert_eq!(claims.unwrap(), ended);
+        }
+    }
+    // A lease of the same length that ends shows that the time has passed.
+    let other = ledger
+        .claim_sends(Channel::MAIL, &["9"], ONE, SHORT)
+        .await
+        .unwrap();
+    assert_eq!(other, [SendClaim::Granted]);
+    poll_until("another lease to end", LONG, async || {
+        let claims = ledger
+            .claim_sends(Channel::MAIL, &["9"], OTHER, LEASE)
+            .await
+            .unwrap();
+        (claims == [SendClaim::Granted]).then_some(())
+    })
+    .await;
+    let claims = ledger
+        .claim_sends(Channel::MAIL, &ids, OTHER, SHORT)
+        .await
+        .unwrap();
+    assert_eq!(claims, ended);
+}
+
+/// What was sent is never undeliverable, nor the other way round, and a reason stays.
+pub async fn the_first_end_of_a_mail_stands<L: Ledger>(ledger: &L) {
+    let ends = [
+        SendEnd::Sent,
+        undeliverable("mailbox"),
+        undeliverable("domain"),
+    ];
+    let mut debts = 0..;
+    for first in &ends {
+        for second in &ends {
+            let debt_id = debts.next().unwrap().to_string();
+            assert_eq!(&end(ledger, &debt_id, first).await, first);
+            assert_eq!(&end(ledger, &debt_id, second).await, first);
+            let claims = ledger
+                .claim_sends(Channel::MAIL, &[&debt_id], ONE, LEASE)
+                .await;
+            assert_eq!(claims.unwrap(), [SendClaim::Ended(first.clone())]);
+        }
+    }
+    let twins = [("a", ends[1].clone()), ("b", ends[0].clone())];
+    let twins = [&twins[..], &[("a", ends[0].clone())]].concat();
+    let standing = ledger.end_sends(Channel::MAIL, &twins).await.unwrap();
+    let expected = [ends[1].clone(), ends[0].clone(), ends[1].clone()];
+    assert_eq!(standing, expected);
+    assert_eq!(ledger.end_sends(Channel::MAIL, &[]).await.unwrap(), []);
+}
+
+/// Everybody is told of the same end.
+pub async fn many_at_once_end_a_mail_in_one_way<L: Ledger>(ledger: &L) {
+    for debt in 0..6 {
+        let mut calls = JoinSet::new();
+        for number in 0..30 {
+            let ledger = ledger.clone();
+            let own = match (number + debt) % 3 {
+                0 => SendEnd::Sent,
+                code => undeliverable(&code.to_string()),
+            };
+            calls.spawn(async move { end(&ledger, &debt.to_string(), &own).await });
+        }
+        let ends = calls.join_all().await;
+        assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
+        let claims = ledger
+            .claim_sends(Channel::MAIL, &[&debt.to_string()], ONE, LEASE)
+            .await;
+        assert_eq!(claims.unwrap(), [SendClaim::Ended(ends[0].clone())]);
+    }
+}
+
+/// Codes and texts of any mail server.
+pub async fn the_reason_of_a_mail_is_given_back_to_the_byte<L: Ledger>(ledger: &L) {
+    let reasons = [
+        reason("a", ""),
+        reason("", "a"),
+        reason("a:b", "é: \"'\\ {}%_\n😀"),
+        reason("sent", &"x".repeat(3_000)),
+    ];
+    for (number, reason) in reasons.into_iter().enumerate() {
+        let own = SendEnd::Undeliverable(reason);
+        let debt_id = number.to_string();
+        assert_eq!(end(ledger, &debt_id, &own).await, own);
+        let claims = ledger
+            .claim_sends(Channel::MAIL, &[&debt_id], ONE, LEASE)
+            .await;
+        assert_eq!(claims.unwrap(), [SendClaim::Ended(own)]);
+    }
+}
+
+/// A mail server's answer counts, whoever has the lease by now.
+pub async fn a_mail_can_be_ended_without_a_lease_and_after_it<L: Ledger>(ledger: &L) {
+    let sent = ["9", "7", "7"].map(|debt_id| (debt_id, SendEnd::Sent));
+    ledger.end_sends(Channel::MAIL, &sent).await.unwrap();
+    let claims = ledger
+        .claim_sends(Channel::MAIL, &["7", "9"], ONE, LEASE)
+        .await;
+    let ended = SendClaim::Ended(SendEnd::Sent);
+    assert_eq!(claims.unwrap(), [ended.clone(), ended]);
+    for end in [SendEnd::Sent, undeliverable("mailbox")] {
+        let debt_id = format!("{end:?}");
+        let ids = [&*debt_id];
+        let granted = ledger
+            .claim_sends(Channel::MAIL, &ids, OTHER, LEASE)
+            .await
+            .unwrap();
+        assert_eq!(granted, [SendClaim::Granted]);
+        assert_eq!(self::end(ledger, &debt_id, &end).await, end);
+        let claims = ledger
+            .claim_sends(Channel::MAIL, &ids, OTHER, LEASE)
+            .await
+            .unwrap();
+        assert_eq!(claims, [SendClaim::Ended(end)]);
+    }
+}
+
+/// What one has claimed, given back or ended is still to be done on another.
+pub async fn no_channel_knows_another<L: Ledger>(ledger: &L) {
+    let ids = ["7", "8"];
+    for owner in [ONE, OTHER] {
+        let channel = if owner == ONE { Channel::MAIL } else { SMS };
+        let claims = ledger.claim_sends(channel, &ids, owner, LEASE).await;
+        assert_eq!(claims.unwrap(), [SendClaim::Granted, SendClaim::Granted]);
+    }
+    assert!(!ledger.renew_sends(SMS, ONE, LEASE).await.unwrap());
+    assert!(ledger.renew_sends(SMS, OTHER, LEASE).await.unwrap());
+    ledger.release_sends(SMS, &ids, ONE).await.unwrap();
+    let ask = async |channel, owner| {
+        ledger
+            .claim_sends(channel, &["7"], owner, LEASE)
+            .await
+            .unwrap()
+    };
+    assert!(matches!(ask(SMS, ONE).await[..], [SendClaim::Leased(_)]));
+
+    let ends = [("7", undeliverable("no_number"))];
+    ledger.end_sends(SMS, &ends).await.unwrap();
+    assert_eq!(ask(SMS, ONE).await, [SendClaim::Ended(ends[0].1.clone())]);
+    assert_eq!(ask(Channel::MAIL, ONE).await, [SendClaim::Granted]);
+    let note = async |channel| {
+        ledger
+            .note_unknown_sends(channel, &["7"], ONE)
+            .await
+            .unwrap()
+    };
+    assert_eq!(
+        (note(SMS).await, note(Channel::MAIL).await),
+        (vec![1], vec![1])
+    );
+}
+
+/// A row counts once, and the import is no less open, or over, for it.
+pub async fn a_channel_counts_its_rows_and_holds_no_import_open<L: Ledger>(ledger: &L) {
+    let (import_id, other) = (
+        registered(ledger, 1, 9).await,
+        registered(ledger, 2, 9).await,
+    );
+    let looked = async |import_id| ledger.import_status(import_id).await.unwrap().unwrap();
+    let before = looked(import_id).await;
+    assert_eq!(before.channels, []);
+    let why = undeliverable("no_number");
+    let rows = [
+        (row(import_id, 1), SendEnd::Sent),
+        (row(import_id, 9), SendEnd::Sent),
+        (row(other, 3), SendEnd::Sent),
+        (row(import_id, 2), why.clone()),
+    ];
+    let push = Channel::new("push");
+    for _ in 0..2 {
+        ledger.record_sends(SMS, &rows).await.unwrap();
+        ledger.record_sends(push, &rows[..1]).await.unwrap();
+        ledger.record_sends(push, &[]).await.unwrap();
+    }
+    let counts = |channel: Channel, sent, undeliverable| ChannelCounts {
+        channel: channel.name().to_owned(),
+        sent,
+        undeliverable,
+    };
+    let after = looked(import_id).await;
+    assert_eq!(after.channels, [counts(push, 1, 0), counts(SMS, 2, 1)]);
+    assert_eq!(looked(other).await.channels, [counts(SMS, 1, 0)]);
+    assert_eq!(after.counts, before.counts);
+}
