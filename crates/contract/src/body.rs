@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::Cell;
 use super::scan::{Scanned, scan};
 use super::{Column, DebtRecord, Fields, InvalidReason, Layout};
 
@@ -12,7 +11,7 @@ pub const MAX_RECORDS: usize = 100;
 /// Reads the records of a message. An empty line is none.
 ///
 /// ```
-/// # use crate::read_records;
+/// # use contract::read_records;
 /// let body = "Ana,1,ana@example.com,7,2027-01-31,17\nBia,2,bia,8,2027-01-31,18";
 /// let records: Vec<_> = read_records(body).collect();
 /// assert_eq!(records.len(), 2);

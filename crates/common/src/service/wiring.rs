@@ -32,6 +32,9 @@ pub struct Wiring {
 impl Wiring {
     /// That of the service `app`, which depends on Redis and on the queue at
     /// `queue_url`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When its settings of AWS contradict each other.
     pub async fn new(
         app: &str,
         aws: &AwsSettings,

@@ -31,8 +31,9 @@ impl Files {
         Self(texts.iter().map(imports).collect())
     }
 
-    /// The arrows of all circles, as `from -> to`. What a file shares with the
-    /// files of its submodules makes none: they are parts of it.
+    /// The arrows of all circles, and those from one circle to the next, as
+    /// `from -> to`. What a submodule takes from the file that it is a part of
+    /// makes no circle.
     pub(crate) fn circles(&self) -> Vec<String> {
         let mut arrows: BTreeSet<(&Names, &Names)> = BTreeSet::new();
         for (from, imports) in &self.0 {

@@ -112,9 +112,9 @@ fn two_columns_of_one_meaning_are_refused() {
 fn what_is_probably_meant_is_said() {
     let header = Column::names().join(",");
     for (head, said) in [
-        (format!("\"{header}\"\n"), "stands in one cell"),
-        (format!("\"{header}\";;;;;\r\n"), "stands in one cell"),
-        (format!("{header};;;;;\r\n"), "stands in one cell"),
+        (format!("\"{header}\"\n"), "header is in one cell"),
+        (format!("\"{header}\";;;;;\r\n"), "header is in one cell"),
+        (format!("{header};;;;;\r\n"), "header is in one cell"),
         (
             format!("Contas a receber;;\r\n\r\n{header}\r\n"),
             "Line 3 looks like the header",
