@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::scan::{Scanned, scan};
-use super::{Column, DebtRecord, Fields, InvalidReason, Layout};
+use super::{Cell, Column, DebtRecord, Fields, InvalidReason, Layout};
 
 /// Most records of a message.
 pub const MAX_RECORDS: usize = 100;
