@@ -3,19 +3,32 @@
 //! The emulator is the load carrier of tests and benchmarks: no Docker, no second process, and each
 //! test can have its own. It keeps everything in memory, so nothing survives it.
 //!
-//! Queues and topics are rustack's; how a publish reaches the queues is our own (`topics.rs`).
+//! It has what the suite and its tests call, and refuses the rest: no FIFO queues, no tags, no
+//! policies, no encryption. It checks no signature, and has one account and one region.
 //!
-//! Where it is laxer than AWS, a test that passes here proves less: deleting with a made-up receipt
-//! handle succeeds, retention is stored but never applied, and a publish answers after its delivery.
+//! Where it is laxer than AWS, a test that passes here proves less: each queue gives its messages in
+//! their order and once, retention is stored but never applied, any number of messages may be in flight,
+//! a publish answers after its delivery, and a receive names no MD5 of a body, as the SDK for Rust
+//! checks none.
 
-mod bridge;
+mod envelope;
+mod filter_policy;
+mod form;
+mod message;
 mod messages;
 mod pipeline;
 mod publish_form;
+mod queue;
 mod queue_api;
+mod queue_error;
+mod queue_settings;
+mod queue_wire;
+mod queues;
 mod router;
 mod server;
+mod stock;
 mod topic_api;
+mod topic_error;
 mod topics;
 
 use std::{
@@ -25,17 +38,15 @@ use std::{
     time::Duration,
 };
 
-use rustack_sns_core::{config::SnsConfig, provider::RustackSns};
-use rustack_sns_model::error::SnsError;
-use rustack_sqs_core::{config::SqsConfig, provider::RustackSqs};
-use rustack_sqs_model::error::SqsError;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 pub use messages::{Attribute, QueueDepth, StoredMessage};
 pub use pipeline::{PipelineNames, PipelineResources, PipelineSettings};
+pub use queue_error::{QueueError, QueueErrorCode};
+pub use topic_error::{TopicError, TopicErrorCode};
 
-use bridge::SqsBridge;
 use queue_api::QueueApi;
+use queues::Queues;
 use router::Router;
 use topic_api::TopicApi;
 use topics::Topics;
@@ -72,7 +83,7 @@ pub enum EmulatorError {
         /// Name or URL of the queue.
         queue: String,
         /// What SQS answered.
-        source: SqsError,
+        source: QueueError,
     },
     /// A topic operation was refused.
     #[error("topic `{topic}`: {source}")]
@@ -80,15 +91,7 @@ pub enum EmulatorError {
         /// Name or ARN of the topic.
         topic: String,
         /// What SNS answered.
-        source: SnsError,
-    },
-    /// A queue reported no figure where SQS always reports one.
-    #[error("queue `{queue}` reports no number in `{attribute}`")]
-    MissingFigure {
-        /// URL of the queue.
-        queue: String,
-        /// The queue attribute that was missing or not a number.
-        attribute: &'static str,
+        source: TopicError,
     },
 }
 
@@ -98,8 +101,7 @@ pub enum EmulatorError {
 #[derive(Debug)]
 pub struct Emulator {
     address: SocketAddr,
-    sqs: Arc<RustackSqs>,
-    sns: Arc<RustackSns>,
+    queues: Arc<Queues>,
     topics: Arc<Topics>,
     server: JoinHandle<()>,
 }
@@ -124,40 +126,17 @@ impl Emulator {
             .local_addr()
             .map_err(|source| EmulatorError::Listen { address, source })?;
 
-        let sqs = Arc::new(RustackSqs::new(SqsConfig {
-            skip_signature_validation: true,
-            default_region: REGION.to_owned(),
-            account_id: ACCOUNT_ID.to_owned(),
-            host: reachable_host(address),
-            port: address.port(),
-        }));
-        let sns_config = SnsConfig {
-            skip_signature_validation: true,
-            default_region: REGION.to_owned(),
-            account_id: ACCOUNT_ID.to_owned(),
-            host: reachable_host(address),
-            port: address.port(),
-        };
-        let bridge = Arc::new(SqsBridge::new(Arc::clone(&sqs)));
-        let sns = Arc::new(RustackSns::new(sns_config, bridge));
-
-        let topics = Arc::new(Topics::new(
-            Arc::clone(&sns),
-            Arc::clone(&sqs),
-            reachable_host(address),
-            address.port(),
-        ));
-
+        let queues = Arc::new(Queues::new(endpoint_url(address)));
+        let topics = Arc::new(Topics::new(Arc::clone(&queues)));
         let router = Router::new(
-            QueueApi::new(Arc::clone(&sqs)),
-            TopicApi::new(Arc::clone(&topics), Arc::clone(&sns)),
+            QueueApi::new(Arc::clone(&queues)),
+            TopicApi::new(Arc::clone(&topics)),
             latency,
         );
         let server = tokio::spawn(server::serve(listener, router));
         Ok(Self {
             address,
-            sqs,
-            sns,
+            queues,
             topics,
             server,
         })
@@ -170,8 +149,7 @@ impl Emulator {
 
     /// The URL that clients of SQS and of SNS take as their endpoint.
     pub fn endpoint_url(&self) -> String {
-        let address = SocketAddr::new(reachable_ip(self.address), self.address.port());
-        format!("http://{address}")
+        endpoint_url(self.address)
     }
 
     /// The port it listens on.
@@ -179,22 +157,11 @@ impl Emulator {
         self.address.port()
     }
 
-    /// The SQS side, for operations that [`Emulator`] has no method for.
-    pub fn sqs(&self) -> &RustackSqs {
-        &self.sqs
-    }
-
-    /// The SNS side, for operations that [`Emulator`] has no method for.
-    pub fn sns(&self) -> &RustackSns {
-        &self.sns
-    }
-
-    /// Stops, and returns when the port is closed and every queue has ended.
+    /// Stops, and returns when the port is closed.
     pub async fn stop(mut self) {
         self.server.abort();
         // The only outcome is the cancellation just asked for.
         let _ = (&mut self.server).await;
-        self.sqs.shutdown_all().await;
     }
 }
 
@@ -212,17 +179,14 @@ fn listen_error(address: SocketAddr, source: io::Error) -> EmulatorError {
     }
 }
 
-/// The address that a client on this machine can reach: "all interfaces" is not one.
-fn reachable_ip(address: SocketAddr) -> IpAddr {
-    if address.ip().is_unspecified() {
+/// By an address that a client on this machine can reach: "all interfaces" is not one.
+fn endpoint_url(address: SocketAddr) -> String {
+    let ip = if address.ip().is_unspecified() {
         IpAddr::V4(Ipv4Addr::LOCALHOST)
     } else {
         address.ip()
-    }
-}
-
-fn reachable_host(address: SocketAddr) -> String {
-    reachable_ip(address).to_string()
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
 }
 
 #[cfg(test)]

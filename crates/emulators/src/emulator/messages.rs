@@ -1,24 +1,23 @@
 //! What a test or a demonstration does with messages, without an AWS client.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use compact_str::{CompactString, ToCompactString};
 use contract::{RowId, names};
-use rustack_sns_model::types::MessageAttributeValue as TopicAttribute;
-use rustack_sqs_model::{
-    error::SqsError,
-    input::{
-        DeleteMessageInput, GetQueueAttributesInput, PurgeQueueInput, ReceiveMessageInput,
-        SendMessageInput,
-    },
-    types::{Message, MessageAttributeValue as QueueAttribute},
+
+use super::{
+    Emulator, EmulatorError, QueueError, TopicError,
+    message::{Attributes, Message, MessageAttribute},
+    queue::{Queue, Receive, Received},
+    topics::Publication,
 };
 
-use super::{Emulator, EmulatorError, topics::Publication};
-
-const VISIBLE: &str = "ApproximateNumberOfMessages";
-const IN_FLIGHT: &str = "ApproximateNumberOfMessagesNotVisible";
-const DELAYED: &str = "ApproximateNumberOfMessagesDelayed";
-const RECEIVE_COUNT: &str = "ApproximateReceiveCount";
+/// A receive that takes as many as it can get at once.
+const ALL_AT_ONCE: Receive = Receive {
+    most: usize::MAX,
+    wait: Some(Duration::ZERO),
+    hide_for: None,
+};
 
 /// How many messages a queue holds. Exact here, where AWS approximates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,12 +51,16 @@ pub enum Attribute {
     Number(u64),
 }
 
-impl Attribute {
-    /// The data type and the value as both services take them.
-    fn into_parts(self) -> (String, Option<String>) {
-        match self {
-            Self::Text(text) => ("String".to_owned(), Some(text)),
-            Self::Number(number) => ("Number".to_owned(), Some(number.to_string())),
+impl From<Attribute> for MessageAttribute {
+    fn from(attribute: Attribute) -> Self {
+        let (data_type, value) = match attribute {
+            Attribute::Text(text) => ("String", text.into()),
+            Attribute::Number(number) => ("Number", number.to_compact_string()),
+        };
+        Self {
+            data_type: CompactString::const_new(data_type),
+            string_value: Some(value),
+            binary_value: None,
         }
     }
 }
@@ -81,6 +84,10 @@ impl StoredMessage {
     }
 }
 
+#[expect(
+    clippy::unused_async,
+    reason = "who calls them may have SQS and SNS elsewhere, at the other end of a connection"
+)]
 impl Emulator {
     /// Puts one message in a queue.
     pub async fn send(
@@ -89,29 +96,9 @@ impl Emulator {
         body: impl Into<String>,
         attributes: impl IntoIterator<Item = (&str, Attribute)>,
     ) -> Result<(), EmulatorError> {
-        let message_attributes = attributes
-            .into_iter()
-            .map(|(name, attribute)| {
-                let (data_type, string_value) = attribute.into_parts();
-                let attribute = QueueAttribute {
-                    data_type,
-                    string_value,
-                    binary_value: None,
-                };
-                (name.to_owned(), attribute)
-            })
-            .collect();
-        let message = SendMessageInput {
-            queue_url: queue_url.to_owned(),
-            message_body: body.into(),
-            message_attributes,
-            ..SendMessageInput::default()
-        };
-        self.sqs
-            .send_message(message)
-            .await
-            .map(|_| ())
-            .map_err(|source| queue_error(queue_url, source))
+        let message = Message::new(body.into(), own(attributes));
+        self.queue(queue_url)?.send([(Arc::new(message), None)]);
+        Ok(())
     }
 
     /// Publishes one message to a topic, which is in the subscribed queues when this returns.
@@ -121,24 +108,11 @@ impl Emulator {
         message: impl Into<String>,
         attributes: impl IntoIterator<Item = (&str, Attribute)>,
     ) -> Result<(), EmulatorError> {
-        let attributes = attributes.into_iter().map(|(name, attribute)| {
-            let (data_type, string_value) = attribute.into_parts();
-            let attribute = TopicAttribute {
-                data_type,
-                string_value,
-                binary_value: None,
-            };
-            (name.to_owned(), attribute)
-        });
-        let publication = Publication {
-            message: message.into(),
-            attributes: attributes.collect(),
-        };
-        let published = self.topics.publish(topic_arn, [publication]).await;
+        let publication = Publication::new(message.into(), own(attributes), None);
+        let published = self.topics.publish(topic_arn, &[publication]);
         published
-            .and_then(|ids| ids.into_iter().collect::<Result<Vec<_>, _>>())
-            .map(|_| ())
-            .map_err(|source| EmulatorError::Topic {
+            .and_then(|ids| ids.into_iter().try_for_each(|id| id.map(|_| ())))
+            .map_err(|source: TopicError| EmulatorError::Topic {
                 topic: topic_arn.to_owned(),
                 source,
             })
@@ -148,97 +122,54 @@ impl Emulator {
     ///
     /// A message that has used up its receives goes to the dead letters instead.
     pub async fn take_all(&self, queue_url: &str) -> Result<Vec<StoredMessage>, EmulatorError> {
-        let mut taken = Vec::new();
-        loop {
-            let batch = self
-                .receive_batch(queue_url)
-                .await
+        let queue = self.queue(queue_url)?;
+        let received = self.queues.receive(&queue, ALL_AT_ONCE).await;
+        for received in &received {
+            queue
+                .delete(&received.handle.to_string())
                 .map_err(|source| queue_error(queue_url, source))?;
-            if batch.is_empty() {
-                return Ok(taken);
-            }
-            for mut message in batch {
-                let delete = DeleteMessageInput {
-                    queue_url: queue_url.to_owned(),
-                    receipt_handle: message.receipt_handle.take().unwrap_or_default(),
-                };
-                self.sqs
-                    .delete_message(delete)
-                    .await
-                    .map_err(|source| queue_error(queue_url, source))?;
-                taken.push(stored(message));
-            }
         }
+        Ok(received.iter().map(stored).collect())
     }
 
     /// How many messages a queue holds.
     pub async fn queue_depth(&self, queue_url: &str) -> Result<QueueDepth, EmulatorError> {
-        let figures = self
-            .sqs
-            .get_queue_attributes(GetQueueAttributesInput {
-                queue_url: queue_url.to_owned(),
-                attribute_names: [VISIBLE, IN_FLIGHT, DELAYED].map(str::to_owned).into(),
-            })
-            .await
-            .map_err(|source| queue_error(queue_url, source))?
-            .attributes;
-        let figure = |attribute: &'static str| {
-            figures
-                .get(attribute)
-                .and_then(|number| number.parse().ok())
-                .ok_or_else(|| EmulatorError::MissingFigure {
-                    queue: queue_url.to_owned(),
-                    attribute,
-                })
-        };
-        Ok(QueueDepth {
-            visible: figure(VISIBLE)?,
-            in_flight: figure(IN_FLIGHT)?,
-            delayed: figure(DELAYED)?,
-        })
+        Ok(self.queue(queue_url)?.depth())
     }
 
     /// Deletes every message of a queue. As on AWS, once a minute at most.
     pub async fn purge(&self, queue_url: &str) -> Result<(), EmulatorError> {
-        self.sqs
-            .purge_queue(PurgeQueueInput {
-                queue_url: queue_url.to_owned(),
-            })
-            .await
-            .map(|_| ())
-            .map_err(|source| queue_error(queue_url, source))
+        let purged = self.queue(queue_url)?.purge();
+        purged.map_err(|source| queue_error(queue_url, source))
     }
 
-    async fn receive_batch(&self, queue_url: &str) -> Result<Vec<Message>, SqsError> {
-        let receive = ReceiveMessageInput {
-            queue_url: queue_url.to_owned(),
-            max_number_of_messages: Some(10),
-            wait_time_seconds: Some(0),
-            message_system_attribute_names: vec![RECEIVE_COUNT.to_owned()],
-            message_attribute_names: vec!["All".to_owned()],
-            ..ReceiveMessageInput::default()
-        };
-        Ok(self.sqs.receive_message(receive).await?.messages)
+    fn queue(&self, queue_url: &str) -> Result<Arc<Queue>, EmulatorError> {
+        let queue = self.queues.with_url(queue_url);
+        queue.map_err(|source| queue_error(queue_url, source))
     }
 }
 
-fn stored(message: Message) -> StoredMessage {
+fn own<'a>(attributes: impl IntoIterator<Item = (&'a str, Attribute)>) -> Attributes {
+    let attributes = attributes.into_iter();
+    attributes
+        .map(|(name, attribute)| (name.into(), attribute.into()))
+        .collect()
+}
+
+fn stored(received: &Received) -> StoredMessage {
+    let message = &received.held.message;
+    let attributes = message.attributes.iter().filter_map(|(name, attribute)| {
+        let value = attribute.string_value.as_ref()?;
+        Some((name.to_string(), value.to_string()))
+    });
     StoredMessage {
-        body: message.body.unwrap_or_default(),
-        attributes: message
-            .message_attributes
-            .into_iter()
-            .filter_map(|(name, attribute)| Some((name, attribute.string_value?)))
-            .collect(),
-        receive_count: message
-            .attributes
-            .get(RECEIVE_COUNT)
-            .and_then(|count| count.parse().ok())
-            .unwrap_or_default(),
+        body: message.body.clone(),
+        attributes: attributes.collect(),
+        receive_count: received.held.receive_count,
     }
 }
 
-fn queue_error(queue_url: &str, source: SqsError) -> EmulatorError {
+fn queue_error(queue_url: &str, source: QueueError) -> EmulatorError {
     EmulatorError::Queue {
         queue: queue_url.to_owned(),
         source,

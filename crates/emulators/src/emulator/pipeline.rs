@@ -1,16 +1,11 @@
 //! The queues, the topic and the subscription that the three services share.
 
-use std::collections::HashMap;
-
-use rustack_sns_model::{
-    error::SnsError,
-    input::{CreateTopicInput, SubscribeInput},
-};
-use rustack_sqs_core::queue::queue_arn;
-use rustack_sqs_model::{error::SqsError, input::CreateQueueInput};
 use serde_json::json;
 
-use super::{ACCOUNT_ID, Emulator, EmulatorError, REGION};
+use super::{
+    Emulator, EmulatorError, TopicError, queue::queue_arn, queue_settings::QueueAttributes,
+    topics::SubscriptionSettings,
+};
 
 /// Fourteen days in seconds, the longest that SQS keeps a message.
 const RETENTION_SECONDS: u32 = 14 * 24 * 60 * 60;
@@ -109,30 +104,25 @@ impl Emulator {
     ///
     /// What exists already with the same settings stays as it is, messages included; with other
     /// settings it is an error.
+    #[expect(
+        clippy::unused_async,
+        reason = "who calls it may have SQS and SNS elsewhere, at the other end of a connection"
+    )]
     pub async fn create_pipeline_with(
         &self,
         names: &PipelineNames,
         settings: PipelineSettings,
     ) -> Result<PipelineResources, EmulatorError> {
         let attributes = queue_attributes(settings);
-        let data_process_dlq_url = self
-            .create_queue(&names.data_process_dlq, attributes.clone())
-            .await?;
-        let process_email_dlq_url = self
-            .create_queue(&names.process_email_dlq, attributes.clone())
-            .await?;
-        let data_process_url = self
-            .create_queue(
-                &names.data_process,
-                with_redrive(attributes.clone(), &names.data_process_dlq, settings),
-            )
-            .await?;
-        let process_email_url = self
-            .create_queue(
-                &names.process_email,
-                with_redrive(attributes, &names.process_email_dlq, settings),
-            )
-            .await?;
+        let create = |name: &str| self.create_queue(name, &attributes);
+        let create_with = |name: &str, dead_letters: &str| {
+            let attributes = with_redrive(attributes.clone(), dead_letters, settings);
+            self.create_queue(name, &attributes)
+        };
+        let data_process_dlq_url = create(&names.data_process_dlq)?;
+        let process_email_dlq_url = create(&names.process_email_dlq)?;
+        let data_process_url = create_with(&names.data_process, &names.data_process_dlq)?;
+        let process_email_url = create_with(&names.process_email, &names.process_email_dlq)?;
         let topic_arn = self
             .create_subscribed_topic(&names.topic, &names.process_email)
             .map_err(|source| EmulatorError::Topic {
@@ -148,52 +138,32 @@ impl Emulator {
         })
     }
 
-    async fn create_queue(
+    fn create_queue(
         &self,
         name: &str,
-        attributes: HashMap<String, String>,
+        attributes: &QueueAttributes,
     ) -> Result<String, EmulatorError> {
-        let created = self
-            .sqs
-            .create_queue(CreateQueueInput {
-                queue_name: name.to_owned(),
-                attributes,
-                tags: HashMap::new(),
-            })
-            .await;
+        let created = self.queues.create(name, attributes);
         created
-            .and_then(|queue| {
-                queue
-                    .queue_url
-                    .ok_or_else(|| SqsError::internal_error("the new queue has no URL"))
-            })
+            .map(|queue| queue.url.clone())
             .map_err(|source| EmulatorError::Queue {
                 queue: name.to_owned(),
                 source,
             })
     }
 
-    fn create_subscribed_topic(&self, topic: &str, queue: &str) -> Result<String, SnsError> {
-        let topic_arn = self
-            .sns
-            .create_topic(CreateTopicInput {
-                name: topic.to_owned(),
-                ..CreateTopicInput::default()
-            })?
-            .topic_arn;
+    fn create_subscribed_topic(&self, topic: &str, queue: &str) -> Result<String, TopicError> {
+        let topic_arn = self.topics.create(topic)?;
         // Without a redrive policy, which the emulator refuses and never needs.
-        self.sns.subscribe(SubscribeInput {
-            topic_arn: topic_arn.clone(),
-            protocol: "sqs".to_owned(),
-            endpoint: Some(queue_arn(REGION, ACCOUNT_ID, queue)),
-            attributes: HashMap::from([("RawMessageDelivery".to_owned(), "true".to_owned())]),
-            return_subscription_arn: true,
-        })?;
+        let mut settings = SubscriptionSettings::default();
+        settings.set("RawMessageDelivery", "true")?;
+        self.topics
+            .subscribe(&topic_arn, &queue_arn(queue), settings)?;
         Ok(topic_arn)
     }
 }
 
-fn queue_attributes(settings: PipelineSettings) -> HashMap<String, String> {
+fn queue_attributes(settings: PipelineSettings) -> QueueAttributes {
     [
         ("VisibilityTimeout", settings.visibility_timeout),
         ("ReceiveMessageWaitTimeSeconds", settings.long_poll),
@@ -205,13 +175,12 @@ fn queue_attributes(settings: PipelineSettings) -> HashMap<String, String> {
 }
 
 fn with_redrive(
-    mut attributes: HashMap<String, String>,
+    mut attributes: QueueAttributes,
     dead_letters: &str,
     settings: PipelineSettings,
-) -> HashMap<String, String> {
-    // The emulator takes the count as a number only, where AWS takes a string as well.
+) -> QueueAttributes {
     let policy = json!({
-        "deadLetterTargetArn": queue_arn(REGION, ACCOUNT_ID, dead_letters),
+        "deadLetterTargetArn": queue_arn(dead_letters),
         "maxReceiveCount": settings.max_receive_count,
     });
     attributes.insert("RedrivePolicy".to_owned(), policy.to_string());

@@ -1,117 +1,115 @@
 //! Reads the form of a `Publish` or a `PublishBatch`, each pair of it once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
 
-use rustack_sns_model::types::MessageAttributeValue;
+use compact_str::CompactString;
 
-use super::topics::Publication;
+use super::{
+    form::pairs,
+    message::MessageAttribute,
+    topic_error::{TopicError, TopicErrorCode},
+    topics::Publication,
+};
 
 const BATCH: &str = "PublishBatchRequestEntries.member.";
 const ATTRIBUTE: &str = "MessageAttributes.entry.";
 
-/// A request to publish, as far as it names nothing but messages and their attributes.
-#[derive(Debug)]
+/// A request to publish.
+#[derive(Debug, Default)]
 pub(super) struct PublishForm {
     pub(super) topic_arn: String,
-    pub(super) messages: Messages,
+    /// The ids of the entries; one, empty, without a batch.
+    pub(super) ids: Vec<String>,
+    /// Id by id.
+    pub(super) publications: Vec<Publication>,
 }
 
-/// What is to be published.
-#[derive(Debug)]
-pub(super) enum Messages {
-    /// The message of a `Publish`.
-    One(Publication),
-    /// The entries of a `PublishBatch`, in their order.
-    Batch(Vec<Entry>),
-}
-
-/// One message of a batch.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) id: String,
-    pub(super) publication: Publication,
-}
+/// Things by the numbers that the names of the pairs have: few, and a pair is about the last of them.
+type Numbered<T> = Vec<(u32, T)>;
 
 /// What the pairs of one message have said so far.
 #[derive(Default)]
 struct Draft {
     id: String,
     message: String,
-    attributes: BTreeMap<u32, (String, MessageAttributeValue)>,
+    subject: Option<String>,
+    attributes: Numbered<(CompactString, MessageAttribute)>,
 }
 
 impl PublishForm {
-    /// Nothing for another operation, and for one with a parameter that is not read here, such as a
-    /// subject, a group or a binary attribute.
-    pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let mut batch = None;
-        let mut topic_arn = String::new();
-        let mut drafts = BTreeMap::<u32, Draft>::new();
-        for (name, value) in form_urlencoded::parse(body) {
+    /// Refuses what the emulator would not act by, such as a message group or a message for each
+    /// protocol.
+    pub(super) fn read(form: &str) -> Result<Self, TopicError> {
+        let mut read = Self::default();
+        let mut drafts = Numbered::<Draft>::new();
+        for (name, value) in pairs(form) {
             match &*name {
-                "Action" => {
-                    batch = Some(match &*value {
-                        "Publish" => false,
-                        "PublishBatch" => true,
-                        _ => return None,
-                    });
-                }
-                "Version" => {}
-                "TopicArn" => topic_arn = value.into_owned(),
+                "Action" | "Version" => {}
+                "TopicArn" => read.topic_arn = value.into_owned(),
                 name => {
                     let (number, field) = match name.strip_prefix(BATCH) {
-                        Some(rest) => numbered(rest)?,
+                        Some(rest) => numbered(rest).ok_or_else(|| unknown(name))?,
                         None => (0, name),
                     };
-                    let draft = drafts.entry(number).or_default();
-                    draft.set(field, value.into_owned())?;
+                    let draft = with_number(&mut drafts, number);
+                    draft.set(field, value).ok_or_else(|| unknown(name))?;
                 }
             }
         }
-        let messages = if batch? {
-            Messages::Batch(drafts.into_values().map(Draft::into_entry).collect())
-        } else {
-            Messages::One(drafts.remove(&0)?.into_entry().publication)
-        };
-        Some(Self {
-            topic_arn,
-            messages,
-        })
+        drafts.sort_by_key(|(number, _)| *number);
+        for (_, draft) in drafts {
+            let attributes = draft.attributes.into_iter();
+            let attributes = attributes.map(|(_, attribute)| attribute).collect();
+            let publication = Publication::new(draft.message, attributes, draft.subject);
+            read.ids.push(draft.id);
+            read.publications.push(publication);
+        }
+        Ok(read)
     }
 }
 
 impl Draft {
-    fn set(&mut self, field: &str, value: String) -> Option<()> {
+    /// Nothing for a field that is not known.
+    fn set(&mut self, field: &str, value: Cow<'_, str>) -> Option<()> {
         match field {
-            "Id" => self.id = value,
-            "Message" => self.message = value,
+            "Id" => self.id = value.into_owned(),
+            "Message" => self.message = value.into_owned(),
+            "Subject" => self.subject = Some(value.into_owned()),
             field => {
                 let (number, field) = numbered(field.strip_prefix(ATTRIBUTE)?)?;
-                let (name, attribute) = self.attributes.entry(number).or_default();
+                let (name, attribute) = with_number(&mut self.attributes, number);
                 match field {
-                    "Name" => *name = value,
-                    "Value.DataType" => attribute.data_type = value,
-                    "Value.StringValue" => attribute.string_value = Some(value),
+                    "Name" => *name = value.into(),
+                    "Value.DataType" => attribute.data_type = value.into(),
+                    "Value.StringValue" => attribute.string_value = Some(value.into()),
+                    "Value.BinaryValue" => attribute.binary_value = Some(value.into()),
                     _ => return None,
                 }
             }
         }
         Some(())
     }
+}
 
-    fn into_entry(self) -> Entry {
-        Entry {
-            id: self.id,
-            publication: Publication {
-                message: self.message,
-                attributes: self.attributes.into_values().collect::<HashMap<_, _>>(),
-            },
-        }
-    }
+/// The thing of that number, a new one if there is none.
+fn with_number<T: Default>(things: &mut Numbered<T>, number: u32) -> &mut T {
+    let known = things.iter().rposition(|(known, _)| *known == number);
+    let place = known.unwrap_or_else(|| {
+        things.push((number, T::default()));
+        things.len() - 1
+    });
+    &mut things[place].1
 }
 
 /// `3.Value.DataType` is 3 and `Value.DataType`.
 fn numbered(text: &str) -> Option<(u32, &str)> {
     let (number, rest) = text.split_once('.')?;
     Some((number.parse().ok()?, rest))
+}
+
+fn unknown(parameter: &str) -> TopicError {
+    TopicError::new(
+        TopicErrorCode::InvalidParameter,
+        format!("Invalid parameter: {parameter} Reason: the emulator has no such parameter"),
+    )
 }

@@ -2,19 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Either};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use rustack_sns_http::body::SnsResponseBody;
-use rustack_sqs_http::body::SqsResponseBody;
 use tokio::time;
 
 use super::{queue_api::QueueApi, topic_api::TopicApi};
 
 /// SQS speaks AWS JSON, which names the operation in this header; SNS speaks AWS Query.
 const JSON_TARGET: &str = "x-amz-target";
-
-type Body = Either<SqsResponseBody, SnsResponseBody>;
 
 /// Both services behind one port. Neither checks a signature: tests have made-up credentials.
 #[derive(Debug, Clone)]
@@ -34,22 +31,18 @@ impl Router {
         }
     }
 
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         let Ok(body) = body.collect().await else {
             // The client went away, or broke off; nobody reads this.
-            let mut response = Response::new(Either::Left(SqsResponseBody::empty()));
+            let mut response = Response::new(Full::default());
             *response.status_mut() = StatusCode::BAD_REQUEST;
             return response;
         };
         let body = body.to_bytes();
-        let response = if head.headers.contains_key(JSON_TARGET) {
-            self.queues
-                .answer(&head.headers, body)
-                .await
-                .map(Either::Left)
-        } else {
-            self.topics.answer(body).await.map(Either::Right)
+        let response = match head.headers.get(JSON_TARGET) {
+            Some(target) => self.queues.answer(target, &body).await,
+            None => self.topics.answer(&body),
         };
         if !self.latency.is_zero() {
             time::sleep(self.latency).await;

@@ -1,4 +1,6 @@
 mod publishing;
+mod receiving;
+mod refusals;
 
 use std::time::Duration;
 

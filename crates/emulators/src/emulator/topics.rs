@@ -1,221 +1,240 @@
-//! Delivers what is published to the queues that are subscribed.
+//! The topics, and the delivery of what is published to the queues that are subscribed.
 
-use std::{collections::HashMap, iter::repeat_n, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
 
-use futures::future::join_all;
-use rustack_sns_core::{
-    delivery::{EnvelopeParams, build_sns_envelope},
-    filter::evaluate_filter_policy,
-    provider::RustackSns,
-    subscription::FilterPolicyScope,
-};
-use rustack_sns_model::{
-    error::SnsError,
-    input::{GetSubscriptionAttributesInput, ListSubscriptionsByTopicInput},
-    types::MessageAttributeValue,
-};
-use rustack_sqs_core::provider::RustackSqs;
-use rustack_sqs_model::{input::SendMessageInput, types::MessageAttributeValue as QueueAttribute};
 use uuid::Uuid;
 
-use super::REGION;
+use super::{
+    ACCOUNT_ID, REGION,
+    envelope::envelope,
+    filter_policy::FilterPolicy,
+    message::{Attributes, Message, random_id},
+    queue::Queue,
+    queues::Queues,
+    topic_error::{TopicError, TopicErrorCode},
+};
 
-/// The most that a call may publish, in bytes: messages and attributes together.
+/// The most that SNS takes, in bytes, as a message and as a batch: 256 KiB
+/// (<https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html>).
 const MAX_BYTES: usize = 256 * 1024;
 
 /// A message to publish.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Publication {
-    pub(super) message: String,
-    pub(super) attributes: HashMap<String, MessageAttributeValue>,
+    pub(super) message: Arc<Message>,
+    pub(super) subject: Option<String>,
 }
 
-/// The topics, with the subscriptions that rustack holds.
-///
-/// Rustack itself is left out of a delivery: it hands over one message at a time, and refuses
-/// attributes where a subscription is raw.
+/// Publication by publication: its id, or why it is not in every queue.
+pub(super) type Published = Vec<Result<Uuid, TopicError>>;
+
+/// All topics of an emulator.
 #[derive(Debug)]
 pub(super) struct Topics {
-    sns: Arc<RustackSns>,
-    sqs: Arc<RustackSqs>,
-    host: String,
-    port: u16,
+    queues: Arc<Queues>,
+    /// Subscriptions by the ARN of the topic.
+    subscriptions: RwLock<BTreeMap<String, Vec<Arc<Subscription>>>>,
 }
 
 /// A queue that is subscribed to a topic.
-struct Subscriber {
-    queue_url: String,
+#[derive(Debug)]
+pub(super) struct Subscription {
+    arn: String,
+    queue_arn: String,
+    settings: SubscriptionSettings,
+}
+
+/// How a subscriber wants its messages.
+#[derive(Debug, Default)]
+pub(super) struct SubscriptionSettings {
+    /// The message as it was published, with its attributes; else in an envelope.
     raw: bool,
-    filter: Option<(String, FilterPolicyScope)>,
+    filter: Option<FilterPolicy>,
 }
 
 impl Publication {
-    /// In bytes, as SNS counts.
-    pub(super) fn size(&self) -> usize {
-        let of_attributes = self.attributes.iter().map(|(name, attribute)| {
-            let value = attribute.string_value.as_ref().map_or(0, String::len);
-            name.len() + attribute.data_type.len() + value
-        });
-        self.message.len() + of_attributes.sum::<usize>()
+    pub(super) fn new(body: String, attributes: Attributes, subject: Option<String>) -> Self {
+        Self {
+            message: Arc::new(Message::new(body, attributes)),
+            subject,
+        }
     }
 
     /// Whether one call can carry all of these.
     pub(super) fn fit_one_call<'a>(all: impl IntoIterator<Item = &'a Self>) -> bool {
-        all.into_iter().map(Self::size).sum::<usize>() <= MAX_BYTES
+        let sizes = all
+            .into_iter()
+            .map(|publication| publication.message.size());
+        sizes.sum::<usize>() <= MAX_BYTES
+    }
+
+    fn check(&self) -> Result<(), TopicError> {
+        if self.message.body.is_empty() {
+            return Err(TopicError::invalid("Empty message"));
+        }
+        self.message
+            .check_attributes()
+            .map_err(|reason| TopicError::new(TopicErrorCode::ParameterValueInvalid, reason))
+    }
+}
+
+impl SubscriptionSettings {
+    /// Sets one attribute.
+    pub(super) fn set(&mut self, name: &str, value: &str) -> Result<(), TopicError> {
+        let invalid = |reason: &dyn fmt::Display| {
+            TopicError::invalid(format_args!("Attributes Reason: {name}: {reason}"))
+        };
+        match (name, value) {
+            ("RawMessageDelivery", "true") => self.raw = true,
+            ("RawMessageDelivery", "false") => self.raw = false,
+            ("FilterPolicy", policy) => {
+                let policy = serde_json::from_str(policy);
+                self.filter = Some(policy.map_err(|error| invalid(&error))?);
+            }
+            ("FilterPolicyScope", "MessageAttributes") => {}
+            _ => {
+                return Err(invalid(
+                    &"the emulator has no such attribute, or no such value",
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
 impl Topics {
-    pub(super) fn new(sns: Arc<RustackSns>, sqs: Arc<RustackSqs>, host: String, port: u16) -> Self {
+    pub(super) fn new(queues: Arc<Queues>) -> Self {
         Self {
-            sns,
-            sqs,
-            host,
-            port,
+            queues,
+            subscriptions: RwLock::default(),
         }
     }
 
-    /// Publishes all of these, in their order, and gives the id of each.
+    /// Creates a topic, or finds it; gives its ARN.
+    pub(super) fn create(&self, name: &str) -> Result<String, TopicError> {
+        let letter = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if name.is_empty() || name.len() > 256 || !name.chars().all(letter) {
+            return Err(TopicError::invalid("Topic Name"));
+        }
+        let arn = format!("arn:aws:sns:{REGION}:{ACCOUNT_ID}:{name}");
+        self.write().entry(arn.clone()).or_default();
+        Ok(arn)
+    }
+
+    /// Subscribes a queue, unless it is; gives the ARN of the subscription.
+    pub(super) fn subscribe(
+        &self,
+        topic_arn: &str,
+        queue_arn: &str,
+        settings: SubscriptionSettings,
+    ) -> Result<String, TopicError> {
+        if self.queues.with_arn(queue_arn).is_none() {
+            return Err(TopicError::invalid("SQS endpoint ARN"));
+        }
+        let mut topics = self.write();
+        let subscriptions = topics.get_mut(topic_arn).ok_or_else(no_topic)?;
+        let mut known = subscriptions.iter();
+        if let Some(known) = known.find(|known| known.queue_arn == queue_arn) {
+            return Ok(known.arn.clone());
+        }
+        let arn = format!("{topic_arn}:{}", random_id());
+        subscriptions.push(Arc::new(Subscription {
+            arn: arn.clone(),
+            queue_arn: queue_arn.to_owned(),
+            settings,
+        }));
+        Ok(arn)
+    }
+
+    /// How many queues are subscribed.
+    pub(super) fn subscribers(&self, topic_arn: &str) -> Result<usize, TopicError> {
+        Ok(self.subscriptions(topic_arn)?.len())
+    }
+
+    /// Publishes all of these, in their order.
     ///
     /// An error of one is that it is not in every queue; unlike SNS, which answers before it
     /// delivers.
-    pub(super) async fn publish(
+    pub(super) fn publish(
         &self,
         topic_arn: &str,
-        publications: impl IntoIterator<Item = Publication>,
-    ) -> Result<Vec<Result<String, SnsError>>, SnsError> {
-        let subscribers = self.subscribers(topic_arn)?;
-        let deliveries = publications
-            .into_iter()
-            .map(|publication| self.deliver(topic_arn, &subscribers, publication));
-        Ok(join_all(deliveries).await)
-    }
-
-    async fn deliver(
-        &self,
-        topic_arn: &str,
-        subscribers: &[Subscriber],
-        publication: Publication,
-    ) -> Result<String, SnsError> {
-        if publication.message.is_empty() {
-            return Err(SnsError::invalid_parameter(
-                "Invalid parameter: Empty message",
-            ));
-        }
-        let id = Uuid::new_v4().to_string();
-        let subscribers: Vec<_> = subscribers
+        publications: &[Publication],
+    ) -> Result<Published, TopicError> {
+        let subscriptions = self.subscriptions(topic_arn)?;
+        let mut outcomes: Published = publications
             .iter()
-            .filter(|subscriber| subscriber.wants(&publication))
+            .map(|publication| publication.check().map(|()| publication.message.id))
             .collect();
-        let sends = repeat_n(publication, subscribers.len())
-            .zip(subscribers)
-            .map(async |(publication, subscriber)| {
-                let (message_body, message_attributes) = if subscriber.raw {
-                    (
-                        publication.message,
-                        queue_attributes(publication.attributes),
-                    )
-                } else {
-                    let envelope = self.envelope(topic_arn, &id, &publication)?;
-                    (envelope, HashMap::new())
-                };
-                let message = SendMessageInput {
-                    queue_url: subscriber.queue_url.clone(),
-                    message_body,
-                    message_attributes,
-                    ..SendMessageInput::default()
-                };
-                self.sqs.send_message(message).await.map_err(|error| {
-                    let queue = &subscriber.queue_url;
-                    SnsError::internal_error(format!("not delivered to {queue}: {error}"))
-                })
-            });
-        for sent in join_all(sends).await {
-            sent?;
+        for subscription in &subscriptions {
+            let queue = self.queues.with_arn(&subscription.queue_arn);
+            let mut messages = Vec::with_capacity(publications.len());
+            for (publication, outcome) in publications.iter().zip(&mut outcomes) {
+                if outcome.is_err() || !subscription.wants(publication) {
+                    continue;
+                }
+                match subscription.message(topic_arn, publication, queue.as_deref()) {
+                    Ok(message) => messages.push((message, None)),
+                    Err(error) => *outcome = Err(error),
+                }
+            }
+            if let Some(queue) = queue {
+                queue.send(messages);
+            }
         }
-        Ok(id)
+        Ok(outcomes)
     }
 
-    fn envelope(
+    fn subscriptions(&self, topic_arn: &str) -> Result<Vec<Arc<Subscription>>, TopicError> {
+        self.read().get(topic_arn).cloned().ok_or_else(no_topic)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<String, Vec<Arc<Subscription>>>> {
+        let read = self.subscriptions.read();
+        read.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Vec<Arc<Subscription>>>> {
+        let write = self.subscriptions.write();
+        write.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Subscription {
+    fn wants(&self, publication: &Publication) -> bool {
+        let filter = self.settings.filter.as_ref();
+        filter.is_none_or(|filter| filter.wants(&publication.message.attributes))
+    }
+
+    /// What the queue gets, if it can have it.
+    fn message(
         &self,
         topic_arn: &str,
-        message_id: &str,
         publication: &Publication,
-    ) -> Result<String, SnsError> {
-        build_sns_envelope(&EnvelopeParams {
-            message_id,
-            topic_arn,
-            subject: None,
-            message: &publication.message,
-            message_attributes: &publication.attributes,
-            region: REGION,
-            host: &self.host,
-            port: self.port,
-        })
-        .map_err(|error| SnsError::internal_error(error.to_string()))
-    }
-
-    fn subscribers(&self, topic_arn: &str) -> Result<Vec<Subscriber>, SnsError> {
-        let mut subscribers = Vec::new();
-        let mut next_token = None;
-        loop {
-            let page = self
-                .sns
-                .list_subscriptions_by_topic(&ListSubscriptionsByTopicInput {
-                    topic_arn: topic_arn.to_owned(),
-                    next_token,
-                })?;
-            for subscription in page.subscriptions {
-                let attributes = self
-                    .sns
-                    .get_subscription_attributes(&GetSubscriptionAttributesInput {
-                        subscription_arn: subscription.subscription_arn,
-                    })?
-                    .attributes;
-                let queue_url = self.sqs.queue_url_for_arn(&subscription.endpoint);
-                subscribers.push(Subscriber {
-                    queue_url: queue_url
-                        .map_err(|error| SnsError::internal_error(error.to_string()))?,
-                    raw: attributes
-                        .get("RawMessageDelivery")
-                        .is_some_and(|raw| raw == "true"),
-                    filter: attributes.get("FilterPolicy").map(|policy| {
-                        let scope = attributes.get("FilterPolicyScope");
-                        let scope = scope.map(|scope| FilterPolicyScope::parse(scope));
-                        (policy.clone(), scope.unwrap_or_default())
-                    }),
-                });
-            }
-            next_token = page.next_token;
-            if next_token.is_none() {
-                return Ok(subscribers);
-            }
-        }
-    }
-}
-
-impl Subscriber {
-    fn wants(&self, publication: &Publication) -> bool {
-        self.filter.as_ref().is_none_or(|(policy, scope)| {
-            let Publication {
-                message,
-                attributes,
-            } = publication;
-            evaluate_filter_policy(policy, scope, attributes, message).unwrap_or(false)
-        })
-    }
-}
-
-fn queue_attributes(
-    attributes: HashMap<String, MessageAttributeValue>,
-) -> HashMap<String, QueueAttribute> {
-    let attributes = attributes.into_iter().map(|(name, attribute)| {
-        let attribute = QueueAttribute {
-            data_type: attribute.data_type,
-            string_value: attribute.string_value,
-            binary_value: None,
+        queue: Option<&Queue>,
+    ) -> Result<Arc<Message>, TopicError> {
+        let message = if self.settings.raw {
+            Arc::clone(&publication.message)
+        } else {
+            let body = envelope(topic_arn, &self.arn, publication)
+                .map_err(|error| TopicError::internal(error.to_string()))?;
+            Arc::new(Message::new(body, Attributes::new()))
         };
-        (name, attribute)
-    });
-    attributes.collect()
+        let taken = queue.is_some_and(|queue| message.size() <= queue.maximum_message_size());
+        if taken {
+            return Ok(message);
+        }
+        Err(TopicError::internal(format!(
+            "not delivered to {}: the queue is not there, or takes no message of {} bytes",
+            self.queue_arn,
+            message.size()
+        )))
+    }
+}
+
+fn no_topic() -> TopicError {
+    TopicError::new(TopicErrorCode::NotFound, "Topic does not exist")
 }

@@ -222,7 +222,7 @@ async fn a_bad_entry_fails_alone() {
 
     let answer = sns(&emulator, &batch(&pipeline.topic_arn, &["", "good"])).await;
 
-    let (successful, failed) = answer.split_once("<Failed>").unwrap();
+    let (failed, successful) = answer.split_once("<Successful>").unwrap();
     assert!(successful.contains("<Id>1</Id>"), "{answer}");
     assert!(failed.contains("<Id>0</Id><Code>InvalidParameter</Code>"));
     assert!(failed.contains("<SenderFault>true</SenderFault>"));
