@@ -110,3 +110,32 @@ pub(super) fn agreement(id: AgreementId) -> String {
 pub(super) fn idempotency(key: &str) -> String {
     format!("idempotency:{key}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_of_e_mails_are_what_they_were_before_other_channels() {
+        let owner = Uuid::nil();
+        let keys = |channel| {
+            [
+                send(channel, "7"),
+                lease(channel, owner),
+                unknown(channel, "7"),
+            ]
+        };
+        let mail = [
+            "mail:7".to_owned(),
+            format!("mail-lease:{owner}"),
+            "mail-unknown:7".to_owned(),
+        ];
+        assert_eq!(keys(Channel::MAIL), mail);
+        // Whatever its name is, no other key begins so.
+        let other = keys(Channel::new("processed"));
+        assert_eq!(
+            other,
+            mail.map(|key| key.replace("mail", "channel:processed"))
+        );
+    }
+}
