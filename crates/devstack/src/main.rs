@@ -64,8 +64,8 @@ enum Command {
     Generate(generate::GenerateCommand),
 }
 
-/// On one thread: the tasks of the emulator hand every message from one to the other, and between
-/// threads each of these would wake the other. It costs a seventh less CPU than two threads.
+/// On one thread: the services have the other cores, and a message that one connection brings wakes
+/// another, which costs more between threads.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run(Arguments::parse().command).await {

@@ -79,7 +79,7 @@ impl Aws {
 
     async fn over(http: SharedHttpClient, settings: &AwsSettings) -> Self {
         let identities = Identities::default();
-        let set_region = region::set_region(settings).await;
+        let set_region = region::set_region(settings.region.clone(), &settings.profile).await;
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(ATTEMPT_TIMEOUT);

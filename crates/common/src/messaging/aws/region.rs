@@ -3,7 +3,6 @@ use std::fmt::Display;
 use aws_config::meta::region::ProvideRegion;
 use aws_config::profile::region::ProfileFileRegionProvider;
 
-use super::AwsSettings;
 use crate::runtime::{SettingError, wrong};
 
 /// The region where nothing names one.
@@ -33,12 +32,12 @@ impl SetRegion {
     }
 }
 
-/// The region of the variables, or else of the profile.
-pub(super) async fn set_region(settings: &AwsSettings) -> Option<SetRegion> {
-    if let Some(set) = &settings.region {
-        return Some(set.clone());
+/// The region of a variable, or else of the profile.
+pub(super) async fn set_region(by_variable: Option<SetRegion>, profile: &str) -> Option<SetRegion> {
+    if by_variable.is_some() {
+        return by_variable;
     }
-    let profile = ProfileFileRegionProvider::builder().profile_name(&settings.profile);
+    let profile = ProfileFileRegionProvider::builder().profile_name(profile);
     let region = profile.build().region().await?;
     Some(SetRegion {
         name: "the region of the AWS profile",
