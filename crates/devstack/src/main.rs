@@ -21,6 +21,7 @@ mod bench;
 mod chaos;
 mod demo;
 mod generate;
+mod http;
 mod import;
 mod mails;
 mod run;

@@ -61,7 +61,7 @@ const PORTS: [(&str, &str); 6] = [
 impl SmokeCommand {
     /// Checks all of it, and prints what it found.
     pub(crate) async fn run(self) -> Result<()> {
-        let http = reqwest::Client::new();
+        let http = crate::http::client();
         let importer = format!("{}/ready", self.importer_url);
         for (name, url) in [("importer-api", importer.as_str())]
             .into_iter()

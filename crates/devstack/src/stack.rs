@@ -139,7 +139,7 @@ impl DevStack {
                 self.services.push(Service::start(settings, &logs).await?);
             }
         }
-        let http = reqwest::Client::new();
+        let http = crate::http::client();
         for service in &mut self.services {
             service.ready(&http).await?;
         }

@@ -38,7 +38,7 @@ impl Crew {
             places: Vec::new(),
             logs,
             kills: BTreeMap::new(),
-            http: reqwest::Client::new(),
+            http: crate::http::client(),
         })
     }
 

@@ -20,7 +20,7 @@ impl Importer {
     /// The importer at that URL, with a token where it asks for one.
     pub(crate) fn new(url: &str, token: Option<&str>) -> Self {
         Self {
-            http: reqwest::Client::new(),
+            http: crate::http::client(),
             url: url.to_owned(),
             token: token.map(str::to_owned),
         }
