@@ -69,7 +69,7 @@ def check(kind: type[MailServer], setup: Setup, folder: Path) -> None:
     with kind(folder / kind.name.lower(), home, setup) as server:
         before, seen = send(server, folder / "input.csv")
         wait_until("the end of the server's queue", lambda: server.queued() == 0)
-        found = message_ids(server.maildir.glob("new/*"))
+        found = message_ids(server.taken())
         unanswered = set(message_ids(server.unanswered()))
     again = {message_id for message_id, times in found.items() if times > 1}
     figures = [before, len(found), len(again - unanswered), len(again & unanswered)]

@@ -94,6 +94,11 @@ smtpd_sasl_local_domain = {REALM}
     def queued(self) -> int:
         return sum(_is_whole(entry) for queue in QUEUES for entry in (self.home / "queue" / queue).rglob("*"))
 
+    def taken(self) -> list[Path]:
+        """`postfix stop` may also kill a delivery between the Maildir and its own record, and deliver
+        once more what it took once: the two are the same, with its id in the queue."""
+        return list({message.read_bytes(): message for message in super().taken()}.values())
+
     def unanswered(self) -> set[Path]:
         """`postfix stop` kills every process at once, also one whose e-mail is in the queue and whose
         client waits for the answer. Those that had an e-mail in hand then logged no disconnect."""

@@ -86,6 +86,10 @@ class MailServer:
         """How many e-mails it has taken and not delivered yet."""
         raise NotImplementedError
 
+    def taken(self) -> list[Path]:
+        """The e-mails of the Maildir, one for each that it took."""
+        return list(self.maildir.glob("new/*"))
+
     def unanswered(self) -> set[Path]:
         """What of the Maildir it had in hand when it killed its own processes. No client can know
         whether it has taken such an e-mail."""
