@@ -91,7 +91,7 @@ impl Iterator for Records<'_> {
 }
 
 /// The records of a body as they stand there, without the line ends between
-/// them: what [`push_record`] put in.
+/// them: what [`crate::push_record`] put in.
 pub fn split_records(body: &str) -> Vec<&str> {
     let mut records = read_records(body);
     std::iter::from_fn(|| records.next_raw())
@@ -99,40 +99,12 @@ pub fn split_records(body: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Puts a further record, as [`write_record`] writes it, into a body.
-pub fn push_record(body: &mut String, record: &str) {
-    body.reserve(1 + record.len());
-    body.push('\n');
-    body.push_str(record);
-}
-
-/// The record of those fields: with commas in between, RFC 4180 quoting only
-/// where it is needed, no line end.
-pub fn write_record<'a>(fields: impl IntoIterator<Item = &'a str>) -> String {
-    let mut record = String::with_capacity(160);
-    for (index, field) in fields.into_iter().enumerate() {
-        if index > 0 {
-            record.push(',');
-        }
-        if field
-            .bytes()
-            .any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'))
-        {
-            record.push('"');
-            record.push_str(&field.replace('"', "\"\""));
-            record.push('"');
-        } else {
-            record.push_str(field);
-        }
-    }
-    record
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{push_record, write_record};
 
     const GOOD: &str = "Elijah Santos,9558,janet95@example.com,7811,2024-01-19,\
                         ea23f2ca-663a-4266-a742-9da4c9f4fcb3";

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::field::{is_placeholder, unwrapped, visible};
-use super::push_record;
+use super::writing::push_record;
 
 /// A list of columns: the name of each in the contract, and what a header may
 /// call it, in small letters without accents, blanks and punctuation.

@@ -16,13 +16,12 @@ mod notification;
 mod record;
 mod scan;
 mod wire;
+mod writing;
 
 pub mod masking;
 pub mod names;
 
-pub use body::{
-    MAX_RECORDS, Records, push_record, read_record, read_records, split_records, write_record,
-};
+pub use body::{MAX_RECORDS, Records, read_record, read_records, split_records};
 pub use cell::Cell;
 pub use columns::{Column, Fields, OptionalColumn, OptionalFields, push_line};
 pub use field::trimmed;
@@ -32,6 +31,7 @@ pub use layout::Layout;
 pub use notification::{BilledBoleto, MalformedNotification, Notification, ReceivedNotification};
 pub use record::DebtRecord;
 pub use scan::{MAX_LINE_BREAKS, MAX_RECORD_BYTES, Scanned, scan};
+pub use writing::{push_record, write_record};
 
 /// The page on adding a column; its code is compiled and run as a test.
 #[cfg(doctest)]
