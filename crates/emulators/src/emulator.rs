@@ -17,9 +17,11 @@ mod form;
 mod message;
 mod messages;
 mod pipeline;
+mod publication;
 mod publish_form;
 mod queue;
 mod queue_api;
+mod queue_depth;
 mod queue_error;
 mod queue_settings;
 mod queue_wire;
@@ -40,8 +42,9 @@ use std::{
 
 use tokio::{net::TcpListener, task::JoinHandle};
 
-pub use messages::{Attribute, QueueDepth, StoredMessage};
+pub use messages::{Attribute, StoredMessage};
 pub use pipeline::{PipelineNames, PipelineResources, PipelineSettings};
+pub use queue_depth::QueueDepth;
 pub use queue_error::{QueueError, QueueErrorCode};
 pub use topic_error::{TopicError, TopicErrorCode};
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::topics::Publication;
+use super::publication::Publication;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]

@@ -8,8 +8,9 @@ use contract::{RowId, names};
 use super::{
     Emulator, EmulatorError, QueueError, TopicError,
     message::{Attributes, Message, MessageAttribute},
+    publication::Publication,
     queue::{Queue, Receive, Received},
-    topics::Publication,
+    queue_depth::QueueDepth,
 };
 
 /// A receive that takes as many as it can get at once.
@@ -18,29 +19,6 @@ const ALL_AT_ONCE: Receive = Receive {
     wait: Some(Duration::ZERO),
     hide_for: None,
 };
-
-/// How many messages a queue holds. Exact here, where AWS approximates.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct QueueDepth {
-    /// Messages that a receive can return now.
-    pub visible: u64,
-    /// Messages received and neither deleted nor visible again.
-    pub in_flight: u64,
-    /// Messages sent with a delay that has not passed.
-    pub delayed: u64,
-}
-
-impl QueueDepth {
-    /// All messages, whatever their state.
-    pub fn total(self) -> u64 {
-        self.visible + self.in_flight + self.delayed
-    }
-
-    /// Whether the queue holds no message in any state.
-    pub fn is_empty(self) -> bool {
-        self.total() == 0
-    }
-}
 
 /// The value of a message attribute to send.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use compact_str::CompactString;
 use super::{
     form::pairs,
     message::MessageAttribute,
+    publication::Publication,
     topic_error::{TopicError, TopicErrorCode},
-    topics::Publication,
 };
 
 const BATCH: &str = "PublishBatchRequestEntries.member.";

@@ -14,7 +14,7 @@ use tokio::{
 use super::{
     ACCOUNT_ID, REGION,
     message::{Message, unix_millis},
-    messages::QueueDepth,
+    queue_depth::QueueDepth,
     queue_error::{QueueError, QueueErrorCode},
     queue_settings::QueueSettings,
     stock::{Held, NotHidden, Receipt, Stock, Take},

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     message::{Message, unix_millis},
-    messages::QueueDepth,
+    queue_depth::QueueDepth,
 };
 
 /// Messages by their number in the queue. Whatever takes time into account is given the time.

@@ -13,10 +13,11 @@ use super::{
     ACCOUNT_ID,
     form::pairs,
     message::random_id,
+    publication::Publication,
     publish_form::PublishForm,
     queue_api::{MAX_MESSAGES, is_entry_id},
     topic_error::{TopicError, TopicErrorCode},
-    topics::{Publication, SubscriptionSettings, Topics},
+    topics::{SubscriptionSettings, Topics},
 };
 
 /// The namespace of an answer.

@@ -13,6 +13,7 @@ use super::{
     envelope::envelope,
     filter_policy::FilterPolicy,
     message::{Attributes, Message, random_id},
+    publication::Publication,
     queue::Queue,
     queues::Queues,
     topic_error::{TopicError, TopicErrorCode},
@@ -21,13 +22,6 @@ use super::{
 /// The most that SNS takes, in bytes, as a message and as a batch: 256 KiB
 /// (<https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html>).
 const MAX_BYTES: usize = 256 * 1024;
-
-/// A message to publish.
-#[derive(Debug)]
-pub(super) struct Publication {
-    pub(super) message: Arc<Message>,
-    pub(super) subject: Option<String>,
-}
 
 /// Publication by publication: its id, or why it is not in every queue.
 pub(super) type Published = Vec<Result<Uuid, TopicError>>;
