@@ -22,7 +22,7 @@ pub fn billing_chain<L: Ledger, S: BatchSender + Clone + 'static>(
     let time = |step| metrics.step_duration.with_label_values(&[step]);
     let context = Context::new(ledger.clone(), stop.clone());
     let check = Check::new(ledger.clone(), stop.clone());
-    let process = Process::new(ledger.clone(), rules, stop.clone());
+    let process = Process::new(ledger.clone(), rules, metrics.clone(), stop.clone());
     let schedule = Schedule::new(ledger.clone(), publisher, metrics.clone(), stop.clone());
     context
         .timed(time("context"))

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use common::ledger::{Claim, LedgerError};
+use common::ledger::{Bill, Claim, LedgerError};
 use common::runtime::GaveUp;
 use contract::{DebtRecord, InvalidReason, RowId, RowIdentity};
 use prometheus::Histogram;
@@ -49,6 +49,17 @@ impl<T> Row<T> {
         };
         (row, self.value)
     }
+
+    /// Whether the row holds that claim.
+    pub fn holds(&self, claim: &Claim) -> bool {
+        claim.holder == self.identity
+    }
+
+    /// Whether the row is to finish the work of that claim: its own, or, when
+    /// its message comes again, that of another row, whose message may be gone.
+    pub fn finishes(&self, claim: &Claim) -> bool {
+        self.holds(claim) || self.receive_count > 1
+    }
 }
 
 /// A row as its message brings it.
@@ -70,10 +81,18 @@ pub struct BilledDebt {
     pub claim: Claim,
     /// SNS accepted the notification already.
     pub notified: bool,
-    /// The claim was made in this handling of the batch.
-    pub newly: bool,
     /// How the row differs from the claim, where another row holds it.
     pub conflict: Option<Conflict>,
+}
+
+impl BilledDebt {
+    /// The bill that the claim was made by.
+    pub fn bill(&self) -> Bill {
+        Bill {
+            debt_id: self.debt_id.clone(),
+            claim: self.claim.clone(),
+        }
+    }
 }
 
 /// How a row leaves the chain.

@@ -1,4 +1,4 @@
-use common::ledger::RedisLedger;
+use common::ledger::SharedLedger;
 use common::messaging::{Consumer, ConsumerOptions, Queue, QueueGauges, QueueWatch, Topic};
 use common::runtime::{Dependency, ServiceError};
 use common::service::{DRAIN, Wiring};
@@ -23,7 +23,7 @@ const BATCH_BYTES: usize = 4 * 1024;
 /// Runs the service until `stop` is cancelled and what is in hand is settled.
 ///
 /// # Errors
-/// When Redis cannot be used at start.
+/// When the ledger cannot be used at start.
 pub async fn run(
     settings: Settings,
     listener: TcpListener,
@@ -32,6 +32,7 @@ pub async fn run(
     let wiring = Wiring::new(
         "billing-worker",
         &settings.base.aws,
+        settings.ledger.clone(),
         &settings.queue_url,
         stop.clone(),
     )
@@ -40,7 +41,6 @@ pub async fn run(
     let gauges = QueueGauges::new(&wiring.registry)?;
     let queue = wiring.queue.clone();
     let topic = wiring.aws.topic(&settings.topic_arn)?;
-    let redis = (&settings.redis, settings.expiration);
     let wiring = wiring.depends_on("SNS", topic.ready_probe());
     let work = async |ledger| {
         tokio::select! {
@@ -48,13 +48,13 @@ pub async fn run(
             never = QueueWatch::new(queue.clone(), gauges).run() => match never {},
         }
     };
-    wiring.run(listener, DRAIN, redis, work).await
+    wiring.run(listener, DRAIN, work).await
 }
 
 async fn consume(
     settings: &Settings,
     (queue, topic): (Queue, Topic),
-    ledger: RedisLedger,
+    ledger: SharedLedger,
     metrics: BillingMetrics,
     stop: CancellationToken,
 ) -> Result<(), ServiceError> {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use boleto::Agreement;
-use common::ledger::RedisSettings;
+use common::ledger::LedgerSettings;
 use common::messaging::{QueueUrl, TopicArn, queue_url, topic_arn};
 use common::runtime::{Environment, SettingError};
 use common::service::BaseSettings;
@@ -15,9 +15,7 @@ pub struct Settings {
     /// Listener, log level, AWS.
     pub base: BaseSettings,
     /// The ledger.
-    pub redis: RedisSettings,
-    /// How long claims live; `None`: for ever.
-    pub expiration: Option<Duration>,
+    pub ledger: LedgerSettings,
     /// The queue `data-process`.
     pub queue_url: QueueUrl,
     /// The topic `data-process-topic`.
@@ -40,11 +38,9 @@ impl Settings {
     /// # Errors
     /// The first variable that is missing or wrong.
     pub fn read(env: &Environment) -> Result<Self, SettingError> {
-        let expiration = env.number("REDIS_DATA_EXPIRATION", 0_u32, 0, u32::MAX)?;
         Ok(Self {
             base: BaseSettings::read(env, "METRICS_PORT", 8001)?,
-            redis: RedisSettings::read(env)?,
-            expiration: (expiration > 0).then(|| Duration::from_secs(expiration.into())),
+            ledger: LedgerSettings::read(env)?,
             queue_url: queue_url(env)?,
             topic_arn: topic_arn(env)?,
             rules: BillingRules {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::ledger::{EndedRow, Ledger, Outcome};
+use common::ledger::{EndedRow, Ledger, Unbilled};
 use common::messaging::{BatchHandler, Delivery, Verdict};
 use common::runtime::tally;
 use common::runtime::{GaveUp, ride_out};
@@ -48,9 +48,9 @@ impl<C: Step<In = Incoming>, L: Ledger> Worker<C, L> {
         }
         warn_of("SKIPPED", &skipped);
         warn_of("INVALID", &invalid);
-        let fresh = self.record_as(Outcome::Skipped, skipped).await?;
+        let fresh = self.record_as(Unbilled::Skipped, skipped).await?;
         self.metrics.skipped.inc_by(fresh);
-        let fresh = self.record_as(Outcome::Invalid, invalid).await?;
+        let fresh = self.record_as(Unbilled::Invalid, invalid).await?;
         self.metrics.invalid.inc_by(fresh);
         Ok(())
     }
@@ -58,7 +58,7 @@ impl<C: Step<In = Incoming>, L: Ledger> Worker<C, L> {
     /// How many of them are new; a row without a bitmap always is.
     async fn record_as(
         &self,
-        outcome: Outcome,
+        outcome: Unbilled,
         ended: Vec<(&RowIdentity, Option<Reason>)>,
     ) -> Result<u64, StepError> {
         let count = ended.len();

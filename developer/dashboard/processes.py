@@ -44,7 +44,7 @@ PROCESSES: list[Panel] = [
         "Of the memory that Redis may take, and of the disk of each SPOOL_DIR. A full Redis refuses every write, a full disk every upload.",
         [
             query(
-                f"{highest('redis_memory_used_bytes')} / {highest('redis_memory_max_bytes')}",
+                f"{highest('ledger_memory_used_bytes')} / {highest('ledger_memory_max_bytes')}",
                 "memory of Redis",
             ),
             query(

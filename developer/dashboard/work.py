@@ -37,7 +37,7 @@ BILLING = [
         "Redis: time of a call",
         "By service: half of the calls, and 99 of 100, stay below it. A call is for a batch of rows as a rule.",
         [
-            query(quantile(share, "redis_call_duration_seconds", "app"), f"{{{{app}}}}, {name}")
+            query(quantile(share, "ledger_call_duration_seconds", "app"), f"{{{{app}}}}, {name}")
             for share, name in ((0.5, "half"), (0.99, "99 of 100"))
         ],
         units.Seconds,
@@ -46,13 +46,13 @@ BILLING = [
     graph(
         "Redis: calls",
         "A second, by service.",
-        [query(rate("redis_call_duration_seconds_count", "app"), "{{app}}")],
+        [query(rate("ledger_call_duration_seconds_count", "app"), "{{app}}")],
         units.OpsPerSecond,
     ),
     graph(
         "Redis: calls that failed",
         "A second, by service: no answer, or refused as Redis is full, loading or read-only.",
-        [query(rate("redis_call_errors_total", "app"), "{{app}}")],
+        [query(rate("ledger_call_errors_total", "app"), "{{app}}")],
         units.OpsPerSecond,
         thresholds(("red", 1)),
     ),

@@ -1,9 +1,9 @@
-//! How much room is left where work is kept: Redis' memory and the disk of
-//! the spool. What either refuses comes to a halt.
+//! How much room is left where work is kept: the ledger's memory and
+//! the disk of the spool. What either refuses comes to a halt.
 
 use std::time::Duration;
 
-use common::ledger::RedisLedger;
+use common::ledger::{AnyLedger, SharedLedger};
 use common::runtime::wait;
 use prometheus::IntGauge;
 use tokio_util::sync::CancellationToken;
@@ -18,11 +18,12 @@ const INTERVAL: Duration = Duration::from_secs(15);
 common::metrics! {
     /// The gauges of what is left.
     pub struct CapacityGauges {
-        /// Memory that the data and buffers of Redis take.
-        redis_used: IntGauge = "redis_memory_used_bytes",
-        /// Memory that Redis may take: its maxmemory, or that of its machine
-        /// where it has none.
-        redis_max: IntGauge = "redis_memory_max_bytes",
+        /// Memory that the data and buffers of a ledger in Redis take; 0 where
+        /// the ledger is on disk.
+        ledger_used: IntGauge = "ledger_memory_used_bytes",
+        /// Memory that a ledger in Redis may take: its maxmemory, or that of its
+        /// machine where it has none; 0 where the ledger is on disk.
+        ledger_max: IntGauge = "ledger_memory_max_bytes",
         /// Bytes that this process may still write on the file system of
         /// SPOOL_DIR.
         spool_free: IntGauge = "spool_free_bytes",
@@ -35,17 +36,18 @@ common::metrics! {
 /// stays as it was seen last.
 pub async fn watch_capacity(
     spool: Spool,
-    ledger: RedisLedger,
+    ledger: SharedLedger,
     gauges: CapacityGauges,
     stop: CancellationToken,
 ) {
     loop {
         match ledger.memory().await {
             Ok(memory) => {
-                set(&gauges.redis_used, memory.used);
-                set(&gauges.redis_max, memory.max);
+                let memory = memory.unwrap_or_default();
+                set(&gauges.ledger_used, memory.used);
+                set(&gauges.ledger_max, memory.max);
             }
-            Err(error) => debug!(%error, "The memory of Redis is not known"),
+            Err(error) => debug!(%error, "The memory of the ledger is not known"),
         }
         let files = spool.clone();
         match blocking(move || files.room()).await {

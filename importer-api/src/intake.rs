@@ -147,7 +147,7 @@ async fn store(
 
 #[cfg(test)]
 mod tests {
-    use common::ledger::{LedgerSlot, RedisLedger};
+    use common::ledger::{LedgerSlot, SharedLedger};
     use futures::FutureExt;
 
     use super::*;
@@ -164,7 +164,7 @@ mod tests {
         let intake = Intake::begin(spool.clone(), 10);
         let file = "name,governmentId,email,debtAmount,debtDueDate,debtId\na,1,b,2,c,3\n";
         assert!(intake.write(Bytes::from_static(file.as_bytes())).await);
-        let acceptance = Acceptance::<RedisLedger> {
+        let acceptance = Acceptance::<SharedLedger> {
             spool: spool.clone(),
             ledger: LedgerSlot::default(),
             waiting: waiting.clone(),
@@ -194,7 +194,7 @@ mod tests {
             }
             for intake in begun {
                 assert!(intake.write(Bytes::from_static(END.as_bytes())).await);
-                let acceptance = Acceptance::<RedisLedger> {
+                let acceptance = Acceptance::<SharedLedger> {
                     spool: spool.clone(),
                     ledger: LedgerSlot::default(),
                     waiting: Waiting::default(),

@@ -3,7 +3,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::middleware::from_fn_with_state;
-use common::ledger::RedisLedger;
+use common::ledger::SharedLedger;
 use common::runtime::ServiceError;
 use common::service::{DRAIN, Wiring};
 use tokio::net::TcpListener;
@@ -24,10 +24,10 @@ use crate::{ImporterMetrics, Settings};
 const PREDECESSOR_ENDS: Duration = Duration::from_secs(2);
 
 /// Runs the service until `stop` is cancelled and what is in flight is sent.
-/// Uploads are taken from the start, whether or not Redis answers.
+/// Uploads are taken from the start, whether or not the ledger answers.
 ///
 /// # Errors
-/// When the spool folder or, at start, Redis cannot be used.
+/// When the spool folder or, at start, the ledger cannot be used.
 pub async fn run(
     settings: Settings,
     listener: TcpListener,
@@ -36,6 +36,7 @@ pub async fn run(
     let wiring = Wiring::new(
         "importer-api",
         &settings.base.aws,
+        settings.ledger.clone(),
         &settings.queue_url,
         stop.clone(),
     )
@@ -72,7 +73,7 @@ pub async fn run(
     let routes = routes(shared, settings.tokens, settings.hosts)
         .layer(from_fn_with_state(metrics.clone(), count));
     let queue = wiring.queue.clone();
-    let work = async |ledger: RedisLedger| {
+    let work = async |ledger: SharedLedger| {
         let importer = Arc::new(Importer::new(
             (spool.clone(), waiting.clone()),
             ledger.clone(),
@@ -88,9 +89,8 @@ pub async fn run(
         tokio::join!(importer.run(), watching, weighing, cleaning);
         Ok(())
     };
-    let redis = (&settings.redis, settings.expiration);
     let wiring = wiring.serving(routes);
-    wiring.run(listener, DRAIN, redis, work).await
+    wiring.run(listener, DRAIN, work).await
 }
 
 async fn open_spool(folder: &Path) -> Result<Spool, SpoolError> {

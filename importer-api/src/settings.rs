@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::ledger::RedisSettings;
+use common::ledger::LedgerSettings;
 use common::messaging::{QueueUrl, queue_url};
 use common::runtime::{Environment, SettingError};
 use common::service::BaseSettings;
@@ -16,9 +16,7 @@ pub struct Settings {
     /// Listener, log level, AWS.
     pub base: BaseSettings,
     /// The ledger.
-    pub redis: RedisSettings,
-    /// How long the ledger keeps an import; `None`: for ever.
-    pub expiration: Option<Duration>,
+    pub ledger: LedgerSettings,
     /// The queue `data-process`.
     pub queue_url: QueueUrl,
     /// Folder of the uploads.
@@ -41,11 +39,9 @@ impl Settings {
     /// # Errors
     /// The first variable that is missing or wrong.
     pub fn read(env: &Environment) -> Result<Self, SettingError> {
-        let expiration = env.number("REDIS_DATA_EXPIRATION", 0_u32, 0, u32::MAX)?;
         Ok(Self {
             base: BaseSettings::read(env, "PORT", 8000)?,
-            redis: RedisSettings::read(env)?,
-            expiration: (expiration > 0).then(|| Duration::from_secs(expiration.into())),
+            ledger: LedgerSettings::read(env)?,
             queue_url: queue_url(env)?,
             spool_dir: env.or("SPOOL_DIR", PathBuf::from("data/spool"), "a folder")?,
             uploads: UploadSettings {

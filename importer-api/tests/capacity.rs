@@ -13,8 +13,8 @@ async fn how_full_redis_and_the_spool_are_is_known_soon_after_the_start() {
     let service = importer.start().await;
     let [used, max, free, size] = poll_until("the gauges", LONG, async || {
         let names = [
-            "redis_memory_used_bytes",
-            "redis_memory_max_bytes",
+            "ledger_memory_used_bytes",
+            "ledger_memory_max_bytes",
             "spool_free_bytes",
             "spool_size_bytes",
         ];

@@ -27,11 +27,9 @@ impl PutOff {
             .push((row, now.checked_add(wait).unwrap_or(Timestamp::MAX)));
     }
 
-    /// The row's e-mail has ended; `times` is how often it was put off.
-    pub(crate) fn ends(&mut self, row: RowId, times: u32) {
-        if times > 0 {
-            self.over.push(row);
-        }
+    /// The row's e-mail, which was put off, has ended.
+    pub(crate) fn ends(&mut self, row: RowId) {
+        self.over.push(row);
     }
 
     /// Tells the ledger.

@@ -1,6 +1,6 @@
-//! What the ledger is told of the rows of a batch.
+//! What the ledger is told of e-mails that ended, and of those that wait.
 
-use common::ledger::{Ledger, LedgerError, Progress, RegisteredImports, SendEnd};
+use common::ledger::{Channel, EndedSend, Ledger, LedgerError, RegisteredImports, SendEnd};
 use common::messaging::Verdict;
 use common::runtime::{GaveUp, ride_out};
 use contract::RowId;
@@ -10,71 +10,82 @@ use crate::batch::Mail;
 use crate::judge::Tried;
 use crate::put_off::PutOff;
 
-/// Tells the ledger what became of rows, those of registered imports alone.
+/// Tells the ledger what became of e-mails, and of their rows where those are
+/// of registered imports.
 #[derive(Debug)]
 pub(crate) struct RowRecord<L> {
     ledger: L,
     registered: RegisteredImports<L>,
-    stop: CancellationToken,
 }
 
 impl<L: Ledger> RowRecord<L> {
-    pub(crate) fn new(ledger: L, stop: CancellationToken) -> Self {
+    pub(crate) fn new(ledger: L) -> Self {
         Self {
             registered: RegisteredImports::new(ledger.clone()),
             ledger,
-            stop,
         }
     }
 
-    /// Sets the bits of the rows whose e-mail has ended, now or before, and
-    /// tells which rows wait.
-    pub(crate) async fn record(
+    /// Records how e-mails ended, now or before. Gives for each what stands.
+    pub(crate) async fn end(
+        &self,
+        ended: &[(&Mail, SendEnd)],
+        stop: &CancellationToken,
+    ) -> Result<Vec<SendEnd>, GaveUp<LedgerError>> {
+        if ended.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut ends = Vec::with_capacity(ended.len());
+        for (mail, end) in ended {
+            ends.push(EndedSend {
+                debt_id: mail.debt_id(),
+                row: self.registered(mail, stop).await?,
+                end: end.clone(),
+            });
+        }
+        ride_out(self.ledger.outage(), stop, || {
+            self.ledger.end_sends(Channel::MAIL, &ends)
+        })
+        .await
+    }
+
+    /// Records which rows wait for their e-mail to be tried again, and which no
+    /// longer do.
+    pub(crate) async fn put_off(
         &self,
         mails: &[&Mail],
         tried: &[Tried],
+        stop: &CancellationToken,
     ) -> Result<(), GaveUp<LedgerError>> {
-        let (mut mailed, mut undeliverable) = (Vec::new(), Vec::new());
         let mut put_off = PutOff::default();
         for (mail, tried) in mails.iter().zip(tried) {
-            let (Some(row), Tried::Ended(_) | Tried::Again(Verdict::PutOff(_))) = (mail.row, tried)
-            else {
-                continue;
-            };
-            if !self.is_registered(row).await? {
-                continue;
-            }
             match tried {
-                Tried::Ended(SendEnd::Sent) => mailed.push(row),
-                Tried::Ended(SendEnd::Undeliverable(_)) => {
-                    undeliverable.push((row, mail.debt_id()));
+                Tried::Ended(_) if mail.put_off > 0 => {
+                    if let Some(row) = self.registered(mail, stop).await? {
+                        put_off.ends(row);
+                    }
                 }
-                Tried::Again(Verdict::PutOff(wait)) => put_off.begins(row, *wait),
+                Tried::Again(Verdict::PutOff(wait)) => {
+                    if let Some(row) = self.registered(mail, stop).await? {
+                        put_off.begins(row, *wait);
+                    }
+                }
                 _ => {}
             }
-            if matches!(tried, Tried::Ended(_)) {
-                put_off.ends(row, mail.put_off);
-            }
         }
-        if !mailed.is_empty() {
-            ride_out(self.ledger.outage(), &self.stop, || {
-                self.ledger.advance_rows(Progress::Mailed, &mailed)
-            })
-            .await?;
-        }
-        if !undeliverable.is_empty() {
-            ride_out(self.ledger.outage(), &self.stop, || {
-                self.ledger.record_undeliverable(&undeliverable)
-            })
-            .await?;
-        }
-        put_off.record(&self.ledger, &self.stop).await
+        put_off.record(&self.ledger, stop).await
     }
 
-    async fn is_registered(&self, row: RowId) -> Result<bool, GaveUp<LedgerError>> {
-        ride_out(self.ledger.outage(), &self.stop, || {
-            self.registered.contain(row)
-        })
-        .await
+    /// The row of an e-mail, where it is one of a registered import.
+    async fn registered(
+        &self,
+        mail: &Mail,
+        stop: &CancellationToken,
+    ) -> Result<Option<RowId>, GaveUp<LedgerError>> {
+        let Some(row) = mail.row else {
+            return Ok(None);
+        };
+        let is_registered = ride_out(self.ledger.outage(), stop, || self.registered.contain(row));
+        Ok(is_registered.await?.then_some(row))
     }
 }

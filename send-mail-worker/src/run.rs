@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::ledger::RedisLedger;
+use common::ledger::SharedLedger;
 use common::messaging::{Consumer, ConsumerOptions, QueueGauges, QueueWatch};
 use common::runtime::{Dependency, ReadyProbe, ServiceError};
 use common::service::Wiring;
@@ -27,7 +27,7 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// over the transport of its settings.
 ///
 /// # Errors
-/// When Redis cannot be used at start, or TLS is asked for and there is nobody
+/// When the ledger cannot be used at start, or TLS is asked for and there is nobody
 /// to trust.
 pub async fn run(
     settings: Settings,
@@ -56,7 +56,7 @@ pub async fn run(
 /// observes, and with any patience.
 ///
 /// # Errors
-/// When Redis or the transport cannot be used at start.
+/// When the ledger or the transport cannot be used at start.
 pub async fn run_over<T: Transport>(
     settings: Settings,
     patience: Patience,
@@ -67,6 +67,7 @@ pub async fn run_over<T: Transport>(
     let wiring = Wiring::new(
         "send-mail-worker",
         &settings.base.aws,
+        settings.ledger.clone(),
         &settings.queue_url,
         stop.clone(),
     )
@@ -80,7 +81,7 @@ pub async fn run_over<T: Transport>(
         healthy.map_err(|TransportAway(why)| Some(why))
     });
     let wiring = wiring.depends_on(transport.outage().name(), probe);
-    let work = async |ledger: RedisLedger| {
+    let work = async |ledger: SharedLedger| {
         let needs = [ledger.outage().clone(), transport.outage().clone()];
         let consumer = metrics.consumer.clone();
         let pace = Pace::new(settings.mail.max_per_second);
@@ -102,6 +103,5 @@ pub async fn run_over<T: Transport>(
             never = QueueWatch::new(queue.clone(), gauges).run() => match never {},
         }
     };
-    let redis = (&settings.redis, None);
-    wiring.run(listener, DRAIN, redis, work).await
+    wiring.run(listener, DRAIN, work).await
 }

@@ -2,7 +2,7 @@ mod mail;
 
 use std::time::Duration;
 
-use common::ledger::RedisSettings;
+use common::ledger::LedgerSettings;
 use common::messaging::{QueueUrl, queue_url};
 use common::runtime::{Environment, SettingError};
 use common::service::BaseSettings;
@@ -15,7 +15,7 @@ pub struct Settings {
     /// Listener, log level, AWS.
     pub base: BaseSettings,
     /// The ledger.
-    pub redis: RedisSettings,
+    pub ledger: LedgerSettings,
     /// The queue `process-email`.
     pub queue_url: QueueUrl,
     /// Most messages of a receive.
@@ -34,7 +34,7 @@ impl Settings {
     pub fn read(env: &Environment) -> Result<Self, SettingError> {
         Ok(Self {
             base: BaseSettings::read(env, "METRICS_PORT", 8002)?,
-            redis: RedisSettings::read(env)?,
+            ledger: LedgerSettings::read(env)?,
             queue_url: queue_url(env)?,
             max_messages: env.number("SQS_MAX_MESSAGES", 10, 1, 10)?,
             long_poll: Duration::from_secs(env.number("SQS_WAIT_TIME_SECONDS", 20, 0, 20)?),

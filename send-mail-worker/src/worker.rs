@@ -65,7 +65,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             transport,
             agreements: Agreements::new(ledger.clone()),
             judge: Judge { patience, metrics },
-            record: RowRecord::new(ledger.clone(), stop.clone()),
+            record: RowRecord::new(ledger.clone()),
             ledger,
             pace,
             stop,
@@ -159,16 +159,22 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             .filter(|(_, claim)| **claim == SendClaim::Granted)
             .map(|(mail, _)| *mail)
             .collect();
-        let mut tried = self.send_in_turn(&granted, &lease).await?.into_iter();
-        let tried: Vec<Tried> = claims
-            .into_iter()
-            .map(|claim| match claim {
-                SendClaim::Ended(end) => Tried::Ended(end),
+        let mut sent = self.send_in_turn(&granted, &lease).await?.into_iter();
+        let mut tried = Vec::with_capacity(mails.len());
+        let mut ended_before = Vec::new();
+        for (mail, claim) in mails.iter().zip(claims) {
+            tried.push(match claim {
+                SendClaim::Ended(end) => {
+                    ended_before.push((*mail, end.clone()));
+                    Tried::Ended(end)
+                }
                 SendClaim::Leased(left) => Tried::Again(Verdict::Later(left)),
-                SendClaim::Granted => tried.next().unwrap_or(Tried::Again(Verdict::Failed)),
-            })
-            .collect();
-        self.record.record(mails, &tried).await?;
+                SendClaim::Granted => sent.next().unwrap_or(Tried::Again(Verdict::Failed)),
+            });
+        }
+        // Whoever ended it may have died before it told of the row.
+        self.record.end(&ended_before, &self.stop).await?;
+        self.record.put_off(mails, &tried, &self.stop).await?;
         let verdict = |tried| match tried {
             Tried::Ended(_) => Some(Verdict::Done),
             Tried::Again(verdict) => Some(verdict),
@@ -239,20 +245,13 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         let (mut ends, mut open) = (Vec::new(), Vec::new());
         for (mail, tried) in mails.iter().zip(&tried) {
             match tried {
-                Tried::Ended(end) => ends.push((mail.debt_id(), end.clone())),
+                Tried::Ended(end) => ends.push((*mail, end.clone())),
                 _ => open.push(mail.debt_id()),
             }
         }
-        let mut standing = Vec::new();
-        if !ends.is_empty() {
-            // An answer is held until it is marked, even while the process
-            // stops.
-            let never = CancellationToken::new();
-            standing = ride_out(self.ledger.outage(), &never, || {
-                self.ledger.end_sends(Channel::MAIL, &ends)
-            })
-            .await?;
-        }
+        // An answer is held until it is marked, even while the process stops.
+        let never = CancellationToken::new();
+        let standing = self.record.end(&ends, &never).await?;
         if !open.is_empty() {
             self.release(&open, owner).await?;
         }
@@ -260,8 +259,9 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             Tried::Ended(end) => Some(end),
             _ => None,
         });
-        for ((own, standing), (debt_id, _)) in own.zip(standing).zip(&ends) {
+        for ((own, standing), (mail, _)) in own.zip(standing).zip(&ends) {
             if *own != standing {
+                let debt_id = mail.debt_id();
                 warn!(
                     debt_id,
                     ?standing,

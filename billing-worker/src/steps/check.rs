@@ -81,7 +81,6 @@ fn billed_before(row: &Row<()>, record: DebtRecord, claim: Claim, notified: bool
         debt_id,
         claim,
         notified,
-        newly: false,
         conflict,
     }
 }

@@ -2,7 +2,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use boleto::{Agreement, Boleto, DocumentType, DueDateWindow};
-use common::ledger::{Claim, Ledger};
+use common::ledger::{Bill, Claim, Ledger};
 use common::runtime::ride_out;
 use contract::names::SNS_MAX_BYTES;
 use contract::{BilledBoleto, DebtRecord, InvalidReason, Notification};
@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::Checked;
-use crate::BillingRules;
 use crate::calendar::Calendar;
 use crate::conflict::Conflict;
 use crate::row::{BilledDebt, Ended, Row, RowEnd, Step, StepError};
+use crate::{BillingMetrics, BillingRules};
 
 /// Numbers taken from the ledger at a time. What a process has not used when
 /// it ends is a gap.
@@ -24,8 +24,8 @@ const NUMBERS_A_BLOCK: u64 = 1_000;
 const ATTRIBUTE_BYTES: usize = 1_024;
 
 /// Third step: bills the debt. It gets a number and a boleto, and is claimed
-/// in one atomic write; when another row won meanwhile, its claim is what goes
-/// on. Ends a row as INVALID when strict rules do not take its document, when
+/// in one atomic write, with the outcome of its row; when another row won
+/// meanwhile, its claim is what goes on. Ends a row as INVALID when strict rules do not take its document, when
 /// the bank does not take its amount, when banks would read its due date as
 /// another day, or when its notification could not be carried.
 ///
@@ -35,6 +35,7 @@ const ATTRIBUTE_BYTES: usize = 1_024;
 pub struct Process<L> {
     ledger: L,
     stop: CancellationToken,
+    metrics: BillingMetrics,
     agreement: Agreement,
     strict_documents: bool,
     calendar: Calendar,
@@ -62,7 +63,12 @@ impl BillingDay {
 
 impl<L: Ledger> Process<L> {
     /// The step; it issues boletos under the agreement of these rules.
-    pub fn new(ledger: L, rules: BillingRules, stop: CancellationToken) -> Self {
+    pub fn new(
+        ledger: L,
+        rules: BillingRules,
+        metrics: BillingMetrics,
+        stop: CancellationToken,
+    ) -> Self {
         let BillingRules {
             agreement,
             strict_documents,
@@ -71,6 +77,7 @@ impl<L: Ledger> Process<L> {
         Self {
             ledger,
             stop,
+            metrics,
             beneficiary: agreement.beneficiary().name.as_str().into(),
             agreement,
             strict_documents,
@@ -110,14 +117,14 @@ impl<L: Ledger> Process<L> {
         Ok(())
     }
 
-    /// The claim to store for a debt. `None` when the row has ended.
+    /// The bill of a debt. `None` when the row has ended.
     async fn bill(
         &self,
         row: &Row<()>,
         record: DebtRecord,
         day: &BillingDay,
         ended: &mut Ended,
-    ) -> Result<Option<(String, Claim)>, StepError> {
+    ) -> Result<Option<Bill>, StepError> {
         if let Err(reason) = self.admit(&record, day) {
             ended.end(row, RowEnd::Invalid(reason));
             return Ok(None);
@@ -151,7 +158,7 @@ impl<L: Ledger> Process<L> {
                     holder,
                     notification,
                 };
-                Ok(Some((debt_id, claim)))
+                Ok(Some(Bill { debt_id, claim }))
             }
             _ => {
                 ended.end(row, RowEnd::Invalid(InvalidReason::TooLarge));
@@ -170,44 +177,57 @@ impl<L: Ledger> Step for Process<L> {
         rows: Vec<Row<Checked>>,
         ended: &mut Ended,
     ) -> Result<Vec<Row<BilledDebt>>, StepError> {
-        let mut billed = Vec::with_capacity(rows.len());
-        let mut claiming = Vec::with_capacity(rows.len());
-        let mut claims = Vec::with_capacity(rows.len());
+        let mut done = Vec::with_capacity(rows.len());
+        let mut billing = Vec::with_capacity(rows.len());
+        let mut bills = Vec::with_capacity(rows.len());
         let day = BillingDay::new(self.calendar.today());
         for row in rows {
             let (row, checked) = row.take();
             match checked {
-                Checked::Billed(debt) => billed.push(row.with(debt)),
                 Checked::Unbilled(record) => {
-                    if let Some(claim) = self.bill(&row, record, &day, ended).await? {
-                        claiming.push(row);
-                        claims.push(claim);
+                    if let Some(bill) = self.bill(&row, record, &day, ended).await? {
+                        billing.push((row, None));
+                        bills.push(bill);
                     }
                 }
+                Checked::Billed(debt) if row.finishes(&debt.claim) => {
+                    bills.push(debt.bill());
+                    billing.push((row, Some(debt)));
+                }
+                Checked::Billed(debt) => done.push(row.with(debt)),
             }
         }
         let standing = ride_out(self.ledger.outage(), &self.stop, || {
-            self.ledger.claim(&claims)
+            self.ledger.bill(&bills)
         })
         .await?;
-        for ((row, (debt_id, own)), standing) in claiming.into_iter().zip(claims).zip(standing) {
-            match standing {
-                Some(claim) => {
-                    let newly = claim == own;
-                    let conflict = if newly { None } else { lost(&own, &claim) };
-                    billed.push(row.with(BilledDebt {
-                        debt_id,
+        for (((row, before), own), standing) in billing.into_iter().zip(bills).zip(standing) {
+            let newly = before.is_none() && standing.claim.as_ref() == Some(&own.claim);
+            // A claim without a row is counted by who made it.
+            let without_row = own.claim.holder.row().is_none();
+            if standing.row_is_new || (newly && without_row) {
+                self.metrics.billed.inc();
+            }
+            match (before, standing.claim) {
+                (Some(debt), _) => done.push(row.with(debt)),
+                (None, Some(claim)) => {
+                    let conflict = if newly {
+                        None
+                    } else {
+                        lost(&own.claim, &claim)
+                    };
+                    done.push(row.with(BilledDebt {
+                        debt_id: own.debt_id,
                         claim,
                         notified: false,
-                        newly,
                         conflict,
                     }));
                 }
                 // A counterpart was faster.
-                None => ended.end(&row, RowEnd::Skipped(None)),
+                (None, None) => ended.end(&row, RowEnd::Skipped(None)),
             }
         }
-        Ok(billed)
+        Ok(done)
     }
 }
 

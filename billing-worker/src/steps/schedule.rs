@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use common::ledger::{EndedRow, Ledger, Outcome, Progress};
+use common::ledger::{self, Ledger};
 use common::messaging::{BatchSender, Delivered, Outgoing};
 use common::runtime::ride_out;
 use common::runtime::tally;
@@ -52,26 +52,6 @@ impl<L: Ledger, S: BatchSender + Clone + 'static> Schedule<L, S> {
         }
     }
 
-    /// Sets the billed bit of each claim's holder, and counts what is new.
-    async fn record_billed(&self, rows: &[BilledRow]) -> Result<(), StepError> {
-        let holders: Vec<EndedRow> = rows
-            .iter()
-            .filter_map(|row| row.value.claim.holder.row())
-            .map(EndedRow::from)
-            .collect();
-        let fresh = ride_out(self.ledger.outage(), &self.stop, || {
-            self.ledger.end_rows(Outcome::Billed, &holders)
-        })
-        .await?;
-        // A claim without a bitmap is counted by who made it.
-        let unmapped = rows
-            .iter()
-            .filter(|row| row.value.newly && row.value.claim.holder.row().is_none());
-        let billed = fresh.iter().filter(|fresh| **fresh).count() + unmapped.count();
-        self.metrics.billed.inc_by(billed as u64);
-        Ok(())
-    }
-
     /// Publishes the notification of each debt once, and tells by debt whether
     /// SNS has accepted it, now or before.
     async fn notify<'a>(&self, rows: &'a [BilledRow]) -> Result<Told<'a>, StepError> {
@@ -109,28 +89,17 @@ impl<L: Ledger, S: BatchSender + Clone + 'static> Schedule<L, S> {
         Ok(told)
     }
 
-    /// Sets the notified bit of each holder whose debt was told of, and marks
-    /// the debt. The mark comes last: once it is there, other rows of the debt
-    /// no longer help, and nobody would set the bit.
-    async fn record_notified(&self, rows: &[BilledRow], told: &Told<'_>) -> Result<(), StepError> {
-        let holders: Vec<_> = rows
+    /// Records which debts were told of, and their holders' rows.
+    async fn record_told(&self, rows: &[BilledRow], told: &Told<'_>) -> Result<(), StepError> {
+        let told: Vec<_> = rows
             .iter()
             .filter(|row| told.get(&*row.value.debt_id) == Some(&true))
-            .filter_map(|row| row.value.claim.holder.row())
+            .map(|row| ledger::Told {
+                debt_id: &row.value.debt_id,
+                row: row.value.claim.holder.row(),
+            })
             .collect();
-        ride_out(self.ledger.outage(), &self.stop, || {
-            self.ledger.advance_rows(Progress::Notified, &holders)
-        })
-        .await?;
-        let marked: Vec<&str> = rows
-            .iter()
-            .filter(|row| !row.value.notified && told.get(&*row.value.debt_id) == Some(&true))
-            .map(|row| &*row.value.debt_id)
-            .collect();
-        ride_out(self.ledger.outage(), &self.stop, || {
-            self.ledger.mark_notified(&marked)
-        })
-        .await?;
+        ride_out(self.ledger.outage(), &self.stop, || self.ledger.tell(&told)).await?;
         Ok(())
     }
 
@@ -165,12 +134,11 @@ impl<L: Ledger, S: BatchSender + Clone + 'static> Step for Schedule<L, S> {
     ) -> Result<Vec<Row<()>>, StepError> {
         let (finishing, waiting): (Vec<_>, Vec<_>) = rows
             .into_iter()
-            .partition(|row| is_own(row) || row.receive_count > 1);
-        self.record_billed(&finishing).await?;
+            .partition(|row| row.finishes(&row.value.claim));
         let told = self.notify(&finishing).await?;
-        self.record_notified(&finishing, &told).await?;
+        self.record_told(&finishing, &told).await?;
         for row in &finishing {
-            let end = match (told.get(&*row.value.debt_id), is_own(row)) {
+            let end = match (told.get(&*row.value.debt_id), row.holds(&row.value.claim)) {
                 (Some(true), true) => RowEnd::Scheduled,
                 (Some(true), false) => RowEnd::Skipped(row.value.conflict),
                 _ => RowEnd::Failed,
@@ -180,10 +148,6 @@ impl<L: Ledger, S: BatchSender + Clone + 'static> Step for Schedule<L, S> {
         self.look_again(&waiting, ended).await?;
         Ok(Vec::new())
     }
-}
-
-fn is_own(row: &BilledRow) -> bool {
-    row.value.claim.holder == row.identity
 }
 
 fn message(debt: &BilledDebt) -> Outgoing {

@@ -8,7 +8,7 @@ mod mail_log;
 use std::{fmt, path::Path, time::Duration};
 
 use anyhow::Result;
-use common::ledger::{Audit, OutcomeCounts, RedisLedger};
+use common::ledger::{Audit, OutcomeCounts, SharedLedger};
 use emulators::smtp_server::Figures as MailServerFigures;
 use uuid::Uuid;
 
@@ -65,7 +65,7 @@ impl Verdict {
     /// stack and looks at the logs.
     pub(crate) async fn of_import(
         stack: DevStack,
-        ledger: &RedisLedger,
+        ledger: &SharedLedger,
         import_id: Uuid,
         input: &Path,
     ) -> Result<Self> {

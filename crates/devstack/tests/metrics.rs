@@ -117,7 +117,7 @@ async fn an_import_shows_in_each_service() {
             "operation=\"SendMessageBatch\"",
             0.0,
         ),
-        ("redis_call_errors_total", "app=", 0.0),
+        ("ledger_call_errors_total", "app=", 0.0),
     ] {
         assert!(
             (value(&text, name, label) - expected).abs() < 0.5,
@@ -162,7 +162,7 @@ async fn an_import_shows_in_each_service() {
             "aws_call_duration_seconds_count",
             "operation=\"DeleteMessageBatch\"",
         ),
-        ("redis_call_duration_seconds_count", "app="),
+        ("ledger_call_duration_seconds_count", "app="),
     ] {
         let observed = value(&text, name, label);
         assert!(
@@ -217,10 +217,10 @@ async fn what_is_away_shows_and_so_does_its_return() {
     for dependency in ["Redis", "SQS", "SNS"] {
         up(dependency, 1.0).await;
     }
-    assert!(metric(&worker, "redis_call_errors_total", "app=").await < 0.5);
+    assert!(metric(&worker, "ledger_call_errors_total", "app=").await < 0.5);
     suite.stack.kill_redis();
     up("Redis", 0.0).await;
-    assert!(metric(&worker, "redis_call_errors_total", "app=").await > 0.5);
+    assert!(metric(&worker, "ledger_call_errors_total", "app=").await > 0.5);
     up("SQS", 1.0).await;
     suite.stack.start_redis().await;
     up("Redis", 1.0).await;

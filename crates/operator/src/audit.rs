@@ -1,8 +1,7 @@
 use std::io::Write;
 
 use clap::Args;
-use common::ledger::RedisSettings;
-use common::ledger::{Audit as Proof, LedgerError, RedisLedger};
+use common::ledger::{Audit as Proof, LedgerError, LedgerSettings};
 use common::runtime::Environment;
 use uuid::Uuid;
 
@@ -27,8 +26,8 @@ impl Audit {
         environment: &Environment,
         output: &mut impl Write,
     ) -> Result<(), CommandError> {
-        let settings = RedisSettings::read(environment)?;
-        let ledger = RedisLedger::connect(&settings, None).await?;
+        let settings = LedgerSettings::read(environment)?;
+        let ledger = settings.connect(None).await?;
         let proof = Proof::of(&ledger, self.import)
             .await
             .map_err(|error| away(&error))?;
@@ -55,5 +54,5 @@ impl Audit {
 }
 
 fn away(error: &LedgerError) -> CommandError {
-    CommandError::NotDone(format!("{error}; check REDIS_HOST and REDIS_PORT"))
+    CommandError::NotDone(format!("{error}; check where the ledger is"))
 }

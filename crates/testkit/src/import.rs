@@ -1,7 +1,7 @@
 //! An import for the ledger, without an upload.
 
-use common::ledger::{Channel, Ledger, NewImport, SendEnd};
-use contract::{Reason, RowId};
+use common::ledger::{Bill, Channel, Claim, EndedSend, Ledger, NewImport, SendEnd, Told};
+use contract::{Reason, RowId, RowIdentity};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -17,20 +17,61 @@ pub fn new_import(import_id: Uuid, rows: u64) -> NewImport {
     }
 }
 
-/// Ends the e-mails of these rows as undeliverable, and records it as send-mail-worker does. Gives
-/// for each row whether that is new. The debt of a row is named by the row itself.
-pub async fn refuse_mails<L: Ledger>(ledger: &L, rows: &[(RowId, Reason)]) -> Vec<bool> {
-    let debts: Vec<String> = rows.iter().map(|(row, _)| row.to_string()).collect();
-    let ends = debts.iter().zip(rows);
-    let ends = ends.map(|(debt, (_, why))| (&**debt, SendEnd::Undeliverable(why.clone())));
-    ledger
-        .end_sends(Channel::MAIL, &ends.collect::<Vec<_>>())
-        .await
-        .unwrap();
-    let rows = rows
+/// The debt that the functions below bill for a row: the row's own name.
+fn debts(rows: &[RowId]) -> Vec<String> {
+    rows.iter().map(ToString::to_string).collect()
+}
+
+/// Bills a debt for each row. Gives for each whether the row had no outcome before.
+pub async fn bill_rows<L: Ledger>(ledger: &L, rows: &[RowId]) -> Vec<bool> {
+    let bill = |(debt_id, row): (String, &RowId)| Bill {
+        debt_id,
+        claim: Claim {
+            holder: RowIdentity::Row(*row),
+            notification: "{}".to_owned(),
+        },
+    };
+    let bills: Vec<Bill> = debts(rows).into_iter().zip(rows).map(bill).collect();
+    let billed = ledger.bill(&bills).await.unwrap();
+    billed.into_iter().map(|billed| billed.row_is_new).collect()
+}
+
+/// Records that SNS accepted the notifications of the debts that [`bill_rows`] billed.
+pub async fn tell_rows<L: Ledger>(ledger: &L, rows: &[RowId]) {
+    let debts = debts(rows);
+    let told = debts.iter().zip(rows).map(|(debt_id, row)| Told {
+        debt_id,
+        row: Some(*row),
+    });
+    ledger.tell(&told.collect::<Vec<_>>()).await.unwrap();
+}
+
+/// Records that the e-mails of the debts that [`bill_rows`] billed were sent.
+pub async fn mail_rows<L: Ledger>(ledger: &L, rows: &[RowId]) {
+    let ends: Vec<_> = rows.iter().map(|row| (*row, SendEnd::Sent)).collect();
+    end_mails(ledger, &ends).await;
+}
+
+/// Records that these e-mails can never be delivered.
+pub async fn refuse_mails<L: Ledger>(ledger: &L, rows: &[(RowId, Reason)]) {
+    let ends = rows.iter().cloned();
+    let ends: Vec<_> = ends
+        .map(|(row, why)| (row, SendEnd::Undeliverable(why)))
+        .collect();
+    end_mails(ledger, &ends).await;
+}
+
+async fn end_mails<L: Ledger>(ledger: &L, ends: &[(RowId, SendEnd)]) {
+    let rows: Vec<RowId> = ends.iter().map(|(row, _)| *row).collect();
+    let debts = debts(&rows);
+    let ends = debts
         .iter()
-        .zip(&debts)
-        .map(|((row, _), debt)| (*row, &**debt));
-    let rows: Vec<_> = rows.collect();
-    ledger.record_undeliverable(&rows).await.unwrap()
+        .zip(ends)
+        .map(|(debt_id, (row, end))| EndedSend {
+            debt_id,
+            row: Some(*row),
+            end: end.clone(),
+        });
+    let ends: Vec<_> = ends.collect();
+    ledger.end_sends(Channel::MAIL, &ends).await.unwrap();
 }

@@ -5,16 +5,16 @@ mod channels;
 mod fault_plan;
 mod imports;
 mod put_off;
-mod undeliverable;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use boleto::Agreement;
 use common::ledger::{
-    Channel, Claim, DebtLedger, DebtState, EndedRow, KeyedUpload, Ledger, LedgerError, Outcome,
-    Progress, RowFacts, RowLedger,
+    AnyLedger, Bill, Billed, Channel, Claim, DebtLedger, DebtState, EndedRow, KeyedUpload,
+    LedgerError, Outcome, RowFacts, RowLedger, Told, Unbilled,
 };
 use common::runtime::{Dependency, Outage};
 use contract::RowId;
@@ -155,25 +155,20 @@ fn outcome_of(facts: &mut RowFacts, outcome: Outcome) -> &mut bool {
     }
 }
 
-fn progress_of(facts: &mut RowFacts, progress: Progress) -> &mut bool {
-    match progress {
-        Progress::Notified => &mut facts.notified,
-        Progress::Mailed => &mut facts.mailed,
-    }
-}
-
 impl Dependency for MemoryLedger {
     fn outage(&self) -> &Outage {
         &self.outage
     }
 }
 
-impl Ledger for MemoryLedger {
+#[async_trait]
+impl AnyLedger for MemoryLedger {
     async fn ping(&self) -> Result<(), LedgerError> {
         self.call(|_| ()).await
     }
 }
 
+#[async_trait]
 impl DebtLedger for MemoryLedger {
     async fn debts(&self, debt_ids: &[&str]) -> Result<Vec<DebtState>, LedgerError> {
         let look = |state: &mut State, id: &&str| match state.claims.get(*id) {
@@ -186,15 +181,23 @@ impl DebtLedger for MemoryLedger {
         self.call_each(debt_ids, look).await
     }
 
-    async fn claim(&self, claims: &[(String, Claim)]) -> Result<Vec<Option<Claim>>, LedgerError> {
-        let claim = |state: &mut State, (id, own): &(String, Claim)| {
-            let standing = state
-                .claims
-                .entry(id.clone())
-                .or_insert_with(|| own.clone());
-            Some(standing.clone())
+    async fn bill(&self, bills: &[Bill]) -> Result<Vec<Billed>, LedgerError> {
+        let claim = |state: &mut State, bill: &Bill| {
+            let standing = state.claims.entry(bill.debt_id.clone());
+            standing.or_insert_with(|| bill.claim.clone()).clone()
         };
-        self.call_each(claims, claim).await
+        let claims = self.call_each(bills, claim).await?;
+        let record = |state: &mut State, claim: &Claim| {
+            let row_is_new = claim.holder.row().is_some_and(|row| {
+                let facts = state.facts(row);
+                let is_new = !facts.has_ended();
+                facts.billed |= is_new;
+                is_new
+            });
+            let claim = Some(claim.clone());
+            Billed { claim, row_is_new }
+        };
+        self.call_each(&claims, record).await
     }
 
     async fn notified(&self, debt_ids: &[&str]) -> Result<Vec<bool>, LedgerError> {
@@ -202,11 +205,14 @@ impl DebtLedger for MemoryLedger {
             .await
     }
 
-    async fn mark_notified(&self, debt_ids: &[&str]) -> Result<(), LedgerError> {
-        let mark = |state: &mut State, id: &&str| {
-            state.notified.insert((*id).to_owned());
+    async fn tell(&self, told: &[Told<'_>]) -> Result<(), LedgerError> {
+        let rows: Vec<RowId> = told.iter().filter_map(|told| told.row).collect();
+        self.call_each(&rows, |state, row| state.facts(*row).notified = true)
+            .await?;
+        let mark = |state: &mut State, told: &Told<'_>| {
+            state.notified.insert(told.debt_id.to_owned());
         };
-        self.call_each(debt_ids, mark).await.map(drop)
+        self.call_each(told, mark).await.map(drop)
     }
 
     async fn forget_notified(&self, debt_ids: &[&str]) -> Result<(), LedgerError> {
@@ -227,34 +233,23 @@ impl DebtLedger for MemoryLedger {
     }
 }
 
+#[async_trait]
 impl RowLedger for MemoryLedger {
     async fn end_rows(
         &self,
-        outcome: Outcome,
+        outcome: Unbilled,
         rows: &[EndedRow],
     ) -> Result<Vec<bool>, LedgerError> {
         let end = |state: &mut State, ended: &EndedRow| {
             let facts = state.facts(ended.row);
             let fresh = !facts.has_ended();
             if fresh {
-                *outcome_of(facts, outcome) = true;
+                *outcome_of(facts, outcome.into()) = true;
                 facts.reason = ended.reason.clone().map(Arc::new);
             }
             fresh
         };
         self.call_each(rows, end).await
-    }
-
-    async fn advance_rows(
-        &self,
-        progress: Progress,
-        rows: &[RowId],
-    ) -> Result<Vec<bool>, LedgerError> {
-        let advance = |state: &mut State, row: &RowId| {
-            let bit = progress_of(state.facts(*row), progress);
-            !std::mem::replace(bit, true)
-        };
-        self.call_each(rows, advance).await
     }
 
     async fn row_facts(
@@ -302,7 +297,7 @@ mod tests {
         ledger.record_sent(import_id, 3, None).await.unwrap();
         let rows = (1..=3).map(|row| EndedRow::from(RowId { import_id, row }));
         let rows: Vec<EndedRow> = rows.collect();
-        ledger.end_rows(Outcome::Skipped, &rows).await.unwrap();
+        ledger.end_rows(Unbilled::Skipped, &rows).await.unwrap();
         ledger.forge_outcome(rows[1].row, Outcome::Billed);
         let audit = Audit::of(&ledger, import_id).await.unwrap().unwrap();
         let once = audit
@@ -317,11 +312,13 @@ mod tests {
     async fn a_call_that_fails_has_taken_effect_for_none_some_or_all() {
         let ids: Vec<String> = (0..10).map(|id| id.to_string()).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let told = |debt_id| Told { debt_id, row: None };
+        let told: Vec<Told<'_>> = ids.iter().copied().map(told).collect();
         let mut marked_at_failure = BTreeSet::new();
         for seed in 0..200 {
             let ledger = MemoryLedger::default();
             let failing = ledger.with_faults(FaultPlan::new(seed));
-            let failed = failing.mark_notified(&ids).await.is_err();
+            let failed = failing.tell(&told).await.is_err();
             let marked = ledger.notified(&ids).await.unwrap();
             let marked = marked.iter().filter(|marked| **marked).count();
             if failed {

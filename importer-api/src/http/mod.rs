@@ -24,7 +24,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use common::ledger::{LedgerSlot, RedisLedger};
+use common::ledger::{LedgerSlot, SharedLedger};
 use common::messaging::Queue;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
@@ -57,7 +57,7 @@ pub struct Shared {
     /// Takes the imports that are to be sent.
     pub waiting: Waiting,
     /// What became of the imports.
-    pub ledger: LedgerSlot<RedisLedger>,
+    pub ledger: LedgerSlot<SharedLedger>,
     /// Sends them; set once the ledger has answered for the first time.
     pub importer: Arc<OnceLock<Arc<QueueImporter>>>,
     /// Counts the imports whose end a client's look records.
@@ -70,10 +70,10 @@ pub struct Shared {
     pub stop: CancellationToken,
 }
 
-type QueueImporter = Importer<Queue, RedisLedger>;
+type QueueImporter = Importer<Queue, SharedLedger>;
 
 impl Shared {
-    fn ledger(&self) -> Result<&RedisLedger, Problem> {
+    fn ledger(&self) -> Result<&SharedLedger, Problem> {
         self.ledger.get().ok_or_else(Problem::ledger_away)
     }
 
@@ -82,7 +82,7 @@ impl Shared {
         importer.cloned().ok_or_else(Problem::ledger_away)
     }
 
-    fn acceptance(&self) -> Acceptance<RedisLedger> {
+    fn acceptance(&self) -> Acceptance<SharedLedger> {
         Acceptance {
             spool: self.spool.clone(),
             ledger: self.ledger.clone(),

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use common::ledger::{EndedRow, LedgerError, Outcome, RowLedger};
+use common::ledger::{EndedRow, LedgerError, RowLedger, Unbilled};
 use common::messaging::{BatchSender, Delivered, Outgoing, send_all};
 use common::runtime::tally;
 use common::runtime::{GaveUp, outage_backoff, ride_out, wait};
@@ -137,7 +137,7 @@ impl<S: BatchSender, L: RowLedger> Dispatcher<S, L> {
             })
             .collect();
         let fresh = ride_out(self.ledger.outage(), stop, || {
-            self.ledger.end_rows(Outcome::Invalid, &ended)
+            self.ledger.end_rows(Unbilled::Invalid, &ended)
         })
         .await?;
         let fresh = invalid.iter().zip(fresh).filter(|(_, fresh)| *fresh);

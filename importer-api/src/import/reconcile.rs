@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use common::ledger::{DebtLedger, ImportLedger, RowLedger, UndeliverableLedger};
+use common::ledger::{ChannelLedger, DebtLedger, ImportLedger, RowLedger};
 use common::messaging::BatchSender;
 use common::runtime::ride_out;
 use futures::{TryStreamExt, stream};
@@ -18,7 +18,7 @@ use crate::blocking::blocking;
 impl<S, L> Importer<S, L>
 where
     S: BatchSender + 'static,
-    L: ImportLedger + RowLedger + DebtLedger + UndeliverableLedger + Clone + 'static,
+    L: ImportLedger + RowLedger + DebtLedger + ChannelLedger + Clone + 'static,
 {
     /// Sends every row of an import again that is not at its end: one without
     /// an outcome, and one whose bill was not notified or not mailed. The

@@ -1,8 +1,6 @@
 //! Which rows of an import are sent again, and what is taken back before.
 
-use common::ledger::{
-    DebtLedger, ImportStatus, LedgerError, RowFacts, RowLedger, UndeliverableLedger,
-};
+use common::ledger::{ChannelLedger, DebtLedger, ImportStatus, LedgerError, RowFacts, RowLedger};
 use common::messaging::Outgoing;
 use common::runtime::{GaveUp, ride_out};
 use contract::{RowId, read_record};
@@ -37,7 +35,7 @@ pub(super) struct Selection<L> {
     facts: Vec<RowFacts>,
 }
 
-impl<L: RowLedger + DebtLedger + UndeliverableLedger> Selection<L> {
+impl<L: RowLedger + DebtLedger + ChannelLedger> Selection<L> {
     pub(super) fn new(
         ledger: L,
         status: ImportStatus,
@@ -134,7 +132,7 @@ impl<L: RowLedger + DebtLedger + UndeliverableLedger> Selection<L> {
             // Whatever it answers, which may be lost: a row that somebody else
             // takes up is sent twice, and done once.
             ride_out(self.ledger.outage(), &self.stop, || {
-                self.ledger.reopen_undeliverable(&rows)
+                self.ledger.reopen_mails(&rows)
             })
             .await?;
         }

@@ -1,6 +1,7 @@
-use std::future::Future;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use auto_impl::auto_impl;
 use boleto::{Agreement, AgreementId};
 
 use super::LedgerError;
@@ -9,18 +10,14 @@ use crate::runtime::{Dependency, Outage};
 
 /// The agreements that boletos were issued under, by what they hold: one that
 /// changes is another one, and the old boletos keep theirs.
+#[async_trait]
+#[auto_impl(Arc)]
 pub trait AgreementLedger: Dependency + Send + Sync {
     /// Keeps an agreement for ever.
-    fn keep_agreement(
-        &self,
-        agreement: &Agreement,
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    async fn keep_agreement(&self, agreement: &Agreement) -> Result<(), LedgerError>;
 
     /// The agreement of that id; `None` if nobody has kept it.
-    fn agreement(
-        &self,
-        id: AgreementId,
-    ) -> impl Future<Output = Result<Option<Agreement>, LedgerError>> + Send;
+    async fn agreement(&self, id: AgreementId) -> Result<Option<Agreement>, LedgerError>;
 }
 
 /// Most agreements that are remembered.

@@ -1,6 +1,7 @@
-use std::future::Future;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use auto_impl::auto_impl;
 use uuid::Uuid;
 
 use super::LedgerError;
@@ -62,6 +63,17 @@ pub enum SendEnd {
     Undeliverable(Reason),
 }
 
+/// What became of the message of a debt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedSend<'a> {
+    /// The debt.
+    pub debt_id: &'a str,
+    /// The row of a registered import that it was sent for, if any.
+    pub row: Option<RowId>,
+    /// What became of it.
+    pub end: SendEnd,
+}
+
 /// Answer to who wants to send the message of a debt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendClaim {
@@ -87,62 +99,65 @@ pub struct ChannelCounts {
 }
 
 /// Who sends the message of a debt on a channel, and what became of it.
+#[async_trait]
+#[auto_impl(Arc)]
 pub trait ChannelLedger: Dependency + Send + Sync {
     /// Claims the message of each debt for `lease`, in their order. `owner` is
     /// the attempt that asks: it is granted again what it was granted before,
     /// as the answer may have been lost, and the lease begins anew.
-    fn claim_sends(
+    async fn claim_sends(
         &self,
         channel: Channel,
         debt_ids: &[&str],
         owner: Uuid,
         lease: Duration,
-    ) -> impl Future<Output = Result<Vec<SendClaim>, LedgerError>> + Send;
+    ) -> Result<Vec<SendClaim>, LedgerError>;
 
     /// Begins the lease of what `owner` has claimed anew. `false` where it had
     /// ended before: somebody else may have claimed the same since.
-    fn renew_sends(
+    async fn renew_sends(
         &self,
         channel: Channel,
         owner: Uuid,
         lease: Duration,
-    ) -> impl Future<Output = Result<bool, LedgerError>> + Send;
+    ) -> Result<bool, LedgerError>;
 
     /// Gives back claims of `owner` whose message was not sent, so that the
     /// next try need not wait for the lease to end.
-    fn release_sends(
+    async fn release_sends(
         &self,
         channel: Channel,
         debt_ids: &[&str],
         owner: Uuid,
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    ) -> Result<(), LedgerError>;
 
     /// Records that `owner` has sent the message of each debt and that nobody
     /// knows whether it was taken. Gives for each, in their order, how many
     /// have done so by now.
-    fn note_unknown_sends(
+    async fn note_unknown_sends(
         &self,
         channel: Channel,
         debt_ids: &[&str],
         owner: Uuid,
-    ) -> impl Future<Output = Result<Vec<u32>, LedgerError>> + Send;
+    ) -> Result<Vec<u32>, LedgerError>;
 
-    /// Records what became of the message of each debt, whoever has the lease.
-    /// Gives for each, in their order, what stands: the end that was recorded
-    /// first, which may be another.
-    fn end_sends(
+    /// Records what became of the message of each debt, whoever has the lease,
+    /// and of the row that it is told for: a row counts once, however often
+    /// that is recorded. Gives for each, in their order, what stands: the end
+    /// that was recorded first, which may be another.
+    ///
+    /// An end may stand without its row where this failed partway: passed
+    /// again, it comes to its end. No row is undeliverable whose message is
+    /// not, or [no longer](Self::reopen_mails).
+    async fn end_sends(
         &self,
         channel: Channel,
-        ends: &[(&str, SendEnd)],
-    ) -> impl Future<Output = Result<Vec<SendEnd>, LedgerError>> + Send;
+        ends: &[EndedSend<'_>],
+    ) -> Result<Vec<SendEnd>, LedgerError>;
 
-    /// Counts rows of registered imports by what became of their messages, which
-    /// [`end_sends`](Self::end_sends) has said. A row counts once, however often
-    /// it is recorded. Of e-mails [`RowLedger`](super::RowLedger) and
-    /// [`UndeliverableLedger`](super::UndeliverableLedger) keep it.
-    fn record_sends(
-        &self,
-        channel: Channel,
-        rows: &[(RowId, SendEnd)],
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    /// Takes back that the e-mails of rows can never be delivered, each with
+    /// its debt: neither the e-mail nor the row has an end then, and an import
+    /// that was at its end is open again. Gives for each, in their order,
+    /// whether it was undeliverable. What was sent stays so.
+    async fn reopen_mails(&self, rows: &[(RowId, &str)]) -> Result<Vec<bool>, LedgerError>;
 }

@@ -1,5 +1,8 @@
-use std::future::Future;
 use std::ops::Range;
+
+use async_trait::async_trait;
+use auto_impl::auto_impl;
+use contract::RowId;
 
 use super::{Claim, LedgerError};
 use crate::runtime::Dependency;
@@ -18,46 +21,62 @@ pub enum DebtState {
     },
 }
 
-/// Claims of debts, marks of their notifications, and numbers.
+/// A debt that is to be billed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bill {
+    /// The debt.
+    pub debt_id: String,
+    /// Who bills it, and the notification to publish.
+    pub claim: Claim,
+}
+
+/// What stands once a debt was to be billed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Billed {
+    /// The claim: the one that was passed, or an earlier one; `None` where a
+    /// counterpart wrote what we cannot read.
+    pub claim: Option<Claim>,
+    /// This call recorded that the row which holds the claim billed it.
+    pub row_is_new: bool,
+}
+
+/// A debt whose notification SNS accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told<'a> {
+    /// The debt.
+    pub debt_id: &'a str,
+    /// The row that billed it; `None` where that is no row of an import.
+    pub row: Option<RowId>,
+}
+
+/// The first two writes of a debt's life, and numbers.
+#[async_trait]
+#[auto_impl(Arc)]
 pub trait DebtLedger: Dependency + Send + Sync {
     /// The state of each debt, in their order.
-    fn debts(
-        &self,
-        debt_ids: &[&str],
-    ) -> impl Future<Output = Result<Vec<DebtState>, LedgerError>> + Send;
+    async fn debts(&self, debt_ids: &[&str]) -> Result<Vec<DebtState>, LedgerError>;
 
-    /// Claims each debt that nobody has billed, and gives the claim that
-    /// stands now: the one that was passed, or an earlier one (`None` where it
-    /// cannot be read).
-    fn claim(
-        &self,
-        claims: &[(String, Claim)],
-    ) -> impl Future<Output = Result<Vec<Option<Claim>>, LedgerError>> + Send;
+    /// Claims each debt that nobody has billed, and records that the row which
+    /// holds the claim billed it, unless that row has another outcome. Gives
+    /// for each, in their order, what stands.
+    ///
+    /// A claim may stand without its row where this failed partway: passed
+    /// again, with that claim, it comes to its end.
+    async fn bill(&self, bills: &[Bill]) -> Result<Vec<Billed>, LedgerError>;
 
     /// Whether SNS accepted the notification of each debt, in their order.
-    fn notified(
-        &self,
-        debt_ids: &[&str],
-    ) -> impl Future<Output = Result<Vec<bool>, LedgerError>> + Send;
+    async fn notified(&self, debt_ids: &[&str]) -> Result<Vec<bool>, LedgerError>;
 
-    /// Records that SNS accepted the notification of each debt.
-    fn mark_notified(
-        &self,
-        debt_ids: &[&str],
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    /// Records that SNS accepted the notification of each debt, first of its
+    /// row and then of the debt: a debt that is known to be told of has a row
+    /// that is.
+    async fn tell(&self, told: &[Told<'_>]) -> Result<(), LedgerError>;
 
     /// Takes back that the notification of each debt was accepted, so that it
     /// is published again: the queue behind the topic may have lost it.
-    fn forget_notified(
-        &self,
-        debt_ids: &[&str],
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    async fn forget_notified(&self, debt_ids: &[&str]) -> Result<(), LedgerError>;
 
     /// Reserves that many consecutive numbers of a sequence, which starts at
     /// 1. No number is ever given out twice; one that is not used is a gap.
-    fn reserve_numbers(
-        &self,
-        sequence: &str,
-        count: u64,
-    ) -> impl Future<Output = Result<Range<u64>, LedgerError>> + Send;
+    async fn reserve_numbers(&self, sequence: &str, count: u64) -> Result<Range<u64>, LedgerError>;
 }

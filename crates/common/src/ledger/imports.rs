@@ -1,6 +1,7 @@
-use std::future::Future;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use auto_impl::auto_impl;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -30,103 +31,79 @@ pub struct KeyedUpload {
 }
 
 /// The imports as a whole.
+#[async_trait]
+#[auto_impl(Arc)]
 pub trait ImportLedger: Dependency + Send + Sync {
     /// Makes an import known, so that its rows have outcomes. What is known
     /// of it already stays.
-    fn register_import(
-        &self,
-        import: &NewImport,
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    async fn register_import(&self, import: &NewImport) -> Result<(), LedgerError>;
 
     /// Number of rows of an import; `None` if it is not known.
-    fn rows_of(
-        &self,
-        import_id: Uuid,
-    ) -> impl Future<Output = Result<Option<u64>, LedgerError>> + Send;
+    async fn rows_of(&self, import_id: Uuid) -> Result<Option<u64>, LedgerError>;
 
     /// Records up to which row an import is sent, and, at the end of sending,
     /// when that was. Gives whether somebody has cancelled the import.
-    fn record_sent(
+    async fn record_sent(
         &self,
         import_id: Uuid,
         sent: u64,
         sent_at: Option<Timestamp>,
-    ) -> impl Future<Output = Result<bool, LedgerError>> + Send;
+    ) -> Result<bool, LedgerError>;
 
     /// Records that imports wait for their turn to be sent.
-    fn record_waiting(
-        &self,
-        import_ids: &[Uuid],
-        now: Timestamp,
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    async fn record_waiting(&self, import_ids: &[Uuid], now: Timestamp) -> Result<(), LedgerError>;
 
     /// Records that an import cannot be sent to its end, and since when.
-    fn record_failure(
+    async fn record_failure(
         &self,
         import_id: Uuid,
         reason: &str,
         now: Timestamp,
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    ) -> Result<(), LedgerError>;
 
     /// Cancels an import, now or earlier; its sender stops soon after.
-    fn cancel_import(
-        &self,
-        import_id: Uuid,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    async fn cancel_import(&self, import_id: Uuid, now: Timestamp) -> Result<(), LedgerError>;
 
     /// What is known of an import; `None` if it is not known.
-    fn import_status(
-        &self,
-        import_id: Uuid,
-    ) -> impl Future<Output = Result<Option<ImportStatus>, LedgerError>> + Send;
+    async fn import_status(&self, import_id: Uuid) -> Result<Option<ImportStatus>, LedgerError>;
 
     /// Looks at an import, and records when its figures moved and when it
     /// came to its end; also that it is abandoned, where it
     /// [has no sender](ImportStatus::has_no_sender), which counts as the end of
     /// its sending until a sender records that. `None` if it is not known.
-    fn observe_import(
+    async fn observe_import(
         &self,
         import_id: Uuid,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Option<Observed>, LedgerError>> + Send;
+    ) -> Result<Option<Observed>, LedgerError>;
 
     /// The newest imports, newest first, at most `limit` of them; with
     /// `before` those that are older than that one.
-    fn recent_imports(
+    async fn recent_imports(
         &self,
         before: Option<Uuid>,
         limit: u64,
-    ) -> impl Future<Output = Result<Vec<Uuid>, LedgerError>> + Send;
+    ) -> Result<Vec<Uuid>, LedgerError>;
 
     /// Imports that nobody has seen at their end.
-    fn open_imports(&self) -> impl Future<Output = Result<Vec<Uuid>, LedgerError>> + Send;
+    async fn open_imports(&self) -> Result<Vec<Uuid>, LedgerError>;
 
     /// How many imports failed at that time or later, not more than
     /// [`FAILURES_KEPT`] ago.
-    fn failed_imports(
-        &self,
-        since: Timestamp,
-    ) -> impl Future<Output = Result<u64, LedgerError>> + Send;
+    async fn failed_imports(&self, since: Timestamp) -> Result<u64, LedgerError>;
 
     /// Rows of an import by outcome.
-    fn outcome_counts(
-        &self,
-        import_id: Uuid,
-    ) -> impl Future<Output = Result<OutcomeCounts, LedgerError>> + Send;
+    async fn outcome_counts(&self, import_id: Uuid) -> Result<OutcomeCounts, LedgerError>;
 
     /// What an idempotency key stands for: `upload` from now on for `kept`,
     /// or what it stood for before.
-    fn claim_key(
+    async fn claim_key(
         &self,
         key: &str,
         upload: &KeyedUpload,
         kept: Duration,
-    ) -> impl Future<Output = Result<KeyedUpload, LedgerError>> + Send;
+    ) -> Result<KeyedUpload, LedgerError>;
 
     /// What an idempotency key stands for; `None` if it is not in use.
-    fn keyed_upload(
-        &self,
-        key: &str,
-    ) -> impl Future<Output = Result<Option<KeyedUpload>, LedgerError>> + Send;
+    async fn keyed_upload(&self, key: &str) -> Result<Option<KeyedUpload>, LedgerError>;
 }

@@ -12,50 +12,62 @@ mod debts;
 mod error;
 mod import_status;
 mod imports;
+mod memory;
+mod metrics;
 mod put_off;
 mod redis;
 mod registered;
 mod remembered;
 mod rows;
+mod settings;
 mod slot;
-mod undeliverable;
 
 use std::fmt::Debug;
-use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
+
+use async_trait::async_trait;
+use auto_impl::auto_impl;
 
 pub use agreements::{AgreementLedger, Agreements};
 pub use audit::{Audit, Breach, Law};
-pub use channels::{Channel, ChannelCounts, ChannelLedger, SendClaim, SendEnd};
+pub use channels::{Channel, ChannelCounts, ChannelLedger, EndedSend, SendClaim, SendEnd};
 pub use claim::Claim;
-pub use debts::{DebtLedger, DebtState};
+pub use debts::{Bill, Billed, DebtLedger, DebtState, Told};
 pub use error::LedgerError;
 pub use import_status::{ABANDONED_AFTER, ImportState, ImportStatus, NewImport, OutcomeCounts};
 pub use imports::{FAILURES_KEPT, ImportLedger, KeyedUpload, Observed};
+pub use memory::LedgerMemory;
+pub use metrics::LedgerMetrics;
 pub use put_off::{PutOffLedger, PutOffRows};
-pub use redis::{RedisLedger, RedisMemory, RedisMetrics, RedisSettings};
+pub use redis::{RedisLedger, RedisSettings};
 pub use registered::RegisteredImports;
-pub use rows::{EndedRow, Outcome, Progress, RowFacts, RowLedger};
+pub use rows::{EndedRow, Outcome, RowFacts, RowLedger, Unbilled};
+pub use settings::LedgerSettings;
 pub use slot::LedgerSlot;
-pub use undeliverable::UndeliverableLedger;
 
 /// An import without progress for that long is stalled.
 pub const STALLED_AFTER: Duration = Duration::from_mins(10);
 
-/// A ledger. Cloning shares it. Every method waits a bounded time and leaves
+/// All that a ledger does. Every method waits a bounded time and leaves
 /// repeating to its caller.
-pub trait Ledger:
-    DebtLedger
-    + RowLedger
-    + PutOffLedger
-    + UndeliverableLedger
-    + ImportLedger
-    + ChannelLedger
-    + AgreementLedger
-    + Clone
-    + Debug
-    + 'static
+#[async_trait]
+#[auto_impl(Arc)]
+pub trait AnyLedger:
+    DebtLedger + RowLedger + PutOffLedger + ImportLedger + ChannelLedger + AgreementLedger + Debug
 {
     /// Whether it answers, and takes writes.
-    fn ping(&self) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    async fn ping(&self) -> Result<(), LedgerError>;
+
+    /// How much memory it takes, and may take; `None` where its data are on
+    /// disk.
+    async fn memory(&self) -> Result<Option<LedgerMemory>, LedgerError>;
 }
+
+/// A ledger that is shared: cloning it does not copy what it holds.
+pub trait Ledger: AnyLedger + Clone + 'static {}
+
+impl<L: AnyLedger + Clone + 'static> Ledger for L {}
+
+/// The ledger of a service, whichever its settings name.
+pub type SharedLedger = Arc<dyn AnyLedger>;

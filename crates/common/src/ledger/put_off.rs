@@ -1,7 +1,7 @@
 //! Rows whose e-mail a mail server put off.
 
-use std::future::Future;
-
+use async_trait::async_trait;
+use auto_impl::auto_impl;
 use jiff::Timestamp;
 
 use super::{LedgerError, STALLED_AFTER};
@@ -37,20 +37,16 @@ pub(super) fn is_awaited(until: Timestamp, now: Timestamp) -> bool {
 ///
 /// This is told before the message that comes again is sent, and believed for
 /// a bounded time: a row whose message is lost is found soon after.
+#[async_trait]
+#[auto_impl(Arc)]
 pub trait PutOffLedger: Dependency + Send + Sync {
     /// Records until when the e-mails of rows of registered imports are put
     /// off. Of each the last time stands.
-    fn record_put_off(
-        &self,
-        rows: &[(RowId, Timestamp)],
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    async fn record_put_off(&self, rows: &[(RowId, Timestamp)]) -> Result<(), LedgerError>;
 
     /// Records that rows no longer wait. To be told after what became of them,
     /// so that no row seems lost in between.
-    fn forget_put_off(
-        &self,
-        rows: &[RowId],
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    async fn forget_put_off(&self, rows: &[RowId]) -> Result<(), LedgerError>;
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 use std::borrow::Cow;
-use std::future::Future;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use auto_impl::auto_impl;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -35,29 +36,7 @@ impl Outcome {
     }
 }
 
-/// How far a billed row has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Progress {
-    /// SNS accepted its notification.
-    Notified,
-    /// Its e-mail was sent.
-    Mailed,
-}
-
-impl Progress {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Notified, Self::Mailed];
-
-    /// Name in keys, logs and answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Notified => "notified",
-            Self::Mailed => "mailed",
-        }
-    }
-}
-
-/// A row whose outcome is to be recorded, with the reason where there is one.
+/// A row that ends without a bill.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndedRow {
     /// The row.
@@ -69,6 +48,24 @@ pub struct EndedRow {
 impl From<RowId> for EndedRow {
     fn from(row: RowId) -> Self {
         Self { row, reason: None }
+    }
+}
+
+/// The outcome of a row that bills nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unbilled {
+    /// Its debt was billed by another row.
+    Skipped,
+    /// It could not be billed.
+    Invalid,
+}
+
+impl From<Unbilled> for Outcome {
+    fn from(outcome: Unbilled) -> Self {
+        match outcome {
+            Unbilled::Skipped => Self::Skipped,
+            Unbilled::Invalid => Self::Invalid,
+        }
     }
 }
 
@@ -129,31 +126,25 @@ pub(super) const OTHER_REASON: Reason = Reason {
     text: Cow::Borrowed("the import has too many different reasons to keep; the log has this one"),
 };
 
-/// Outcomes of the rows of registered imports.
+/// Rows of registered imports.
+#[async_trait]
+#[auto_impl(Arc)]
 pub trait RowLedger: Dependency + Send + Sync {
-    /// Records the outcome of rows of registered imports. Gives for each, in
-    /// their order, whether that is new; it is not where the row had an
-    /// outcome, this one or another. The reason that came first is kept.
-    fn end_rows(
+    /// Records the outcome of rows that bill nothing. Gives for each, in their
+    /// order, whether that is new; it is not where the row had an outcome, this
+    /// one or another. The reason that came first is kept.
+    async fn end_rows(
         &self,
-        outcome: Outcome,
+        outcome: Unbilled,
         rows: &[EndedRow],
-    ) -> impl Future<Output = Result<Vec<bool>, LedgerError>> + Send;
-
-    /// Records how far billed rows of registered imports have come. Gives for
-    /// each, in their order, whether that is new.
-    fn advance_rows(
-        &self,
-        progress: Progress,
-        rows: &[RowId],
-    ) -> impl Future<Output = Result<Vec<bool>, LedgerError>> + Send;
+    ) -> Result<Vec<bool>, LedgerError>;
 
     /// What is known of `count` rows of an import, from `first` on, in their
     /// order, whether or not the import has so many.
-    fn row_facts(
+    async fn row_facts(
         &self,
         import_id: Uuid,
         first: u64,
         count: u64,
-    ) -> impl Future<Output = Result<Vec<RowFacts>, LedgerError>> + Send;
+    ) -> Result<Vec<RowFacts>, LedgerError>;
 }

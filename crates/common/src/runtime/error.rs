@@ -32,9 +32,9 @@ pub enum ServiceError {
         /// What the system says.
         source: io::Error,
     },
-    /// Redis did not answer in the tries that the settings allow.
+    /// The ledger did not answer in the tries that the settings allow.
     #[error("{0}")]
-    Redis(String),
+    Ledger(String),
     /// Files or sockets of this machine.
     #[error("{context}: {source}")]
     Io {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use auto_impl::auto_impl;
 use thiserror::Error;
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio_util::sync::CancellationToken;
@@ -95,6 +96,7 @@ struct Tries {
 }
 
 /// Something that may be away.
+#[auto_impl(Arc)]
 pub trait Dependency {
     /// Whether it is; the same for all who share it.
     fn outage(&self) -> &Outage;

@@ -8,7 +8,7 @@ use super::dependencies::DependencyGauges;
 use super::ops::ops_routes;
 use super::readiness::Readiness;
 use super::server::serve_during;
-use crate::ledger::{LedgerSlot, RedisLedger, RedisMetrics, RedisSettings};
+use crate::ledger::{LedgerMetrics, LedgerSettings, LedgerSlot, SharedLedger};
 use crate::messaging::{Aws, AwsMetrics, AwsSettings, Queue, QueueUrl};
 use crate::runtime::{AppRegistry, ReadyProbe, ServiceError};
 
@@ -22,22 +22,24 @@ pub struct Wiring {
     /// The queue that it works on.
     pub queue: Queue,
     /// The ledger, once it has answered.
-    pub ledger: LedgerSlot<RedisLedger>,
-    redis_metrics: RedisMetrics,
+    pub ledger: LedgerSlot<SharedLedger>,
+    ledger_settings: LedgerSettings,
+    ledger_metrics: LedgerMetrics,
     dependencies: Vec<(&'static str, ReadyProbe)>,
     routes: Router,
     stop: CancellationToken,
 }
 
 impl Wiring {
-    /// That of the service `app`, which depends on Redis and on the queue at
-    /// `queue_url`. Nothing is sent yet.
+    /// That of the service `app`, which depends on that ledger and on the queue
+    /// at `queue_url`. Nothing is sent yet.
     ///
     /// # Errors
     /// When its settings of AWS contradict each other.
     pub async fn new(
         app: &str,
         aws: &AwsSettings,
+        ledger_settings: LedgerSettings,
         queue_url: &QueueUrl,
         stop: CancellationToken,
     ) -> Result<Self, ServiceError> {
@@ -46,12 +48,13 @@ impl Wiring {
         let queue = aws.queue(queue_url)?;
         let ledger = LedgerSlot::default();
         Ok(Self {
-            redis_metrics: RedisMetrics::new(&registry)?,
+            ledger_metrics: LedgerMetrics::new(&registry)?,
             dependencies: vec![
-                ("Redis", ledger.ready_probe()),
+                (ledger_settings.kind(), ledger.ready_probe()),
                 ("SQS", queue.ready_probe()),
             ],
             routes: Router::new(),
+            ledger_settings,
             registry,
             aws,
             queue,
@@ -74,32 +77,29 @@ impl Wiring {
         self
     }
 
-    /// Connects to Redis and does `work` on the ledger, and serves its routes,
+    /// Connects to the ledger and does `work` on it, and serves its routes,
     /// `/health`, `/ready` and `/metrics` meanwhile. The token that stops the
     /// service should end `work` within `drain`; it also ends the waiting for
-    /// Redis.
+    /// the ledger.
     ///
     /// # Errors
-    /// When Redis cannot be used at start, and what `work` gives.
+    /// When the ledger cannot be used at start, and what `work` gives.
     pub async fn run(
         self,
         listener: TcpListener,
         drain: Duration,
-        redis: (&RedisSettings, Option<Duration>),
-        work: impl AsyncFnOnce(RedisLedger) -> Result<(), ServiceError>,
+        work: impl AsyncFnOnce(SharedLedger) -> Result<(), ServiceError>,
     ) -> Result<(), ServiceError> {
         let gauges = DependencyGauges::new(&self.registry)?;
         let readiness = Readiness::of(self.dependencies).shown(gauges);
         let routes = self
             .routes
             .merge(ops_routes(self.registry, readiness.clone()));
-        let (settings, expiration) = redis;
         let work = async {
             let ledger = tokio::select! {
-                ledger = RedisLedger::connect(settings, expiration) => ledger?,
+                ledger = self.ledger_settings.connect(Some(self.ledger_metrics)) => ledger?,
                 () = self.stop.cancelled() => return Ok(()),
             };
-            let ledger = ledger.observed(self.redis_metrics);
             self.ledger.put(&ledger);
             work(ledger).await
         };

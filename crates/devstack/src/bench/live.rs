@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use common::ledger::{ImportLedger, RedisLedger};
+use common::ledger::{ImportLedger, SharedLedger};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -163,7 +163,7 @@ impl Programs {
 
 /// When the last row was sent. importer-api records it once SQS has taken all, which may be after
 /// the last e-mail.
-async fn sent_at(ledger: &RedisLedger, import_id: Uuid) -> Result<Timestamp> {
+async fn sent_at(ledger: &SharedLedger, import_id: Uuid) -> Result<Timestamp> {
     let what = "importer-api to record that all rows are sent";
     until(what, SENT_DEADLINE, POLL_INTERVAL, async || {
         let status = ledger.import_status(import_id).await?;

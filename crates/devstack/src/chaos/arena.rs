@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use common::ledger::{ImportLedger, OutcomeCounts, RedisLedger};
+use common::ledger::{ImportLedger, OutcomeCounts, SharedLedger};
 use debts_file::{GenerateOptions, Generated};
 use emulators::{
     emulator::{Emulator, PipelineNames, PipelineResources},
@@ -91,7 +91,7 @@ pub(super) struct Arena {
     pub(super) redis: Redis,
     pub(super) emulator: Emulator,
     pub(super) resources: PipelineResources,
-    pub(super) ledger: RedisLedger,
+    pub(super) ledger: SharedLedger,
     pub(super) random: Rng,
     pub(super) imports: Vec<Uuid>,
     /// What must become of all that was uploaded.

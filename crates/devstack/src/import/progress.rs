@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use common::ledger::{ImportLedger, OutcomeCounts, RedisLedger};
+use common::ledger::{ImportLedger, OutcomeCounts, SharedLedger};
 use indicatif::{ProgressBar, ProgressStyle};
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ pub(crate) fn is_over(counts: &OutcomeCounts) -> bool {
 /// saw.
 pub(crate) async fn finished(
     stack: &mut DevStack,
-    ledger: &RedisLedger,
+    ledger: &SharedLedger,
     import_id: Uuid,
     interval: Duration,
     mut seen: impl FnMut(&OutcomeCounts),

@@ -8,7 +8,7 @@ mod memory_transport;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use common::ledger::{ImportLedger, OutcomeCounts, RedisLedger};
+use common::ledger::{ImportLedger, OutcomeCounts, SharedLedger};
 use common::runtime::{Environment, ServiceError};
 use contract::Notification;
 use futures::future::join_all;
@@ -32,7 +32,7 @@ pub(crate) type Variable = (&'static str, String);
 /// A stack and the services that a test has started on it.
 pub(crate) struct Suite {
     pub(crate) stack: Stack,
-    pub(crate) ledger: RedisLedger,
+    pub(crate) ledger: SharedLedger,
     pub(crate) importers: Vec<RunningService>,
     pub(crate) billing_workers: Vec<RunningService>,
     pub(crate) mail_workers: Vec<RunningService>,

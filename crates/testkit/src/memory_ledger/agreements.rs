@@ -1,8 +1,10 @@
+use async_trait::async_trait;
 use boleto::{Agreement, AgreementId};
 use common::ledger::{AgreementLedger, LedgerError};
 
 use super::MemoryLedger;
 
+#[async_trait]
 impl AgreementLedger for MemoryLedger {
     async fn keep_agreement(&self, agreement: &Agreement) -> Result<(), LedgerError> {
         self.call(|state| {

@@ -1,7 +1,9 @@
+use std::sync::Arc;
 use std::time::Duration;
 
-use common::ledger::{Channel, ChannelLedger, LedgerError, SendClaim, SendEnd};
-use contract::RowId;
+use async_trait::async_trait;
+use common::ledger::{Channel, ChannelLedger, EndedSend, LedgerError, SendClaim, SendEnd};
+use contract::{Reason, RowId};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -28,6 +30,7 @@ impl MemoryLedger {
     }
 }
 
+#[async_trait]
 impl ChannelLedger for MemoryLedger {
     async fn claim_sends(
         &self,
@@ -117,29 +120,72 @@ impl ChannelLedger for MemoryLedger {
     async fn end_sends(
         &self,
         channel: Channel,
-        ends: &[(&str, SendEnd)],
+        ends: &[EndedSend<'_>],
     ) -> Result<Vec<SendEnd>, LedgerError> {
-        let end = |state: &mut State, (id, end): &(&str, SendEnd)| {
-            let key = (channel, (*id).to_owned());
+        let end = |state: &mut State, ended: &EndedSend<'_>| {
+            let key = (channel, ended.debt_id.to_owned());
             if let Some(Message::Ended(standing)) = state.sends.get(&key) {
                 return standing.clone();
             }
-            state.sends.insert(key, Message::Ended(end.clone()));
-            end.clone()
+            state.sends.insert(key, Message::Ended(ended.end.clone()));
+            ended.end.clone()
         };
-        self.call_each(ends, end).await
+        let standing = self.call_each(ends, end).await?;
+        let rows = ends.iter().zip(&standing);
+        let rows: Vec<_> = rows
+            .filter_map(|(ended, end)| Some((ended.row?, ended.debt_id, end)))
+            .collect();
+        self.call_each(&rows, |state, (row, debt_id, end)| {
+            if channel == Channel::MAIL {
+                state.record_mail(*row, debt_id, end);
+            } else {
+                let is_sent = **end == SendEnd::Sent;
+                state.sent_rows.insert((channel, *row), is_sent);
+            }
+        })
+        .await?;
+        Ok(standing)
     }
 
-    async fn record_sends(
-        &self,
-        channel: Channel,
-        rows: &[(RowId, SendEnd)],
-    ) -> Result<(), LedgerError> {
-        let record = |state: &mut State, (row, end): &(RowId, SendEnd)| {
-            state
-                .sent_rows
-                .insert((channel, *row), *end == SendEnd::Sent);
+    async fn reopen_mails(&self, rows: &[(RowId, &str)]) -> Result<Vec<bool>, LedgerError> {
+        let reopen = |state: &mut State, (row, debt_id): &(RowId, &str)| {
+            if state.why(debt_id).is_none() || !state.facts(*row).undeliverable {
+                return false;
+            }
+            let facts = state.facts(*row);
+            facts.undeliverable = false;
+            facts.reason = None;
+            let mail = (Channel::MAIL, (*debt_id).to_owned());
+            state.sends.remove(&mail);
+            state.unknown_sends.remove(&mail);
+            if let Some(import) = state.imports.get_mut(&row.import_id) {
+                import.status.finished_at = None;
+            }
+            true
         };
-        self.call_each(rows, record).await.map(drop)
+        self.call_each(rows, reopen).await
+    }
+}
+
+impl State {
+    /// Why the e-mail of a debt can never be delivered, if it cannot.
+    fn why(&self, debt_id: &str) -> Option<&Reason> {
+        match self.sends.get(&(Channel::MAIL, debt_id.to_owned()))? {
+            Message::Ended(SendEnd::Undeliverable(reason)) => Some(reason),
+            _ => None,
+        }
+    }
+
+    fn record_mail(&mut self, row: RowId, debt_id: &str, end: &SendEnd) {
+        if *end == SendEnd::Sent {
+            self.facts(row).mailed = true;
+        } else if let Some(reason) = self.why(debt_id).cloned() {
+            // It may have been opened again since.
+            let facts = self.facts(row);
+            let is_new = !std::mem::replace(&mut facts.undeliverable, true);
+            if is_new && facts.reason.is_none() {
+                facts.reason = Some(Arc::new(reason));
+            }
+        }
     }
 }

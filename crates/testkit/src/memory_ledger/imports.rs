@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use async_trait::async_trait;
 use common::ledger::{
     ChannelCounts, ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Observed,
     OutcomeCounts, PutOffRows, RowFacts,
@@ -165,6 +166,7 @@ impl MemoryLedger {
     }
 }
 
+#[async_trait]
 impl ImportLedger for MemoryLedger {
     async fn register_import(&self, import: &NewImport) -> Result<(), LedgerError> {
         self.call(|state| {

@@ -1,3 +1,4 @@
+use async_trait::async_trait;
 use common::ledger::{LedgerError, PutOffLedger, STALLED_AFTER};
 use contract::RowId;
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
@@ -16,6 +17,7 @@ impl State {
     }
 }
 
+#[async_trait]
 impl PutOffLedger for MemoryLedger {
     async fn record_put_off(&self, rows: &[(RowId, Timestamp)]) -> Result<(), LedgerError> {
         let whole = TimestampRound::new()

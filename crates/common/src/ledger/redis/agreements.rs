@@ -1,8 +1,10 @@
+use async_trait::async_trait;
 use boleto::{Agreement, AgreementId};
 
 use super::{RedisLedger, keys};
 use crate::ledger::{AgreementLedger, LedgerError};
 
+#[async_trait]
 impl AgreementLedger for RedisLedger {
     async fn keep_agreement(&self, agreement: &Agreement) -> Result<(), LedgerError> {
         let mut call = redis::cmd("SET");

@@ -1,11 +1,14 @@
 use std::time::Duration;
 
+use async_trait::async_trait;
 use redis::{Script, Value};
 use uuid::Uuid;
 
-use super::rows::by_import;
+use super::rows::{MAILED, by_import};
 use super::{RedisLedger, keys, reason};
-use crate::ledger::{Channel, ChannelCounts, ChannelLedger, LedgerError, SendClaim, SendEnd};
+use crate::ledger::{
+    Channel, ChannelCounts, ChannelLedger, EndedSend, LedgerError, SendClaim, SendEnd,
+};
 use contract::RowId;
 
 /// Values that stand for ever. The second goes on with the reason, so that
@@ -153,6 +156,7 @@ impl RedisLedger {
     }
 }
 
+#[async_trait]
 impl ChannelLedger for RedisLedger {
     async fn claim_sends(
         &self,
@@ -231,32 +235,64 @@ impl ChannelLedger for RedisLedger {
     async fn end_sends(
         &self,
         channel: Channel,
-        ends: &[(&str, SendEnd)],
+        ends: &[EndedSend<'_>],
     ) -> Result<Vec<SendEnd>, LedgerError> {
         let mut standing = Vec::with_capacity(ends.len());
         for ends in ends.chunks(SENDS_A_CALL) {
             let mut call = self.end_sends.prepare_invoke();
-            for (debt_id, end) in ends {
-                call.key(keys::send(channel, debt_id));
-                call.arg(stored(end));
+            for ended in ends {
+                call.key(keys::send(channel, ended.debt_id));
+                call.arg(stored(&ended.end));
             }
             let values: Vec<String> = call.invoke_async(&mut self.connection.clone()).await?;
             standing.extend(values.iter().map(|value| read(value)));
         }
+        let rows = ends.iter().zip(&standing);
+        let rows = rows.filter_map(|(ended, end)| Some((ended.row?, ended.debt_id, end)));
+        let rows: Vec<_> = rows.collect();
+        if channel == Channel::MAIL {
+            self.record_mails(&rows).await?;
+        } else {
+            self.record_sends(channel, &rows).await?;
+        }
         Ok(standing)
     }
+
+    async fn reopen_mails(&self, rows: &[(RowId, &str)]) -> Result<Vec<bool>, LedgerError> {
+        self.reopen_undeliverable(rows).await
+    }
+}
+
+/// A row, its debt, and what became of the debt's message.
+type EndOfRow<'a> = (RowId, &'a str, &'a SendEnd);
+
+impl RedisLedger {
+    /// Records what became of the e-mails of rows.
+    async fn record_mails(&self, rows: &[EndOfRow<'_>]) -> Result<(), LedgerError> {
+        let (mut mailed, mut undeliverable) = (Vec::new(), Vec::new());
+        for (row, debt_id, end) in rows {
+            match end {
+                SendEnd::Sent => mailed.push(*row),
+                SendEnd::Undeliverable(_) => undeliverable.push((*row, *debt_id)),
+            }
+        }
+        self.advance(MAILED, &mailed).await?;
+        self.record_undeliverable(&undeliverable).await
+    }
+
+    /// Counts rows by what became of their messages on a further channel.
     async fn record_sends(
         &self,
         channel: Channel,
-        rows: &[(RowId, SendEnd)],
+        rows: &[EndOfRow<'_>],
     ) -> Result<(), LedgerError> {
-        for (import_id, indices) in by_import(rows.iter().map(|(row, _)| *row)) {
+        for (import_id, indices) in by_import(rows.iter().map(|(row, ..)| *row)) {
             let [sent, undeliverable] = keys::channel_rows(import_id, channel.name());
             let channels = keys::channels(import_id);
             let mut pipe = redis::pipe();
             pipe.sadd(&channels, channel.name()).ignore();
             for index in indices {
-                let (row, end) = &rows[index];
+                let (row, _, end) = rows[index];
                 let bitmap = match end {
                     SendEnd::Sent => &sent,
                     SendEnd::Undeliverable(_) => &undeliverable,
@@ -268,9 +304,7 @@ impl ChannelLedger for RedisLedger {
         }
         Ok(())
     }
-}
 
-impl RedisLedger {
     /// What those channels came to for an import, in the order of their names.
     pub(super) async fn channel_counts(
         &self,

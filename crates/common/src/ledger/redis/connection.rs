@@ -10,10 +10,9 @@ use futures::future::{BoxFuture, Shared};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, Pipeline, RedisError, RedisFuture, Value};
 
-use super::RedisMetrics;
 use super::error::{calls_for_another_connection, is_unknown_script};
 use super::opener::Opener;
-use crate::ledger::RedisSettings;
+use crate::ledger::{LedgerMetrics, RedisSettings};
 
 /// Wait before the next one is opened where opening one failed. The breaker
 /// paces what is repeated; this holds for callers who do not wait for it.
@@ -26,7 +25,7 @@ const REOPENED_AFTER: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub(super) struct Connection {
     line: Arc<Line>,
-    pub(super) metrics: Option<RedisMetrics>,
+    metrics: Option<LedgerMetrics>,
 }
 
 /// A connection that is open or being opened; all who wait for it share it.
@@ -40,12 +39,15 @@ struct Line {
 
 impl Connection {
     /// Of these settings. Nothing is opened before the first call.
-    pub(super) fn new(settings: &RedisSettings) -> Result<Self, RedisError> {
+    pub(super) fn new(
+        settings: &RedisSettings,
+        metrics: Option<LedgerMetrics>,
+    ) -> Result<Self, RedisError> {
         let opener = Opener::new(settings)?;
         let current = Mutex::new(opening(&opener, Duration::ZERO));
         Ok(Self {
             line: Arc::new(Line { opener, current }),
-            metrics: None,
+            metrics,
         })
     }
 
@@ -111,7 +113,7 @@ fn refusal(answer: &Value) -> Option<RedisError> {
 impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         async move {
-            let _timer = self.metrics.as_ref().map(RedisMetrics::timer);
+            let _timer = self.metrics.as_ref().map(LedgerMetrics::timer);
             let line = self.line.current();
             let call = async { line.clone().await?.req_packed_command(cmd).await };
             let answer = call.await;
@@ -128,7 +130,7 @@ impl ConnectionLike for Connection {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         async move {
-            let _timer = self.metrics.as_ref().map(RedisMetrics::timer);
+            let _timer = self.metrics.as_ref().map(LedgerMetrics::timer);
             let line = self.line.current();
             let call = async {
                 let mut open = line.clone().await?;

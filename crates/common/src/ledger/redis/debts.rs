@@ -1,14 +1,18 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use async_trait::async_trait;
+use contract::RowId;
 use redis::{Cmd, SetExpiry, SetOptions};
 
+use super::rows::NOTIFIED;
 use super::{RedisLedger, keys};
-use crate::ledger::{Claim, DebtLedger, DebtState, LedgerError};
+use crate::ledger::{Bill, Billed, Claim, DebtLedger, DebtState, LedgerError, Outcome, Told};
 
 /// Room for a key, and for what a claim holds beside its notification.
 const BYTES_BESIDE_NOTIFICATION: usize = 192;
 
+#[async_trait]
 impl DebtLedger for RedisLedger {
     async fn debts(&self, debt_ids: &[&str]) -> Result<Vec<DebtState>, LedgerError> {
         if debt_ids.is_empty() {
@@ -36,30 +40,23 @@ impl DebtLedger for RedisLedger {
         Ok(states.collect())
     }
 
-    async fn claim(&self, claims: &[(String, Claim)]) -> Result<Vec<Option<Claim>>, LedgerError> {
-        if claims.is_empty() {
+    async fn bill(&self, bills: &[Bill]) -> Result<Vec<Billed>, LedgerError> {
+        if bills.is_empty() {
             return Ok(Vec::new());
         }
-        if self.claim_together(claims).await? {
-            return Ok(claims.iter().map(|(_, own)| Some(own.clone())).collect());
-        }
-        let options = SetOptions::default()
-            .conditional_set(redis::ExistenceCheck::NX)
-            .get(true);
-        let options = self.with_expiration(options);
-        let mut pipe = redis::pipe();
-        for (debt_id, claim) in claims {
-            pipe.set_options(keys::processed(debt_id), claim.to_stored(), options.clone());
-        }
-        let earlier: Vec<Option<String>> = pipe.query_async(&mut self.connection.clone()).await?;
-        let standing = earlier
+        let standing = self.claim(bills).await?;
+        let rows = standing
             .iter()
-            .zip(claims)
-            .map(|(earlier, (_, own))| match earlier {
-                None => Some(own.clone()),
-                Some(stored) => Claim::from_stored(stored),
-            });
-        Ok(standing.collect())
+            .map(|claim| claim.as_ref().and_then(|claim| claim.holder.row()));
+        let marked: Vec<_> = rows.clone().flatten().map(|row| (row, None)).collect();
+        let fresh = self.mark_outcome(Outcome::Billed, &marked).await?;
+        let mut fresh = fresh.into_iter();
+        let fresh: Vec<bool> = rows
+            .map(|row| row.is_some() && fresh.next() == Some(true))
+            .collect();
+        let billed = standing.into_iter().zip(fresh);
+        let billed = billed.map(|(claim, row_is_new)| Billed { claim, row_is_new });
+        Ok(billed.collect())
     }
 
     async fn notified(&self, debt_ids: &[&str]) -> Result<Vec<bool>, LedgerError> {
@@ -73,20 +70,20 @@ impl DebtLedger for RedisLedger {
         Ok(values.iter().map(Option::is_some).collect())
     }
 
-    async fn mark_notified(&self, debt_ids: &[&str]) -> Result<(), LedgerError> {
-        if debt_ids.is_empty() {
+    async fn tell(&self, told: &[Told<'_>]) -> Result<(), LedgerError> {
+        if told.is_empty() {
             return Ok(());
         }
+        let rows: Vec<RowId> = told.iter().filter_map(|told| told.row).collect();
+        self.advance(NOTIFIED, &rows).await?;
+        let keys = told.iter().map(|told| keys::notification(told.debt_id));
         let mut pipe = redis::pipe();
         if self.expiration.is_none() {
-            let marks: Vec<_> = debt_ids
-                .iter()
-                .map(|id| (keys::notification(id), 1))
-                .collect();
+            let marks: Vec<_> = keys.map(|key| (key, 1)).collect();
             pipe.mset(&marks);
         } else {
             let options = self.with_expiration(SetOptions::default());
-            for key in notification_keys(debt_ids) {
+            for key in keys {
                 pipe.set_options(key, 1, options.clone());
             }
         }
@@ -113,21 +110,45 @@ impl DebtLedger for RedisLedger {
 }
 
 impl RedisLedger {
+    /// Claims debts, and gives the claim of each that stands.
+    async fn claim(&self, bills: &[Bill]) -> Result<Vec<Option<Claim>>, LedgerError> {
+        if self.claim_together(bills).await? {
+            return Ok(bills.iter().map(|own| Some(own.claim.clone())).collect());
+        }
+        let options = SetOptions::default()
+            .conditional_set(redis::ExistenceCheck::NX)
+            .get(true);
+        let options = self.with_expiration(options);
+        let mut pipe = redis::pipe();
+        for Bill { debt_id, claim } in bills {
+            pipe.set_options(keys::processed(debt_id), claim.to_stored(), options.clone());
+        }
+        let earlier: Vec<Option<String>> = pipe.query_async(&mut self.connection.clone()).await?;
+        let standing = earlier
+            .iter()
+            .zip(bills)
+            .map(|(earlier, own)| match earlier {
+                None => Some(own.claim.clone()),
+                Some(stored) => Claim::from_stored(stored),
+            });
+        Ok(standing.collect())
+    }
+
     /// Claims all of the debts or none of them, and says which. One command
     /// for many keys costs Redis half of what one for each does, and nearly
     /// always nobody has claimed any.
-    async fn claim_together(&self, claims: &[(String, Claim)]) -> Result<bool, LedgerError> {
+    async fn claim_together(&self, bills: &[Bill]) -> Result<bool, LedgerError> {
         // The command knows no expiration, and of two claims for a debt it
         // would let the second win.
-        let distinct: HashSet<&str> = claims.iter().map(|(debt_id, _)| &**debt_id).collect();
-        if self.expiration.is_some() || distinct.len() < claims.len() {
+        let distinct: HashSet<&str> = bills.iter().map(|bill| &*bill.debt_id).collect();
+        if self.expiration.is_some() || distinct.len() < bills.len() {
             return Ok(false);
         }
-        let bytes = claims.iter().map(|(_, claim)| claim.notification.len());
-        let bytes = bytes.sum::<usize>() + BYTES_BESIDE_NOTIFICATION * claims.len();
-        let mut call = Cmd::with_capacity(1 + 2 * claims.len(), bytes);
+        let bytes = bills.iter().map(|bill| bill.claim.notification.len());
+        let bytes = bytes.sum::<usize>() + BYTES_BESIDE_NOTIFICATION * bills.len();
+        let mut call = Cmd::with_capacity(1 + 2 * bills.len(), bytes);
         call.arg("MSETNX");
-        for (debt_id, claim) in claims {
+        for Bill { debt_id, claim } in bills {
             call.arg(keys::processed(debt_id)).arg(claim.to_stored());
         }
         Ok(call.query_async(&mut self.connection.clone()).await?)

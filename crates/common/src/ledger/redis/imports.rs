@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use redis::{ExistenceCheck, Pipeline, SetExpiry, SetOptions};
 use uuid::Uuid;
@@ -32,6 +33,7 @@ type Looked = (
     u64,
 );
 
+#[async_trait]
 impl ImportLedger for RedisLedger {
     async fn register_import(&self, import: &NewImport) -> Result<(), LedgerError> {
         let key = keys::import(import.import_id);

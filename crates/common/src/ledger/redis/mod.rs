@@ -10,7 +10,6 @@ mod imports;
 mod info;
 mod keys;
 mod memory;
-mod metrics;
 mod opener;
 mod put_off;
 mod reason;
@@ -19,17 +18,16 @@ mod settings;
 mod startup;
 mod undeliverable;
 
-pub use memory::RedisMemory;
-pub use metrics::RedisMetrics;
 pub use settings::RedisSettings;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::{Script, SetExpiry, SetOptions};
+use async_trait::async_trait;
 
 use self::connection::Connection;
-use super::{Ledger, LedgerError};
+use super::{AnyLedger, LedgerError, LedgerMemory};
 use crate::runtime::{Dependency, Outage};
 
 /// How long the key is kept that is written to see whether Redis takes writes.
@@ -63,23 +61,14 @@ impl std::fmt::Debug for RedisLedger {
     }
 }
 
-impl RedisLedger {
-    /// The same ledger; its calls, and those of its clones from now on, are
-    /// observed.
-    #[must_use]
-    pub fn observed(mut self, metrics: RedisMetrics) -> Self {
-        self.connection.metrics = Some(metrics);
-        self
-    }
-}
-
 impl Dependency for RedisLedger {
     fn outage(&self) -> &Outage {
         &self.outage
     }
 }
 
-impl Ledger for RedisLedger {
+#[async_trait]
+impl AnyLedger for RedisLedger {
     async fn ping(&self) -> Result<(), LedgerError> {
         let mut connection = self.connection.clone();
         // A write, as a server that has become a replica, or is full, still
@@ -92,5 +81,13 @@ impl Ledger for RedisLedger {
             call.exec_async(&mut connection).await
         });
         Ok(asked.await.map_err(LedgerError::transient)??)
+    }
+
+    async fn memory(&self) -> Result<Option<LedgerMemory>, LedgerError> {
+        let info: String = ::redis::cmd("INFO")
+            .arg("memory")
+            .query_async(&mut self.connection.clone())
+            .await?;
+        Ok(Some(memory::read(&info)))
     }
 }

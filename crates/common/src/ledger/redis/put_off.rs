@@ -1,3 +1,4 @@
+use async_trait::async_trait;
 use jiff::Timestamp;
 use redis::Pipeline;
 use uuid::Uuid;
@@ -11,6 +12,7 @@ use contract::RowId;
 /// one, each with its score.
 pub(super) type Edge = Vec<(String, i64)>;
 
+#[async_trait]
 impl PutOffLedger for RedisLedger {
     async fn record_put_off(&self, rows: &[(RowId, Timestamp)]) -> Result<(), LedgerError> {
         let mut pipe = redis::pipe();

@@ -1,17 +1,23 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use redis::Script;
 use uuid::Uuid;
 
 use super::{RedisLedger, keys, reason};
 use crate::ledger::rows::OTHER_REASON;
-use crate::ledger::undeliverable::UNDELIVERABLE;
-use crate::ledger::{EndedRow, LedgerError, Outcome, Progress, RowFacts, RowLedger};
+use crate::ledger::{EndedRow, LedgerError, Outcome, RowFacts, RowLedger, Unbilled};
 use contract::{Reason, RowId};
 
 /// A part of a bitmap, or of the reasons.
 type Bytes = Vec<u8>;
+
+/// Names of the bitmaps that say how far a billed row has come: SNS accepted its
+/// notification, and its e-mail was sent or can never be delivered.
+pub(super) const NOTIFIED: &str = "notified";
+pub(super) const MAILED: &str = "mailed";
+pub(super) const UNDELIVERABLE: &str = "undeliverable";
 
 /// The number of every reason beyond those that a byte can tell apart.
 const OTHER: u8 = 255;
@@ -134,6 +140,33 @@ impl RedisLedger {
         Ok(fresh)
     }
 
+    /// Records the outcome of rows that have none. Gives for each whether that
+    /// is new.
+    pub(super) async fn mark_outcome(
+        &self,
+        outcome: Outcome,
+        rows: &[(RowId, Option<&Reason>)],
+    ) -> Result<Vec<bool>, LedgerError> {
+        let others = Outcome::ALL.into_iter().filter(|other| *other != outcome);
+        let others: Vec<&str> = others.map(Outcome::name).collect();
+        self.mark(outcome.name(), &others, rows).await
+    }
+
+    /// Records how far billed rows have come.
+    pub(super) async fn advance(&self, progress: &str, rows: &[RowId]) -> Result<(), LedgerError> {
+        for (import_id, indices) in by_import(rows.iter().copied()) {
+            let key = keys::bitmap(import_id, progress);
+            let mut call = redis::cmd("BITFIELD");
+            call.arg(&key);
+            for index in indices {
+                call.arg("SET").arg("u1").arg(rows[index].row).arg(1);
+            }
+            call.exec_async(&mut self.connection.clone()).await?;
+            self.expire([key]).await?;
+        }
+        Ok(())
+    }
+
     /// Until when those of the rows are put off that have an e-mail to come.
     async fn add_put_off(
         &self,
@@ -156,44 +189,18 @@ impl RedisLedger {
     }
 }
 
+#[async_trait]
 impl RowLedger for RedisLedger {
     async fn end_rows(
         &self,
-        outcome: Outcome,
+        outcome: Unbilled,
         rows: &[EndedRow],
     ) -> Result<Vec<bool>, LedgerError> {
-        let others: Vec<&str> = Outcome::ALL
-            .into_iter()
-            .filter(|other| *other != outcome)
-            .map(Outcome::name)
-            .collect();
         let rows: Vec<_> = rows
             .iter()
             .map(|ended| (ended.row, ended.reason.as_ref()))
             .collect();
-        self.mark(outcome.name(), &others, &rows).await
-    }
-
-    async fn advance_rows(
-        &self,
-        progress: Progress,
-        rows: &[RowId],
-    ) -> Result<Vec<bool>, LedgerError> {
-        let mut fresh = vec![false; rows.len()];
-        for (import_id, indices) in by_import(rows.iter().copied()) {
-            let mut call = redis::cmd("BITFIELD");
-            call.arg(keys::bitmap(import_id, progress.name()));
-            for index in &indices {
-                call.arg("SET").arg("u1").arg(rows[*index].row).arg(1);
-            }
-            let bits: Vec<u8> = call.query_async(&mut self.connection.clone()).await?;
-            for (index, before) in indices.iter().zip(bits) {
-                fresh[*index] = before == 0;
-            }
-            self.expire([keys::bitmap(import_id, progress.name())])
-                .await?;
-        }
-        Ok(fresh)
+        self.mark_outcome(outcome.into(), &rows).await
     }
 
     async fn row_facts(
@@ -269,9 +276,7 @@ impl RowLedger for RedisLedger {
 /// Names of the bitmaps of an import.
 pub(super) fn bitmap_names() -> impl Iterator<Item = &'static str> {
     let outcomes = Outcome::ALL.map(Outcome::name).into_iter();
-    outcomes
-        .chain(Progress::ALL.map(Progress::name))
-        .chain([UNDELIVERABLE])
+    outcomes.chain([NOTIFIED, MAILED, UNDELIVERABLE])
 }
 
 /// Whether that bit of a bitmap is set; Redis counts from the highest bit of

@@ -19,12 +19,16 @@ pub struct RedisSettings {
     pub connect_retries: u32,
     /// Time between the tries at start.
     pub connect_retry_interval: Duration,
+    /// How long claims and imports are kept; `None`: for ever.
+    pub expiration: Option<Duration>,
 }
 
 impl RedisSettings {
     /// Reads the `REDIS_…` variables.
     pub fn read(env: &Environment) -> Result<Self, SettingError> {
+        let expiration = env.number("REDIS_DATA_EXPIRATION", 0_u32, 0, u32::MAX)?;
         Ok(Self {
+            expiration: (expiration > 0).then(|| Duration::from_secs(expiration.into())),
             host: env.required("REDIS_HOST", "a host name or address")?,
             port: env.number("REDIS_PORT", 6379, 1, u16::MAX)?,
             database: env.number("REDIS_DB", 0, 0, 1_000_000)?,

@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use redis::RedisError;
 use tracing::{info, warn};
@@ -10,7 +9,7 @@ use super::connection::Connection;
 use super::info::field;
 use super::rows::marking_script;
 use super::undeliverable::{record_script, reopen_script};
-use crate::ledger::RedisSettings;
+use crate::ledger::{LedgerMetrics, RedisSettings};
 use crate::runtime::{Outage, ServiceError};
 
 /// The oldest major version with `SET … NX GET`.
@@ -24,10 +23,10 @@ impl RedisLedger {
     /// When Redis does not answer, is a replica, or is older than 7.0.
     pub async fn connect(
         settings: &RedisSettings,
-        expiration: Option<Duration>,
+        metrics: Option<LedgerMetrics>,
     ) -> Result<Self, ServiceError> {
         let connection =
-            Connection::new(settings).map_err(|error| unusable_at(settings, &error))?;
+            Connection::new(settings, metrics).map_err(|error| unusable_at(settings, &error))?;
         let mut tries = 0;
         let info = loop {
             match server_info(connection.clone()).await {
@@ -42,7 +41,7 @@ impl RedisLedger {
         };
         check_version(&info)?;
         warn_of_risks(&info);
-        if expiration.is_some() {
+        if settings.expiration.is_some() {
             warn!(
                 "REDIS_DATA_EXPIRATION is above 0: a debt may be billed again once its key is gone"
             );
@@ -50,7 +49,7 @@ impl RedisLedger {
         Ok(Self {
             connection,
             outage: Outage::new("Redis"),
-            expiration,
+            expiration: settings.expiration,
             marking: Arc::new(marking_script()),
             claim_sends: Arc::new(claim_script()),
             release_sends: Arc::new(release_script()),
@@ -66,7 +65,7 @@ async fn server_info(mut connection: Connection) -> Result<String, RedisError> {
 }
 
 fn unusable_at(settings: &RedisSettings, error: &RedisError) -> ServiceError {
-    ServiceError::Redis(format!(
+    ServiceError::Ledger(format!(
         "Redis at {}:{} cannot be used: {error}; check REDIS_HOST and REDIS_PORT, or start the master",
         settings.host, settings.port
     ))

@@ -2,10 +2,9 @@ use redis::Script;
 
 use super::channels::UNDELIVERABLE as ENDED;
 use super::import_hash::FINISHED_AT;
-use super::rows::{KEEP_REASON, by_import};
+use super::rows::{KEEP_REASON, UNDELIVERABLE, by_import};
 use super::{RedisLedger, keys};
-use crate::ledger::undeliverable::UNDELIVERABLE;
-use crate::ledger::{Channel, LedgerError, UndeliverableLedger};
+use crate::ledger::{Channel, LedgerError};
 use contract::RowId;
 
 /// Most rows of one call of a script, which keeps Redis from others meanwhile.
@@ -26,22 +25,18 @@ fn why() -> String {
 }
 
 /// Sets the bit of each row whose e-mail is undeliverable, and keeps the
-/// reason that comes with a new bit. Gives 1 for each bit that is new.
+/// reason that comes with a new bit.
 ///
 /// The keys are the bitmap, the reasons and their numbers, and the e-mail of
 /// each row; the arguments are the rows.
 pub(super) fn record_script() -> Script {
     let record = r"
-        local fresh = {}
         for index, row in ipairs(ARGV) do
             local reason = why(KEYS[3 + index])
-            fresh[index] = 0
             if reason and redis.call('SETBIT', KEYS[1], row, 1) == 0 then
                 keep(row, reason)
-                fresh[index] = 1
             end
         end
-        return fresh
         ";
     Script::new(&[KEEP_REASON, &why(), record].concat())
 }
@@ -75,9 +70,12 @@ pub(super) fn reopen_script() -> Script {
     Script::new(&[why(), reopen].concat())
 }
 
-impl UndeliverableLedger for RedisLedger {
-    async fn record_undeliverable(&self, rows: &[(RowId, &str)]) -> Result<Vec<bool>, LedgerError> {
-        let mut fresh = vec![false; rows.len()];
+impl RedisLedger {
+    /// Records that rows are undeliverable, where the e-mails of their debts are.
+    pub(super) async fn record_undeliverable(
+        &self,
+        rows: &[(RowId, &str)],
+    ) -> Result<(), LedgerError> {
         for (import_id, indices) in by_import(rows.iter().map(|(row, _)| *row)) {
             let written = [
                 keys::bitmap(import_id, UNDELIVERABLE),
@@ -93,17 +91,18 @@ impl UndeliverableLedger for RedisLedger {
                     let (row, debt_id) = rows[*index];
                     call.key(keys::send(Channel::MAIL, debt_id)).arg(row.row);
                 }
-                let bits: Vec<u8> = call.invoke_async(&mut self.connection.clone()).await?;
-                for (index, bit) in indices.iter().zip(bits) {
-                    fresh[*index] = bit == 1;
-                }
+                let () = call.invoke_async(&mut self.connection.clone()).await?;
             }
             self.expire(written).await?;
         }
-        Ok(fresh)
+        Ok(())
     }
 
-    async fn reopen_undeliverable(&self, rows: &[(RowId, &str)]) -> Result<Vec<bool>, LedgerError> {
+    /// Takes that back, and the ends of the e-mails.
+    pub(super) async fn reopen_undeliverable(
+        &self,
+        rows: &[(RowId, &str)],
+    ) -> Result<Vec<bool>, LedgerError> {
         let mut opened = vec![false; rows.len()];
         for (import_id, indices) in by_import(rows.iter().map(|(row, _)| *row)) {
             for indices in indices.chunks(ROWS_A_CALL) {

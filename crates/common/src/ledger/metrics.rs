@@ -6,17 +6,17 @@ const SECONDS: [f64; 13] = [
 ];
 
 crate::metrics! {
-    /// How long calls of Redis take, and how many fail.
-    pub struct RedisMetrics {
-        /// Time until Redis answered, one observation a call; a call is a
-        /// command, a script or a pipeline.
-        duration: Histogram = "redis_call_duration_seconds" up_to SECONDS,
-        /// Calls that Redis did not answer, or refused.
-        errors: IntCounter = "redis_call_errors_total",
+    /// How long calls of the ledger take, and how many fail.
+    pub struct LedgerMetrics {
+        /// Time until the ledger answered, one observation per call: a command, a
+        /// script or a pipeline of Redis, usually for a batch of rows.
+        duration: Histogram = "ledger_call_duration_seconds" up_to SECONDS,
+        /// Calls that the ledger did not answer, or refused.
+        errors: IntCounter = "ledger_call_errors_total",
     }
 }
 
-impl RedisMetrics {
+impl LedgerMetrics {
     /// Observes the time of a call until it is dropped.
     pub(super) fn timer(&self) -> HistogramTimer {
         self.duration.start_timer()

@@ -1,0 +1,47 @@
+//! Which ledger a service works on.
+
+use std::sync::Arc;
+
+use super::{LedgerMetrics, RedisLedger, RedisSettings, SharedLedger};
+use crate::runtime::{Environment, ServiceError, SettingError};
+
+/// Where the ledger is, and how to reach it.
+#[derive(Clone, Debug)]
+pub enum LedgerSettings {
+    /// In Redis.
+    Redis(RedisSettings),
+}
+
+impl LedgerSettings {
+    /// Reads the `REDIS_…` variables.
+    ///
+    /// # Errors
+    /// The first variable that is missing or wrong.
+    pub fn read(env: &Environment) -> Result<Self, SettingError> {
+        RedisSettings::read(env).map(Self::Redis)
+    }
+
+    /// What it is called in logs, in metrics and by `/ready`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Redis(_) => "Redis",
+        }
+    }
+
+    /// Connects, with the tries that the settings allow. The calls are
+    /// observed where there are metrics.
+    ///
+    /// # Errors
+    /// When the ledger does not answer, or is none that keeps the promises.
+    pub async fn connect(
+        &self,
+        metrics: Option<LedgerMetrics>,
+    ) -> Result<SharedLedger, ServiceError> {
+        match self {
+            Self::Redis(settings) => {
+                let ledger = RedisLedger::connect(settings, metrics).await?;
+                Ok(Arc::new(ledger))
+            }
+        }
+    }
+}
