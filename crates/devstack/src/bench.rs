@@ -51,7 +51,7 @@ pub(crate) struct BenchCommand {
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
     /// When Redis makes its append-only file safe.
-    #[arg(long, default_value_t)]
+    #[arg(long, default_value_t = AppendFsync::Everysec)]
     append_fsync: AppendFsync,
     /// The figures as JSON go to this file.
     #[arg(long, default_value = "data/bench/result.json")]

@@ -112,9 +112,9 @@ pub enum RedisError {
 pub enum AppendFsync {
     /// Every second. While the disk is at it, answers go out whose writes are still in the memory
     /// of the process, for up to two seconds: a kill loses these, not only a loss of power.
-    #[default]
     Everysec,
-    /// Before each answer.
+    /// Before each answer: what the promise asks for.
+    #[default]
     Always,
 }
 

@@ -24,8 +24,13 @@ pub(super) struct Settings {
     /// How much later each answer of SQS and SNS comes.
     pub(super) latency_ms: u64,
     /// When Redis makes its append-only file safe.
-    #[serde(default)]
+    #[serde(default = "everysec")]
     pub(super) append_fsync: AppendFsync,
+}
+
+/// What every measurement had before there was a choice.
+const fn everysec() -> AppendFsync {
+    AppendFsync::Everysec
 }
 
 impl Settings {
@@ -38,7 +43,7 @@ impl Settings {
             billing_workers: 1,
             mail_workers: 1,
             latency_ms: 0,
-            append_fsync: AppendFsync::default(),
+            append_fsync: AppendFsync::Everysec,
         }
     }
 }

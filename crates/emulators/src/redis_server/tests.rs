@@ -44,7 +44,7 @@ async fn a_started_server_answers_with_the_settings_the_services_need() {
     assert!(answers(server.port()).await);
     for (name, value) in [
         ("appendonly", "yes"),
-        ("appendfsync", "everysec"),
+        ("appendfsync", "always"),
         ("auto-aof-rewrite-min-size", "2147483648"),
         ("save", ""),
         ("maxmemory-policy", "noeviction"),
@@ -59,7 +59,7 @@ async fn a_started_server_answers_with_the_settings_the_services_need() {
     let facts = server.facts().await.unwrap();
     assert_eq!(
         (facts.append_only.as_str(), facts.append_fsync.as_str()),
-        ("yes", "everysec")
+        ("yes", "always")
     );
     assert!(facts.used_memory_bytes > 0, "{facts:?}");
 }
