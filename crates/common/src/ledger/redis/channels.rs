@@ -93,24 +93,40 @@ pub(super) fn release_script() -> Script {
     )
 }
 
-/// Gives each key its value for ever, unless it has one. Gives what stands.
-/// A command for all keys costs half of what one for each does.
+/// Gives each message its end for ever, unless it has one, and sets the bit of
+/// each row whose message was sent. Gives what stands. A command for all keys
+/// costs half of what one for each does.
+///
+/// The keys are the messages and, where there are rows, their bitmap; the
+/// arguments are the number of messages, their ends, and the rows, all or none.
 pub(super) fn end_script() -> Script {
     Script::new(&format!(
         r"{HAS_ENDED}
-        local ends, fresh = redis.call('MGET', unpack(KEYS)), {{}}
-        local first = {{}}
-        for index, value in ipairs(ends) do
-            local key = KEYS[index]
-            if has_ended(first[key] or value) then
-                ends[index] = first[key] or value
-            else
-                fresh[#fresh + 1], fresh[#fresh + 2] = key, ARGV[index]
-                first[key], ends[index] = ARGV[index], ARGV[index]
+        local count, messages = tonumber(ARGV[1]), {{}}
+        for index = 1, count do
+            messages[index] = KEYS[index]
+        end
+        local ends, fresh = redis.call('MGET', unpack(messages)), {{}}
+        local first, bits = {{}}, {{}}
+        for index = 1, count do
+            local key, value = KEYS[index], first[KEYS[index]] or ends[index]
+            if not has_ended(value) then
+                value = ARGV[1 + index]
+                fresh[#fresh + 1], fresh[#fresh + 2] = key, value
+                first[key] = value
+            end
+            ends[index] = value
+            if value == 'sent' and KEYS[count + 1] then
+                local at = #bits
+                bits[at + 1], bits[at + 2] = 'SET', 'u1'
+                bits[at + 3], bits[at + 4] = ARGV[1 + count + index], '1'
             end
         end
         if #fresh > 0 then
             redis.call('MSET', unpack(fresh))
+        end
+        if #bits > 0 then
+            redis.call('BITFIELD', KEYS[count + 1], unpack(bits))
         end
         return ends
         "
@@ -239,21 +255,21 @@ impl ChannelLedger for RedisLedger {
     ) -> Result<Vec<SendEnd>, LedgerError> {
         let mut standing = Vec::with_capacity(ends.len());
         for ends in ends.chunks(SENDS_A_CALL) {
-            let mut call = self.end_sends.prepare_invoke();
-            for ended in ends {
-                call.key(keys::send(channel, ended.debt_id));
-                call.arg(stored(&ended.end));
+            // Nearly always all are for rows of one import, whose bits the call
+            // sets as well.
+            let bitmap = import_of(ends).filter(|_| channel == Channel::MAIL);
+            let bitmap = bitmap.map(|import_id| keys::bitmap(import_id, MAILED));
+            let now = self.end_messages(channel, ends, bitmap.as_deref()).await?;
+            let rows = ends.iter().zip(&now);
+            let rows = rows.filter_map(|(ended, end)| Some((ended.row?, ended.debt_id, end)));
+            let is_recorded = |end: &SendEnd| bitmap.is_some() && *end == SendEnd::Sent;
+            let rows: Vec<_> = rows.filter(|(.., end)| !is_recorded(end)).collect();
+            if channel == Channel::MAIL {
+                self.record_mails(&rows).await?;
+            } else {
+                self.record_sends(channel, &rows).await?;
             }
-            let values: Vec<String> = call.invoke_async(&mut self.connection.clone()).await?;
-            standing.extend(values.iter().map(|value| read(value)));
-        }
-        let rows = ends.iter().zip(&standing);
-        let rows = rows.filter_map(|(ended, end)| Some((ended.row?, ended.debt_id, end)));
-        let rows: Vec<_> = rows.collect();
-        if channel == Channel::MAIL {
-            self.record_mails(&rows).await?;
-        } else {
-            self.record_sends(channel, &rows).await?;
+            standing.extend(now);
         }
         Ok(standing)
     }
@@ -266,7 +282,41 @@ impl ChannelLedger for RedisLedger {
 /// A row, its debt, and what became of the debt's message.
 type EndOfRow<'a> = (RowId, &'a str, &'a SendEnd);
 
+/// The import of all of the rows, if each has one and they share it.
+fn import_of(ends: &[EndedSend<'_>]) -> Option<Uuid> {
+    let import_id = ends.first()?.row?.import_id;
+    let is_there = |ended: &EndedSend<'_>| ended.row.is_some_and(|row| row.import_id == import_id);
+    ends.iter().all(is_there).then_some(import_id)
+}
+
 impl RedisLedger {
+    /// Ends messages, and sets the bits of those rows whose message was sent,
+    /// where there is a bitmap. Gives what stands.
+    async fn end_messages(
+        &self,
+        channel: Channel,
+        ends: &[EndedSend<'_>],
+        bitmap: Option<&str>,
+    ) -> Result<Vec<SendEnd>, LedgerError> {
+        let mut call = self.end_sends.prepare_invoke();
+        call.arg(ends.len());
+        for ended in ends {
+            call.key(keys::send(channel, ended.debt_id));
+            call.arg(stored(&ended.end));
+        }
+        if let Some(bitmap) = bitmap {
+            call.key(bitmap);
+            for row in ends.iter().filter_map(|ended| ended.row) {
+                call.arg(row.row);
+            }
+        }
+        let values: Vec<String> = call.invoke_async(&mut self.connection.clone()).await?;
+        if let Some(bitmap) = bitmap {
+            self.expire([bitmap.to_owned()]).await?;
+        }
+        Ok(values.iter().map(|value| read(value)).collect())
+    }
+
     /// Records what became of the e-mails of rows.
     async fn record_mails(&self, rows: &[EndOfRow<'_>]) -> Result<(), LedgerError> {
         let (mut mailed, mut undeliverable) = (Vec::new(), Vec::new());
@@ -276,7 +326,11 @@ impl RedisLedger {
                 SendEnd::Undeliverable(_) => undeliverable.push((*row, *debt_id)),
             }
         }
-        self.advance(MAILED, &mailed).await?;
+        if !mailed.is_empty() {
+            let mut pipe = redis::pipe();
+            self.advance(&mut pipe, MAILED, &mailed);
+            pipe.exec_async(&mut self.connection.clone()).await?;
+        }
         self.record_undeliverable(&undeliverable).await
     }
 

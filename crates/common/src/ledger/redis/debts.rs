@@ -2,7 +2,6 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use async_trait::async_trait;
-use contract::RowId;
 use redis::{Cmd, SetExpiry, SetOptions};
 
 use super::rows::NOTIFIED;
@@ -74,17 +73,18 @@ impl DebtLedger for RedisLedger {
         if told.is_empty() {
             return Ok(());
         }
-        let rows: Vec<RowId> = told.iter().filter_map(|told| told.row).collect();
-        self.advance(NOTIFIED, &rows).await?;
-        let keys = told.iter().map(|told| keys::notification(told.debt_id));
+        // In one call, whose commands Redis does in their order.
         let mut pipe = redis::pipe();
+        let rows: Vec<_> = told.iter().filter_map(|told| told.row).collect();
+        self.advance(&mut pipe, NOTIFIED, &rows);
+        let keys = told.iter().map(|told| keys::notification(told.debt_id));
         if self.expiration.is_none() {
             let marks: Vec<_> = keys.map(|key| (key, 1)).collect();
-            pipe.mset(&marks);
+            pipe.mset(&marks).ignore();
         } else {
             let options = self.with_expiration(SetOptions::default());
             for key in keys {
-                pipe.set_options(key, 1, options.clone());
+                pipe.set_options(key, 1, options.clone()).ignore();
             }
         }
         Ok(pipe.exec_async(&mut self.connection.clone()).await?)

@@ -373,10 +373,9 @@ impl RedisLedger {
         &self,
         keys: [String; N],
     ) -> Result<(), LedgerError> {
-        let Some(time) = self.expiration else {
+        let Some(seconds) = self.expires_after() else {
             return Ok(());
         };
-        let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
         let mut pipe = Pipeline::new();
         for key in keys {
             pipe.expire(key, seconds).ignore();

@@ -61,6 +61,14 @@ impl std::fmt::Debug for RedisLedger {
     }
 }
 
+impl RedisLedger {
+    /// For how many seconds keys are kept; `None`: for ever.
+    fn expires_after(&self) -> Option<i64> {
+        let seconds = self.expiration?.as_secs();
+        Some(i64::try_from(seconds).unwrap_or(i64::MAX))
+    }
+}
+
 impl Dependency for RedisLedger {
     fn outage(&self) -> &Outage {
         &self.outage

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use redis::Script;
+use redis::{Pipeline, Script};
 use uuid::Uuid;
 
 use super::{RedisLedger, keys, reason};
@@ -152,19 +152,19 @@ impl RedisLedger {
         self.mark(outcome.name(), &others, rows).await
     }
 
-    /// Records how far billed rows have come.
-    pub(super) async fn advance(&self, progress: &str, rows: &[RowId]) -> Result<(), LedgerError> {
+    /// Adds the commands that record how far billed rows have come.
+    pub(super) fn advance(&self, pipe: &mut Pipeline, progress: &str, rows: &[RowId]) {
         for (import_id, indices) in by_import(rows.iter().copied()) {
             let key = keys::bitmap(import_id, progress);
-            let mut call = redis::cmd("BITFIELD");
-            call.arg(&key);
+            let bits = pipe.cmd("BITFIELD").arg(&key);
             for index in indices {
-                call.arg("SET").arg("u1").arg(rows[index].row).arg(1);
+                bits.arg("SET").arg("u1").arg(rows[index].row).arg(1);
             }
-            call.exec_async(&mut self.connection.clone()).await?;
-            self.expire([key]).await?;
+            bits.ignore();
+            if let Some(seconds) = self.expires_after() {
+                pipe.expire(key, seconds).ignore();
+            }
         }
-        Ok(())
     }
 
     /// Until when those of the rows are put off that have an e-mail to come.
