@@ -42,7 +42,7 @@ pub async fn run(
     let queue = wiring.queue.clone();
     let topic = wiring.aws.topic(&settings.topic_arn)?;
     let wiring = wiring.depends_on("SNS", topic.ready_probe());
-    let work = async |ledger| {
+    let work = |ledger: SharedLedger| async move {
         tokio::select! {
             ended = consume(&settings, (queue.clone(), topic), ledger, metrics, stop) => ended,
             never = QueueWatch::new(queue.clone(), gauges).run() => match never {},

@@ -73,7 +73,7 @@ pub async fn run(
     let routes = routes(shared, settings.tokens, settings.hosts)
         .layer(from_fn_with_state(metrics.clone(), count));
     let queue = wiring.queue.clone();
-    let work = async |ledger: SharedLedger| {
+    let work = |ledger: SharedLedger| async move {
         let importer = Arc::new(Importer::new(
             (spool.clone(), waiting.clone()),
             ledger.clone(),

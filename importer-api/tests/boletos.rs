@@ -5,12 +5,12 @@
 mod importer;
 
 use boleto::{Agreement, DigitableLine};
-use common::ledger::{AgreementLedger, Claim, DebtLedger};
+use common::ledger::{AgreementLedger, Bill, Claim, DebtLedger};
 use contract::{RowId, RowIdentity};
 use importer::{Importer, LONG};
 use reqwest::{Response, StatusCode, header};
 use serde_json::Value;
-use testkit::{RunningService, poll_until};
+use testkit::{RunningService, poll_until, tell};
 use uuid::Uuid;
 
 /// Bills debts as billing-worker would.
@@ -29,11 +29,12 @@ async fn bill(importer: &Importer, debt_ids: &[&str]) {
             holder,
             notification,
         };
-        ((*debt_id).to_owned(), claim)
+        let debt_id = (*debt_id).to_owned();
+        Bill { debt_id, claim }
     };
-    let claims: Vec<_> = (1..).zip(debt_ids).map(claim).collect();
-    ledger.claim(&claims).await.unwrap();
-    ledger.mark_notified(&debt_ids[..1]).await.unwrap();
+    let bills: Vec<_> = (1..).zip(debt_ids).map(claim).collect();
+    ledger.bill(&bills).await.unwrap();
+    tell(&ledger, &debt_ids[..1]).await;
 }
 
 /// The answer, once the service has its ledger.
@@ -123,15 +124,15 @@ async fn a_debt_that_is_not_known_has_none() {
     let lost = lost.replace(&issuer, "00000000000000ff");
     let claims = [("bare", bare.to_owned()), ("lost", lost)].map(|(debt_id, notification)| {
         let holder = RowIdentity::Message("m".into());
-        (
-            debt_id.to_owned(),
-            Claim {
+        Bill {
+            debt_id: debt_id.to_owned(),
+            claim: Claim {
                 holder,
                 notification,
             },
-        )
+        }
     });
-    ledger.claim(&claims).await.unwrap();
+    ledger.bill(&claims).await.unwrap();
     let service = importer.start().await;
     for debt in [
         "debt-2",

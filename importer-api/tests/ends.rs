@@ -6,7 +6,7 @@ mod importer;
 
 use std::time::Duration;
 
-use common::ledger::{EndedRow, ImportLedger, Outcome, RedisLedger, RowLedger};
+use common::ledger::{EndedRow, ImportLedger, RowLedger, SharedLedger, Unbilled};
 use importer::{Importer, LONG, upload};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use testkit::{CsvFile, RunningService, new_import, poll_until};
 use uuid::Uuid;
 
 /// Makes an import known whose file is in no spool, and whose rows up to `sent` were sent.
-async fn without_file(ledger: &RedisLedger, rows: u64, sent: u64) -> Uuid {
+async fn without_file(ledger: &SharedLedger, rows: u64, sent: u64) -> Uuid {
     let import_id = Uuid::now_v7();
     let import = new_import(import_id, rows);
     ledger.register_import(&import).await.unwrap();
@@ -23,10 +23,10 @@ async fn without_file(ledger: &RedisLedger, rows: u64, sent: u64) -> Uuid {
 }
 
 /// Ends these rows without a bill, so that no e-mail is missing.
-async fn skip(ledger: &RedisLedger, import_id: Uuid, rows: impl IntoIterator<Item = u64>) {
+async fn skip(ledger: &SharedLedger, import_id: Uuid, rows: impl IntoIterator<Item = u64>) {
     let row = |row| contract::RowId { import_id, row };
     let rows: Vec<_> = rows.into_iter().map(row).map(EndedRow::from).collect();
-    ledger.end_rows(Outcome::Skipped, &rows).await.unwrap();
+    ledger.end_rows(Unbilled::Skipped, &rows).await.unwrap();
 }
 
 /// Uploads a file of two rows, and gives its import.

@@ -7,16 +7,17 @@ mod importer;
 use std::time::Duration;
 
 use common::ledger::{
-    Channel, ChannelLedger, DebtLedger, EndedRow, ImportLedger, ImportState, Outcome, Progress,
-    PutOffLedger, RedisLedger, RowLedger, STALLED_AFTER, SendClaim, SendEnd, UndeliverableLedger,
+    Bill, Channel, ChannelLedger, Claim, DebtLedger, EndedRow, EndedSend, ImportLedger,
+    ImportState, PutOffLedger, RowLedger, STALLED_AFTER, SendClaim, SendEnd, SharedLedger, Told,
+    Unbilled,
 };
-use contract::{InvalidReason, Reason, RowId};
+use contract::{InvalidReason, Reason, RowId, RowIdentity};
 use importer::{Importer, LONG, upload};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use testkit::{CsvFile, CsvRow, RunningService, poll_until, refuse_mails};
+use testkit::{CsvFile, CsvRow, RunningService, poll_until};
 use uuid::Uuid;
 
 /// Uploads a file, and gives its import.
@@ -61,13 +62,10 @@ fn ended(rows: &[RowId], reason: Option<&Reason>) -> Vec<EndedRow> {
 }
 
 /// Bills and mails these rows, as the workers would.
-async fn settle(ledger: &impl RowLedger, rows: &[RowId]) {
-    ledger
-        .end_rows(Outcome::Billed, &ended(rows, None))
-        .await
-        .unwrap();
-    for progress in [Progress::Notified, Progress::Mailed] {
-        ledger.advance_rows(progress, rows).await.unwrap();
+async fn settle(ledger: &SharedLedger, rows: &[RowId]) {
+    tell_of(ledger, rows).await;
+    for row in rows {
+        end_mail(ledger, *row, SendEnd::Sent).await;
     }
 }
 
@@ -94,7 +92,7 @@ async fn an_import_is_followed_from_its_upload_to_its_end() {
     let reason = Reason::from(InvalidReason::NameEmpty);
     ledger
         .end_rows(
-            Outcome::Invalid,
+            Unbilled::Invalid,
             &ended(&rows(import_id, 19..=20), Some(&reason)),
         )
         .await
@@ -330,11 +328,12 @@ async fn rejections_name_line_reason_and_record_and_are_no_formulas() {
         code: "conflict".into(),
         text: "the debt was billed with another amount".into(),
     };
+    let first = rows(import_id, [1]);
+    tell_of(&ledger, &first).await;
     for (outcome, row, reason) in [
-        (Outcome::Billed, 1, None),
-        (Outcome::Invalid, 2, Some(invalid)),
-        (Outcome::Skipped, 3, Some(conflict)),
-        (Outcome::Skipped, 4, None),
+        (Unbilled::Invalid, 2, Some(invalid)),
+        (Unbilled::Skipped, 3, Some(conflict)),
+        (Unbilled::Skipped, 4, None),
     ] {
         let rows = ended(&rows(import_id, [row]), reason.as_ref());
         ledger.end_rows(outcome, &rows).await.unwrap();
@@ -343,12 +342,7 @@ async fn rejections_name_line_reason_and_record_and_are_no_formulas() {
         code: "mailbox_unknown".into(),
         text: "the mail server does not know the mailbox".into(),
     };
-    let first = rows(import_id, [1]);
-    ledger
-        .advance_rows(Progress::Notified, &first)
-        .await
-        .unwrap();
-    refuse_mails(&ledger, &[(first[0], undeliverable)]).await;
+    end_mail(&ledger, first[0], SendEnd::Undeliverable(undeliverable)).await;
     let import = in_state(&service, import_id, "completed_with_errors").await;
     assert_eq!(import["rows"]["undeliverable"], 1);
     assert_eq!(import["rows"]["mailed"], 0);
@@ -503,26 +497,13 @@ async fn reconciling_sends_again_what_is_not_at_its_end_and_nothing_else() {
     );
     settle(&ledger, &rows(import_id, 1..=150)).await;
     let unmailed = rows(import_id, 151..=153);
-    ledger
-        .end_rows(Outcome::Billed, &ended(&unmailed, None))
-        .await
-        .unwrap();
-    ledger
-        .advance_rows(Progress::Notified, &unmailed[..2])
-        .await
-        .unwrap();
-    ledger
-        .mark_notified(&["debt-151", "debt-152"])
-        .await
-        .unwrap();
+    bill(&ledger, &unmailed[2..]).await;
+    tell_of(&ledger, &unmailed[..2]).await;
     // An e-mail that can never be delivered is at its end.
     let refused = rows(import_id, [154]);
-    ledger
-        .end_rows(Outcome::Billed, &ended(&refused, None))
-        .await
-        .unwrap();
+    bill(&ledger, &refused).await;
     let reason = Reason::from(InvalidReason::EmailInvalid);
-    refuse_mails(&ledger, &[(refused[0], reason)]).await;
+    end_mail(&ledger, refused[0], SendEnd::Undeliverable(reason)).await;
 
     let (status, answer) = post(&service, &format!("/{import_id}/reconcile")).await;
     assert_eq!(status, 200, "{answer}");
@@ -548,14 +529,37 @@ async fn reconciling_sends_again_what_is_not_at_its_end_and_nothing_else() {
 }
 
 /// Bills these rows and tells of them, as the workers would.
-async fn tell_of(ledger: &RedisLedger, rows: &[RowId]) {
-    let billed = ended(rows, None);
-    ledger.end_rows(Outcome::Billed, &billed).await.unwrap();
-    let notified = ledger.advance_rows(Progress::Notified, rows).await;
-    notified.unwrap();
+async fn tell_of(ledger: &SharedLedger, rows: &[RowId]) {
+    bill(ledger, rows).await;
     let debts: Vec<String> = rows.iter().map(debt_of).collect();
-    let debts: Vec<&str> = debts.iter().map(String::as_str).collect();
-    ledger.mark_notified(&debts).await.unwrap();
+    let told = debts.iter().zip(rows).map(|(debt_id, row)| Told {
+        debt_id,
+        row: Some(*row),
+    });
+    ledger.tell(&told.collect::<Vec<_>>()).await.unwrap();
+}
+
+/// Bills the debts of these rows, as the worker would.
+async fn bill(ledger: &SharedLedger, rows: &[RowId]) {
+    let bills = rows.iter().map(|row| Bill {
+        debt_id: debt_of(row),
+        claim: Claim {
+            holder: RowIdentity::Row(*row),
+            notification: "{}".to_owned(),
+        },
+    });
+    ledger.bill(&bills.collect::<Vec<_>>()).await.unwrap();
+}
+
+/// Records how the e-mail of a row's debt ended.
+async fn end_mail(ledger: &SharedLedger, row: RowId, end: SendEnd) {
+    let debt_id = debt_of(&row);
+    let ended = EndedSend {
+        debt_id: &debt_id,
+        row: Some(row),
+        end,
+    };
+    ledger.end_sends(Channel::MAIL, &[ended]).await.unwrap();
 }
 
 /// The debt of a row of a file of valid rows.
@@ -640,10 +644,6 @@ async fn undeliverable_e_mails_are_taken_up_again_by_their_code_or_all() {
     importer.stack.take_all(queue).await;
     settle(&ledger, &rows(import_id, 1..=3)).await;
     tell_of(&ledger, &rows(import_id, 4..=6)).await;
-    ledger
-        .end_sends(Channel::MAIL, &[("debt-1", SendEnd::Sent)])
-        .await
-        .unwrap();
     for (row, code) in [
         (4, "mailbox_refused"),
         (5, "message_refused"),
@@ -654,11 +654,7 @@ async fn undeliverable_e_mails_are_taken_up_again_by_their_code_or_all() {
             code: code.into(),
             text: "550".into(),
         };
-        let debt_id = debt_of(&row);
-        let ends = [(&*debt_id, SendEnd::Undeliverable(reason))];
-        ledger.end_sends(Channel::MAIL, &ends).await.unwrap();
-        let recorded = ledger.record_undeliverable(&[(row, &*debt_id)]).await;
-        assert_eq!(recorded.unwrap(), [true]);
+        end_mail(&ledger, row, SendEnd::Undeliverable(reason)).await;
     }
     in_state(&service, import_id, "completed_with_errors").await;
     poll_until("its end to be seen", LONG, async || {
@@ -916,11 +912,16 @@ async fn what_another_channel_has_sent_is_shown() {
     assert_eq!(seen.get("channels"), None);
     let why = Reason::from(InvalidReason::EmailInvalid);
     let ends = [SendEnd::Sent, SendEnd::Undeliverable(why), SendEnd::Sent];
-    let ends: Vec<_> = rows(import_id, 1..=3).into_iter().zip(ends).collect();
-    ledger
-        .record_sends(Channel::new("sms"), &ends)
-        .await
-        .unwrap();
+    let rows = rows(import_id, 1..=3);
+    let debts: Vec<String> = rows.iter().map(debt_of).collect();
+    let ends = debts.iter().zip(&rows).zip(ends);
+    let ends = ends.map(|((debt_id, row), end)| EndedSend {
+        debt_id,
+        row: Some(*row),
+        end,
+    });
+    let ends: Vec<_> = ends.collect();
+    ledger.end_sends(Channel::new("sms"), &ends).await.unwrap();
     let seen = in_state(&service, import_id, "completed").await;
     assert_eq!(
         seen["channels"],

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::ledger::{ImportLedger, RedisLedger, RowLedger};
+use common::ledger::{ImportLedger, RowLedger, SharedLedger};
 use common::messaging::{BatchSender, CallError, EntryOutcome, Outgoing};
 use common::runtime::AppRegistry;
 use common::runtime::{Dependency, Outage};
@@ -114,7 +114,7 @@ impl BatchSender for Queue {
 
 struct Setting {
     stack: Stack,
-    ledger: RedisLedger,
+    ledger: SharedLedger,
     folder: TempDir,
     spool: Spool,
     manifest: Manifest,
@@ -154,7 +154,7 @@ impl Setting {
         queue: &Queue,
         stop: &CancellationToken,
         rows_per_message: usize,
-    ) -> (Arc<Importer<Queue, RedisLedger>>, AppRegistry) {
+    ) -> (Arc<Importer<Queue, SharedLedger>>, AppRegistry) {
         let registry = AppRegistry::new("importer-api").unwrap();
         let importer = Importer::new(
             (self.spool.clone(), self.waiting()),

@@ -4,7 +4,7 @@
 
 mod importer;
 
-use common::ledger::{ImportLedger, Outcome, Progress, RowLedger};
+use common::ledger::ImportLedger;
 use contract::RowId;
 use importer::{Importer, LONG, upload};
 use importer_api::rejections::read_rejections;
@@ -12,7 +12,7 @@ use importer_api::spool::Spool;
 use jiff::Timestamp;
 use reqwest::Client;
 use serde_json::{Value, json};
-use testkit::{CsvFile, RunningService, poll_until};
+use testkit::{CsvFile, RunningService, bill_rows, poll_until, tell_rows};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -43,12 +43,8 @@ async fn what_got_out_before_earlier_rows_of_a_cancelled_import_is_reconciled() 
     ledger.record_sent(import_id, 2, Some(now)).await.unwrap();
     ledger.cancel_import(import_id, now).await.unwrap();
     let told = [row(import_id, 2), row(import_id, 5)];
-    let billed: Vec<_> = told.into_iter().map(Into::into).collect();
-    ledger.end_rows(Outcome::Billed, &billed).await.unwrap();
-    ledger
-        .advance_rows(Progress::Notified, &told)
-        .await
-        .unwrap();
+    bill_rows(&ledger, &told).await;
+    tell_rows(&ledger, &told).await;
 
     let url = format!("{}/v1/imports/{import_id}/reconcile", service.url());
     let answer = Client::new().post(url).send().await.unwrap();

@@ -81,7 +81,7 @@ pub async fn run_over<T: Transport>(
         healthy.map_err(|TransportAway(why)| Some(why))
     });
     let wiring = wiring.depends_on(transport.outage().name(), probe);
-    let work = async |ledger: SharedLedger| {
+    let work = |ledger: SharedLedger| async move {
         let needs = [ledger.outage().clone(), transport.outage().clone()];
         let consumer = metrics.consumer.clone();
         let pace = Pace::new(settings.mail.max_per_second);

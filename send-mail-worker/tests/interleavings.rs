@@ -14,9 +14,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::ledger::{
-    Audit, ImportLedger, Outcome, Progress, RowLedger, SendEnd, UndeliverableLedger,
-};
+use common::ledger::{Audit, ChannelLedger, ImportLedger, SendEnd};
 use common::messaging::Delivery;
 use common::runtime::AppRegistry;
 use common::runtime::{Dependency, Outage};
@@ -28,7 +26,9 @@ use send_mail_worker::patience::{OUTCOME_UNKNOWN, PUT_OFF_TOO_LONG, Patience};
 use send_mail_worker::transport::{Letter, Sending, Transport, TransportAway};
 use send_mail_worker::worker::Worker;
 use testkit::simulation::{Ends, Life, drain};
-use testkit::{FakeQueue, FaultPlan, MemoryLedger, for_each_seed, new_import};
+use testkit::{
+    FakeQueue, FaultPlan, MemoryLedger, bill_rows, for_each_seed, new_import, tell_rows,
+};
 use tokio::runtime::Builder;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
@@ -150,10 +150,8 @@ impl Scene {
             row,
         });
         let ids: Vec<RowId> = ids.collect();
-        let billed: Vec<_> = ids.iter().copied().map(Into::into).collect();
-        ledger.end_rows(Outcome::Billed, &billed).await.unwrap();
-        let notified = ledger.advance_rows(Progress::Notified, &ids).await;
-        notified.unwrap();
+        bill_rows(&ledger, &ids).await;
+        tell_rows(&ledger, &ids).await;
         let inner = MemoryTransport::default();
         let (mut debts, mut unheard) = (Vec::new(), BTreeSet::new());
         for row in ids {
@@ -231,7 +229,7 @@ impl Scene {
             let mut reopened = self.reopened.lock().unwrap();
             *reopened.entry((*debt_id).to_owned()).or_default() += 1;
         }
-        while ledger.reopen_undeliverable(&mended).await.is_err() {
+        while ledger.reopen_mails(&mended).await.is_err() {
             if dies {
                 return;
             }

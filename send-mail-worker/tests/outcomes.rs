@@ -8,8 +8,8 @@ mod mailroom;
 use std::time::Duration;
 
 use common::ledger::{
-    Channel, ChannelLedger, ImportLedger, PutOffRows, RedisLedger, RowFacts, RowLedger, SendClaim,
-    SendEnd,
+    Channel, ChannelLedger, EndedSend, ImportLedger, PutOffRows, RowFacts, RowLedger, SendClaim,
+    SendEnd, SharedLedger,
 };
 use common::messaging::{Aws, DeadLetters};
 use contract::{Reason, RowId};
@@ -35,25 +35,25 @@ fn no_mailbox() -> Reason {
 }
 
 /// An import of that many rows, and its first row.
-async fn import(ledger: &RedisLedger, rows: u64) -> RowId {
+async fn import(ledger: &SharedLedger, rows: u64) -> RowId {
     let import_id = Uuid::now_v7();
     let import = new_import(import_id, rows);
     ledger.register_import(&import).await.unwrap();
     RowId { import_id, row: 1 }
 }
 
-async fn facts(ledger: &RedisLedger, row: RowId) -> RowFacts {
+async fn facts(ledger: &SharedLedger, row: RowId) -> RowFacts {
     let facts = ledger.row_facts(row.import_id, row.row, 1).await;
     facts.unwrap().remove(0)
 }
 
-async fn put_off(ledger: &RedisLedger, row: RowId) -> PutOffRows {
+async fn put_off(ledger: &SharedLedger, row: RowId) -> PutOffRows {
     let status = ledger.import_status(row.import_id).await.unwrap();
     status.unwrap().put_off
 }
 
 /// Asks for the end of an e-mail as a worker would, and gives a claim back.
-async fn end(ledger: &RedisLedger, debt_id: &str) -> SendClaim {
+async fn end(ledger: &SharedLedger, debt_id: &str) -> SendClaim {
     let (owner, lease) = (Uuid::new_v4(), Duration::from_mins(1));
     let claims = ledger
         .claim_sends(Channel::MAIL, &[debt_id], owner, lease)
@@ -192,6 +192,11 @@ async fn whoever_finds_an_end_finishes_its_row() {
         ("debt-1", SendEnd::Undeliverable(no_mailbox())),
         ("debt-2", SendEnd::Sent),
     ];
+    let ends = ends.map(|(debt_id, end)| EndedSend {
+        debt_id,
+        row: None,
+        end,
+    });
     ledger.end_sends(Channel::MAIL, &ends).await.unwrap();
     let (service, transport) = start(&stack).await;
     deliver_raw(&stack, "debt-1", row).await;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use boleto::Agreement;
-use common::ledger::{AgreementLedger, ImportLedger, RedisLedger, RowLedger};
+use common::ledger::{AgreementLedger, ImportLedger, RowLedger, SharedLedger};
 use common::runtime::ServiceError;
 use contract::RowId;
 use mail_parser::{MessageParser, MimeHeaders};
@@ -25,7 +25,7 @@ use uuid::Uuid;
 struct Office {
     stack: Stack,
     server: SmtpServer,
-    ledger: RedisLedger,
+    ledger: SharedLedger,
     import_id: Uuid,
 }
 

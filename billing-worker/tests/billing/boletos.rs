@@ -35,7 +35,7 @@ async fn boletos(stack: &Stack) -> Vec<(String, BilledBoleto)> {
 }
 
 /// Code of the reason of each row, from 1 on.
-async fn reasons(ledger: &RedisLedger, import_id: Uuid, rows: u64) -> Vec<Option<String>> {
+async fn reasons(ledger: &SharedLedger, import_id: Uuid, rows: u64) -> Vec<Option<String>> {
     let facts = ledger.row_facts(import_id, 1, rows).await.unwrap();
     let code = |reason: std::sync::Arc<contract::Reason>| reason.code.to_string();
     facts.into_iter().map(|f| f.reason.map(code)).collect()
@@ -168,10 +168,7 @@ async fn a_row_that_was_billed_before_its_due_date_left_the_window_is_never_inva
     // Claimed, and then its worker died.
     let holder = RowIdentity::Row(row(import_id, 2));
     let stored = claim_of(holder, "claimed", 777);
-    ledger
-        .claim(&[("claimed".to_owned(), stored)])
-        .await
-        .unwrap();
+    bill(&ledger, "claimed", stored).await;
 
     // Both again, another row of a debt that is billed, and a debt that is not.
     for (number, debt_id) in (1..).zip(["told", "claimed", "told", "new"]) {
@@ -275,8 +272,7 @@ async fn a_row_that_is_billed_stays_so_though_the_rules_have_become_stricter() {
     let import_id = registered(&ledger, 2).await;
     // A crash came after the claim.
     let holder = RowIdentity::Row(row(import_id, 1));
-    let stored = ("debt-1".to_owned(), claim_of(holder, "debt-1", 777));
-    ledger.claim(&[stored]).await.unwrap();
+    bill(&ledger, "debt-1", claim_of(holder, "debt-1", 777)).await;
     let unverified = ["debt-1", "debt-2"].map(|debt_id| CsvRow {
         government_id: "9558".into(),
         ..CsvRow::valid(debt_id)

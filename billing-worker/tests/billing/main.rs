@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use billing_worker::Settings;
 use billing_worker::calendar::Calendar;
-use common::ledger::{Claim, DebtLedger, ImportLedger, OutcomeCounts, RedisLedger};
+use common::ledger::{Claim, ImportLedger, OutcomeCounts, SharedLedger};
 use contract::{ReceivedNotification, RowId, RowIdentity};
 use serde_json::Value;
 use testkit::{
-    Attribute, CsvRow, Emulator, PipelineNames, RunningService, Stack, new_import, poll_until,
+    Attribute, CsvRow, Emulator, PipelineNames, RunningService, Stack, bill, new_import, poll_until,
 };
 use uuid::Uuid;
 
@@ -62,7 +62,7 @@ async fn send_row(stack: &Stack, import_id: Uuid, row: u64, body: &str) {
     stack.queues().send(queue, body, attributes).await.unwrap();
 }
 
-async fn registered(ledger: &RedisLedger, rows: u64) -> Uuid {
+async fn registered(ledger: &SharedLedger, rows: u64) -> Uuid {
     let import_id = Uuid::now_v7();
     ledger
         .register_import(&new_import(import_id, rows))
@@ -279,8 +279,7 @@ async fn a_row_that_was_billed_before_a_crash_is_told_as_it_was_stored() {
     let ledger = stack.ledger().await;
     let import_id = registered(&ledger, 1).await;
     let holder = RowIdentity::Row(row(import_id, 1));
-    let stored = ("debt-1".to_owned(), claim_of(holder, "debt-1", 777));
-    ledger.claim(&[stored]).await.unwrap();
+    bill(&ledger, "debt-1", claim_of(holder, "debt-1", 777)).await;
 
     send(&stack, import_id, &[CsvRow::valid("debt-1").line()]).await;
     let service = start(&stack).await;
@@ -301,8 +300,7 @@ async fn a_debt_whose_holder_is_gone_is_told_by_the_next_row() {
     let ledger = stack.ledger().await;
     let import_id = registered(&ledger, 2).await;
     let holder = RowIdentity::Row(row(import_id, 1));
-    let stored = ("debt-1".to_owned(), claim_of(holder, "debt-1", 777));
-    ledger.claim(&[stored]).await.unwrap();
+    bill(&ledger, "debt-1", claim_of(holder, "debt-1", 777)).await;
 
     send_row(&stack, import_id, 2, &CsvRow::valid("debt-1").line()).await;
     let service = start(&stack).await;

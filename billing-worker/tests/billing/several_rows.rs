@@ -1,8 +1,8 @@
 //! Several rows in a message.
 
-use common::ledger::{DebtLedger, DebtState, ImportLedger, RedisLedger, RowLedger};
+use common::ledger::{DebtLedger, DebtState, ImportLedger, RowLedger, SharedLedger};
 use contract::{MAX_RECORDS, OptionalColumn, RowIdentity, push_record};
-use testkit::{Attribute, CsvRow, Stack};
+use testkit::{Attribute, CsvRow, Stack, bill};
 use uuid::Uuid;
 
 use super::{claim_of, deleted, notifications, registered, row, send_row, start};
@@ -21,7 +21,7 @@ fn valid(debt_id: &str) -> String {
 }
 
 /// Outcome and reason of each row.
-async fn outcomes(ledger: &RedisLedger, import_id: Uuid, rows: u64) -> Vec<String> {
+async fn outcomes(ledger: &SharedLedger, import_id: Uuid, rows: u64) -> Vec<String> {
     let facts = ledger.row_facts(import_id, 1, rows).await.unwrap();
     let outcome = |facts: &common::ledger::RowFacts| {
         let outcome = [
@@ -39,7 +39,7 @@ async fn outcomes(ledger: &RedisLedger, import_id: Uuid, rows: u64) -> Vec<Strin
     facts.iter().map(outcome).collect()
 }
 
-async fn holder(ledger: &RedisLedger, debt_id: &str) -> String {
+async fn holder(ledger: &SharedLedger, debt_id: &str) -> String {
     match ledger.debts(&[debt_id]).await.unwrap().remove(0) {
         DebtState::Billed {
             claim: Some(claim),
@@ -118,8 +118,7 @@ async fn a_message_comes_again_until_its_last_row_is_settled_and_does_nothing_tw
     let import_id = registered(&ledger, 5).await;
     // Its holder may still tell of it, so the second row waits.
     let gone = RowIdentity::Row(row(import_id, 1));
-    let stored = ("debt-1".to_owned(), claim_of(gone, "debt-1", 777));
-    ledger.claim(&[stored]).await.unwrap();
+    bill(&ledger, "debt-1", claim_of(gone, "debt-1", 777)).await;
     let records = [
         valid("debt-2"),
         valid("debt-1"),
@@ -144,7 +143,8 @@ async fn a_message_comes_again_until_its_last_row_is_settled_and_does_nothing_tw
     for (name, value) in [
         ("messages_processed_successfully_total", 1),
         ("messages_processed_errors_total", 0),
-        ("billing_processed_successfully_total", 2),
+        // The other was counted by the worker that billed it.
+        ("billing_processed_successfully_total", 1),
         ("notification_sent_total", 2),
         ("skipped_messages_total", 2),
         ("invalid_messages_total", 1),

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use common::ledger::RedisSettings;
 use common::ledger::{
-    Channel, ChannelLedger, Claim, DebtLedger, EndedRow, ImportLedger, Ledger, LedgerError,
-    LedgerSlot, Outcome, RedisLedger, RowLedger, SendClaim,
+    AnyLedger, Bill, Channel, ChannelLedger, Claim, DebtLedger, EndedRow, ImportLedger,
+    LedgerError, LedgerSlot, RedisLedger, RowLedger, SendClaim, Unbilled,
 };
 use common::runtime::Transient;
 use common::runtime::{Environment, ServiceError};
@@ -62,8 +62,12 @@ async fn claims(ledger: &RedisLedger, debt_id: &str) -> Result<Option<Claim>, Le
         holder: RowIdentity::Message(debt_id.into()),
         notification: "{}".into(),
     };
-    let standing = ledger.claim(&[(debt_id.to_owned(), own)]).await?;
-    Ok(standing.into_iter().next().flatten())
+    let bill = Bill {
+        debt_id: debt_id.to_owned(),
+        claim: own,
+    };
+    let standing = ledger.bill(&[bill]).await?;
+    Ok(standing.into_iter().next().and_then(|billed| billed.claim))
 }
 
 /// Claims until that is answered; each refusal must be one that passes.
@@ -98,7 +102,7 @@ async fn after_a_failover_the_new_master_is_written_to() {
             text: Cow::Borrowed("text"),
         }),
     };
-    ledger.end_rows(Outcome::Invalid, &[row(1)]).await.unwrap();
+    ledger.end_rows(Unbilled::Invalid, &[row(1)]).await.unwrap();
     claims(&ledger, "before").await.unwrap();
 
     old.fail_over_to(&new).await.unwrap();
@@ -112,7 +116,7 @@ async fn after_a_failover_the_new_master_is_written_to() {
     claims_in_the_end(&ledger, "after").await;
 
     // The new master knows the data, and none of the scripts.
-    let fresh = ledger.end_rows(Outcome::Invalid, &[row(1), row(2)]).await;
+    let fresh = ledger.end_rows(Unbilled::Invalid, &[row(1), row(2)]).await;
     assert_eq!(fresh.unwrap(), [false, true]);
     let mails = ledger
         .claim_sends(Channel::MAIL, &["before"], Uuid::now_v7(), LONG)
@@ -193,7 +197,7 @@ async fn a_replica_is_refused_at_start() {
     let (_master, replica, _proxy) = pair().await;
     let settings = settings(replica.port(), &[("REDIS_CONNECTION_MAX_RETRIES", "2")]);
     let error = RedisLedger::connect(&settings, None).await.unwrap_err();
-    assert!(matches!(error, ServiceError::Redis(_)), "{error:?}");
+    assert!(matches!(error, ServiceError::Ledger(_)), "{error:?}");
     let line = error.to_string();
     assert!(
         line.contains("replica") && line.contains("REDIS_HOST"),

@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use common::ledger::RedisSettings;
 use common::ledger::{
-    Claim, DebtLedger, DebtState, EndedRow, ImportLedger, Outcome, RedisLedger, RowLedger,
+    Claim, DebtLedger, DebtState, EndedRow, ImportLedger, RedisLedger, RowLedger, SharedLedger,
+    Unbilled,
 };
 use common::runtime::ServiceError;
 use common::runtime::Transient;
 use contract::{Reason, RowId, RowIdentity};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
-use testkit::{Stack, ledger_conformance, new_import, poll_until};
+use testkit::{Stack, bill, ledger_conformance, new_import, poll_until, tell};
 use uuid::Uuid;
 
-async fn empty_redis() -> (RedisLedger, Stack) {
+async fn empty_redis() -> (SharedLedger, Stack) {
     let stack = Stack::start().await;
     (stack.ledger().await, stack)
 }
@@ -48,10 +49,10 @@ async fn the_keys_of_a_debt_are_those_of_the_contract() {
     let exists = async |redis: &mut MultiplexedConnection, name: &str| -> bool {
         redis.exists(format!("{name}:{id}")).await.unwrap()
     };
-    ledger.claim(&[(id.into(), claim("a", 1))]).await.unwrap();
+    bill(&ledger, id, claim("a", 1)).await;
     assert!(exists(&mut redis, "processed").await);
     assert!(!exists(&mut redis, "notification").await);
-    ledger.mark_notified(&[id]).await.unwrap();
+    tell(&ledger, &[id]).await;
     assert!(exists(&mut redis, "notification").await);
     ledger.forget_notified(&[id]).await.unwrap();
     assert!(!exists(&mut redis, "notification").await);
@@ -68,8 +69,7 @@ async fn what_a_counterpart_wrote_means_done_though_it_cannot_be_read() {
         notified: true,
     };
     assert_eq!(ledger.debts(&["7"]).await.unwrap(), [billed]);
-    let standing = ledger.claim(&[("7".into(), claim("a", 1))]).await.unwrap();
-    assert_eq!(standing, [None]);
+    assert_eq!(bill(&ledger, "7", claim("a", 1)).await, None);
     let kept: String = redis.get("processed:7").await.unwrap();
     assert_eq!(kept, "1");
 }
@@ -82,7 +82,7 @@ async fn an_import_lives_in_one_slot_of_a_cluster() {
     let import = new_import(import_id, 3);
     ledger.register_import(&import).await.unwrap();
     let rows = [row(import_id, 1, Some("a"))];
-    ledger.end_rows(Outcome::Invalid, &rows).await.unwrap();
+    ledger.end_rows(Unbilled::Invalid, &rows).await.unwrap();
     let keys: Vec<String> = redis.keys(format!("*{import_id}*")).await.unwrap();
     assert!(keys.len() > 3, "{keys:?}");
     let tag = format!("{{{import_id}}}");
@@ -99,7 +99,7 @@ async fn redis_tells_254_reasons_apart_and_calls_the_rest_other() {
     let rows: Vec<EndedRow> = (1..=300)
         .map(|number| row(import_id, number, Some(&number.to_string())))
         .collect();
-    ledger.end_rows(Outcome::Invalid, &rows).await.unwrap();
+    ledger.end_rows(Unbilled::Invalid, &rows).await.unwrap();
     let facts = ledger.row_facts(import_id, 253, 4).await.unwrap();
     let codes = facts.iter().map(|f| &*f.reason.as_ref().unwrap().code);
     assert_eq!(codes.collect::<Vec<_>>(), ["253", "254", "other", "other"]);
@@ -118,20 +118,11 @@ fn row(import_id: Uuid, row: u64, code: Option<&str>) -> EndedRow {
 #[tokio::test]
 async fn claims_expire_only_where_that_is_asked_for() {
     let stack = Stack::start().await;
-    let expiring = RedisLedger::connect(&settings(&stack, &[]), Some(Duration::from_secs(1)))
-        .await
-        .unwrap();
-    expiring
-        .claim(&[("7".into(), claim("a", 1))])
-        .await
-        .unwrap();
-    expiring.mark_notified(&["7"]).await.unwrap();
-    stack
-        .ledger()
-        .await
-        .claim(&[("8".into(), claim("a", 1))])
-        .await
-        .unwrap();
+    let settings = settings(&stack, &[("REDIS_DATA_EXPIRATION", "1")]);
+    let expiring = RedisLedger::connect(&settings, None).await.unwrap();
+    bill(&expiring, "7", claim("a", 1)).await;
+    tell(&expiring, &["7"]).await;
+    bill(&stack.ledger().await, "8", claim("a", 1)).await;
     poll_until("the claim to expire", Duration::from_secs(5), async || {
         let states = expiring.debts(&["7"]).await.unwrap();
         (states == [DebtState::Unbilled]).then_some(())
@@ -145,7 +136,7 @@ async fn claims_expire_only_where_that_is_asked_for() {
 async fn an_outage_is_a_transient_error_and_the_connection_mends_itself() {
     let mut stack = Stack::start().await;
     let ledger = stack.ledger().await;
-    ledger.claim(&[("7".into(), claim("a", 1))]).await.unwrap();
+    bill(&ledger, "7", claim("a", 1)).await;
     stack.kill_redis();
     let error = ledger.debts(&["7"]).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
@@ -168,6 +159,6 @@ async fn a_redis_that_does_not_answer_at_start_is_an_error_after_the_tries() {
     let settings = settings(&stack, &more);
     stack.kill_redis();
     let error = RedisLedger::connect(&settings, None).await.unwrap_err();
-    assert!(matches!(error, ServiceError::Redis(_)));
+    assert!(matches!(error, ServiceError::Ledger(_)));
     assert!(error.to_string().contains("REDIS_HOST"), "{error}");
 }

@@ -4,9 +4,9 @@
 
 use std::process::Output;
 
-use common::ledger::{EndedRow, ImportLedger, Outcome, Progress, RowLedger};
+use common::ledger::{EndedRow, ImportLedger, RowLedger, Unbilled};
 use contract::{InvalidReason, RowId};
-use testkit::{Stack, new_import};
+use testkit::{Stack, bill_rows, mail_rows, new_import, tell_rows};
 use tokio::process::Command;
 use uuid::Uuid;
 
@@ -36,15 +36,11 @@ async fn an_import_is_proved_or_the_rows_that_break_a_law_are_named() {
     ledger.record_sent(import_id, 4, None).await.unwrap();
     let row = |row| RowId { import_id, row };
     let billed = [row(1), row(2)];
+    bill_rows(&ledger, &billed).await;
+    tell_rows(&ledger, &billed).await;
+    mail_rows(&ledger, &billed).await;
     ledger
-        .end_rows(Outcome::Billed, &billed.map(EndedRow::from))
-        .await
-        .unwrap();
-    for progress in [Progress::Notified, Progress::Mailed] {
-        ledger.advance_rows(progress, &billed).await.unwrap();
-    }
-    ledger
-        .end_rows(Outcome::Skipped, &[EndedRow::from(row(3))])
+        .end_rows(Unbilled::Skipped, &[EndedRow::from(row(3))])
         .await
         .unwrap();
 
@@ -61,7 +57,10 @@ async fn an_import_is_proved_or_the_rows_that_break_a_law_are_named() {
         row: row(4),
         reason: Some(InvalidReason::NameEmpty.into()),
     };
-    ledger.end_rows(Outcome::Invalid, &[invalid]).await.unwrap();
+    ledger
+        .end_rows(Unbilled::Invalid, &[invalid])
+        .await
+        .unwrap();
     let found = audit(&stack, import_id).await;
     let proof = text(&found.stdout);
     assert_eq!(found.status.code(), Some(0), "{proof}");

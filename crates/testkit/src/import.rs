@@ -1,6 +1,8 @@
 //! An import for the ledger, without an upload.
 
-use common::ledger::{Bill, Channel, Claim, EndedSend, Ledger, NewImport, SendEnd, Told};
+use common::ledger::{
+    Bill, Channel, Claim, EndedRow, EndedSend, Ledger, NewImport, Outcome, SendEnd, Told, Unbilled,
+};
 use contract::{Reason, RowId, RowIdentity};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -15,6 +17,21 @@ pub fn new_import(import_id: Uuid, rows: u64) -> NewImport {
         rows,
         accepted_at: Timestamp::now(),
     }
+}
+
+/// Bills a debt. Gives the claim that stands.
+pub async fn bill<L: Ledger>(ledger: &L, debt_id: &str, claim: Claim) -> Option<Claim> {
+    let bill = Bill {
+        debt_id: debt_id.to_owned(),
+        claim,
+    };
+    ledger.bill(&[bill]).await.unwrap().remove(0).claim
+}
+
+/// Records that SNS accepted the notifications of debts, and of no row.
+pub async fn tell<L: Ledger>(ledger: &L, debt_ids: &[&str]) {
+    let told = debt_ids.iter().map(|debt_id| Told { debt_id, row: None });
+    ledger.tell(&told.collect::<Vec<_>>()).await.unwrap();
 }
 
 /// The debt that the functions below bill for a row: the row's own name.
@@ -34,6 +51,17 @@ pub async fn bill_rows<L: Ledger>(ledger: &L, rows: &[RowId]) -> Vec<bool> {
     let bills: Vec<Bill> = debts(rows).into_iter().zip(rows).map(bill).collect();
     let billed = ledger.bill(&bills).await.unwrap();
     billed.into_iter().map(|billed| billed.row_is_new).collect()
+}
+
+/// Gives rows an outcome, without a reason. Gives for each whether it had none before.
+pub async fn end_rows<L: Ledger>(ledger: &L, outcome: Outcome, rows: &[RowId]) -> Vec<bool> {
+    let unbilled = match outcome {
+        Outcome::Billed => return bill_rows(ledger, rows).await,
+        Outcome::Skipped => Unbilled::Skipped,
+        Outcome::Invalid => Unbilled::Invalid,
+    };
+    let rows: Vec<EndedRow> = rows.iter().copied().map(EndedRow::from).collect();
+    ledger.end_rows(unbilled, &rows).await.unwrap()
 }
 
 /// Records that SNS accepted the notifications of the debts that [`bill_rows`] billed.

@@ -47,6 +47,8 @@ macro_rules! ledger_conformance {
             debts {
                 the_first_claim_of_a_debt_wins_and_every_later_one_finds_it
                 twins_in_one_call_are_claimed_by_the_first
+                the_row_that_holds_the_claim_is_billed_once
+                the_row_that_is_told_of_is_its_holders
                 many_at_once_claim_a_debt_for_one_of_them
                 a_claim_is_given_back_to_the_byte
                 debt_ids_are_told_apart_byte_by_byte
@@ -67,7 +69,7 @@ macro_rules! ledger_conformance {
                 a_reason_is_given_back_to_the_byte
                 reasons_of_one_import_are_none_of_another
                 reasons_beyond_those_that_are_kept_are_other
-                progress_is_new_exactly_once_and_each_kind_stands_alone
+                told_and_mailed_stand_alone
                 a_row_is_undeliverable_once_with_its_first_reason
                 reasons_of_outcomes_and_of_undeliverable_rows_are_told_apart
                 facts_of_any_window_are_those_of_its_rows

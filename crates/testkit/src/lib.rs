@@ -54,7 +54,7 @@ pub use emulators::fault_proxy::{FaultMode, FaultProxy, Resets};
 pub use emulators::redis_server::RedisServer;
 pub use emulators::smtp_server;
 pub use fake_queue::FakeQueue;
-pub use import::{new_import, refuse_mails};
+pub use import::{bill, bill_rows, end_rows, mail_rows, new_import, refuse_mails, tell, tell_rows};
 pub use memory_ledger::{FaultPlan, MemoryLedger};
 pub use metrics::sample;
 pub use notification::billed;

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use boleto::Agreement;
 use common::ledger::{
     AnyLedger, Bill, Billed, Channel, Claim, DebtLedger, DebtState, EndedRow, KeyedUpload,
-    LedgerError, Outcome, RowFacts, RowLedger, Told, Unbilled,
+    LedgerError, LedgerMemory, Outcome, RowFacts, RowLedger, Told, Unbilled,
 };
 use common::runtime::{Dependency, Outage};
 use contract::RowId;
@@ -76,9 +76,9 @@ impl MemoryLedger {
         self.lock().facts(row).clone()
     }
 
-    /// Gives a row an outcome whatever it has, as only a broken ledger would.
-    pub fn forge_outcome(&self, row: RowId, outcome: Outcome) {
-        *outcome_of(self.lock().facts(row), outcome) = true;
+    /// Changes what is known of a row, as only a broken ledger would.
+    pub fn forge(&self, row: RowId, change: impl FnOnce(&mut RowFacts)) {
+        change(self.lock().facts(row));
     }
 
     /// A call for one thing.
@@ -165,6 +165,10 @@ impl Dependency for MemoryLedger {
 impl AnyLedger for MemoryLedger {
     async fn ping(&self) -> Result<(), LedgerError> {
         self.call(|_| ()).await
+    }
+
+    async fn memory(&self) -> Result<Option<LedgerMemory>, LedgerError> {
+        Ok(None)
     }
 }
 
@@ -289,23 +293,38 @@ mod tests {
     crate::ledger_conformance!(empty);
 
     #[tokio::test]
-    async fn an_audit_names_a_row_with_two_outcomes() {
-        let ledger = MemoryLedger::default();
-        let import_id = Uuid::from_u128(1);
-        let import = crate::new_import(import_id, 3);
-        ledger.register_import(&import).await.unwrap();
-        ledger.record_sent(import_id, 3, None).await.unwrap();
-        let rows = (1..=3).map(|row| EndedRow::from(RowId { import_id, row }));
-        let rows: Vec<EndedRow> = rows.collect();
-        ledger.end_rows(Unbilled::Skipped, &rows).await.unwrap();
-        ledger.forge_outcome(rows[1].row, Outcome::Billed);
-        let audit = Audit::of(&ledger, import_id).await.unwrap().unwrap();
-        let once = audit
-            .laws
-            .iter()
-            .find(|breach| breach.law == Law::EndedOnce);
-        assert_eq!(once.unwrap().rows, [2]);
-        assert!(!audit.holds());
+    async fn an_audit_names_a_row_that_a_broken_ledger_holds() {
+        let laws: [(Law, fn(&mut RowFacts)); 3] = [
+            (Law::EndedOnce, |row| row.invalid = true),
+            (Law::NotifiedIsBilled, |row| row.notified = true),
+            (Law::MailedIsDelivered, |row| {
+                (row.skipped, row.billed, row.notified) = (false, true, true);
+                (row.mailed, row.undeliverable) = (true, true);
+            }),
+        ];
+        for (number, (law, forgery)) in (1..).zip(laws) {
+            let ledger = MemoryLedger::default();
+            let import_id = Uuid::from_u128(number);
+            let import = crate::new_import(import_id, 3);
+            ledger.register_import(&import).await.unwrap();
+            ledger.record_sent(import_id, 3, None).await.unwrap();
+            let why = contract::Reason {
+                code: "code".into(),
+                text: "text".into(),
+            };
+            let rows = (1..=3).map(|row| EndedRow {
+                row: RowId { import_id, row },
+                reason: Some(why.clone()),
+            });
+            let rows: Vec<EndedRow> = rows.collect();
+            ledger.end_rows(Unbilled::Skipped, &rows).await.unwrap();
+            ledger.forge(rows[1].row, forgery);
+            let audit = Audit::of(&ledger, import_id).await.unwrap().unwrap();
+            let broken: Vec<_> = audit.laws.iter().filter(|law| law.count > 0).collect();
+            assert_eq!(broken.len(), 1, "{audit}");
+            assert_eq!((broken[0].law, &broken[0].rows[..]), (law, &[2][..]));
+            assert!(!audit.holds());
+        }
     }
 
     #[tokio::test(start_paused = true)]

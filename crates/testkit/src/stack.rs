@@ -6,7 +6,7 @@ use std::{
 };
 
 use common::{
-    ledger::{RedisLedger, RedisSettings},
+    ledger::{LedgerSettings, SharedLedger},
     runtime::Environment,
 };
 use emulators::{
@@ -137,11 +137,10 @@ impl Stack {
     }
 
     /// The ledger in this stack's Redis.
-    pub async fn ledger(&self) -> RedisLedger {
-        let settings = RedisSettings::read(&self.service_environment("http://unused", &[]));
-        RedisLedger::connect(&settings.expect("the settings of Redis"), None)
-            .await
-            .unwrap_or_else(|error| panic!("{error}"))
+    pub async fn ledger(&self) -> SharedLedger {
+        let settings = LedgerSettings::read(&self.service_environment("http://unused", &[]));
+        let settings = settings.expect("the settings of the ledger");
+        settings.connect(None).await.expect("the ledger")
     }
 
     /// How many messages a queue holds.

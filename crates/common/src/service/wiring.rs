@@ -84,11 +84,11 @@ impl Wiring {
     ///
     /// # Errors
     /// When the ledger cannot be used at start, and what `work` gives.
-    pub async fn run(
+    pub async fn run<W: Future<Output = Result<(), ServiceError>>>(
         self,
         listener: TcpListener,
         drain: Duration,
-        work: impl AsyncFnOnce(SharedLedger) -> Result<(), ServiceError>,
+        work: impl FnOnce(SharedLedger) -> W,
     ) -> Result<(), ServiceError> {
         let gauges = DependencyGauges::new(&self.registry)?;
         let readiness = Readiness::of(self.dependencies).shown(gauges);

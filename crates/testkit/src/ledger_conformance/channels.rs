@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::ledger::{Channel, ChannelCounts, Ledger, SendClaim, SendEnd};
+use common::ledger::{Channel, ChannelCounts, EndedSend, Ledger, SendClaim, SendEnd};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -26,10 +26,16 @@ async fn ask<L: Ledger>(ledger: &L, owner: Uuid, lease: Duration) -> SendClaim {
 
 /// Records an end, and gives what stands.
 async fn end<L: Ledger>(ledger: &L, debt_id: &str, end: &SendEnd) -> SendEnd {
-    let ends = [(debt_id, end.clone())];
+    let ends = [of_debt(debt_id, end.clone())];
     let mut standing = ledger.end_sends(Channel::MAIL, &ends).await.unwrap();
     assert_eq!(standing.len(), 1);
     standing.remove(0)
+}
+
+/// The end of a debt's message that was sent for no row.
+fn of_debt(debt_id: &str, end: SendEnd) -> EndedSend<'_> {
+    let row = None;
+    EndedSend { debt_id, row, end }
 }
 
 fn undeliverable(code: &str) -> SendEnd {
@@ -183,14 +189,17 @@ pub async fn a_mail_is_granted_again_when_its_lease_has_ended<L: Ledger>(ledger:
 
 /// Neither a release nor the end of its lease opens it again.
 pub async fn a_mail_that_has_ended_stays_so_for_ever<L: Ledger>(ledger: &L) {
-    let ends = [("7", SendEnd::Sent), ("8", undeliverable("mailbox"))];
+    let ends = [
+        of_debt("7", SendEnd::Sent),
+        of_debt("8", undeliverable("mailbox")),
+    ];
     let ids = ["7", "8"];
     let granted = ledger
         .claim_sends(Channel::MAIL, &ids, ONE, SHORT)
         .await
         .unwrap();
     assert_eq!(granted, [SendClaim::Granted, SendClaim::Granted]);
-    let ended = ends.clone().map(|(_, end)| SendClaim::Ended(end));
+    let ended = ends.clone().map(|ended| SendClaim::Ended(ended.end));
     for _ in 0..2 {
         ledger.end_sends(Channel::MAIL, &ends).await.unwrap();
         ledger
@@ -242,8 +251,8 @@ pub async fn the_first_end_of_a_mail_stands<L: Ledger>(ledger: &L) {
             assert_eq!(claims.unwrap(), [SendClaim::Ended(first.clone())]);
         }
     }
-    let twins = [("a", ends[1].clone()), ("b", ends[0].clone())];
-    let twins = [&twins[..], &[("a", ends[0].clone())]].concat();
+    let twins = [("a", 1), ("b", 0), ("a", 0)];
+    let twins = twins.map(|(debt_id, end)| of_debt(debt_id, ends[end].clone()));
     let standing = ledger.end_sends(Channel::MAIL, &twins).await.unwrap();
     let expected = [ends[1].clone(), ends[0].clone(), ends[1].clone()];
     assert_eq!(standing, expected);
@@ -292,7 +301,7 @@ pub async fn the_reason_of_a_mail_is_given_back_to_the_byte<L: Ledger>(ledger: &
 
 /// A mail server's answer counts, whoever has the lease by now.
 pub async fn a_mail_can_be_ended_without_a_lease_and_after_it<L: Ledger>(ledger: &L) {
-    let sent = ["9", "7", "7"].map(|debt_id| (debt_id, SendEnd::Sent));
+    let sent = ["9", "7", "7"].map(|debt_id| of_debt(debt_id, SendEnd::Sent));
     ledger.end_sends(Channel::MAIL, &sent).await.unwrap();
     let claims = ledger
         .claim_sends(Channel::MAIL, &["7", "9"], ONE, LEASE)
@@ -335,9 +344,9 @@ pub async fn no_channel_knows_another<L: Ledger>(ledger: &L) {
     };
     assert!(matches!(ask(SMS, ONE).await[..], [SendClaim::Leased(_)]));
 
-    let ends = [("7", undeliverable("no_number"))];
+    let ends = [of_debt("7", undeliverable("no_number"))];
     ledger.end_sends(SMS, &ends).await.unwrap();
-    assert_eq!(ask(SMS, ONE).await, [SendClaim::Ended(ends[0].1.clone())]);
+    assert_eq!(ask(SMS, ONE).await, [SendClaim::Ended(ends[0].end.clone())]);
     assert_eq!(ask(Channel::MAIL, ONE).await, [SendClaim::Granted]);
     let note = async |channel| {
         ledger
@@ -361,17 +370,21 @@ pub async fn a_channel_counts_its_rows_and_holds_no_import_open<L: Ledger>(ledge
     let before = looked(import_id).await;
     assert_eq!(before.channels, []);
     let why = undeliverable("no_number");
-    let rows = [
-        (row(import_id, 1), SendEnd::Sent),
-        (row(import_id, 9), SendEnd::Sent),
-        (row(other, 3), SendEnd::Sent),
-        (row(import_id, 2), why.clone()),
+    let ends = [
+        ("1", row(import_id, 1), SendEnd::Sent),
+        ("9", row(import_id, 9), SendEnd::Sent),
+        ("3", row(other, 3), SendEnd::Sent),
+        ("2", row(import_id, 2), why.clone()),
     ];
+    let ends = ends.map(|(debt_id, row, end)| EndedSend {
+        row: Some(row),
+        ..of_debt(debt_id, end)
+    });
     let push = Channel::new("push");
     for _ in 0..2 {
-        ledger.record_sends(SMS, &rows).await.unwrap();
-        ledger.record_sends(push, &rows[..1]).await.unwrap();
-        ledger.record_sends(push, &[]).await.unwrap();
+        ledger.end_sends(SMS, &ends).await.unwrap();
+        ledger.end_sends(push, &ends[..1]).await.unwrap();
+        ledger.end_sends(push, &[]).await.unwrap();
     }
     let counts = |channel: Channel, sent, undeliverable| ChannelCounts {
         channel: channel.name().to_owned(),

@@ -1,10 +1,11 @@
 //! Claims, marks of notifications, numbers.
 
-use common::ledger::{Claim, DebtState, Ledger};
+use common::ledger::{Bill, Billed, Claim, DebtState, Ledger};
 use contract::RowIdentity;
 use tokio::task::JoinSet;
 
-use super::{import_id, row};
+use super::{import_id, registered, row, rows};
+use crate::{bill_rows, tell, tell_rows};
 
 fn claim(holder: &str, number: usize) -> Claim {
     Claim {
@@ -20,6 +21,17 @@ fn billed(claim: Claim, notified: bool) -> DebtState {
     }
 }
 
+/// Gives the claims that stand.
+async fn bill<L: Ledger>(ledger: &L, claims: &[(String, Claim)]) -> Vec<Option<Claim>> {
+    let bill = |(debt_id, claim): &(String, Claim)| Bill {
+        debt_id: debt_id.clone(),
+        claim: claim.clone(),
+    };
+    let bills: Vec<Bill> = claims.iter().map(bill).collect();
+    let billed = ledger.bill(&bills).await.unwrap();
+    billed.into_iter().map(|billed| billed.claim).collect()
+}
+
 /// Whoever claims later is given the claim that stands, itself included.
 pub async fn the_first_claim_of_a_debt_wins_and_every_later_one_finds_it<L: Ledger>(ledger: &L) {
     assert_eq!(
@@ -27,11 +39,11 @@ pub async fn the_first_claim_of_a_debt_wins_and_every_later_one_finds_it<L: Ledg
         [DebtState::Unbilled, DebtState::Unbilled]
     );
     let first = ("7".to_owned(), claim("a", 1));
-    let standing = ledger.claim(std::slice::from_ref(&first)).await.unwrap();
+    let standing = bill(ledger, std::slice::from_ref(&first)).await;
     assert_eq!(standing, [Some(claim("a", 1))]);
     for other in [claim("b", 2), claim("a", 3), claim("a", 1)] {
         let mixed = [("8".to_owned(), claim("c", 4)), ("7".to_owned(), other)];
-        let standing = ledger.claim(&mixed).await.unwrap();
+        let standing = bill(ledger, &mixed).await;
         assert_eq!(standing, [Some(claim("c", 4)), Some(claim("a", 1))]);
     }
     assert_eq!(
@@ -48,8 +60,43 @@ pub async fn the_first_claim_of_a_debt_wins_and_every_later_one_finds_it<L: Ledg
 /// One batch may hold a debt several times.
 pub async fn twins_in_one_call_are_claimed_by_the_first<L: Ledger>(ledger: &L) {
     let twins = ["a", "b", "c"].map(|holder| ("7".to_owned(), claim(holder, 1)));
-    let standing = ledger.claim(&twins).await.unwrap();
+    let standing = bill(ledger, &twins).await;
     assert_eq!(standing, vec![Some(claim("a", 1)); 3]);
+}
+
+/// Whoever comes later finds it recorded, and another row of the debt is not billed.
+pub async fn the_row_that_holds_the_claim_is_billed_once<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 9).await;
+    let bill = |number| Bill {
+        debt_id: "7".to_owned(),
+        claim: Claim {
+            holder: RowIdentity::Row(row(import, number)),
+            notification: format!("{{\"number\":{number}}}"),
+        },
+    };
+    for (number, row_is_new) in [(3, true), (3, false), (4, false)] {
+        let standing = ledger.bill(&[bill(number)]).await.unwrap();
+        let claim = Some(bill(3).claim);
+        assert_eq!(standing, [Billed { claim, row_is_new }]);
+    }
+    let facts = ledger.row_facts(import, 1, 9).await.unwrap();
+    let billed = facts.iter().filter(|facts| facts.billed);
+    assert_eq!(billed.map(|facts| facts.row).collect::<Vec<_>>(), [3]);
+    assert_eq!(ledger.outcome_counts(import).await.unwrap().billed, 1);
+}
+
+/// Told, and told again: a row is counted once, and one that bills nothing not at all.
+pub async fn the_row_that_is_told_of_is_its_holders<L: Ledger>(ledger: &L) {
+    let import = registered(ledger, 1, 9).await;
+    let rows = rows(import, [2, 9]);
+    bill_rows(ledger, &rows).await;
+    for _ in 0..2 {
+        tell_rows(ledger, &rows[..1]).await;
+        let facts = ledger.row_facts(import, 1, 9).await.unwrap();
+        let told = facts.iter().filter(|facts| facts.notified);
+        assert_eq!(told.map(|facts| facts.row).collect::<Vec<_>>(), [2]);
+        assert_eq!(ledger.outcome_counts(import).await.unwrap().notified, 1);
+    }
 }
 
 /// A race has one winner, and all agree on it.
@@ -59,8 +106,8 @@ pub async fn many_at_once_claim_a_debt_for_one_of_them<L: Ledger>(ledger: &L) {
         let ledger = ledger.clone();
         claims.spawn(async move {
             let own = claim(&number.to_string(), number);
-            let standing = ledger.claim(&[("7".to_owned(), own.clone())]).await;
-            (own, standing.unwrap().remove(0).unwrap())
+            let standing = bill(&ledger, &[("7".to_owned(), own.clone())]).await;
+            (own, standing.into_iter().next().flatten().unwrap())
         });
     }
     let claims = claims.join_all().await;
@@ -73,7 +120,7 @@ pub async fn many_at_once_claim_a_debt_for_one_of_them<L: Ledger>(ledger: &L) {
 pub async fn a_claim_is_given_back_to_the_byte<L: Ledger>(ledger: &L) {
     let notification = "{ \"b\":1.50,\"a\" : \"Zé \\u00e9 \\\"\\\\ 😀\", \"b\":1.5e0 }";
     let holders = [
-        RowIdentity::Row(row(import_id(1), u64::from(u32::MAX))),
+        RowIdentity::Row(row(import_id(1), 70_000)),
         RowIdentity::Message("m-\"1\"/2 é".to_owned()),
     ];
     for (debt_id, holder) in ["7", "8"].into_iter().zip(holders) {
@@ -83,7 +130,7 @@ pub async fn a_claim_is_given_back_to_the_byte<L: Ledger>(ledger: &L) {
         };
         let claims = [(debt_id.to_owned(), claim.clone())];
         for _ in 0..2 {
-            assert_eq!(ledger.claim(&claims).await.unwrap(), [Some(claim.clone())]);
+            assert_eq!(bill(ledger, &claims).await, [Some(claim.clone())]);
         }
         let states = ledger.debts(&[debt_id]).await.unwrap();
         assert_eq!(states, [billed(claim, false)]);
@@ -99,10 +146,10 @@ pub async fn debt_ids_are_told_apart_byte_by_byte<L: Ledger>(ledger: &L) {
     ];
     let own = |index: usize| claim(&index.to_string(), index);
     for (index, id) in ids.iter().enumerate() {
-        let standing = ledger.claim(&[((*id).to_owned(), own(index))]).await;
-        assert_eq!(standing.unwrap(), [Some(own(index))], "{id:?}");
+        let standing = bill(ledger, &[((*id).to_owned(), own(index))]).await;
+        assert_eq!(standing, [Some(own(index))], "{id:?}");
     }
-    ledger.mark_notified(&["a", "%", "*"]).await.unwrap();
+    tell(ledger, &["a", "%", "*"]).await;
     for (index, (id, state)) in ids
         .iter()
         .zip(ledger.debts(&ids).await.unwrap())
@@ -116,12 +163,12 @@ pub async fn debt_ids_are_told_apart_byte_by_byte<L: Ledger>(ledger: &L) {
 /// Marks are set and taken back, each as often as somebody likes.
 pub async fn a_notification_is_marked_and_forgotten_again_and_again<L: Ledger>(ledger: &L) {
     let claims = ["7", "8"].map(|id| (id.to_owned(), claim(id, 1)));
-    ledger.claim(&claims).await.unwrap();
+    bill(ledger, &claims).await;
     let notified = async || ledger.notified(&["9", "8", "7", "8"]).await.unwrap();
     assert_eq!(notified().await, [false; 4]);
     for _ in 0..2 {
         for _ in 0..2 {
-            ledger.mark_notified(&["8", "8"]).await.unwrap();
+            tell(ledger, &["8", "8"]).await;
             assert_eq!(notified().await, [false, true, false, true]);
         }
         let states = ledger.debts(&["7", "8"]).await.unwrap();
@@ -133,22 +180,22 @@ pub async fn a_notification_is_marked_and_forgotten_again_and_again<L: Ledger>(l
             ledger.forget_notified(&["9", "8"]).await.unwrap();
             assert_eq!(notified().await, [false; 4]);
         }
-        ledger.mark_notified(&["7", "9", "8"]).await.unwrap();
+        tell(ledger, &["7", "9", "8"]).await;
         assert_eq!(notified().await, [true; 4]);
         ledger.forget_notified(&["8"]).await.unwrap();
         assert_eq!(notified().await, [true, false, true, false]);
         ledger.forget_notified(&["7", "9"]).await.unwrap();
     }
-    ledger.mark_notified(&[]).await.unwrap();
+    tell(ledger, &[]).await;
     ledger.forget_notified(&[]).await.unwrap();
     assert_eq!(ledger.notified(&[]).await.unwrap(), Vec::<bool>::new());
     assert_eq!(ledger.debts(&[]).await.unwrap(), []);
-    assert_eq!(ledger.claim(&[]).await.unwrap(), []);
+    assert_eq!(bill(ledger, &[]).await, []);
 }
 
 /// Only a claim bills.
 pub async fn a_mark_without_a_claim_does_not_bill<L: Ledger>(ledger: &L) {
-    ledger.mark_notified(&["7"]).await.unwrap();
+    tell(ledger, &["7"]).await;
     assert_eq!(ledger.debts(&["7"]).await.unwrap(), [DebtState::Unbilled]);
     assert_eq!(ledger.notified(&["7"]).await.unwrap(), [true]);
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use common::ledger::{
-    ImportState, ImportStatus, KeyedUpload, Ledger, NewImport, Outcome, OutcomeCounts, Progress,
-    PutOffRows, RegisteredImports,
+    ImportState, ImportStatus, KeyedUpload, Ledger, NewImport, Outcome, OutcomeCounts, PutOffRows,
+    RegisteredImports,
 };
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{LONG, at, ended, import, import_id, reason, registered, row, rows};
-use crate::{poll_until, refuse_mails};
+use super::{LONG, at, import, import_id, reason, registered, row, rows};
+use crate::{bill_rows, end_rows, mail_rows, poll_until, refuse_mails, tell_rows};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -35,17 +35,15 @@ async fn end<L: Ledger>(
     import: Uuid,
     numbers: impl IntoIterator<Item = u64>,
 ) {
-    let rows = ended(import, numbers);
-    ledger.end_rows(outcome, &rows).await.unwrap();
+    end_rows(ledger, outcome, &rows(import, numbers)).await;
 }
 
-/// Bills those rows and tells of them.
+/// Bills those rows, tells of them and sends their e-mails.
 async fn settle<L: Ledger>(ledger: &L, import: Uuid, numbers: impl IntoIterator<Item = u64>) {
     let rows = rows(import, numbers);
-    end(ledger, Outcome::Billed, import, rows.iter().map(|r| r.row)).await;
-    for progress in [Progress::Notified, Progress::Mailed] {
-        ledger.advance_rows(progress, &rows).await.unwrap();
-    }
+    bill_rows(ledger, &rows).await;
+    tell_rows(ledger, &rows).await;
+    mail_rows(ledger, &rows).await;
 }
 
 /// With nothing done to it yet.
@@ -235,13 +233,18 @@ pub async fn a_look_moves_the_progress_only_when_a_figure_moved<L: Ledger>(ledge
         look(false).await;
     }
     let first = rows(import, [1]);
-    for progress in Progress::ALL {
-        ledger.advance_rows(progress, &first).await.unwrap();
-        look(true).await;
-        ledger.advance_rows(progress, &first).await.unwrap();
-        look(false).await;
+    for moves in [true, false] {
+        tell_rows(ledger, &first).await;
+        look(moves).await;
     }
-    let undeliverable = [(first[0], reason("mailbox", "none"))];
+    for moves in [true, false] {
+        mail_rows(ledger, &first).await;
+        look(moves).await;
+    }
+    let second = rows(import, [4]);
+    bill_rows(ledger, &second).await;
+    look(true).await;
+    let undeliverable = [(second[0], reason("mailbox", "none"))];
     for moves in [true, false] {
         refuse_mails(ledger, &undeliverable).await;
         look(moves).await;

@@ -1,10 +1,11 @@
 //! Rows whose e-mail a mail server put off.
 
-use common::ledger::{Ledger, Outcome, Progress, PutOffRows, RowFacts, STALLED_AFTER};
+use common::ledger::{Ledger, PutOffRows, RowFacts, STALLED_AFTER};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::{ended, registered, row, rows};
+use super::{registered, row, rows};
+use crate::{bill_rows, mail_rows, tell_rows};
 
 /// So many seconds from now. What waits goes by itself, so the clock counts.
 fn from_now(seconds: i64) -> Timestamp {
@@ -15,10 +16,9 @@ fn from_now(seconds: i64) -> Timestamp {
 /// An import of nine rows that are billed and told of.
 async fn billed<L: Ledger>(ledger: &L, number: u128) -> Uuid {
     let import = registered(ledger, number, 9).await;
-    let ended = ended(import, 1..=9);
-    ledger.end_rows(Outcome::Billed, &ended).await.unwrap();
-    let all = rows(import, 1..=9);
-    ledger.advance_rows(Progress::Notified, &all).await.unwrap();
+    let rows = rows(import, 1..=9);
+    bill_rows(ledger, &rows).await;
+    tell_rows(ledger, &rows).await;
     import
 }
 
@@ -105,7 +105,7 @@ pub async fn what_is_at_its_end_does_not_wait<L: Ledger>(ledger: &L) {
         .await
         .unwrap();
     let first = rows(import, [1]);
-    ledger.advance_rows(Progress::Mailed, &first).await.unwrap();
+    mail_rows(ledger, &first).await;
     let facts = facts(ledger, import, 1).await;
     assert_eq!((facts.mailed, facts.put_off_until), (true, None));
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use common::ledger::{EndedRow, Ledger, Outcome, Progress, RowFacts};
+use common::ledger::{EndedRow, Ledger, Outcome, RowFacts, Unbilled};
 use contract::Reason;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{because, ended, import_id, reason, registered, row, rows};
-use crate::refuse_mails;
+use crate::{bill_rows, end_rows, mail_rows, refuse_mails, tell_rows};
 
 /// Different reasons of an import that every ledger keeps.
 const KEPT_REASONS: u64 = 254;
@@ -27,8 +27,8 @@ pub async fn a_row_keeps_its_first_outcome_in_whatever_order_others_come<L: Ledg
             for third in Outcome::ALL {
                 number += 1;
                 for (outcome, fresh) in [(first, true), (second, false), (third, false)] {
-                    let rows = ended(import, [number]);
-                    let answer = ledger.end_rows(outcome, &rows).await.unwrap();
+                    let rows = rows(import, [number]);
+                    let answer = end_rows(ledger, outcome, &rows).await;
                     assert_eq!(answer, [fresh], "{first:?} {second:?} {third:?}");
                 }
                 let expected = RowFacts {
@@ -53,12 +53,12 @@ pub async fn an_outcome_is_new_exactly_once_even_to_many_at_once<L: Ledger>(ledg
         let ledger = ledger.clone();
         calls.spawn(async move {
             let outcome = Outcome::ALL[number % 3];
-            ledger.end_rows(outcome, &ended(import, 1..=10)).await
+            end_rows(&ledger, outcome, &rows(import, 1..=10)).await
         });
     }
     let mut fresh = [0; 10];
     for answer in calls.join_all().await {
-        for (count, is_fresh) in fresh.iter_mut().zip(answer.unwrap()) {
+        for (count, is_fresh) in fresh.iter_mut().zip(answer) {
             *count += u32::from(is_fresh);
         }
     }
@@ -70,18 +70,24 @@ pub async fn an_outcome_is_new_exactly_once_even_to_many_at_once<L: Ledger>(ledg
 /// One batch may hold a row several times.
 pub async fn twins_in_one_call_are_new_once<L: Ledger>(ledger: &L) {
     let import = registered(ledger, 1, 10).await;
-    let twins = ended(import, [1, 2, 1, 1, 2]);
-    let fresh = ledger.end_rows(Outcome::Billed, &twins).await.unwrap();
-    assert_eq!(fresh, [true, true, false, false, false]);
+    let twins = rows(import, [1, 2, 1, 1, 2]);
+    for outcome in [Outcome::Billed, Outcome::Skipped] {
+        let fresh = end_rows(ledger, outcome, &twins).await;
+        let is_new = outcome == Outcome::Billed;
+        assert_eq!(fresh, [is_new, is_new, false, false, false]);
+    }
     let twins = rows(import, [2, 1, 1, 2]);
-    let fresh = ledger.advance_rows(Progress::Notified, &twins).await;
-    assert_eq!(fresh.unwrap(), [true, true, false, false]);
+    tell_rows(ledger, &twins).await;
+    mail_rows(ledger, &twins).await;
+    let counts = ledger.outcome_counts(import).await.unwrap();
+    let counts = [counts.billed, counts.notified, counts.mailed];
+    assert_eq!(counts, [2; 3]);
     let (first, second) = (reason("first", "1"), reason("second", "2"));
     let twins = [
         because(row(import, 3), &first),
         because(row(import, 3), &second),
     ];
-    let fresh = ledger.end_rows(Outcome::Invalid, &twins).await.unwrap();
+    let fresh = ledger.end_rows(Unbilled::Invalid, &twins).await.unwrap();
     assert_eq!(fresh, [true, false]);
     assert_eq!(reason_of(ledger, import, 3).await, Some(first));
 }
@@ -91,29 +97,24 @@ pub async fn rows_of_several_imports_keep_their_order_in_the_answer<L: Ledger>(l
     let first = registered(ledger, 1, 9).await;
     let second = registered(ledger, 2, 9).await;
     let third = registered(ledger, 3, 9).await;
-    let known = [ended(second, [1]), ended(third, [2])].concat();
-    ledger.end_rows(Outcome::Skipped, &known).await.unwrap();
+    let known = [row(second, 1), row(third, 2)];
+    end_rows(ledger, Outcome::Skipped, &known).await;
     let mixed = [row(first, 1), row(second, 1), row(third, 1)];
     let mixed = [&mixed[..], &[row(second, 2), row(first, 2), row(third, 2)]].concat();
     let expected = [true, false, true, true, true, false];
-    let rows: Vec<EndedRow> = mixed.iter().copied().map(EndedRow::from).collect();
-    let fresh = ledger.end_rows(Outcome::Billed, &rows).await.unwrap();
-    assert_eq!(fresh, expected);
-
-    let known = [row(third, 2), row(second, 1)];
-    let advance = async |rows| ledger.advance_rows(Progress::Mailed, rows).await.unwrap();
-    assert_eq!(advance(&known).await, [true, true]);
-    assert_eq!(advance(&mixed).await, expected);
-    assert_eq!(advance(&mixed).await, [false; 6]);
+    assert_eq!(end_rows(ledger, Outcome::Billed, &mixed).await, expected);
+    let unknown = [&mixed[..], &[row(first, 3)]].concat();
+    let fresh = end_rows(ledger, Outcome::Invalid, &unknown).await;
+    assert_eq!(fresh, [false, false, false, false, false, false, true]);
 }
 
 /// Nor is it an error.
 pub async fn an_empty_batch_changes_nothing<L: Ledger>(ledger: &L) {
     let import = registered(ledger, 1, 1).await;
     let none = Vec::<bool>::new();
-    assert_eq!(ledger.end_rows(Outcome::Billed, &[]).await.unwrap(), none);
-    let advanced = ledger.advance_rows(Progress::Mailed, &[]).await;
-    assert_eq!(advanced.unwrap(), none);
+    for outcome in Outcome::ALL {
+        assert_eq!(end_rows(ledger, outcome, &[]).await, none);
+    }
     assert_eq!(ledger.row_facts(import, 1, 0).await.unwrap(), []);
     assert_eq!(ledger.outcome_counts(import).await.unwrap().ended(), 0);
 }
@@ -128,12 +129,11 @@ pub async fn a_reason_stays_with_the_outcome_it_came_with<L: Ledger>(ledger: &L)
         because(row(import, 2), &invalid),
     ];
     for _ in 0..2 {
-        ledger.end_rows(Outcome::Skipped, &skip).await.unwrap();
-        ledger.end_rows(Outcome::Invalid, &refuse).await.unwrap();
+        ledger.end_rows(Unbilled::Skipped, &skip).await.unwrap();
+        ledger.end_rows(Unbilled::Invalid, &refuse).await.unwrap();
         let again = [because(row(import, 2), &conflict)];
-        ledger.end_rows(Outcome::Invalid, &again).await.unwrap();
-        let plain = ended(import, [1, 2]);
-        ledger.end_rows(Outcome::Billed, &plain).await.unwrap();
+        ledger.end_rows(Unbilled::Invalid, &again).await.unwrap();
+        bill_rows(ledger, &rows(import, [1, 2])).await;
         assert_eq!(reason_of(ledger, import, 1).await.as_ref(), Some(&conflict));
         assert_eq!(reason_of(ledger, import, 2).await.as_ref(), Some(&invalid));
         assert_eq!(reason_of(ledger, import, 3).await, None);
@@ -146,11 +146,11 @@ pub async fn an_outcome_without_a_reason_has_none_for_ever<L: Ledger>(ledger: &L
     // Its neighbours have one.
     let reason = reason("email", "no @");
     let others = [1, 3].map(|number| because(row(import, number), &reason));
-    ledger.end_rows(Outcome::Invalid, &others).await.unwrap();
+    ledger.end_rows(Unbilled::Invalid, &others).await.unwrap();
     let plain = ended(import, [2]);
-    ledger.end_rows(Outcome::Skipped, &plain).await.unwrap();
+    ledger.end_rows(Unbilled::Skipped, &plain).await.unwrap();
     let late = [because(row(import, 2), &reason)];
-    for outcome in Outcome::ALL {
+    for outcome in [Unbilled::Skipped, Unbilled::Invalid] {
         assert_eq!(ledger.end_rows(outcome, &late).await.unwrap(), [false]);
         assert_eq!(reason_of(ledger, import, 2).await, None);
     }
@@ -167,7 +167,7 @@ pub async fn a_reason_is_given_back_to_the_byte<L: Ledger>(ledger: &L) {
     ];
     for (number, reason) in (1..).zip(&reasons) {
         let rows = [because(row(import, number), reason)];
-        ledger.end_rows(Outcome::Invalid, &rows).await.unwrap();
+        ledger.end_rows(Unbilled::Invalid, &rows).await.unwrap();
     }
     for (number, reason) in (1..).zip(&reasons) {
         let kept = reason_of(ledger, import, number).await;
@@ -185,7 +185,7 @@ pub async fn reasons_of_one_import_are_none_of_another<L: Ledger>(ledger: &L) {
         because(row(second, 2), &one),
         because(row(second, 1), &other),
     ];
-    ledger.end_rows(Outcome::Invalid, &mixed).await.unwrap();
+    ledger.end_rows(Unbilled::Invalid, &mixed).await.unwrap();
     assert_eq!(reason_of(ledger, first, 1).await.as_ref(), Some(&one));
     assert_eq!(reason_of(ledger, first, 2).await, None);
     assert_eq!(reason_of(ledger, second, 1).await.as_ref(), Some(&other));
@@ -202,11 +202,11 @@ pub async fn reasons_beyond_those_that_are_kept_are_other<L: Ledger>(ledger: &L)
         .map(|number| because(row(import, number), &nth(number)))
         .collect();
     for some in different.chunks(100) {
-        ledger.end_rows(Outcome::Invalid, some).await.unwrap();
+        ledger.end_rows(Unbilled::Invalid, some).await.unwrap();
     }
     // One that is kept stays so for rows that come later.
     let late = [because(row(import, DIFFERENT + 1), &nth(1))];
-    ledger.end_rows(Outcome::Invalid, &late).await.unwrap();
+    ledger.end_rows(Unbilled::Invalid, &late).await.unwrap();
 
     let facts = ledger.row_facts(import, 1, DIFFERENT + 1).await.unwrap();
     for (number, facts) in (1..=DIFFERENT).zip(&facts) {
@@ -218,38 +218,36 @@ pub async fn reasons_beyond_those_that_are_kept_are_other<L: Ledger>(ledger: &L)
     assert_eq!(kept, Some(&nth(1)));
 }
 
-/// Notified and mailed say nothing of each other, nor of outcomes.
-pub async fn progress_is_new_exactly_once_and_each_kind_stands_alone<L: Ledger>(ledger: &L) {
+/// Each billed row comes as far as it comes, whatever the others do.
+pub async fn told_and_mailed_stand_alone<L: Ledger>(ledger: &L) {
     let import = registered(ledger, 1, 9).await;
-    for (number, progress) in (1..).zip(Progress::ALL) {
-        for fresh in [true, false, false] {
-            let answer = ledger.advance_rows(progress, &rows(import, [number])).await;
-            assert_eq!(answer.unwrap(), [fresh]);
-        }
-        let expected = RowFacts {
-            row: number,
-            notified: progress == Progress::Notified,
-            mailed: progress == Progress::Mailed,
-            ..RowFacts::default()
-        };
-        let facts = ledger.row_facts(import, number, 1).await.unwrap();
-        assert_eq!(facts, [expected]);
+    bill_rows(ledger, &rows(import, 1..=3)).await;
+    for _ in 0..3 {
+        tell_rows(ledger, &rows(import, [1])).await;
+        mail_rows(ledger, &rows(import, [2])).await;
     }
-    let all = rows(import, 1..=9);
-    let fresh = ledger.advance_rows(Progress::Mailed, &all).await.unwrap();
-    assert_eq!(fresh.iter().filter(|fresh| !**fresh).count(), 1);
+    let facts = ledger.row_facts(import, 1, 4).await.unwrap();
+    let facts = facts
+        .iter()
+        .map(|facts| (facts.billed, facts.notified, facts.mailed));
+    let expected = [
+        (true, true, false),
+        (true, false, true),
+        (true, false, false),
+        (false, false, false),
+    ];
+    assert_eq!(facts.collect::<Vec<_>>(), expected);
     let counts = ledger.outcome_counts(import).await.unwrap();
     let progress = (counts.notified, counts.mailed, counts.undeliverable);
-    assert_eq!(progress, (1, 9, 0));
-    assert_eq!(counts.ended(), 0);
+    assert_eq!((progress, counts.ended()), ((1, 1, 0), 3));
 }
 
 /// It keeps its outcome, and says nothing of the other rows.
 pub async fn a_row_is_undeliverable_once_with_its_first_reason<L: Ledger>(ledger: &L) {
     let first = registered(ledger, 1, 9).await;
     let second = registered(ledger, 2, 9).await;
-    let billed = ended(first, 1..=9);
-    ledger.end_rows(Outcome::Billed, &billed).await.unwrap();
+    bill_rows(ledger, &rows(first, 1..=9)).await;
+    bill_rows(ledger, &rows(second, [3])).await;
     let (one, other) = (reason("mailbox", "none"), reason("domain", "none"));
     let mixed = [
         (row(first, 3), one.clone()),
@@ -257,13 +255,9 @@ pub async fn a_row_is_undeliverable_once_with_its_first_reason<L: Ledger>(ledger
         (row(first, 5), other.clone()),
         (row(first, 3), other.clone()),
     ];
-    let fresh = refuse_mails(ledger, &mixed).await;
-    assert_eq!(fresh, [true, true, true, false]);
+    refuse_mails(ledger, &mixed).await;
     let again = [(row(first, 5), one.clone()), (row(first, 9), one.clone())];
-    let fresh = refuse_mails(ledger, &again).await;
-    assert_eq!(fresh, [false, true]);
-    let none = ledger.record_undeliverable(&[]).await.unwrap();
-    assert_eq!(none, Vec::<bool>::new());
+    refuse_mails(ledger, &again).await;
 
     let facts = ledger.row_facts(first, 1, 9).await.unwrap();
     for facts in facts {
@@ -291,20 +285,15 @@ pub async fn reasons_of_outcomes_and_of_undeliverable_rows_are_told_apart<L: Led
     let import = registered(ledger, 1, 4).await;
     let (one, other) = (reason("a", "one"), reason("a", "other"));
     let invalid = [because(row(import, 1), &one)];
-    ledger.end_rows(Outcome::Invalid, &invalid).await.unwrap();
-    let billed = ended(import, 2..=3);
-    ledger.end_rows(Outcome::Billed, &billed).await.unwrap();
+    ledger.end_rows(Unbilled::Invalid, &invalid).await.unwrap();
+    bill_rows(ledger, &rows(import, 2..=3)).await;
     let undeliverable = [
         (row(import, 2), one.clone()),
         (row(import, 3), other.clone()),
     ];
-    let fresh = refuse_mails(ledger, &undeliverable).await;
-    assert_eq!(fresh, [true, true]);
+    refuse_mails(ledger, &undeliverable).await;
     let invalid = [because(row(import, 4), &other)];
-    ledger.end_rows(Outcome::Invalid, &invalid).await.unwrap();
-    // A reason that a row has already stays.
-    let late = [(row(import, 1), other.clone())];
-    refuse_mails(ledger, &late).await;
+    ledger.end_rows(Unbilled::Invalid, &invalid).await.unwrap();
     for (number, reason) in (1..).zip([&one, &one, &other, &other]) {
         assert_eq!(
             reason_of(ledger, import, number).await.as_ref(),
@@ -334,10 +323,12 @@ pub async fn facts_of_any_window_are_those_of_its_rows<L: Ledger>(ledger: &L) {
             let code = random.u8(0..5).to_string();
             facts.reason = Some(Arc::new(reason(&code, "text")));
         }
-        facts.notified = random.bool();
-        facts.mailed = random.bool();
-        facts.undeliverable = random.bool();
-        if facts.undeliverable && facts.reason.is_none() {
+        if facts.billed {
+            facts.notified = random.bool();
+            facts.mailed = random.bool();
+            facts.undeliverable = !facts.mailed && random.bool();
+        }
+        if facts.undeliverable {
             facts.reason = Some(Arc::new(reason("mailbox", "none")));
         }
         model.push(facts);
@@ -362,29 +353,30 @@ pub async fn facts_of_any_window_are_those_of_its_rows<L: Ledger>(ledger: &L) {
 }
 
 async fn record<L: Ledger>(ledger: &L, import: Uuid, facts: &RowFacts) {
-    let id = row(import, facts.row);
-    let reason = facts.reason.as_deref();
-    let is_undeliverable = reason.is_some_and(|reason| reason.code == "mailbox");
-    let ended = EndedRow {
-        row: id,
-        reason: reason.filter(|_| !is_undeliverable).cloned(),
-    };
-    let outcomes = [facts.billed, facts.skipped, facts.invalid];
-    for (outcome, is) in Outcome::ALL.into_iter().zip(outcomes) {
-        if is {
-            let ended = std::slice::from_ref(&ended);
-            ledger.end_rows(outcome, ended).await.unwrap();
-        }
+    let row = row(import, facts.row);
+    let ended = [EndedRow {
+        row,
+        reason: facts.reason.as_deref().cloned(),
+    }];
+    if facts.billed {
+        bill_rows(ledger, &[row]).await;
     }
-    let progress = [facts.notified, facts.mailed];
-    for (progress, is) in Progress::ALL.into_iter().zip(progress) {
-        if is {
-            ledger.advance_rows(progress, &[id]).await.unwrap();
-        }
+    if facts.skipped {
+        ledger.end_rows(Unbilled::Skipped, &ended).await.unwrap();
     }
-    if let Some(reason) = reason.filter(|_| facts.undeliverable) {
-        let rows = [(id, reason.clone())];
-        refuse_mails(ledger, &rows).await;
+    if facts.invalid {
+        ledger.end_rows(Unbilled::Invalid, &ended).await.unwrap();
+    }
+    if facts.notified {
+        tell_rows(ledger, &[row]).await;
+    }
+    if facts.mailed {
+        mail_rows(ledger, &[row]).await;
+    }
+    if facts.undeliverable
+        && let Some(reason) = facts.reason.as_deref()
+    {
+        refuse_mails(ledger, &[(row, reason.clone())]).await;
     }
 }
 

@@ -2,24 +2,40 @@
 
 use std::time::Duration;
 
-use common::ledger::{Channel, Ledger, Outcome, Progress, RowFacts, SendClaim, SendEnd};
-use contract::{Reason, RowId};
+use common::ledger::{Bill, Channel, Claim, EndedSend, Ledger, RowFacts, SendClaim, SendEnd, Told};
+use contract::{Reason, RowId, RowIdentity};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{at, ended, reason, registered, row, rows};
+use super::{at, reason, registered, row, rows};
 
 const LEASE: Duration = Duration::from_mins(1);
 
 /// An import of nine rows that are billed, told of and sent. The debt of row 1
-/// is `1`, and so on.
+/// of import 1 is `1`, that of import 2 `o1`, and so on.
 async fn billed<L: Ledger>(ledger: &L, number: u128) -> Uuid {
     let import = registered(ledger, number, 9).await;
     ledger.record_sent(import, 9, Some(at(1))).await.unwrap();
-    let ended = ended(import, 1..=9);
-    ledger.end_rows(Outcome::Billed, &ended).await.unwrap();
-    let all = rows(import, 1..=9);
-    ledger.advance_rows(Progress::Notified, &all).await.unwrap();
+    let rows = rows(import, 1..=9);
+    let debt = |row: &RowId| {
+        let other = if number == 1 { "" } else { "o" };
+        format!("{other}{}", row.row)
+    };
+    let bills = rows.iter().map(|row| Bill {
+        debt_id: debt(row),
+        claim: Claim {
+            holder: RowIdentity::Row(*row),
+            notification: "{}".to_owned(),
+        },
+    });
+    let bills: Vec<Bill> = bills.collect();
+    ledger.bill(&bills).await.unwrap();
+    let told = bills.iter().zip(&rows).map(|(bill, row)| Told {
+        debt_id: &bill.debt_id,
+        row: Some(*row),
+    });
+    let told: Vec<Told<'_>> = told.collect();
+    ledger.tell(&told).await.unwrap();
     import
 }
 
@@ -28,20 +44,20 @@ async fn facts<L: Ledger>(ledger: &L, row: RowId) -> RowFacts {
     facts.unwrap().remove(0)
 }
 
-async fn end<L: Ledger>(ledger: &L, debt_id: &str, end: SendEnd) {
-    ledger
-        .end_sends(Channel::MAIL, &[(debt_id, end)])
-        .await
-        .unwrap();
+/// Ends an e-mail, of no row if there is none. Gives what stands.
+async fn end<L: Ledger>(ledger: &L, row: Option<RowId>, debt_id: &str, end: SendEnd) -> SendEnd {
+    let ends = [EndedSend { debt_id, row, end }];
+    let standing = ledger.end_sends(Channel::MAIL, &ends).await;
+    standing.unwrap().remove(0)
 }
 
-async fn record<L: Ledger>(ledger: &L, row: RowId, debt_id: &str) -> bool {
-    let fresh = ledger.record_undeliverable(&[(row, debt_id)]).await;
-    fresh.unwrap()[0]
+async fn refuse<L: Ledger>(ledger: &L, row: RowId, debt_id: &str) {
+    let why = SendEnd::Undeliverable(no_mailbox());
+    assert_eq!(end(ledger, Some(row), debt_id, why.clone()).await, why);
 }
 
 async fn reopen<L: Ledger>(ledger: &L, row: RowId, debt_id: &str) -> bool {
-    let opened = ledger.reopen_undeliverable(&[(row, debt_id)]).await;
+    let opened = ledger.reopen_mails(&[(row, debt_id)]).await;
     opened.unwrap()[0]
 }
 
@@ -57,22 +73,22 @@ fn no_mailbox() -> Reason {
     reason("mailbox_refused", "550 5.1.1")
 }
 
-/// Whoever comes late changes nothing.
+/// Whatever a later end says.
 pub async fn a_row_is_undeliverable_only_where_its_mail_is<L: Ledger>(ledger: &L) {
     let import = billed(ledger, 1).await;
-    end(ledger, "2", SendEnd::Sent).await;
-    assert_eq!(claim(ledger, "3", 1).await, SendClaim::Granted);
-    for (number, debt_id) in [(1, "1"), (2, "2"), (3, "3")] {
-        let row = row(import, number);
-        assert!(!record(ledger, row, debt_id).await, "{debt_id}");
-        assert!(!facts(ledger, row).await.undeliverable);
-    }
-    let first = row(import, 1);
-    end(ledger, "1", SendEnd::Undeliverable(no_mailbox())).await;
-    assert!(record(ledger, first, "1").await);
-    assert!(reopen(ledger, first, "1").await);
-    assert!(!record(ledger, first, "1").await);
-    assert!(!facts(ledger, first).await.undeliverable);
+    let (sent, refused) = (row(import, 2), row(import, 3));
+    end(ledger, Some(sent), "2", SendEnd::Sent).await;
+    let late = SendEnd::Undeliverable(no_mailbox());
+    let standing = end(ledger, Some(sent), "2", late).await;
+    assert_eq!(standing, SendEnd::Sent);
+    let facts_of = facts(ledger, sent).await;
+    assert!(facts_of.mailed && !facts_of.undeliverable);
+
+    refuse(ledger, refused, "3").await;
+    let standing = end(ledger, Some(refused), "3", SendEnd::Sent).await;
+    assert_eq!(standing, SendEnd::Undeliverable(no_mailbox()));
+    let facts_of = facts(ledger, refused).await;
+    assert!(facts_of.undeliverable && !facts_of.mailed);
 }
 
 /// As if it had never ended: for another reason, or sent.
@@ -81,8 +97,8 @@ pub async fn what_is_taken_up_again_ends_anew<L: Ledger>(ledger: &L) {
     let row = row(import, 8);
     let domain = reason("mailbox_refused", "550 5.1.2");
     for (owner, why) in (1..).zip([no_mailbox(), domain]) {
-        end(ledger, "8", SendEnd::Undeliverable(why.clone())).await;
-        assert!(record(ledger, row, "8").await);
+        let refused = SendEnd::Undeliverable(why.clone());
+        end(ledger, Some(row), "8", refused).await;
         assert_eq!(facts(ledger, row).await.reason.as_deref(), Some(&why));
         for opened in [true, false] {
             assert_eq!(reopen(ledger, row, "8").await, opened);
@@ -101,7 +117,7 @@ pub async fn what_is_taken_up_again_ends_anew<L: Ledger>(ledger: &L) {
             .await;
         assert_eq!(unknown.unwrap(), [1]);
     }
-    end(ledger, "8", SendEnd::Sent).await;
+    end(ledger, Some(row), "8", SendEnd::Sent).await;
     assert!(!reopen(ledger, row, "8").await);
     let sent = SendClaim::Ended(SendEnd::Sent);
     assert_eq!(claim(ledger, "8", 9).await, sent);
@@ -110,29 +126,25 @@ pub async fn what_is_taken_up_again_ends_anew<L: Ledger>(ledger: &L) {
 /// What is sent, what is being sent, other rows, other imports.
 pub async fn nothing_else_is_taken_up_again<L: Ledger>(ledger: &L) {
     let (import, other) = (billed(ledger, 1).await, billed(ledger, 2).await);
-    end(ledger, "1", SendEnd::Sent).await;
+    end(ledger, Some(row(import, 1)), "1", SendEnd::Sent).await;
     assert_eq!(claim(ledger, "2", 1).await, SendClaim::Granted);
     for (import, number, debt_id) in [(import, 4, "4"), (import, 5, "5"), (other, 4, "o4")] {
-        end(ledger, debt_id, SendEnd::Undeliverable(no_mailbox())).await;
-        assert!(record(ledger, row(import, number), debt_id).await);
+        refuse(ledger, row(import, number), debt_id).await;
     }
-    // The row has no end yet: somebody is about to record it.
-    end(ledger, "3", SendEnd::Undeliverable(no_mailbox())).await;
     let asked = [
         (row(import, 1), "1"),
         (row(import, 2), "2"),
-        (row(import, 3), "3"),
         (row(import, 4), "4"),
         (row(import, 6), "unknown"),
     ];
-    let opened = ledger.reopen_undeliverable(&asked).await.unwrap();
-    assert_eq!(opened, [false, false, false, true, false]);
-    let none = ledger.reopen_undeliverable(&[]).await.unwrap();
+    let opened = ledger.reopen_mails(&asked).await.unwrap();
+    assert_eq!(opened, [false, false, true, false]);
+    let none = ledger.reopen_mails(&[]).await.unwrap();
     assert_eq!(none, Vec::<bool>::new());
 
     assert_eq!(claim(ledger, "1", 2).await, SendClaim::Ended(SendEnd::Sent));
     assert!(matches!(claim(ledger, "2", 2).await, SendClaim::Leased(_)));
-    for debt_id in ["3", "5", "o4"] {
+    for debt_id in ["5", "o4"] {
         let ended = SendClaim::Ended(SendEnd::Undeliverable(no_mailbox()));
         assert_eq!(claim(ledger, debt_id, 2).await, ended);
     }
@@ -147,16 +159,14 @@ pub async fn nothing_else_is_taken_up_again<L: Ledger>(ledger: &L) {
 /// And ends again, at a time of its own.
 pub async fn an_import_that_was_at_its_end_is_open_again<L: Ledger>(ledger: &L) {
     let import = billed(ledger, 1).await;
-    let others = rows(import, 1..=8);
-    ledger
-        .advance_rows(Progress::Mailed, &others)
-        .await
-        .unwrap();
+    for number in 1..=8 {
+        let debt_id = number.to_string();
+        end(ledger, Some(row(import, number)), &debt_id, SendEnd::Sent).await;
+    }
     let last = row(import, 9);
     for (second, why) in [(10, "550 5.1.1"), (20, "550 5.1.2")] {
         let why = reason("mailbox_refused", why);
-        end(ledger, "9", SendEnd::Undeliverable(why)).await;
-        assert!(record(ledger, last, "9").await);
+        end(ledger, Some(last), "9", SendEnd::Undeliverable(why)).await;
         let seen = ledger.observe_import(import, at(second)).await.unwrap();
         assert_eq!(seen.unwrap().status.finished_at, Some(at(second)));
         assert!(ledger.open_imports().await.unwrap().is_empty());
@@ -177,8 +187,7 @@ pub async fn an_import_that_was_at_its_end_is_open_again<L: Ledger>(ledger: &L) 
 /// Each e-mail is taken up again for one of them.
 pub async fn many_at_once_take_a_mail_up_again_once<L: Ledger>(ledger: &L) {
     let import = billed(ledger, 1).await;
-    end(ledger, "1", SendEnd::Undeliverable(no_mailbox())).await;
-    assert!(record(ledger, row(import, 1), "1").await);
+    refuse(ledger, row(import, 1), "1").await;
     let mut calls = JoinSet::new();
     for _ in 0..20 {
         let ledger = ledger.clone();
