@@ -48,6 +48,17 @@ impl Channel {
         Self(name)
     }
 
+    /// The channel of that name, where it may be one. The name is never given
+    /// back: for a process that meets a few of them and ends.
+    pub(super) fn leaked(name: &str) -> Option<Self> {
+        if name == Self::MAIL.name() {
+            return Some(Self::MAIL);
+        }
+        let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let is_name = !name.is_empty() && name.bytes().all(is_allowed);
+        is_name.then(|| Self(Box::leak(name.to_owned().into_boxed_str())))
+    }
+
     /// Name in keys and answers.
     pub const fn name(self) -> &'static str {
         self.0

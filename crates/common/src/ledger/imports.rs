@@ -64,6 +64,10 @@ pub trait ImportLedger: Dependency + Send + Sync {
     /// Cancels an import, now or earlier; its sender stops soon after.
     async fn cancel_import(&self, import_id: Uuid, now: Timestamp) -> Result<(), LedgerError>;
 
+    /// Takes an import over from another ledger, with all that is known of it
+    /// there but its rows.
+    async fn adopt_import(&self, status: &ImportStatus) -> Result<(), LedgerError>;
+
     /// What is known of an import; `None` if it is not known.
     async fn import_status(&self, import_id: Uuid) -> Result<Option<ImportStatus>, LedgerError>;
 

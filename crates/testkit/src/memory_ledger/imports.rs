@@ -46,6 +46,18 @@ impl Import {
     }
 }
 
+/// What moves while an import is under way.
+fn figures(status: &ImportStatus) -> [u64; 5] {
+    let counts = &status.counts;
+    [
+        status.sent,
+        counts.ended(),
+        counts.notified,
+        counts.mailed,
+        counts.undeliverable,
+    ]
+}
+
 impl State {
     fn rows_from(&self, import_id: Uuid, first: u64) -> impl Iterator<Item = &RowFacts> + Clone {
         let row = |row| RowId { import_id, row };
@@ -122,14 +134,7 @@ impl State {
             status = self.status(import_id)?;
         }
         let import = self.imports.get_mut(&import_id)?;
-        let counts = &status.counts;
-        let figures = [
-            status.sent,
-            counts.ended(),
-            counts.notified,
-            counts.mailed,
-            counts.undeliverable,
-        ];
+        let figures = figures(&status);
         if import.figures != figures {
             import.figures = figures;
             status.progressed_at = now;
@@ -226,6 +231,18 @@ impl ImportLedger for MemoryLedger {
     async fn cancel_import(&self, import_id: Uuid, now: Timestamp) -> Result<(), LedgerError> {
         self.change(import_id, |status| {
             status.cancelled_at.get_or_insert(now);
+        })
+        .await
+    }
+
+    async fn adopt_import(&self, status: &ImportStatus) -> Result<(), LedgerError> {
+        self.register_import(&status.import).await?;
+        self.call(|state| {
+            if let Some(import) = state.imports.get_mut(&status.import.import_id) {
+                import.status = status.clone();
+                import.figures = figures(status);
+                import.failed_at = status.failure.as_ref().and(status.sent_at);
+            }
         })
         .await
     }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use redis::{Script, Value};
 use uuid::Uuid;
 
+use super::closed::closed;
 use super::rows::{MAILED, by_import};
 use super::{RedisLedger, keys, reason};
 use crate::ledger::{
@@ -32,6 +33,11 @@ fn stored(end: &SendEnd) -> String {
         SendEnd::Sent => SENT.to_owned(),
         SendEnd::Undeliverable(why) => format!("{UNDELIVERABLE}{}", reason::stored(why)),
     }
+}
+
+/// How a message ended; `None` of one that is claimed.
+pub(super) fn end_of(stored: &str) -> Option<SendEnd> {
+    (!stored.starts_with(SENDING)).then(|| read(stored))
 }
 
 fn read(stored: &str) -> SendEnd {
@@ -162,13 +168,19 @@ impl RedisLedger {
             .iter()
             .map(|debt_id| (keys::send(channel, debt_id), &sending))
             .collect();
-        let (claimed,) = redis::pipe()
-            .pset_ex(keys::lease(channel, owner), 1, milliseconds)
+        let own_lease = keys::lease(channel, owner);
+        let mut pipe = Self::claiming();
+        pipe.pset_ex(&own_lease, 1, milliseconds)
             .ignore()
-            .mset_nx(&claims)
-            .query_async(&mut self.connection.clone())
-            .await?;
-        Ok(claimed)
+            .mset_nx(&claims);
+        if let Some((claimed,)) = self.unless_closed(&pipe).await? {
+            return Ok(claimed);
+        }
+        // Whoever closed the ledger waits for the end of all leases.
+        let mut call = redis::cmd("DEL");
+        call.arg(own_lease);
+        call.exec_async(&mut self.connection.clone()).await?;
+        Err(closed())
     }
 }
 

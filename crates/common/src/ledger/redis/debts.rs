@@ -4,6 +4,7 @@ use std::ops::Range;
 use async_trait::async_trait;
 use redis::{Cmd, SetExpiry, SetOptions};
 
+use super::closed::closed;
 use super::rows::NOTIFIED;
 use super::{RedisLedger, keys};
 use crate::ledger::{Bill, Billed, Claim, DebtLedger, DebtState, LedgerError, Outcome, Told};
@@ -119,11 +120,12 @@ impl RedisLedger {
             .conditional_set(redis::ExistenceCheck::NX)
             .get(true);
         let options = self.with_expiration(options);
-        let mut pipe = redis::pipe();
+        let mut pipe = Self::claiming();
         for Bill { debt_id, claim } in bills {
             pipe.set_options(keys::processed(debt_id), claim.to_stored(), options.clone());
         }
-        let earlier: Vec<Option<String>> = pipe.query_async(&mut self.connection.clone()).await?;
+        let earlier: Option<Vec<Option<String>>> = self.unless_closed(&pipe).await?;
+        let earlier = earlier.ok_or_else(closed)?;
         let standing = earlier
             .iter()
             .zip(bills)
@@ -151,7 +153,11 @@ impl RedisLedger {
         for Bill { debt_id, claim } in bills {
             call.arg(keys::processed(debt_id)).arg(claim.to_stored());
         }
-        Ok(call.query_async(&mut self.connection.clone()).await?)
+        let mut pipe = Self::claiming();
+        pipe.add_command(call);
+        let claimed: Option<(bool,)> = self.unless_closed(&pipe).await?;
+        let (claimed,) = claimed.ok_or_else(closed)?;
+        Ok(claimed)
     }
 
     fn with_expiration(&self, options: SetOptions) -> SetOptions {

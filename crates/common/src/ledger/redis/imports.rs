@@ -147,6 +147,49 @@ impl ImportLedger for RedisLedger {
         Ok(())
     }
 
+    async fn adopt_import(&self, status: &ImportStatus) -> Result<(), LedgerError> {
+        let import_id = status.import.import_id;
+        self.register_import(&status.import).await?;
+        let key = keys::import(import_id);
+        let time = |time: Option<Timestamp>| time.map(|time| time.as_millisecond().to_string());
+        let fields = [
+            (hash::SENT, Some(status.sent.to_string())),
+            (hash::SENT_AT, time(status.sent_at)),
+            (hash::CANCELLED_AT, time(status.cancelled_at)),
+            (hash::ABANDONED_AT, time(status.abandoned_at)),
+            (hash::FAILURE, status.failure.clone()),
+            (hash::WAITED_AT, time(status.waited_at)),
+            (hash::PROGRESS, Some(progress(status))),
+            (hash::PROGRESSED_AT, time(Some(status.progressed_at))),
+            (hash::FINISHED_AT, time(status.finished_at)),
+        ];
+        let fields: Vec<_> = fields
+            .into_iter()
+            .filter_map(|(field, value)| Some((field, value?)))
+            .collect();
+        let mut connection = self.connection.clone();
+        let mut pipe = redis::pipe();
+        pipe.hset_multiple(&key, &fields).ignore();
+        let () = pipe.query_async(&mut connection).await?;
+        let mut pipe = redis::pipe();
+        if status.finished_at.is_some() {
+            pipe.srem(keys::OPEN_IMPORTS, import_id.to_string())
+                .ignore();
+        }
+        if let (Some(_), Some(failed_at)) = (&status.failure, status.sent_at) {
+            pipe.zadd(
+                keys::FAILED_IMPORTS,
+                import_id.to_string(),
+                failed_at.as_millisecond(),
+            )
+            .ignore();
+        }
+        if pipe.is_empty() {
+            return Ok(());
+        }
+        Ok(pipe.exec_async(&mut connection).await?)
+    }
+
     async fn import_status(&self, import_id: Uuid) -> Result<Option<ImportStatus>, LedgerError> {
         Ok(self.look(import_id, None).await?.map(|(status, _)| status))
     }
@@ -398,7 +441,7 @@ fn progress(status: &ImportStatus) -> String {
 }
 
 /// `<import id> <sha256>`
-fn keyed_upload(stored: &str) -> Option<KeyedUpload> {
+pub(super) fn keyed_upload(stored: &str) -> Option<KeyedUpload> {
     let (import_id, sha256) = stored.split_once(' ')?;
     Some(KeyedUpload {
         import_id: import_id.parse().ok()?,

@@ -15,6 +15,9 @@ pub(super) const OPEN_IMPORTS: &str = "imports:open";
 /// Written to see whether Redis takes writes; nobody reads it.
 pub(super) const READY: &str = "ready";
 
+/// Stands while no claims are taken, as another ledger takes its place.
+pub(super) const CLOSED: &str = "ledger:closed";
+
 /// The imports that failed lately: a sorted set whose scores are the times,
 /// in milliseconds since 1970.
 pub(super) const FAILED_IMPORTS: &str = "imports:failed";

@@ -2,9 +2,11 @@
 
 mod agreements;
 mod channels;
+mod closed;
 mod connection;
 mod debts;
 mod error;
+mod export;
 mod import_hash;
 mod imports;
 mod info;

@@ -1,0 +1,59 @@
+//! A ledger that another takes the place of takes no claims.
+
+use redis::{FromRedisValue, Pipeline, RedisError, Value};
+
+use super::{RedisLedger, keys};
+use crate::ledger::LedgerError;
+use crate::runtime::ServiceError;
+
+/// What is said of one.
+const CLOSED: &str = "it is closed, as `operator ledger copy` copied it to another: set LEDGER_URL to that one, or open it again with `operator ledger open`";
+
+/// It passes: somebody opens the ledger, or starts the service on another.
+pub(super) fn closed() -> LedgerError {
+    LedgerError::transient(CLOSED)
+}
+
+impl RedisLedger {
+    /// An error where another ledger takes its place.
+    ///
+    /// # Errors
+    /// The same, or what Redis says.
+    pub(in crate::ledger) async fn check_open(&self) -> Result<(), ServiceError> {
+        let unusable = |error: LedgerError| ServiceError::Ledger(error.to_string());
+        let mut call = redis::cmd("EXISTS");
+        call.arg(keys::CLOSED);
+        let closed = call.query_async(&mut self.connection.clone()).await;
+        let is_closed: bool = closed.map_err(|error: RedisError| unusable(error.into()))?;
+        if is_closed {
+            return Err(ServiceError::Unsuitable(format!(
+                "the ledger cannot be used: {CLOSED}"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Commands that are done in one step with a look at whether the ledger is
+    /// closed; [`unless_closed`](Self::unless_closed) sends them.
+    pub(super) fn claiming() -> Pipeline {
+        let mut pipe = redis::pipe();
+        pipe.atomic().exists(keys::CLOSED);
+        pipe
+    }
+
+    /// Gives the answers of such commands; `None` where the ledger is closed,
+    /// and what they claimed is to lead to nothing.
+    pub(super) async fn unless_closed<T: FromRedisValue>(
+        &self,
+        claiming: &Pipeline,
+    ) -> Result<Option<T>, LedgerError> {
+        let mut connection = self.connection.clone();
+        let mut answers: Vec<Value> = claiming.query_async(&mut connection).await?;
+        let is_closed = !answers.is_empty() && answers.remove(0) != Value::Int(0);
+        if is_closed {
+            return Ok(None);
+        }
+        let answers = redis::from_redis_value(Value::Array(answers));
+        Ok(Some(answers.map_err(RedisError::from)?))
+    }
+}

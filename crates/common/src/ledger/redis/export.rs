@@ -1,0 +1,214 @@
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use boleto::Agreement;
+use uuid::Uuid;
+
+use super::channels::end_of;
+use super::imports::keyed_upload;
+use super::{RedisLedger, keys};
+use crate::ledger::export::{
+    ExportLedger, Exported, ExportedClaim, ExportedDebt, ExportedKey, ExportedSend,
+};
+use crate::ledger::{Channel, Claim, LedgerError};
+
+/// Keys that Redis looks at in one call.
+const KEYS_A_CALL: usize = 1_000;
+
+/// What a key says of a debt, an attempt or something else.
+enum Found<'a> {
+    Debt(&'a str),
+    Send(&'a str, &'a str),
+    Lease,
+    Sequence(&'a str),
+    Agreement,
+    Idempotency(&'a str),
+    Other,
+}
+
+/// What a key is, by its name.
+fn found(key: &str) -> Found<'_> {
+    let (kind, name) = key.split_once(':').unwrap_or((key, ""));
+    match kind {
+        "processed" | "notification" => Found::Debt(name),
+        "sequence" => Found::Sequence(name),
+        "agreement" => Found::Agreement,
+        "idempotency" => Found::Idempotency(name),
+        "mail" | "mail-unknown" => Found::Send(Channel::MAIL.name(), name),
+        "mail-lease" => Found::Lease,
+        "channel" => {
+            let (kind, name) = name.split_once(':').unwrap_or((name, ""));
+            if kind.ends_with("-lease") {
+                return Found::Lease;
+            }
+            Found::Send(kind.strip_suffix("-unknown").unwrap_or(kind), name)
+        }
+        _ => Found::Other,
+    }
+}
+
+#[async_trait]
+impl ExportLedger for RedisLedger {
+    async fn close(&self) -> Result<(), LedgerError> {
+        let mut call = redis::cmd("SET");
+        call.arg(keys::CLOSED).arg(1);
+        Ok(call.exec_async(&mut self.connection.clone()).await?)
+    }
+
+    async fn open(&self) -> Result<(), LedgerError> {
+        let mut call = redis::cmd("DEL");
+        call.arg(keys::CLOSED);
+        Ok(call.exec_async(&mut self.connection.clone()).await?)
+    }
+
+    async fn has_sends_in_hand(&self) -> Result<bool, LedgerError> {
+        let mut place = 0;
+        loop {
+            let (next, keys) = self.scan(place).await?;
+            if keys.iter().any(|key| matches!(found(key), Found::Lease)) {
+                return Ok(true);
+            }
+            if next == 0 {
+                return Ok(false);
+            }
+            place = next;
+        }
+    }
+
+    async fn export(&self, from: u64) -> Result<Exported, LedgerError> {
+        let (next, keys) = self.scan(from).await?;
+        let mut exported = Exported {
+            next: (next != 0).then_some(next),
+            ..Exported::default()
+        };
+        let mut debt_ids = BTreeSet::new();
+        let mut channels = BTreeSet::from([Channel::MAIL.name()]);
+        for key in &keys {
+            match found(key) {
+                Found::Debt(debt_id) => {
+                    debt_ids.insert(debt_id);
+                }
+                Found::Send(channel, debt_id) => {
+                    debt_ids.insert(debt_id);
+                    channels.insert(channel);
+                }
+                Found::Sequence(name) => {
+                    let last: Option<u64> = self.get(key).await?;
+                    exported
+                        .sequences
+                        .extend(last.map(|last| (name.to_owned(), last)));
+                }
+                Found::Agreement => {
+                    let json: Option<String> = self.get(key).await?;
+                    let agreement = json.map(|json| Agreement::from_json(&json)).transpose();
+                    let agreement = agreement.map_err(LedgerError::permanent)?;
+                    exported.agreements.extend(agreement);
+                }
+                Found::Idempotency(name) => {
+                    exported.keys.extend(self.idempotency(key, name).await?)
+                }
+                Found::Lease | Found::Other => {}
+            }
+        }
+        let debt_ids: Vec<&str> = debt_ids.into_iter().collect();
+        let channels: Vec<Channel> = channels.into_iter().filter_map(Channel::leaked).collect();
+        exported.debts = self.exported_debts(&debt_ids, &channels).await?;
+        Ok(exported)
+    }
+}
+
+impl RedisLedger {
+    async fn scan(&self, place: u64) -> Result<(u64, Vec<String>), LedgerError> {
+        let mut call = redis::cmd("SCAN");
+        call.arg(place).arg("COUNT").arg(KEYS_A_CALL);
+        Ok(call.query_async(&mut self.connection.clone()).await?)
+    }
+
+    async fn get<T: redis::FromRedisValue>(&self, key: &str) -> Result<Option<T>, LedgerError> {
+        let mut call = redis::cmd("GET");
+        call.arg(key);
+        Ok(call.query_async(&mut self.connection.clone()).await?)
+    }
+
+    async fn idempotency(&self, key: &str, name: &str) -> Result<Option<ExportedKey>, LedgerError> {
+        let mut pipe = redis::pipe();
+        pipe.get(key).pttl(key);
+        let (stored, left): (Option<String>, i64) =
+            pipe.query_async(&mut self.connection.clone()).await?;
+        let upload = stored.as_deref().and_then(keyed_upload);
+        Ok(upload.map(|upload| ExportedKey {
+            key: name.to_owned(),
+            upload,
+            left: Duration::from_millis(u64::try_from(left).unwrap_or(1).max(1)),
+        }))
+    }
+
+    /// All that is known of these debts.
+    async fn exported_debts(
+        &self,
+        debt_ids: &[&str],
+        channels: &[Channel],
+    ) -> Result<Vec<ExportedDebt>, LedgerError> {
+        if debt_ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let claims = debt_ids.iter().map(|id| keys::processed(id));
+        let claims = self.values(claims).await?;
+        let notified = debt_ids.iter().map(|id| keys::notification(id));
+        let notified = self.values(notified).await?;
+        let mut sends: HashMap<&str, Vec<ExportedSend>> = HashMap::new();
+        for channel in channels {
+            let ends = debt_ids.iter().map(|id| keys::send(*channel, id));
+            let ends = self.values(ends).await?;
+            let mut pipe = redis::pipe();
+            for debt_id in debt_ids {
+                pipe.smembers(keys::unknown(*channel, debt_id));
+            }
+            let unknown: Vec<Vec<Uuid>> = pipe
+                .query_async::<Vec<Vec<String>>>(&mut self.connection.clone())
+                .await?
+                .iter()
+                .map(|owners| {
+                    owners
+                        .iter()
+                        .filter_map(|owner| owner.parse().ok())
+                        .collect()
+                })
+                .collect();
+            for ((debt_id, end), unknown) in debt_ids.iter().zip(ends).zip(unknown) {
+                let end = end.as_deref().and_then(end_of);
+                if end.is_some() || !unknown.is_empty() {
+                    sends.entry(debt_id).or_default().push(ExportedSend {
+                        channel: *channel,
+                        end,
+                        unknown,
+                    });
+                }
+            }
+        }
+        let debts = debt_ids.iter().zip(claims).zip(notified);
+        let debts = debts.map(|((debt_id, claim), notified)| ExportedDebt {
+            debt_id: (*debt_id).to_owned(),
+            claim: match claim {
+                None => ExportedClaim::Unbilled,
+                Some(stored) => match Claim::from_stored(&stored) {
+                    Some(claim) => ExportedClaim::Billed(claim),
+                    None => ExportedClaim::Foreign,
+                },
+            },
+            notified: notified.is_some(),
+            sends: sends.remove(debt_id).unwrap_or_default(),
+        });
+        Ok(debts.collect())
+    }
+
+    async fn values(
+        &self,
+        keys: impl Iterator<Item = String>,
+    ) -> Result<Vec<Option<String>>, LedgerError> {
+        let mut call = redis::cmd("MGET");
+        call.arg(keys.collect::<Vec<_>>());
+        Ok(call.query_async(&mut self.connection.clone()).await?)
+    }
+}
