@@ -13,12 +13,17 @@ pub enum LedgerSettings {
 }
 
 impl LedgerSettings {
-    /// Reads the `REDIS_…` variables.
+    /// Reads `LEDGER_URL`, or the file that `LEDGER_URL_FILE` names; without
+    /// either, the `REDIS_…` variables.
     ///
     /// # Errors
-    /// The first variable that is missing or wrong.
+    /// The first variable that is missing, wrong, or contradicts another.
     pub fn read(env: &Environment) -> Result<Self, SettingError> {
-        RedisSettings::read(env).map(Self::Redis)
+        let Some(url) = env.secret("LEDGER_URL", "LEDGER_URL_FILE")? else {
+            return RedisSettings::read(env).map(Self::Redis);
+        };
+        // Another store is told by the scheme, here.
+        RedisSettings::at(&url, env).map(Self::Redis)
     }
 
     /// What it is called in logs, in metrics and by `/ready`.

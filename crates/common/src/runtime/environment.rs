@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::Secret;
+
 /// A variable that is missing or wrong: one line that names it, what it held
 /// and what it takes.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -28,6 +30,31 @@ pub enum SettingError {
         /// What it takes.
         takes: String,
     },
+    /// Set beside another that says the same or the opposite.
+    #[error("{name} and {other} are both set; set one of them")]
+    Both {
+        /// The variable.
+        name: &'static str,
+        /// The other one.
+        other: &'static str,
+    },
+    /// Set without another that it needs.
+    #[error("{name} is set, and takes effect only with {needs}")]
+    Alone {
+        /// The variable.
+        name: &'static str,
+        /// The other one, or its value.
+        needs: &'static str,
+    },
+}
+
+/// A secret, and the variable that held it or named its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldSecret {
+    /// The variable.
+    pub name: &'static str,
+    /// The secret.
+    pub secret: Secret,
 }
 
 /// The environment of the process, read once at start. An empty value counts
@@ -47,6 +74,43 @@ impl Environment {
     /// The value of a variable, without blanks at its ends.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|v| v.trim()).filter(|v| !v.is_empty())
+    }
+
+    /// A secret, which `name` holds, or a file that `file` names; `None` where
+    /// neither is set. One line break at the end of the file is not part of it.
+    ///
+    /// # Errors
+    /// Both are set, or the file cannot be read or is empty.
+    pub fn secret(
+        &self,
+        name: &'static str,
+        file: &'static str,
+    ) -> Result<Option<HeldSecret>, SettingError> {
+        match (self.get(name), self.get(file)) {
+            (Some(_), Some(_)) => Err(SettingError::Both { name, other: file }),
+            (Some(held), None) => Ok(Some(HeldSecret {
+                name,
+                secret: Secret::new(held),
+            })),
+            (None, Some(path)) => Ok(Some(HeldSecret {
+                name: file,
+                secret: secret_in(path)
+                    .map_err(|why| wrong(file, path, &format!("the path of a file; {why}")))?,
+            })),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Refuses that one of `others` is set beside `name`.
+    pub fn refuse_beside(
+        &self,
+        name: &'static str,
+        others: &[&'static str],
+    ) -> Result<(), SettingError> {
+        match others.iter().find(|other| self.get(other).is_some()) {
+            Some(other) => Err(SettingError::Both { name, other }),
+            None => Ok(()),
+        }
     }
 
     /// A variable that must be set.
@@ -123,6 +187,20 @@ impl FromIterator<(String, String)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
         Self(variables.into_iter().collect())
     }
+}
+
+fn secret_in(path: &str) -> Result<Secret, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    match line.strip_suffix('\r').unwrap_or(line) {
+        "" => Err("it is empty".to_owned()),
+        secret => Ok(Secret::new(secret)),
+    }
+}
+
+/// The same for one whose value must not be shown.
+pub(crate) fn hidden(name: &'static str, takes: &str) -> SettingError {
+    wrong(name, "(hidden)", takes)
 }
 
 /// The error for a variable that holds something it does not take.

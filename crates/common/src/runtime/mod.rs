@@ -10,15 +10,17 @@ mod outage;
 mod probe;
 #[cfg(target_os = "linux")]
 mod process_metrics;
+mod secret;
 mod tally;
 
-pub use environment::{Environment, SettingError};
+pub use environment::{Environment, HeldSecret, SettingError};
 pub use error::ServiceError;
 pub use metrics::{AppRegistry, Declared, Metric, MetricsError};
 pub use outage::{
     Backoff, Dependency, GaveUp, Interrupted, Outage, Transient, outage_backoff, ride_out, wait,
 };
 pub use probe::ReadyProbe;
+pub use secret::Secret;
 pub use tally::tally;
 
-pub(crate) use environment::wrong;
+pub(crate) use environment::{hidden, wrong};

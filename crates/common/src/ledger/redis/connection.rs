@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
-use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::aio::ConnectionLike;
 use redis::{Cmd, Pipeline, RedisError, RedisFuture, Value};
 
 use super::error::{calls_for_another_connection, is_unknown_script};
+use super::opened::Opened;
 use super::opener::Opener;
-use crate::ledger::{LedgerMetrics, RedisSettings};
+use crate::ledger::LedgerMetrics;
 
 /// Wait before the next one is opened where opening one failed. The breaker
 /// paces what is repeated; this holds for callers who do not wait for it.
@@ -29,7 +30,7 @@ pub(super) struct Connection {
 }
 
 /// A connection that is open or being opened; all who wait for it share it.
-type Opening = Shared<BoxFuture<'static, Result<MultiplexedConnection, RedisError>>>;
+type Opening = Shared<BoxFuture<'static, Result<Opened, RedisError>>>;
 
 /// The connection of today, and how to open the next one.
 struct Line {
@@ -38,17 +39,13 @@ struct Line {
 }
 
 impl Connection {
-    /// Of these settings. Nothing is opened before the first call.
-    pub(super) fn new(
-        settings: &RedisSettings,
-        metrics: Option<LedgerMetrics>,
-    ) -> Result<Self, RedisError> {
-        let opener = Opener::new(settings)?;
+    /// Nothing is opened before the first call.
+    pub(super) fn new(opener: Opener, metrics: Option<LedgerMetrics>) -> Self {
         let current = Mutex::new(opening(&opener, Duration::ZERO));
-        Ok(Self {
+        Self {
             line: Arc::new(Line { opener, current }),
             metrics,
-        })
+        }
     }
 
     /// Looks at the answers of a call over this connection. Where one of them

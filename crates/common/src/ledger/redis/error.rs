@@ -20,7 +20,7 @@ fn passes(error: &RedisError) -> bool {
         Some(refusals) => refusals.iter().all(|(_, refusal)| refusal_passes(refusal)),
         None => matches!(
             error.kind(),
-            ErrorKind::Io | ErrorKind::AuthenticationFailed
+            ErrorKind::Io | ErrorKind::AuthenticationFailed | ErrorKind::ClusterConnectionNotFound
         ),
     }
 }
@@ -79,7 +79,10 @@ mod tests {
             "OOM command not allowed when used memory > 'maxmemory'.",
             "BUSY Redis is busy running a script.",
             "TRYAGAIN Multiple keys request during rehashing of slot",
+            "MOVED 1539 10.0.0.7:6379",
+            "ASK 1539 10.0.0.7:6379",
             "NOAUTH Authentication required.",
+            "NOPERM this user has no permissions to run the 'get' command",
             "EXECABORT Transaction discarded because of previous errors.",
         ] {
             let error = refusal(line);

@@ -12,13 +12,18 @@ mod imports;
 mod info;
 mod keys;
 mod memory;
+mod opened;
 mod opener;
+mod place;
 mod put_off;
 mod reason;
+mod rights;
 mod rows;
 mod settings;
 mod startup;
+mod tls_files;
 mod undeliverable;
+mod unsuitable;
 
 pub use settings::RedisSettings;
 

@@ -1,18 +1,22 @@
-//! How a connection is opened: to a master, and so that a host that is gone is
-//! noticed.
+//! How a connection is opened: to a master or to a cluster, as the user of the
+//! settings, and so that a host that is gone is noticed.
 
 use std::io;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
+use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo,
-    RedisError,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo,
+    RedisConnectionInfo, RedisError, TlsCertificates,
 };
 
 use super::info::field;
+use super::opened::Opened;
+use super::place::{Address, Place};
+use super::tls_files::TlsFiles;
 use crate::ledger::RedisSettings;
 
 /// Time without traffic after which the host is asked for a sign of life, and
@@ -27,20 +31,47 @@ const USER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Opens connections to the Redis of the settings.
 #[derive(Clone)]
 pub(super) struct Opener {
-    client: Client,
+    /// One for each address of the settings.
+    servers: Vec<Client>,
+    cluster: Option<ClusterClient>,
     config: AsyncConnectionConfig,
     timeout: Duration,
 }
 
 impl Opener {
+    /// # Errors
+    /// The certificates or the key of the settings cannot be used.
     pub(super) fn new(settings: &RedisSettings) -> Result<Self, RedisError> {
-        let address = ConnectionAddr::Tcp(settings.host.clone(), settings.port);
-        let info = address
-            .into_connection_info()?
-            .set_redis_settings(RedisConnectionInfo::default().set_db(settings.database))
-            .set_tcp_settings(tcp_settings());
+        let place = &settings.place;
+        let certificates = place.uses_tls.then(|| certificates(&settings.tls_files));
+        let servers = place.addresses.iter().map(|address| {
+            let info = connection_address(address, place.uses_tls)
+                .into_connection_info()?
+                .set_redis_settings(redis_settings(place))
+                .set_tcp_settings(tcp_settings());
+            match certificates.clone() {
+                Some(certificates) => Client::build_with_tls(info, certificates),
+                None => Client::open(info),
+            }
+        });
+        let servers: Vec<Client> = servers.collect::<Result<_, _>>()?;
+        let cluster = if place.is_cluster {
+            let nodes = servers.iter().map(Client::get_connection_info).cloned();
+            let mut builder = ClusterClientBuilder::new(nodes)
+                .tcp_settings(tcp_settings())
+                .connection_timeout(settings.connect_timeout)
+                .response_timeout(settings.operation_timeout)
+                .overall_response_timeout(Some(settings.operation_timeout));
+            if let Some(certificates) = certificates {
+                builder = builder.certs(certificates);
+            }
+            Some(builder.build()?)
+        } else {
+            None
+        };
         Ok(Self {
-            client: Client::open(info)?,
+            servers,
+            cluster,
             config: AsyncConnectionConfig::new()
                 .set_connection_timeout(None)
                 .set_response_timeout(Some(settings.operation_timeout)),
@@ -50,30 +81,60 @@ impl Opener {
 
     /// Number of the logical database.
     pub(super) fn database(&self) -> i64 {
-        self.client.get_connection_info().redis_settings().db()
+        let first = self.servers.first();
+        first.map_or(0, |server| {
+            server.get_connection_info().redis_settings().db()
+        })
     }
 
-    /// Opens a connection. The name of the host is looked up each time: after
-    /// a failover it may have another address.
+    /// Opens a connection. The names of the hosts are looked up each time:
+    /// after a failover they may have other addresses.
     ///
     /// # Errors
     /// All of them pass: the fault is the server's or the network's, and never
     /// the call's.
-    pub(super) async fn open(&self) -> Result<MultiplexedConnection, RedisError> {
-        match tokio::time::timeout(self.timeout, self.open_to_master()).await {
+    pub(super) async fn open(&self) -> Result<Opened, RedisError> {
+        let opened = tokio::time::timeout(self.timeout, async {
+            match &self.cluster {
+                Some(cluster) => Ok(Opened::Cluster(cluster.get_async_connection().await?)),
+                None => self.open_to_master().await.map(Opened::Server),
+            }
+        });
+        match opened.await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(io::Error::other(error).into()),
-            Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+            Err(_) => Err(timed_out()),
         }
+    }
+
+    /// A connection of its own to the first server of the settings that
+    /// answers, whatever its role.
+    ///
+    /// # Errors
+    /// That of the last server, as it came.
+    pub(super) async fn first_server(&self) -> Result<MultiplexedConnection, RedisError> {
+        let mut failed = timed_out();
+        for server in &self.servers {
+            match tokio::time::timeout(self.timeout, self.connect(server)).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(error)) => failed = error,
+                Err(_) => failed = timed_out(),
+            }
+        }
+        Err(failed)
+    }
+
+    async fn connect(&self, server: &Client) -> Result<MultiplexedConnection, RedisError> {
+        server
+            .get_multiplexed_async_connection_with_config(&self.config)
+            .await
     }
 
     /// A replica is an error. It answers reads with data that may be old, and
     /// there are calls that only read.
     async fn open_to_master(&self) -> Result<MultiplexedConnection, RedisError> {
-        let opened = self
-            .client
-            .get_multiplexed_async_connection_with_config(&self.config);
-        let mut connection = opened.await?;
+        let server = self.servers.first().ok_or_else(timed_out)?;
+        let mut connection = self.connect(server).await?;
         let mut ask = redis::cmd("INFO");
         let info: String = ask.arg("replication").query_async(&mut connection).await?;
         if field(&info, "role") != Some("slave") {
@@ -83,6 +144,46 @@ impl Opener {
         let (host, port) = (host.unwrap_or("?"), port.unwrap_or("?"));
         let replica = format!("it is a replica of {host}:{port}, which takes no writes");
         Err(io::Error::other(replica).into())
+    }
+}
+
+fn timed_out() -> RedisError {
+    io::Error::from(io::ErrorKind::TimedOut).into()
+}
+
+fn connection_address(address: &Address, uses_tls: bool) -> ConnectionAddr {
+    let (host, port) = (address.host.clone(), address.port);
+    if uses_tls {
+        ConnectionAddr::TcpTls {
+            host,
+            port,
+            insecure: false,
+            tls_params: None,
+        }
+    } else {
+        ConnectionAddr::Tcp(host, port)
+    }
+}
+
+fn redis_settings(place: &Place) -> RedisConnectionInfo {
+    let mut info = RedisConnectionInfo::default().set_db(place.database);
+    if let Some(username) = &place.login.username {
+        info = info.set_username(username);
+    }
+    if let Some(password) = &place.login.password {
+        info = info.set_password(password.reveal());
+    }
+    info
+}
+
+fn certificates(files: &TlsFiles) -> TlsCertificates {
+    let client = files.client.as_ref().map(|client| ClientTlsConfig {
+        client_cert: client.certificate.clone().into(),
+        client_key: client.key.reveal().into(),
+    });
+    TlsCertificates {
+        client_tls: client,
+        root_cert: files.authorities.clone().map(Into::into),
     }
 }
 

@@ -1,37 +1,52 @@
 use std::time::Duration;
 
-use crate::runtime::{Environment, SettingError};
+use super::place::Place;
+use super::tls_files::TlsFiles;
+use crate::runtime::{Environment, HeldSecret, SettingError};
 
-/// Where Redis is, and how long to wait for it.
+/// Where Redis is, how to reach it, and how long to wait for it. Its passwords
+/// and keys are never printed.
 #[derive(Clone, Debug)]
 pub struct RedisSettings {
-    /// Host name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// Number of the logical database.
-    pub database: i64,
+    pub(super) place: Place,
+    pub(super) tls_files: TlsFiles,
     /// Longest wait for a connection.
-    pub connect_timeout: Duration,
+    pub(super) connect_timeout: Duration,
     /// Longest wait for an answer.
-    pub operation_timeout: Duration,
+    pub(super) operation_timeout: Duration,
     /// Further tries to connect at start.
-    pub connect_retries: u32,
+    pub(super) connect_retries: u32,
     /// Time between the tries at start.
-    pub connect_retry_interval: Duration,
+    pub(super) connect_retry_interval: Duration,
     /// How long claims and imports are kept; `None`: for ever.
-    pub expiration: Option<Duration>,
+    pub(super) expiration: Option<Duration>,
 }
 
 impl RedisSettings {
     /// Reads the `REDIS_…` variables.
+    ///
+    /// # Errors
+    /// The first that is missing, wrong, or contradicts another.
     pub fn read(env: &Environment) -> Result<Self, SettingError> {
+        Self::of(Place::read(env)?, env)
+    }
+
+    /// Reads a URL, and the `REDIS_…` variables that say nothing of where
+    /// Redis is.
+    ///
+    /// # Errors
+    /// The URL or the first variable that is wrong, or a variable that says the
+    /// same as the URL. The line does not hold the URL.
+    pub fn at(url: &HeldSecret, env: &Environment) -> Result<Self, SettingError> {
+        Self::of(Place::at(url, env)?, env)
+    }
+
+    fn of(place: Place, env: &Environment) -> Result<Self, SettingError> {
         let expiration = env.number("REDIS_DATA_EXPIRATION", 0_u32, 0, u32::MAX)?;
         Ok(Self {
+            tls_files: TlsFiles::read(env, place.uses_tls)?,
+            place,
             expiration: (expiration > 0).then(|| Duration::from_secs(expiration.into())),
-            host: env.required("REDIS_HOST", "a host name or address")?,
-            port: env.number("REDIS_PORT", 6379, 1, u16::MAX)?,
-            database: env.number("REDIS_DB", 0, 0, 1_000_000)?,
             connect_timeout: env.seconds("REDIS_CONNECT_TIMEOUT", 5.0, 0.01, 300.0)?,
             operation_timeout: env.seconds("REDIS_OPERATION_TIMEOUT", 5.0, 0.01, 300.0)?,
             connect_retries: env.number("REDIS_CONNECTION_MAX_RETRIES", 3, 0, 1_000_000)?,
@@ -47,6 +62,7 @@ impl RedisSettings {
 
 #[cfg(test)]
 mod tests {
+    use super::super::place::Address;
     use super::*;
 
     fn env(variables: &[(&str, &str)]) -> Environment {
@@ -59,10 +75,12 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_contract() {
         let redis = RedisSettings::read(&env(&[("REDIS_HOST", "h")])).unwrap();
-        assert_eq!(
-            (redis.port, redis.database, redis.connect_retries),
-            (6379, 0, 3)
-        );
+        let address = Address {
+            host: "h".to_owned(),
+            port: 6379,
+        };
+        assert_eq!(redis.place.addresses, [address]);
+        assert_eq!((redis.place.database, redis.connect_retries), (0, 3));
         assert_eq!(redis.operation_timeout, Duration::from_secs(5));
     }
 

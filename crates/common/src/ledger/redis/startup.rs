@@ -1,46 +1,52 @@
 use std::sync::Arc;
 
-use redis::RedisError;
+use redis::{RedisError, Value};
 use tracing::{info, warn};
 
-use super::RedisLedger;
 use super::channels::{claim_script, end_script, release_script};
 use super::connection::Connection;
 use super::info::field;
+use super::opener::Opener;
+use super::place::Place;
 use super::rows::marking_script;
 use super::undeliverable::{record_script, reopen_script};
+use super::{RedisLedger, rights, unsuitable};
 use crate::ledger::{LedgerMetrics, RedisSettings};
 use crate::runtime::{Outage, ServiceError};
-
-/// The oldest major version with `SET … NX GET`.
-const OLDEST_MAJOR: u32 = 7;
 
 impl RedisLedger {
     /// Connects, with the tries that the settings allow, and checks that
     /// Redis is what the promises need. Later the connection mends itself.
     ///
     /// # Errors
-    /// When Redis does not answer, is a replica, or is older than 7.0.
+    /// [`ServiceError::Unsuitable`] where a setting must change: Redis refuses
+    /// the user, the user lacks a right, its certificate cannot be trusted, it
+    /// is older than 7.0, or a cluster where the settings name none, or the
+    /// reverse. [`ServiceError::Ledger`] when it does not answer, or is a
+    /// replica.
     pub async fn connect(
         settings: &RedisSettings,
         metrics: Option<LedgerMetrics>,
     ) -> Result<Self, ServiceError> {
-        let connection =
-            Connection::new(settings, metrics).map_err(|error| unusable_at(settings, &error))?;
+        let place = &settings.place;
+        let opener = Opener::new(settings).map_err(|error| unusable(place, &error))?;
+        let connection = Connection::new(opener.clone(), metrics);
         let mut tries = 0;
-        let info = loop {
-            match server_info(connection.clone()).await {
-                Ok(info) => break info,
-                Err(error) if tries < settings.connect_retries => {
+        let infos = loop {
+            match look(&opener, &connection, place).await {
+                Ok(infos) => break infos,
+                Err(ServiceError::Ledger(error)) if tries < settings.connect_retries => {
                     tries += 1;
-                    warn!(%error, tries, "Redis cannot be used, trying again");
+                    warn!(error, tries, "Redis cannot be used, trying again");
                     tokio::time::sleep(settings.connect_retry_interval).await;
                 }
-                Err(error) => return Err(unusable_at(settings, &error)),
+                Err(error) => return Err(error),
             }
         };
-        check_version(&info)?;
-        warn_of_risks(&info);
+        for info in &infos {
+            info!(version = field(info, "redis_version"), "Redis answers");
+            warn_of_risks(info);
+        }
         if settings.expiration.is_some() {
             warn!(
                 "REDIS_DATA_EXPIRATION is above 0: a debt may be billed again once its key is gone"
@@ -60,30 +66,55 @@ impl RedisLedger {
     }
 }
 
-async fn server_info(mut connection: Connection) -> Result<String, RedisError> {
-    redis::cmd("INFO").query_async(&mut connection).await
+/// What each master says of itself, once all of them are fit.
+async fn look(
+    opener: &Opener,
+    connection: &Connection,
+    place: &Place,
+) -> Result<Vec<String>, ServiceError> {
+    let failed = |error: RedisError| unusable(place, &error);
+    let check = |info: &str| {
+        unsuitable::check(info, place.is_cluster)
+            .map_err(|why| ServiceError::Unsuitable(format!("Redis at {place} {why}")))
+    };
+    // Over a connection of its own, whose errors come as they are.
+    let mut first = opener.first_server().await.map_err(failed)?;
+    let info: String = redis::cmd("INFO")
+        .query_async(&mut first)
+        .await
+        .map_err(failed)?;
+    check(&info)?;
+    let missing = rights::missing(first, place.is_cluster).await;
+    if let Some(call) = missing.map_err(failed)? {
+        return Err(ServiceError::Unsuitable(format!(
+            "Redis at {place} does not let its user call {call}; give the user the rights that \
+             docs/SETTINGS.md lists"
+        )));
+    }
+    let infos = all_infos(connection).await.map_err(failed)?;
+    infos.iter().try_for_each(|info| check(info))?;
+    Ok(infos)
 }
 
-fn unusable_at(settings: &RedisSettings, error: &RedisError) -> ServiceError {
-    ServiceError::Ledger(format!(
-        "Redis at {}:{} cannot be used: {error}; check REDIS_HOST and REDIS_PORT, or start the master",
-        settings.host, settings.port
-    ))
+/// `INFO` of a server, or of each master of a cluster.
+pub(super) async fn all_infos(connection: &Connection) -> Result<Vec<String>, RedisError> {
+    let answer: Value = redis::cmd("INFO")
+        .query_async(&mut connection.clone())
+        .await?;
+    let infos = match answer {
+        Value::Map(nodes) => nodes.into_iter().map(|(_, info)| info).collect(),
+        info => vec![info],
+    };
+    let infos = infos.into_iter().map(redis::from_redis_value);
+    Ok(infos.collect::<Result<_, _>>()?)
 }
 
-fn check_version(info: &str) -> Result<(), ServiceError> {
-    let version = field(info, "redis_version").unwrap_or("unknown");
-    let major = version
-        .split('.')
-        .next()
-        .and_then(|major| major.parse().ok());
-    if major.is_some_and(|major: u32| major >= OLDEST_MAJOR) {
-        info!(version, "Redis answers");
-        Ok(())
-    } else {
-        Err(ServiceError::Unsuitable(format!(
-            "REDIS_HOST names a Redis of version {version}; it takes one of 7.0 or later"
-        )))
+fn unusable(place: &Place, error: &RedisError) -> ServiceError {
+    let line = format!("Redis at {place} cannot be used: {error}");
+    let named_by = place.named_by;
+    match unsuitable::remedy(error) {
+        Some(remedy) => ServiceError::Unsuitable(format!("{line}; {remedy}")),
+        None => ServiceError::Ledger(format!("{line}; check {named_by}, or start the master")),
     }
 }
 
@@ -93,22 +124,5 @@ fn warn_of_risks(info: &str) {
     }
     if field(info, "maxmemory_policy").is_some_and(|policy| policy != "noeviction") {
         warn!("Redis may evict keys: an evicted debt is billed and mailed again; set noeviction");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn redis_must_be_7_or_later() {
-        assert!(check_version("# Server\r\nredis_version:7.0.15\r\n").is_ok());
-        assert!(check_version("redis_version:10.1\r\n").is_ok());
-        for info in ["redis_version:6.2.1\r\n", "redis_version:x\r\n", ""] {
-            assert!(matches!(
-                check_version(info),
-                Err(ServiceError::Unsuitable(_))
-            ));
-        }
     }
 }
