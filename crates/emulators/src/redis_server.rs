@@ -1,12 +1,15 @@
 //! A private Redis server process that ends with its owner.
 
+mod certificates;
+mod cluster;
 mod data_directory;
 mod facts;
 mod replication;
+mod secure;
 mod wire;
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fmt::{self, Display, Formatter},
     io,
     path::{Path, PathBuf},
@@ -18,7 +21,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::time::{self, Instant};
 
+pub use certificates::Certificates;
+pub use cluster::RedisCluster;
 pub use facts::RedisFacts;
+pub use secure::{AsksClients, SecureRedis};
 
 use data_directory::DataDirectory;
 
@@ -86,6 +92,9 @@ pub enum RedisError {
         /// How long.
         waited: Duration,
     },
+    /// Certificates cannot be made.
+    #[error("cannot make certificates: {0}")]
+    Certificates(String),
     /// Redis ended before it answered.
     #[error("`redis-server` ended at its start ({status}); its last words: {log}")]
     Exited {
@@ -167,6 +176,16 @@ impl RedisServer {
         directory: Option<&Path>,
         append_fsync: AppendFsync,
     ) -> Result<Self, RedisError> {
+        Self::start_as(port, directory, append_fsync, &[]).await
+    }
+
+    /// The same, with more of Redis' own settings.
+    async fn start_as(
+        port: Option<u16>,
+        directory: Option<&Path>,
+        append_fsync: AppendFsync,
+        more: &[(&str, &OsStr)],
+    ) -> Result<Self, RedisError> {
         let binary = child::find_in_path(BINARY).ok_or(RedisError::MissingBinary)?;
         let directory = DataDirectory::open(directory)?;
         let mut attempts = if port.is_some() { 1 } else { PORT_ATTEMPTS };
@@ -176,7 +195,7 @@ impl RedisServer {
                 None => free_port().map_err(RedisError::NoFreePort)?,
             };
             attempts -= 1;
-            match launch(&binary, port, &directory, append_fsync).await {
+            match launch(&binary, port, &directory, append_fsync, more).await {
                 Ok(child) => {
                     return Ok(Self {
                         port,
@@ -237,10 +256,11 @@ async fn launch(
     port: u16,
     directory: &DataDirectory,
     append_fsync: AppendFsync,
+    more: &[(&str, &OsStr)],
 ) -> Result<OwnedChild, RedisError> {
     let program = Program {
         binary: binary.to_owned(),
-        arguments: arguments(port, directory.path(), append_fsync),
+        arguments: arguments(port, directory.path(), append_fsync, more),
         environment: Vec::new(),
         log: directory.open_log()?.into(),
     };
@@ -269,7 +289,12 @@ async fn launch(
     }
 }
 
-fn arguments(port: u16, directory: &Path, append_fsync: AppendFsync) -> Vec<OsString> {
+fn arguments(
+    port: u16,
+    directory: &Path,
+    append_fsync: AppendFsync,
+    more: &[(&str, &OsStr)],
+) -> Vec<OsString> {
     let append_fsync = append_fsync.to_string();
     let port = port.to_string();
     [
@@ -283,8 +308,9 @@ fn arguments(port: u16, directory: &Path, append_fsync: AppendFsync) -> Vec<OsSt
         ("--maxmemory-policy", "noeviction".as_ref()),
         ("--daemonize", "no".as_ref()),
     ]
-    .into_iter()
-    .flat_map(|(name, value)| [name.into(), value.to_owned()])
+    .iter()
+    .chain(more)
+    .flat_map(|(name, value)| [name.into(), (*value).to_owned()])
     .collect()
 }
 

@@ -51,7 +51,10 @@ impl RedisServer {
     }
 }
 
-async fn until(what: &'static str, is_so: impl AsyncFn() -> bool) -> Result<(), RedisError> {
+pub(super) async fn until(
+    what: &'static str,
+    is_so: impl AsyncFn() -> bool,
+) -> Result<(), RedisError> {
     let deadline = Instant::now() + DEADLINE;
     while !is_so().await {
         if Instant::now() >= deadline {

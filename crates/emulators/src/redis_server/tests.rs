@@ -143,9 +143,15 @@ async fn a_lost_race_for_a_port_is_noticed() {
     let binary = child::find_in_path(BINARY).unwrap();
     let directory = DataDirectory::open(None).unwrap();
 
-    let error = launch(&binary, winner.port(), &directory, AppendFsync::Everysec)
-        .await
-        .unwrap_err();
+    let error = launch(
+        &binary,
+        winner.port(),
+        &directory,
+        AppendFsync::Everysec,
+        &[],
+    )
+    .await
+    .unwrap_err();
 
     assert!(matches!(error, RedisError::PortInUse { .. }), "{error}");
 }

@@ -1,0 +1,234 @@
+//! A cluster: servers that share the slots, each of them with or without a replica.
+
+use std::ffi::OsStr;
+
+use super::{AppendFsync, RedisError, RedisServer, free_port, replication::until, wire};
+
+/// How many slots a cluster has.
+const SLOTS: u16 = 16_384;
+
+/// Milliseconds without an answer after which a node counts as gone.
+const NODE_TIMEOUT: &str = "500";
+
+/// A cluster of servers that end with their owner. It takes writes about two seconds after its
+/// start, as Redis has its masters wait so long.
+#[derive(Debug)]
+pub struct RedisCluster {
+    masters: Vec<Node>,
+    replicas: Vec<Node>,
+}
+
+#[derive(Debug)]
+struct Node {
+    server: RedisServer,
+    bus_port: u16,
+    id: String,
+}
+
+impl RedisCluster {
+    /// Starts so many masters, each with a replica or without one, and returns when all of them
+    /// know one another and take writes.
+    pub async fn start(masters: u16, with_replicas: bool) -> Result<Self, RedisError> {
+        let mut cluster = Self {
+            masters: Vec::new(),
+            replicas: Vec::new(),
+        };
+        for _ in 0..masters {
+            cluster.masters.push(Node::start().await?);
+            if with_replicas {
+                cluster.replicas.push(Node::start().await?);
+            }
+        }
+        let first_of = |index: u16| u32::from(SLOTS) * u32::from(index) / u32::from(masters);
+        for (index, master) in (0..masters).zip(&cluster.masters) {
+            let (first, next) = (first_of(index), first_of(index + 1));
+            let epoch = index + 1;
+            let server = &master.server;
+            server
+                .tell(&format!("CLUSTER SET-CONFIG-EPOCH {epoch}"))
+                .await;
+            server
+                .tell(&format!("CLUSTER ADDSLOTSRANGE {first} {}", next - 1))
+                .await;
+        }
+        for node in cluster.nodes().skip(1) {
+            let (port, bus_port) = (node.server.port(), node.bus_port);
+            let meets = format!("CLUSTER MEET 127.0.0.1 {port} {bus_port}");
+            cluster.masters[0].server.tell(&meets).await;
+        }
+        let nodes = cluster.nodes().count();
+        let known = format!("cluster_known_nodes:{nodes}");
+        cluster.all("all nodes to know one another", &known).await?;
+        for (master, replica) in cluster.masters.iter().zip(&cluster.replicas) {
+            let follows = format!("CLUSTER REPLICATE {}", master.id);
+            replica.server.tell(&follows).await;
+        }
+        cluster
+            .all("the cluster to take writes", "cluster_state:ok")
+            .await?;
+        for replica in &cluster.replicas {
+            until("a replica to have all data", async || {
+                let answer = wire::ask(replica.server.port(), "INFO replication\r\nQUIT").await;
+                answer.is_ok_and(|answer| answer.contains("master_link_status:up"))
+            })
+            .await?;
+        }
+        Ok(cluster)
+    }
+
+    /// The addresses of all masters of the start, as a URL takes them.
+    pub fn addresses(&self) -> String {
+        let address = |node: &Node| format!("127.0.0.1:{}", node.server.port());
+        let addresses: Vec<_> = self.masters.iter().map(address).collect();
+        addresses.join(",")
+    }
+
+    /// A master of the start.
+    pub fn master(&self, index: usize) -> &RedisServer {
+        &self.masters[index].server
+    }
+
+    /// All of the servers.
+    pub fn servers(&self) -> impl Iterator<Item = &RedisServer> {
+        self.nodes().map(|node| &node.server)
+    }
+
+    /// Kills a master, as a crash would; its replica takes its place soon after, if it has one.
+    pub fn kill_master(&mut self, index: usize) {
+        drop(self.masters.remove(index));
+    }
+
+    /// Gives the place of a master to its replica, as an operator would.
+    pub async fn fail_over(&self, index: usize) -> Result<(), RedisError> {
+        let replica = &self.replicas[index].server;
+        replica.tell("CLUSTER FAILOVER").await;
+        until("the replica to be the master", async || {
+            let answer = wire::ask(replica.port(), "INFO replication\r\nQUIT").await;
+            answer.is_ok_and(|answer| answer.contains("role:master"))
+        })
+        .await
+    }
+
+    /// Begins to move a slot from a master to another: keys that are not there yet are to be
+    /// asked for at the new one.
+    pub async fn begin_move(&self, slot: u16, from: usize, to: usize) {
+        let (from, to) = (&self.masters[from], &self.masters[to]);
+        let importing = format!("CLUSTER SETSLOT {slot} IMPORTING {}", from.id);
+        to.server.tell(&importing).await;
+        let migrating = format!("CLUSTER SETSLOT {slot} MIGRATING {}", to.id);
+        from.server.tell(&migrating).await;
+    }
+
+    /// Moves the keys of such a slot, and ends the move.
+    pub async fn end_move(&self, slot: u16, from: usize, to: usize) {
+        let (from, to) = (&self.masters[from], &self.masters[to]);
+        let port = to.server.port();
+        loop {
+            let asks = format!("CLUSTER GETKEYSINSLOT {slot} 100\r\nQUIT");
+            let answer = wire::ask(from.server.port(), &asks)
+                .await
+                .unwrap_or_default();
+            let keys: Vec<&str> = answer
+                .lines()
+                .filter(|line| !line.starts_with(['*', '$', '+']))
+                .collect();
+            if keys.is_empty() {
+                break;
+            }
+            let keys = keys.join(" ");
+            let moves = format!("MIGRATE 127.0.0.1 {port} \"\" 0 5000 KEYS {keys}");
+            from.server.tell(&moves).await;
+        }
+        let ends = format!("CLUSTER SETSLOT {slot} NODE {}", to.id);
+        for node in [to, from].into_iter().chain(&self.masters) {
+            node.server.tell(&ends).await;
+        }
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.masters.iter().chain(&self.replicas)
+    }
+
+    /// Waits until each node says that of the cluster.
+    async fn all(&self, what: &'static str, line: &str) -> Result<(), RedisError> {
+        for node in self.nodes() {
+            until(what, async || node.says(line).await).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    async fn start() -> Result<Self, RedisError> {
+        let bus_port = free_port().map_err(RedisError::NoFreePort)?;
+        let bus = bus_port.to_string();
+        let more: [(&str, &OsStr); 5] = [
+            ("--cluster-enabled", "yes".as_ref()),
+            ("--cluster-port", bus.as_ref()),
+            ("--cluster-node-timeout", NODE_TIMEOUT.as_ref()),
+            ("--cluster-replica-validity-factor", "0".as_ref()),
+            ("--repl-diskless-sync-delay", "0".as_ref()),
+        ];
+        let server = RedisServer::start_as(None, None, AppendFsync::default(), &more).await?;
+        let answer = wire::ask(server.port(), "CLUSTER MYID\r\nQUIT").await;
+        let id = answer.ok().and_then(|answer| {
+            let id = answer.lines().nth(1)?;
+            Some(id.to_owned())
+        });
+        Ok(Self {
+            server,
+            bus_port,
+            id: id.unwrap_or_default(),
+        })
+    }
+
+    async fn says(&self, line: &str) -> bool {
+        let answer = wire::ask(self.server.port(), "CLUSTER INFO\r\nQUIT").await;
+        answer.is_ok_and(|answer| answer.lines().any(|said| said == line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_cluster_takes_writes_and_a_replica_the_place_of_a_killed_master() {
+        let mut cluster = RedisCluster::start(3, true).await.unwrap();
+        // The slot of `a` is 15495, hence the last master's.
+        let set = async |server: &RedisServer| {
+            let answer = wire::ask(server.port(), "SET a 1\r\nQUIT").await;
+            answer.unwrap_or_default()
+        };
+        let answer = set(cluster.master(2)).await;
+        assert!(answer.starts_with("+OK"), "{answer}");
+        let answer = set(cluster.master(0)).await;
+        assert!(answer.starts_with("-MOVED 15495"), "{answer}");
+
+        cluster.kill_master(2);
+        until("a replica to take writes", async || {
+            set(&cluster.replicas[2].server).await.starts_with("+OK")
+        })
+        .await
+        .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_slot_moves_with_its_keys() {
+        let cluster = RedisCluster::start(2, false).await.unwrap();
+        let ask = async |index: usize, command: &str| {
+            let commands = format!("{command}\r\nQUIT");
+            let answer = wire::ask(cluster.master(index).port(), &commands).await;
+            answer.unwrap_or_default()
+        };
+        assert!(ask(1, "SET a 1").await.starts_with("+OK"));
+
+        cluster.begin_move(15_495, 1, 0).await;
+        assert!(ask(1, "SET {a}new 1").await.starts_with("-ASK 15495"));
+        assert!(ask(1, "GET a").await.starts_with("$1"));
+        cluster.end_move(15_495, 1, 0).await;
+
+        assert!(ask(0, "GET a").await.starts_with("$1"));
+        assert!(ask(1, "GET a").await.starts_with("-MOVED 15495"));
+    }
+}

@@ -1,0 +1,84 @@
+//! A server with TLS and a user of its own.
+
+use std::{ffi::OsStr, io, time::Duration};
+
+use tokio::time::{self, Instant};
+
+use super::{AppendFsync, Certificates, POLL_INTERVAL, RedisError, RedisServer, free_port, wire};
+
+/// Longest wait for a user to be known.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Whom a server with TLS answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AsksClients {
+    /// Everybody.
+    Never,
+    /// Those alone whose certificate is of the authority.
+    Always,
+}
+
+/// A Redis that is asked over TLS, on a port of its own; the port of the
+/// [server](Self::server) is for whoever manages it.
+#[derive(Debug)]
+pub struct SecureRedis {
+    server: RedisServer,
+    tls_port: u16,
+}
+
+impl SecureRedis {
+    /// Starts it with those certificates.
+    pub async fn start(
+        certificates: &Certificates,
+        asks_clients: AsksClients,
+    ) -> Result<Self, RedisError> {
+        let tls_port = free_port().map_err(RedisError::NoFreePort)?;
+        let port = tls_port.to_string();
+        let [certificate, key] = certificates.server();
+        let authority = certificates.authority();
+        let asks = match asks_clients {
+            AsksClients::Never => "no",
+            AsksClients::Always => "yes",
+        };
+        let more: [(&str, &OsStr); 5] = [
+            ("--tls-port", port.as_ref()),
+            ("--tls-cert-file", certificate.as_os_str()),
+            ("--tls-key-file", key.as_os_str()),
+            ("--tls-ca-cert-file", authority.as_os_str()),
+            ("--tls-auth-clients", asks.as_ref()),
+        ];
+        let server = RedisServer::start_as(None, None, AppendFsync::default(), &more).await?;
+        Ok(Self { server, tls_port })
+    }
+
+    /// The port that speaks TLS.
+    pub fn tls_port(&self) -> u16 {
+        self.tls_port
+    }
+
+    /// The server, which its own port manages without TLS and password.
+    pub fn server(&self) -> &RedisServer {
+        &self.server
+    }
+}
+
+impl RedisServer {
+    /// Makes a user known, or changes it: `rules` are those of `ACL SETUSER`.
+    ///
+    /// # Errors
+    /// What Redis answers, or that it does not.
+    pub async fn set_user(&self, name: &str, rules: &str) -> io::Result<()> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let asked = wire::ask(self.port, &format!("ACL SETUSER {name} {rules}\r\nQUIT")).await;
+            match asked {
+                Ok(answer) if answer.starts_with("+OK") => return Ok(()),
+                Ok(answer) if answer.starts_with("-ERR") => return Err(io::Error::other(answer)),
+                _ if Instant::now() >= deadline => {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                _ => time::sleep(POLL_INTERVAL).await,
+            }
+        }
+    }
+}
