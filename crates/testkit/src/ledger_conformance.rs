@@ -36,10 +36,20 @@ const LONG: Duration = Duration::from_secs(5);
 /// A `#[tokio::test]` for each law of [`ledger_conformance`](mod@crate::ledger_conformance). The
 /// argument is an `async fn() -> (impl Ledger, Guard)`; the ledger must be empty, and the guard
 /// lives as long as the test.
+///
+/// Where a store takes long to start, `in_one_test: start, empty` holds all laws in one test
+/// against what `async fn start() -> Store` gives, each with a ledger of
+/// `async fn empty(&Store) -> impl Ledger`.
 #[macro_export]
 macro_rules! ledger_conformance {
     ($empty:ident) => {
-        $crate::ledger_conformance! { $empty:
+        $crate::ledger_conformance! { @laws @each $empty }
+    };
+    (in_one_test: $start:ident, $empty:ident) => {
+        $crate::ledger_conformance! { @laws @all $start $empty }
+    };
+    (@laws $($form:tt)*) => {
+        $crate::ledger_conformance! { $($form)*:
             agreements {
                 an_agreement_is_given_back_as_it_was_kept
                 an_agreement_that_nobody_kept_is_none
@@ -138,7 +148,17 @@ macro_rules! ledger_conformance {
             }
         }
     };
-    ($empty:ident: $($of:ident { $($law:ident)* })*) => {
+    (@all $start:ident $empty:ident: $($of:ident { $($law:ident)* })*) => {
+        #[tokio::test]
+        async fn every_law_holds() {
+            let store = $start().await;
+            $($(
+                let ledger = $empty(&store).await;
+                Box::pin($crate::ledger_conformance::$of::$law(&ledger)).await;
+            )*)*
+        }
+    };
+    (@each $empty:ident: $($of:ident { $($law:ident)* })*) => {
         $(
             mod $of {
                 $(

@@ -51,7 +51,9 @@ pub use emulators::emulator::{
     StoredMessage,
 };
 pub use emulators::fault_proxy::{FaultMode, FaultProxy, Resets};
-pub use emulators::redis_server::RedisServer;
+pub use emulators::redis_server::{
+    AsksClients, Certificates, RedisCluster, RedisServer, SecureRedis,
+};
 pub use emulators::smtp_server;
 pub use fake_queue::FakeQueue;
 pub use import::{bill, bill_rows, end_rows, mail_rows, new_import, refuse_mails, tell, tell_rows};

@@ -98,6 +98,18 @@ impl RedisCluster {
         drop(self.masters.remove(index));
     }
 
+    /// The same, once its replica has all that it has answered by now.
+    pub async fn kill_master_with_a_copy(&mut self, index: usize) -> Result<(), RedisError> {
+        let [master, replica] = [&self.masters, &self.replicas].map(|nodes| &nodes[index].server);
+        until("a replica to have all data", async || {
+            let (held, copied) = (offset(master).await, offset(replica).await);
+            held.is_some() && held == copied
+        })
+        .await?;
+        self.kill_master(index);
+        Ok(())
+    }
+
     /// Gives the place of a master to its replica, as an operator would.
     pub async fn fail_over(&self, index: usize) -> Result<(), RedisError> {
         let replica = &self.replicas[index].server;
@@ -156,6 +168,15 @@ impl RedisCluster {
         }
         Ok(())
     }
+}
+
+/// How much of the writes a server has.
+async fn offset(server: &RedisServer) -> Option<u64> {
+    let answer = wire::ask(server.port(), "INFO replication\r\nQUIT")
+        .await
+        .ok()?;
+    let mut lines = answer.lines();
+    lines.find_map(|line| line.strip_prefix("master_repl_offset:")?.parse().ok())
 }
 
 impl Node {

@@ -1,21 +1,19 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{Script, Value};
+use futures::future::try_join_all;
+use redis::{FromRedisValue, Script, ScriptInvocation, Value};
 use uuid::Uuid;
 
 use super::closed::closed;
+use super::keys::{Group, Keys, in_order};
 use super::rows::{MAILED, by_import};
-use super::{RedisLedger, keys, reason};
+use super::stored_end::StoredEnd;
+use super::{RedisLedger, keys};
 use crate::ledger::{
     Channel, ChannelCounts, ChannelLedger, EndedSend, LedgerError, SendClaim, SendEnd,
 };
 use contract::RowId;
-
-/// Values that stand for ever. The second goes on with the reason, so that
-/// whoever finds it can finish the row. The scripts know both.
-const SENT: &str = "sent";
-pub(super) const UNDELIVERABLE: &str = "undeliverable:";
 
 /// What the value begins with that a claim gives; the owner is the rest. It
 /// holds for as long as the owner's lease is there.
@@ -28,23 +26,9 @@ fn sending(owner: Uuid) -> String {
     format!("{SENDING}{owner}")
 }
 
-fn stored(end: &SendEnd) -> String {
-    match end {
-        SendEnd::Sent => SENT.to_owned(),
-        SendEnd::Undeliverable(why) => format!("{UNDELIVERABLE}{}", reason::stored(why)),
-    }
-}
-
 /// How a message ended; `None` of one that is claimed.
 pub(super) fn end_of(stored: &str) -> Option<SendEnd> {
-    (!stored.starts_with(SENDING)).then(|| read(stored))
-}
-
-fn read(stored: &str) -> SendEnd {
-    match stored.strip_prefix(UNDELIVERABLE) {
-        Some(why) => SendEnd::Undeliverable(reason::read(why)),
-        None => SendEnd::Sent,
-    }
+    (!stored.starts_with(SENDING)).then(|| StoredEnd::read(stored).end)
 }
 
 /// Whether a value stands for ever.
@@ -145,42 +129,63 @@ fn claim(answer: &Value) -> SendClaim {
         Value::Int(left) => {
             SendClaim::Leased(Duration::from_millis(u64::try_from(*left).unwrap_or(0)))
         }
-        Value::BulkString(stored) => SendClaim::Ended(read(&String::from_utf8_lossy(stored))),
+        Value::BulkString(stored) => {
+            SendClaim::Ended(StoredEnd::read(&String::from_utf8_lossy(stored)).end)
+        }
         // The script gives nothing else.
         _ => SendClaim::Leased(Duration::ZERO),
     }
 }
 
 impl RedisLedger {
-    /// Begins the owner's lease, and claims all of the messages or none of
-    /// them; says which. Nearly always nobody has claimed any of them, which
-    /// one command finds at a fraction of what the script costs.
+    /// Begins the owner's leases, and claims all of the messages of a group or
+    /// none of them; says which. Nearly always nobody has claimed any of them,
+    /// which one command finds at a fraction of what the script costs.
     async fn claim_sends_together(
         &self,
         channel: Channel,
         debt_ids: &[&str],
-        owner: Uuid,
-        lease: Duration,
-    ) -> Result<bool, LedgerError> {
+        groups: &[Group],
+        (owner, lease): (Uuid, Duration),
+    ) -> Result<Vec<bool>, LedgerError> {
         let milliseconds = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
         let sending = sending(owner);
-        let claims: Vec<_> = debt_ids
-            .iter()
-            .map(|debt_id| (keys::send(channel, debt_id), &sending))
-            .collect();
-        let own_lease = keys::lease(channel, owner);
-        let mut pipe = Self::claiming();
-        pipe.pset_ex(&own_lease, 1, milliseconds)
-            .ignore()
-            .mset_nx(&claims);
-        if let Some((claimed,)) = self.unless_closed(&pipe).await? {
+        let mut pipe = self.claiming();
+        // Of all tags, so that whoever renews them knows which there are.
+        for tag in self.keys.tags() {
+            pipe.pset_ex(keys::lease(channel, tag, owner), 1, milliseconds)
+                .ignore();
+        }
+        for group in groups {
+            let debts = group.indices.iter().map(|index| debt_ids[*index]);
+            let claims = debts.map(|id| (self.keys.send(channel, id), &sending));
+            pipe.mset_nx(&claims.collect::<Vec<_>>());
+        }
+        if let Some(claimed) = self.unless_closed(&pipe).await? {
             return Ok(claimed);
         }
         // Whoever closed the ledger waits for the end of all leases.
+        let leases = self.keys.tags().iter();
         let mut call = redis::cmd("DEL");
-        call.arg(own_lease);
+        call.arg(
+            leases
+                .map(|tag| keys::lease(channel, tag, owner))
+                .collect::<Vec<_>>(),
+        );
         call.exec_async(&mut self.connection.clone()).await?;
         Err(closed())
+    }
+
+    /// Calls a script for each group at once.
+    async fn call_all<T: FromRedisValue>(
+        &self,
+        calls: Vec<(Group, ScriptInvocation<'_>)>,
+    ) -> Result<Vec<(Group, Vec<T>)>, LedgerError> {
+        let answers = calls.into_iter().map(async |(group, call)| {
+            let answers: Vec<T> = call.invoke_async(&mut self.connection.clone()).await?;
+            Ok((group, answers))
+        });
+        try_join_all(answers).await
     }
 }
 
@@ -196,23 +201,29 @@ impl ChannelLedger for RedisLedger {
         if debt_ids.is_empty() {
             return Ok(Vec::new());
         }
-        if self
-            .claim_sends_together(channel, debt_ids, owner, lease)
-            .await?
-        {
-            return Ok(vec![SendClaim::Granted; debt_ids.len()]);
-        }
-        let mut claims = Vec::with_capacity(debt_ids.len());
-        for debt_ids in debt_ids.chunks(SENDS_A_CALL) {
-            let mut call = self.claim_sends.prepare_invoke();
-            for debt_id in debt_ids {
-                call.key(keys::send(channel, debt_id));
+        let groups = self.keys.groups(debt_ids.iter().copied(), SENDS_A_CALL);
+        let granted = self
+            .claim_sends_together(channel, debt_ids, &groups, (owner, lease))
+            .await?;
+        let (mut claims, mut calls) = (Vec::with_capacity(groups.len()), Vec::new());
+        for (group, granted) in groups.into_iter().zip(granted) {
+            if granted {
+                let all = vec![SendClaim::Granted; group.indices.len()];
+                claims.push((group, all));
+                continue;
             }
-            call.arg(sending(owner)).arg(keys::leases(channel));
-            let answers: Vec<Value> = call.invoke_async(&mut self.connection.clone()).await?;
-            claims.extend(answers.iter().map(claim));
+            let mut call = self.claim_sends.prepare_invoke();
+            for index in &group.indices {
+                call.key(self.keys.send(channel, debt_ids[*index]));
+            }
+            call.arg(sending(owner))
+                .arg(keys::leases(channel, group.tag));
+            calls.push((group, call));
         }
-        Ok(claims)
+        for (group, answers) in self.call_all::<Value>(calls).await? {
+            claims.push((group, answers.iter().map(claim).collect()));
+        }
+        Ok(in_order(claims))
     }
 
     async fn renew_sends(
@@ -222,8 +233,12 @@ impl ChannelLedger for RedisLedger {
         lease: Duration,
     ) -> Result<bool, LedgerError> {
         let milliseconds = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
-        let renewal = redis::Cmd::pexpire(keys::lease(channel, owner), milliseconds);
-        Ok(renewal.query_async(&mut self.connection.clone()).await?)
+        let mut pipe = redis::pipe();
+        for tag in self.keys.tags() {
+            pipe.pexpire(keys::lease(channel, tag, owner), milliseconds);
+        }
+        let renewed: Vec<bool> = pipe.query_async(&mut self.connection.clone()).await?;
+        Ok(renewed.into_iter().all(|renewed| renewed))
     }
 
     async fn release_sends(
@@ -232,15 +247,16 @@ impl ChannelLedger for RedisLedger {
         debt_ids: &[&str],
         owner: Uuid,
     ) -> Result<(), LedgerError> {
-        if debt_ids.is_empty() {
-            return Ok(());
-        }
-        let mut call = self.release_sends.prepare_invoke();
-        for debt_id in debt_ids {
-            call.key(keys::send(channel, debt_id));
-        }
-        call.arg(sending(owner));
-        Ok(call.invoke_async(&mut self.connection.clone()).await?)
+        let groups = self.keys.groups(debt_ids.iter().copied(), SENDS_A_CALL);
+        let calls = groups.into_iter().map(|group| {
+            let mut call = self.release_sends.prepare_invoke();
+            for index in &group.indices {
+                call.key(self.keys.send(channel, debt_ids[*index]));
+            }
+            call.arg(sending(owner));
+            (group, call)
+        });
+        self.call_all::<Value>(calls.collect()).await.map(drop)
     }
 
     async fn note_unknown_sends(
@@ -254,7 +270,7 @@ impl ChannelLedger for RedisLedger {
         }
         let mut calls = redis::pipe();
         for debt_id in debt_ids {
-            let key = keys::unknown(channel, debt_id);
+            let key = self.keys.unknown(channel, debt_id);
             calls.sadd(&key, owner.to_string()).ignore().scard(key);
         }
         Ok(calls.query_async(&mut self.connection.clone()).await?)
@@ -268,20 +284,24 @@ impl ChannelLedger for RedisLedger {
         let mut standing = Vec::with_capacity(ends.len());
         for ends in ends.chunks(SENDS_A_CALL) {
             // Nearly always all are for rows of one import, whose bits the call
-            // sets as well.
-            let bitmap = import_of(ends).filter(|_| channel == Channel::MAIL);
-            let bitmap = bitmap.map(|import_id| keys::bitmap(import_id, MAILED));
+            // sets as well where they are on the same server.
+            let import_id = match self.keys {
+                Keys::OfServer if channel == Channel::MAIL => import_of(ends),
+                _ => None,
+            };
+            let bitmap = import_id.map(|import_id| keys::bitmap(import_id, MAILED));
             let now = self.end_messages(channel, ends, bitmap.as_deref()).await?;
             let rows = ends.iter().zip(&now);
-            let rows = rows.filter_map(|(ended, end)| Some((ended.row?, ended.debt_id, end)));
-            let is_recorded = |end: &SendEnd| bitmap.is_some() && *end == SendEnd::Sent;
-            let rows: Vec<_> = rows.filter(|(.., end)| !is_recorded(end)).collect();
+            let rows = rows.filter_map(|(ended, stored)| Some((ended.row?, stored)));
             if channel == Channel::MAIL {
-                self.record_mails(&rows).await?;
+                let is_recorded = |end: &SendEnd| bitmap.is_some() && *end == SendEnd::Sent;
+                let rows = rows.filter(|(_, stored)| !is_recorded(&stored.end));
+                self.record_mails(&rows.collect::<Vec<_>>()).await?;
             } else {
-                self.record_sends(channel, &rows).await?;
+                self.record_sends(channel, &rows.collect::<Vec<_>>())
+                    .await?;
             }
-            standing.extend(now);
+            standing.extend(now.into_iter().map(|stored| stored.end));
         }
         Ok(standing)
     }
@@ -291,8 +311,8 @@ impl ChannelLedger for RedisLedger {
     }
 }
 
-/// A row, its debt, and what became of the debt's message.
-type EndOfRow<'a> = (RowId, &'a str, &'a SendEnd);
+/// A row, and what became of its debt's message.
+type EndOfRow<'a> = (RowId, &'a StoredEnd);
 
 /// The import of all of the rows, if each has one and they share it.
 fn import_of(ends: &[EndedSend<'_>]) -> Option<Uuid> {
@@ -309,33 +329,40 @@ impl RedisLedger {
         channel: Channel,
         ends: &[EndedSend<'_>],
         bitmap: Option<&str>,
-    ) -> Result<Vec<SendEnd>, LedgerError> {
-        let mut call = self.end_sends.prepare_invoke();
-        call.arg(ends.len());
-        for ended in ends {
-            call.key(keys::send(channel, ended.debt_id));
-            call.arg(stored(&ended.end));
-        }
-        if let Some(bitmap) = bitmap {
-            call.key(bitmap);
-            for row in ends.iter().filter_map(|ended| ended.row) {
-                call.arg(row.row);
+    ) -> Result<Vec<StoredEnd>, LedgerError> {
+        let groups = self
+            .keys
+            .groups(ends.iter().map(|ended| ended.debt_id), ends.len());
+        let calls = groups.into_iter().map(|group| {
+            let of_group = || group.indices.iter().map(|index| &ends[*index]);
+            let mut call = self.end_sends.prepare_invoke();
+            call.arg(group.indices.len());
+            for ended in of_group() {
+                call.key(self.keys.send(channel, ended.debt_id));
+                call.arg(StoredEnd::text_of(&ended.end));
             }
-        }
-        let values: Vec<String> = call.invoke_async(&mut self.connection.clone()).await?;
+            if let Some(bitmap) = bitmap {
+                call.key(bitmap);
+                for row in of_group().filter_map(|ended| ended.row) {
+                    call.arg(row.row);
+                }
+            }
+            (group, call)
+        });
+        let values: Vec<String> = in_order(self.call_all(calls.collect()).await?);
         if let Some(bitmap) = bitmap {
             self.expire([bitmap.to_owned()]).await?;
         }
-        Ok(values.iter().map(|value| read(value)).collect())
+        Ok(values.iter().map(|value| StoredEnd::read(value)).collect())
     }
 
     /// Records what became of the e-mails of rows.
     async fn record_mails(&self, rows: &[EndOfRow<'_>]) -> Result<(), LedgerError> {
         let (mut mailed, mut undeliverable) = (Vec::new(), Vec::new());
-        for (row, debt_id, end) in rows {
-            match end {
+        for (row, stored) in rows {
+            match &stored.end {
                 SendEnd::Sent => mailed.push(*row),
-                SendEnd::Undeliverable(_) => undeliverable.push((*row, *debt_id)),
+                SendEnd::Undeliverable(why) => undeliverable.push((*row, why, &*stored.mark)),
             }
         }
         if !mailed.is_empty() {
@@ -352,14 +379,14 @@ impl RedisLedger {
         channel: Channel,
         rows: &[EndOfRow<'_>],
     ) -> Result<(), LedgerError> {
-        for (import_id, indices) in by_import(rows.iter().map(|(row, ..)| *row)) {
+        for (import_id, indices) in by_import(rows.iter().map(|(row, _)| *row)) {
             let [sent, undeliverable] = keys::channel_rows(import_id, channel.name());
             let channels = keys::channels(import_id);
             let mut pipe = redis::pipe();
             pipe.sadd(&channels, channel.name()).ignore();
             for index in indices {
-                let (row, _, end) = rows[index];
-                let bitmap = match end {
+                let (row, stored) = rows[index];
+                let bitmap = match stored.end {
                     SendEnd::Sent => &sent,
                     SendEnd::Undeliverable(_) => &undeliverable,
                 };

@@ -2,6 +2,7 @@
 
 use redis::{FromRedisValue, Pipeline, RedisError, Value};
 
+use super::keys::Keys;
 use super::{RedisLedger, keys};
 use crate::ledger::LedgerError;
 use crate::runtime::ServiceError;
@@ -34,10 +35,13 @@ impl RedisLedger {
     }
 
     /// Commands that are done in one step with a look at whether the ledger is
-    /// closed; [`unless_closed`](Self::unless_closed) sends them.
-    pub(super) fn claiming() -> Pipeline {
+    /// closed; [`unless_closed`](Self::unless_closed) sends them. A cluster
+    /// never is: none is copied.
+    pub(super) fn claiming(&self) -> Pipeline {
         let mut pipe = redis::pipe();
-        pipe.atomic().exists(keys::CLOSED);
+        if self.keys == Keys::OfServer {
+            pipe.atomic().exists(keys::CLOSED);
+        }
         pipe
     }
 
@@ -49,8 +53,7 @@ impl RedisLedger {
     ) -> Result<Option<T>, LedgerError> {
         let mut connection = self.connection.clone();
         let mut answers: Vec<Value> = claiming.query_async(&mut connection).await?;
-        let is_closed = !answers.is_empty() && answers.remove(0) != Value::Int(0);
-        if is_closed {
+        if self.keys == Keys::OfServer && answers.remove(0) != Value::Int(0) {
             return Ok(None);
         }
         let answers = redis::from_redis_value(Value::Array(answers));

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use redis::{Cmd, SetExpiry, SetOptions};
 
 use super::closed::closed;
+use super::keys::{Group, Keys, in_order};
 use super::rows::NOTIFIED;
 use super::{RedisLedger, keys};
 use crate::ledger::{Bill, Billed, Claim, DebtLedger, DebtState, LedgerError, Outcome, Told};
@@ -15,14 +16,7 @@ const BYTES_BESIDE_NOTIFICATION: usize = 192;
 #[async_trait]
 impl DebtLedger for RedisLedger {
     async fn debts(&self, debt_ids: &[&str]) -> Result<Vec<DebtState>, LedgerError> {
-        if debt_ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let processed: Vec<String> = debt_ids.iter().map(|id| keys::processed(id)).collect();
-        let claims: Vec<Option<String>> = redis::cmd("MGET")
-            .arg(processed)
-            .query_async(&mut self.connection.clone())
-            .await?;
+        let claims = self.values(debt_ids, |id| self.keys.processed(id)).await?;
         // Nearly always nobody has billed any of them.
         let billed: Vec<&str> = debt_ids
             .iter()
@@ -60,13 +54,8 @@ impl DebtLedger for RedisLedger {
     }
 
     async fn notified(&self, debt_ids: &[&str]) -> Result<Vec<bool>, LedgerError> {
-        if debt_ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let values: Vec<Option<String>> = redis::cmd("MGET")
-            .arg(notification_keys(debt_ids))
-            .query_async(&mut self.connection.clone())
-            .await?;
+        let notification = |id: &str| self.keys.notification(id);
+        let values = self.values(debt_ids, notification).await?;
         Ok(values.iter().map(Option::is_some).collect())
     }
 
@@ -74,17 +63,24 @@ impl DebtLedger for RedisLedger {
         if told.is_empty() {
             return Ok(());
         }
-        // In one call, whose commands Redis does in their order.
+        // In one call, whose commands one server does in their order.
         let mut pipe = redis::pipe();
         let rows: Vec<_> = told.iter().filter_map(|told| told.row).collect();
         self.advance(&mut pipe, NOTIFIED, &rows);
-        let keys = told.iter().map(|told| keys::notification(told.debt_id));
+        if self.keys == Keys::OfCluster && !pipe.is_empty() {
+            let bits = std::mem::take(&mut pipe);
+            bits.exec_async(&mut self.connection.clone()).await?;
+        }
+        let debt_ids = told.iter().map(|told| told.debt_id);
         if self.expiration.is_none() {
-            let marks: Vec<_> = keys.map(|key| (key, 1)).collect();
-            pipe.mset(&marks).ignore();
+            for group in self.keys.groups(debt_ids, usize::MAX) {
+                let debts = group.indices.iter().map(|index| told[*index].debt_id);
+                let marks: Vec<_> = debts.map(|id| (self.keys.notification(id), 1)).collect();
+                pipe.mset(&marks).ignore();
+            }
         } else {
             let options = self.with_expiration(SetOptions::default());
-            for key in keys {
+            for key in debt_ids.map(|id| self.keys.notification(id)) {
                 pipe.set_options(key, 1, options.clone()).ignore();
             }
         }
@@ -95,9 +91,13 @@ impl DebtLedger for RedisLedger {
         if debt_ids.is_empty() {
             return Ok(());
         }
-        let mut call = redis::cmd("DEL");
-        call.arg(notification_keys(debt_ids));
-        Ok(call.exec_async(&mut self.connection.clone()).await?)
+        let mut pipe = redis::pipe();
+        for group in self.keys.groups(debt_ids.iter().copied(), usize::MAX) {
+            let debts = group.indices.iter().map(|index| debt_ids[*index]);
+            let keys: Vec<_> = debts.map(|id| self.keys.notification(id)).collect();
+            pipe.del(keys).ignore();
+        }
+        Ok(pipe.exec_async(&mut self.connection.clone()).await?)
     }
 
     async fn reserve_numbers(&self, sequence: &str, count: u64) -> Result<Range<u64>, LedgerError> {
@@ -111,53 +111,83 @@ impl DebtLedger for RedisLedger {
 }
 
 impl RedisLedger {
+    /// The values of a key of each debt.
+    pub(super) async fn values(
+        &self,
+        debt_ids: &[&str],
+        key: impl Fn(&str) -> String,
+    ) -> Result<Vec<Option<String>>, LedgerError> {
+        if debt_ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let groups = self.keys.groups(debt_ids.iter().copied(), usize::MAX);
+        let mut pipe = redis::pipe();
+        for group in &groups {
+            let keys: Vec<_> = group.indices.iter().map(|at| key(debt_ids[*at])).collect();
+            pipe.mget(keys);
+        }
+        let values: Vec<Vec<Option<String>>> =
+            pipe.query_async(&mut self.connection.clone()).await?;
+        Ok(in_order(groups.into_iter().zip(values)))
+    }
+
     /// Claims debts, and gives the claim of each that stands.
     async fn claim(&self, bills: &[Bill]) -> Result<Vec<Option<Claim>>, LedgerError> {
-        if self.claim_together(bills).await? {
-            return Ok(bills.iter().map(|own| Some(own.claim.clone())).collect());
+        let own = bills.iter().map(|bill| Some(bill.claim.clone()));
+        let mut standing: Vec<Option<Claim>> = own.collect();
+        let unclaimed = self.claim_together(bills).await?;
+        if unclaimed.is_empty() {
+            return Ok(standing);
         }
         let options = SetOptions::default()
             .conditional_set(redis::ExistenceCheck::NX)
             .get(true);
         let options = self.with_expiration(options);
-        let mut pipe = Self::claiming();
-        for Bill { debt_id, claim } in bills {
-            pipe.set_options(keys::processed(debt_id), claim.to_stored(), options.clone());
+        let mut pipe = self.claiming();
+        for index in &unclaimed {
+            let Bill { debt_id, claim } = &bills[*index];
+            let key = self.keys.processed(debt_id);
+            pipe.set_options(key, claim.to_stored(), options.clone());
         }
         let earlier: Option<Vec<Option<String>>> = self.unless_closed(&pipe).await?;
         let earlier = earlier.ok_or_else(closed)?;
-        let standing = earlier
-            .iter()
-            .zip(bills)
-            .map(|(earlier, own)| match earlier {
-                None => Some(own.claim.clone()),
-                Some(stored) => Claim::from_stored(stored),
-            });
-        Ok(standing.collect())
+        for (index, earlier) in unclaimed.into_iter().zip(earlier) {
+            if let Some(stored) = earlier {
+                standing[index] = Claim::from_stored(&stored);
+            }
+        }
+        Ok(standing)
     }
 
-    /// Claims all of the debts or none of them, and says which. One command
-    /// for many keys costs Redis half of what one for each does, and nearly
-    /// always nobody has claimed any.
-    async fn claim_together(&self, bills: &[Bill]) -> Result<bool, LedgerError> {
+    /// Claims all of the debts of a group or none of them, and gives the places
+    /// of those that it did not. One command for many keys costs Redis half of
+    /// what one for each does, and nearly always nobody has claimed any.
+    async fn claim_together(&self, bills: &[Bill]) -> Result<Vec<usize>, LedgerError> {
         // The command knows no expiration, and of two claims for a debt it
         // would let the second win.
         let distinct: HashSet<&str> = bills.iter().map(|bill| &*bill.debt_id).collect();
         if self.expiration.is_some() || distinct.len() < bills.len() {
-            return Ok(false);
+            return Ok((0..bills.len()).collect());
         }
-        let bytes = bills.iter().map(|bill| bill.claim.notification.len());
-        let bytes = bytes.sum::<usize>() + BYTES_BESIDE_NOTIFICATION * bills.len();
-        let mut call = Cmd::with_capacity(1 + 2 * bills.len(), bytes);
-        call.arg("MSETNX");
-        for Bill { debt_id, claim } in bills {
-            call.arg(keys::processed(debt_id)).arg(claim.to_stored());
+        let debt_ids = bills.iter().map(|bill| &*bill.debt_id);
+        let groups = self.keys.groups(debt_ids, usize::MAX);
+        let mut pipe = self.claiming();
+        for Group { indices, .. } in &groups {
+            let bytes = indices.iter().map(|at| bills[*at].claim.notification.len());
+            let bytes = bytes.sum::<usize>() + BYTES_BESIDE_NOTIFICATION * indices.len();
+            let mut call = Cmd::with_capacity(1 + 2 * indices.len(), bytes);
+            call.arg("MSETNX");
+            for Bill { debt_id, claim } in indices.iter().map(|at| &bills[*at]) {
+                call.arg(self.keys.processed(debt_id))
+                    .arg(claim.to_stored());
+            }
+            pipe.add_command(call);
         }
-        let mut pipe = Self::claiming();
-        pipe.add_command(call);
-        let claimed: Option<(bool,)> = self.unless_closed(&pipe).await?;
-        let (claimed,) = claimed.ok_or_else(closed)?;
-        Ok(claimed)
+        let claimed: Option<Vec<bool>> = self.unless_closed(&pipe).await?;
+        let claimed = claimed.ok_or_else(closed)?;
+        let groups = groups.into_iter().zip(claimed);
+        let others = groups.filter(|(_, claimed)| !claimed);
+        Ok(others.flat_map(|(group, _)| group.indices).collect())
     }
 
     fn with_expiration(&self, options: SetOptions) -> SetOptions {
@@ -166,8 +196,4 @@ impl RedisLedger {
             Some(time) => options.with_expiration(SetExpiry::EX(time.as_secs())),
         }
     }
-}
-
-fn notification_keys(debt_ids: &[&str]) -> Vec<String> {
-    debt_ids.iter().map(|id| keys::notification(id)).collect()
 }

@@ -153,17 +153,18 @@ impl RedisLedger {
         if debt_ids.is_empty() {
             return Ok(Vec::new());
         }
-        let claims = debt_ids.iter().map(|id| keys::processed(id));
-        let claims = self.values(claims).await?;
-        let notified = debt_ids.iter().map(|id| keys::notification(id));
-        let notified = self.values(notified).await?;
+        let claims = self.values(debt_ids, |id| self.keys.processed(id)).await?;
+        let notified = self
+            .values(debt_ids, |id| self.keys.notification(id))
+            .await?;
         let mut sends: HashMap<&str, Vec<ExportedSend>> = HashMap::new();
         for channel in channels {
-            let ends = debt_ids.iter().map(|id| keys::send(*channel, id));
-            let ends = self.values(ends).await?;
+            let ends = self
+                .values(debt_ids, |id| self.keys.send(*channel, id))
+                .await?;
             let mut pipe = redis::pipe();
             for debt_id in debt_ids {
-                pipe.smembers(keys::unknown(*channel, debt_id));
+                pipe.smembers(self.keys.unknown(*channel, debt_id));
             }
             let unknown: Vec<Vec<Uuid>> = pipe
                 .query_async::<Vec<Vec<String>>>(&mut self.connection.clone())
@@ -201,14 +202,5 @@ impl RedisLedger {
             sends: sends.remove(debt_id).unwrap_or_default(),
         });
         Ok(debts.collect())
-    }
-
-    async fn values(
-        &self,
-        keys: impl Iterator<Item = String>,
-    ) -> Result<Vec<Option<String>>, LedgerError> {
-        let mut call = redis::cmd("MGET");
-        call.arg(keys.collect::<Vec<_>>());
-        Ok(call.query_async(&mut self.connection.clone()).await?)
     }
 }

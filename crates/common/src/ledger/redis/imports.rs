@@ -64,11 +64,7 @@ impl ImportLedger for RedisLedger {
         pipe.cmd("HEXISTS").arg(&key).arg(hash::FINISHED_AT);
         let (finished,): (bool,) = pipe.query_async(&mut connection).await?;
         if !finished {
-            redis::cmd("SADD")
-                .arg(keys::OPEN_IMPORTS)
-                .arg(import.import_id.to_string())
-                .exec_async(&mut connection)
-                .await?;
+            self.list_as_open(import.import_id).await?;
         }
         self.expire([key]).await
     }
@@ -222,31 +218,35 @@ impl ImportLedger for RedisLedger {
         let progress = progress(&status);
         if progress_before.as_deref().unwrap_or(UNMOVED) != progress {
             status.progressed_at = now;
-            pipe.hset_multiple(
-                &key,
-                &[
-                    (hash::PROGRESS, progress),
-                    (hash::PROGRESSED_AT, now.as_millisecond().to_string()),
-                ],
-            )
-            .ignore();
+            pipe.cmd("HSET")
+                .arg(&key)
+                .arg(hash::PROGRESS)
+                .arg(progress)
+                .arg(hash::PROGRESSED_AT)
+                .arg(now.as_millisecond())
+                .ignore();
         }
         if status.is_over() {
             let finished_at = *status.finished_at.get_or_insert(now);
             pipe.hset_nx(&key, hash::FINISHED_AT, finished_at.as_millisecond());
-            pipe.srem(keys::OPEN_IMPORTS, import_id.to_string())
-                .ignore();
-        }
-        if !status.is_over() && status.finished_at.take().is_some() {
+        } else if status.finished_at.take().is_some() {
             // Opened again while somebody else saw its end.
+            self.list_as_open(import_id).await?;
             pipe.hdel(&key, hash::FINISHED_AT).ignore();
-            pipe.sadd(keys::OPEN_IMPORTS, import_id.to_string())
-                .ignore();
         }
         let mut newly_over = false;
         if !pipe.is_empty() {
             let answers: Vec<bool> = pipe.query_async(&mut self.connection.clone()).await?;
             newly_over = answers == [true];
+        }
+        // After its end is known, as the list may be on another server: an import
+        // that is in neither is looked at no more.
+        if status.is_over() {
+            redis::cmd("SREM")
+                .arg(keys::OPEN_IMPORTS)
+                .arg(import_id.to_string())
+                .exec_async(&mut self.connection.clone())
+                .await?;
         }
         Ok(Some(Observed { status, newly_over }))
     }
@@ -323,6 +323,16 @@ impl ImportLedger for RedisLedger {
 }
 
 impl RedisLedger {
+    /// Lets an import be looked at until its end is seen.
+    pub(super) async fn list_as_open(&self, import_id: Uuid) -> Result<(), LedgerError> {
+        redis::cmd("SADD")
+            .arg(keys::OPEN_IMPORTS)
+            .arg(import_id.to_string())
+            .exec_async(&mut self.connection.clone())
+            .await?;
+        Ok(())
+    }
+
     /// Ends the sending of an import that nobody sends, unless it has ended.
     async fn abandon(&self, import_id: Uuid, now: Timestamp) -> Result<(), LedgerError> {
         let key = keys::import(import_id);

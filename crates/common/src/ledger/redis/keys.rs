@@ -1,7 +1,9 @@
-//! Names of the keys. Those of a debt are the contract's; those of an import
-//! share a hash tag, so that one import lives in one cluster slot.
+//! Names of the keys. Those of a debt on one server are the contract's; in a
+//! cluster they carry a hash tag, and so do those of an import anywhere, so
+//! that one import lives in one slot.
 
 use boleto::AgreementId;
+use crc::{CRC_16_XMODEM, Crc};
 use uuid::Uuid;
 
 use crate::ledger::Channel;
@@ -12,9 +14,6 @@ pub(super) const IMPORTS: &str = "imports";
 /// Set of the imports that nobody has seen at their end.
 pub(super) const OPEN_IMPORTS: &str = "imports:open";
 
-/// Written to see whether Redis takes writes; nobody reads it.
-pub(super) const READY: &str = "ready";
-
 /// Stands while no claims are taken, as another ledger takes its place.
 pub(super) const CLOSED: &str = "ledger:closed";
 
@@ -22,36 +21,122 @@ pub(super) const CLOSED: &str = "ledger:closed";
 /// in milliseconds since 1970.
 pub(super) const FAILED_IMPORTS: &str = "imports:failed";
 
-/// The debt is billed; the value is its claim.
-pub(super) fn processed(debt_id: &str) -> String {
-    format!("processed:{debt_id}")
+/// What the keys of some debts share, so that one command takes them.
+pub(super) type Tag = &'static str;
+
+/// Their slots are as far from one another as can be, so that any number of
+/// shards has its part of the debts.
+const TAGS: [Tag; 16] = [
+    "{b00nk}:", "{b01ok}:", "{b02lk}:", "{b03mk}:", "{b04jk}:", "{b05kk}:", "{b06hk}:", "{b07ik}:",
+    "{b08vo}:", "{b09wo}:", "{b10ka}:", "{b11ze}:", "{b12hg}:", "{b13ig}:", "{b14oa}:", "{b15na}:",
+];
+
+/// Tells the debts apart, as Redis does the slots.
+const HASH: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
+
+/// How the keys of debts are named. A cluster takes no command whose keys are
+/// of several slots; each debt has one of 16 tags there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keys {
+    OfServer,
+    OfCluster,
 }
 
-/// The debt's notification was accepted by SNS.
-pub(super) fn notification(debt_id: &str) -> String {
-    format!("notification:{debt_id}")
+/// Debts whose keys one command takes.
+pub(super) struct Group {
+    pub(super) tag: Tag,
+    /// Their places in the batch, in their order.
+    pub(super) indices: Vec<usize>,
 }
 
-/// The debt's message on a channel: being sent, sent, or undeliverable.
-pub(super) fn send(channel: Channel, debt_id: &str) -> String {
-    format!("{}{}:{debt_id}", space(channel), channel.name())
+impl Keys {
+    /// All tags: on one server it is none.
+    pub(super) fn tags(self) -> &'static [Tag] {
+        match self {
+            Self::OfServer => &[""],
+            Self::OfCluster => &TAGS,
+        }
+    }
+
+    fn tag(self, debt_id: &str) -> Tag {
+        let tags = self.tags();
+        match tags {
+            [tag] => tag,
+            _ => tags[usize::from(HASH.checksum(debt_id.as_bytes())) % tags.len()],
+        }
+    }
+
+    /// The debts of a batch by their tags, at most so many in a group.
+    pub(super) fn groups<'a>(
+        self,
+        debt_ids: impl IntoIterator<Item = &'a str>,
+        most: usize,
+    ) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        for (index, debt_id) in debt_ids.into_iter().enumerate() {
+            let tag = self.tag(debt_id);
+            let mut open = groups.iter_mut().rev();
+            match open.find(|group| group.tag == tag && group.indices.len() < most) {
+                Some(group) => group.indices.push(index),
+                None => groups.push(Group {
+                    tag,
+                    indices: vec![index],
+                }),
+            }
+        }
+        groups
+    }
+
+    /// The debt is billed; the value is its claim.
+    pub(super) fn processed(self, debt_id: &str) -> String {
+        format!("processed:{}{debt_id}", self.tag(debt_id))
+    }
+
+    /// The debt's notification was accepted by SNS.
+    pub(super) fn notification(self, debt_id: &str) -> String {
+        format!("notification:{}{debt_id}", self.tag(debt_id))
+    }
+
+    /// The debt's message on a channel: being sent, sent, or undeliverable.
+    pub(super) fn send(self, channel: Channel, debt_id: &str) -> String {
+        let (space, name) = (space(channel), channel.name());
+        format!("{space}{name}:{}{debt_id}", self.tag(debt_id))
+    }
+
+    /// Set: the attempts that have sent the debt's message, and of which
+    /// nobody knows whether it was taken.
+    pub(super) fn unknown(self, channel: Channel, debt_id: &str) -> String {
+        let (space, name) = (space(channel), channel.name());
+        format!("{space}{name}-unknown:{}{debt_id}", self.tag(debt_id))
+    }
+
+    /// Written to see whether Redis takes writes, each shard of it; nobody
+    /// reads it.
+    pub(super) fn ready(self) -> impl Iterator<Item = String> {
+        let tags = self.tags().iter();
+        tags.map(|tag| format!("ready:{tag}").trim_end_matches(':').to_owned())
+    }
 }
 
-/// Stands for as long as the attempt `owner` may send the messages that it has
-/// claimed.
-pub(super) fn lease(channel: Channel, owner: Uuid) -> String {
-    format!("{}{owner}", leases(channel))
+/// The answers for the debts of a batch in its order.
+pub(super) fn in_order<T>(answers: impl IntoIterator<Item = (Group, Vec<T>)>) -> Vec<T> {
+    let mut all: Vec<(usize, T)> = answers
+        .into_iter()
+        .flat_map(|(group, answers)| group.indices.into_iter().zip(answers))
+        .collect();
+    all.sort_unstable_by_key(|(index, _)| *index);
+    all.into_iter().map(|(_, answer)| answer).collect()
+}
+
+/// Stands for as long as the attempt `owner` may send the messages with that
+/// tag that it has claimed.
+pub(super) fn lease(channel: Channel, tag: Tag, owner: Uuid) -> String {
+    format!("{}{owner}", leases(channel, tag))
 }
 
 /// What the keys of a channel's leases begin with.
-pub(super) fn leases(channel: Channel) -> String {
-    format!("{}{}-lease:", space(channel), channel.name())
-}
-
-/// Set: the attempts that have sent the debt's message, and of which nobody
-/// knows whether it was taken.
-pub(super) fn unknown(channel: Channel, debt_id: &str) -> String {
-    format!("{}{}-unknown:{debt_id}", space(channel), channel.name())
+pub(super) fn leases(channel: Channel, tag: Tag) -> String {
+    format!("{}{}-lease:{tag}", space(channel), channel.name())
 }
 
 /// Keeps the names of further channels from being those of other keys.
@@ -99,6 +184,11 @@ pub(super) fn reason_numbers(import_id: Uuid) -> String {
     format!("import:{{{import_id}}}:reason-numbers")
 }
 
+/// Set: the ends of messages that were taken back, each as its row and its mark.
+pub(super) fn reopened(import_id: Uuid) -> String {
+    format!("import:{{{import_id}}}:reopened")
+}
+
 /// Last number given out of a sequence.
 pub(super) fn sequence(name: &str) -> String {
     format!("sequence:{name}")
@@ -116,16 +206,18 @@ pub(super) fn idempotency(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use redis::cluster_routing::Slot;
+
     use super::*;
 
     #[test]
     fn the_keys_of_e_mails_are_what_they_were_before_other_channels() {
-        let owner = Uuid::nil();
-        let keys = |channel| {
+        let (keys, owner) = (Keys::OfServer, Uuid::nil());
+        let of = |channel| {
             [
-                send(channel, "7"),
-                lease(channel, owner),
-                unknown(channel, "7"),
+                keys.send(channel, "7"),
+                lease(channel, keys.tags()[0], owner),
+                keys.unknown(channel, "7"),
             ]
         };
         let mail = [
@@ -133,12 +225,64 @@ mod tests {
             format!("mail-lease:{owner}"),
             "mail-unknown:7".to_owned(),
         ];
-        assert_eq!(keys(Channel::MAIL), mail);
+        assert_eq!(of(Channel::MAIL), mail);
         // Whatever its name is, no other key begins so.
-        let other = keys(Channel::new("processed"));
+        let other = of(Channel::new("processed"));
         assert_eq!(
             other,
             mail.map(|key| key.replace("mail", "channel:processed"))
         );
+    }
+
+    #[test]
+    fn on_one_server_nothing_has_a_tag() {
+        let keys = Keys::OfServer;
+        assert_eq!(keys.processed("{a}"), "processed:{a}");
+        assert_eq!(keys.ready().collect::<Vec<_>>(), ["ready"]);
+        let groups = keys.groups(["a", "b", "a"], 2);
+        let indices: Vec<_> = groups.into_iter().map(|group| group.indices).collect();
+        assert_eq!(indices, [vec![0, 1], vec![2]]);
+    }
+
+    #[test]
+    fn in_a_cluster_all_that_a_command_names_is_of_one_slot() {
+        let keys = Keys::OfCluster;
+        let debt_ids: Vec<String> = (0..1_000).map(|debt| format!("{{{debt}}}é")).collect();
+        let groups = keys.groups(debt_ids.iter().map(String::as_str), usize::MAX);
+        assert_eq!(groups.len(), 16);
+        for group in &groups {
+            assert!((30..100).contains(&group.indices.len()));
+            let slot = Slot::for_key(lease(Channel::MAIL, group.tag, Uuid::nil()));
+            for index in &group.indices {
+                let debt_id = &debt_ids[*index];
+                for key in [
+                    keys.processed(debt_id),
+                    keys.notification(debt_id),
+                    keys.send(Channel::MAIL, debt_id),
+                    keys.unknown(Channel::MAIL, debt_id),
+                ] {
+                    assert!(Slot::for_key(&key) == slot, "{key}");
+                }
+            }
+        }
+        let answers = groups.into_iter().map(|group| {
+            let indices = group.indices.clone();
+            (group, indices)
+        });
+        assert!(in_order(answers).into_iter().eq(0..1_000));
+    }
+
+    #[test]
+    fn the_slots_of_the_tags_are_spread_over_any_number_of_shards() {
+        let slot = |tag: &Tag| HASH.checksum(tag.trim_matches(['{', '}', ':']).as_bytes()) % 16_384;
+        for shards in 1..=16_u16 {
+            let mut of_shard = vec![0_u16; shards.into()];
+            for tag in &TAGS {
+                let shard = u32::from(slot(tag)) * u32::from(shards) / 16_384;
+                of_shard[usize::try_from(shard).unwrap()] += 1;
+            }
+            let (least, most) = (of_shard.iter().min(), of_shard.iter().max());
+            assert!(most.unwrap() - least.unwrap() <= 1, "{of_shard:?}");
+        }
     }
 }

@@ -14,6 +14,11 @@ pub(super) fn read(info: &str) -> LedgerMemory {
     }
 }
 
+/// The memory of the server that has the least left: the first to refuse writes.
+pub(super) fn fullest(servers: impl Iterator<Item = LedgerMemory>) -> Option<LedgerMemory> {
+    servers.min_by_key(|memory| memory.max.saturating_sub(memory.used))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ mod import_hash;
 mod imports;
 mod info;
 mod keys;
+mod masters;
 mod memory;
 mod opened;
 mod opener;
@@ -21,6 +22,7 @@ mod rights;
 mod rows;
 mod settings;
 mod startup;
+mod stored_end;
 mod tls_files;
 mod undeliverable;
 mod unsuitable;
@@ -34,6 +36,7 @@ use ::redis::{Script, SetExpiry, SetOptions};
 use async_trait::async_trait;
 
 use self::connection::Connection;
+use self::keys::Keys;
 use super::{AnyLedger, LedgerError, LedgerMemory};
 use crate::runtime::{Dependency, Outage};
 
@@ -46,6 +49,7 @@ const KEPT_SECONDS: u64 = 60;
 #[derive(Clone)]
 pub struct RedisLedger {
     connection: Connection,
+    keys: Keys,
     outage: Outage,
     /// How long claims and imports are kept; `None`: for ever.
     expiration: Option<Duration>,
@@ -56,10 +60,11 @@ pub struct RedisLedger {
     claim_sends: Arc<Script>,
     release_sends: Arc<Script>,
     end_sends: Arc<Script>,
-    /// Records that rows are undeliverable, and takes it back (see
-    /// `undeliverable`).
+    /// Records that rows are undeliverable, takes it back, and with it the ends
+    /// of their e-mails (see `undeliverable`).
     record_undeliverable: Arc<Script>,
     reopen_undeliverable: Arc<Script>,
+    forget_ends: Arc<Script>,
 }
 
 impl std::fmt::Debug for RedisLedger {
@@ -89,20 +94,17 @@ impl AnyLedger for RedisLedger {
         // A write, as a server that has become a replica, or is full, still
         // answers what only reads. In a task, so that it comes to its end, and
         // a silent connection to be replaced, where who asks waits less long.
-        let asked = tokio::spawn(async move {
-            let options = SetOptions::default().with_expiration(SetExpiry::EX(KEPT_SECONDS));
-            let mut call = redis::cmd("SET");
-            call.arg(keys::READY).arg(1).arg(options);
-            call.exec_async(&mut connection).await
-        });
+        let mut pipe = ::redis::pipe();
+        let options = SetOptions::default().with_expiration(SetExpiry::EX(KEPT_SECONDS));
+        for key in self.keys.ready() {
+            pipe.set_options(key, 1, options.clone()).ignore();
+        }
+        let asked = tokio::spawn(async move { pipe.exec_async(&mut connection).await });
         Ok(asked.await.map_err(LedgerError::transient)??)
     }
 
     async fn memory(&self) -> Result<Option<LedgerMemory>, LedgerError> {
-        let info: String = ::redis::cmd("INFO")
-            .arg("memory")
-            .query_async(&mut self.connection.clone())
-            .await?;
-        Ok(Some(memory::read(&info)))
+        let infos = masters::infos(&self.connection, Some("memory")).await?;
+        Ok(memory::fullest(infos.iter().map(|info| memory::read(info))))
     }
 }

@@ -5,7 +5,7 @@ use redis::{Cmd, Pipeline, RedisError, ServerErrorKind, Value};
 
 /// The commands that the ledger and its scripts call, each with arguments as
 /// it takes them.
-const COMMANDS: [&str; 41] = [
+const COMMANDS: [&str; 42] = [
     "BITCOUNT ready",
     "BITFIELD ready",
     "DEL ready",
@@ -37,6 +37,7 @@ const COMMANDS: [&str; 41] = [
     "SET ready 1",
     "SETBIT ready 1 1",
     "SETRANGE ready 0 1",
+    "SISMEMBER ready 1",
     "SMEMBERS ready",
     "SREM ready 1",
     "ZADD ready 1 1",
@@ -77,27 +78,38 @@ pub(super) async fn missing(
     is_cluster: bool,
 ) -> Result<Option<String>, RedisError> {
     let of_a_cluster = if is_cluster { &OF_A_CLUSTER[..] } else { &[] };
-    let calls: Vec<String> = ["MULTI"]
+    // Without it, what follows would be done.
+    let begins = ["MULTI".to_owned()];
+    let calls: Vec<String> = COMMANDS
         .iter()
-        .chain(&COMMANDS)
         .chain(of_a_cluster)
         .map(|call| (*call).to_owned())
         .chain(KEYS.iter().map(|key| format!("SET {key} 1")))
         // One without its argument, so that the next ends nothing well.
         .chain(["GET", "EXEC"].map(str::to_owned))
         .collect();
+    for calls in [&begins[..], &calls] {
+        if let Some(index) = first_refused(&mut connection, calls).await? {
+            return Ok(Some(calls[index].clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// Makes calls, and gives the place of the first that the user may not make.
+async fn first_refused(
+    connection: &mut MultiplexedConnection,
+    calls: &[String],
+) -> Result<Option<usize>, RedisError> {
     let mut pipeline = Pipeline::new();
-    for call in &calls {
+    for call in calls {
         let mut command = Cmd::new();
         command.arg(call.split(' ').collect::<Vec<_>>());
         pipeline.add_command(command);
     }
     let answers = connection.req_packed_commands(&pipeline, 0, calls.len());
-    let answers = answers.await?;
-    let refused = |answer: &Value| match answer {
+    Ok(answers.await?.iter().position(|answer| match answer {
         Value::ServerError(refusal) => refusal.kind() == Some(ServerErrorKind::NoPerm),
         _ => false,
-    };
-    let first = answers.iter().position(refused);
-    Ok(first.and_then(|index| calls.into_iter().nth(index)))
+    }))
 }

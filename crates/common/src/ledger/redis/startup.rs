@@ -1,16 +1,17 @@
 use std::sync::Arc;
 
-use redis::{RedisError, Value};
+use redis::RedisError;
 use tracing::{info, warn};
 
 use super::channels::{claim_script, end_script, release_script};
 use super::connection::Connection;
 use super::info::field;
+use super::keys::Keys;
 use super::opener::Opener;
 use super::place::Place;
 use super::rows::marking_script;
-use super::undeliverable::{record_script, reopen_script};
-use super::{RedisLedger, rights, unsuitable};
+use super::undeliverable::{forget_script, record_script, reopen_script};
+use super::{RedisLedger, masters, rights, unsuitable};
 use crate::ledger::{LedgerMetrics, RedisSettings};
 use crate::runtime::{Outage, ServiceError};
 
@@ -54,6 +55,11 @@ impl RedisLedger {
         }
         Ok(Self {
             connection,
+            keys: if place.is_cluster {
+                Keys::OfCluster
+            } else {
+                Keys::OfServer
+            },
             outage: Outage::new("Redis"),
             expiration: settings.expiration,
             marking: Arc::new(marking_script()),
@@ -62,6 +68,7 @@ impl RedisLedger {
             end_sends: Arc::new(end_script()),
             record_undeliverable: Arc::new(record_script()),
             reopen_undeliverable: Arc::new(reopen_script()),
+            forget_ends: Arc::new(forget_script()),
         })
     }
 }
@@ -91,22 +98,9 @@ async fn look(
              docs/SETTINGS.md lists"
         )));
     }
-    let infos = all_infos(connection).await.map_err(failed)?;
+    let infos = masters::infos(connection, None).await.map_err(failed)?;
     infos.iter().try_for_each(|info| check(info))?;
     Ok(infos)
-}
-
-/// `INFO` of a server, or of each master of a cluster.
-pub(super) async fn all_infos(connection: &Connection) -> Result<Vec<String>, RedisError> {
-    let answer: Value = redis::cmd("INFO")
-        .query_async(&mut connection.clone())
-        .await?;
-    let infos = match answer {
-        Value::Map(nodes) => nodes.into_iter().map(|(_, info)| info).collect(),
-        info => vec![info],
-    };
-    let infos = infos.into_iter().map(redis::from_redis_value);
-    Ok(infos.collect::<Result<_, _>>()?)
 }
 
 fn unusable(place: &Place, error: &RedisError) -> ServiceError {

@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use rustls::Error as TlsError;
@@ -30,18 +31,9 @@ pub(super) fn remedy(error: &RedisError) -> Option<&'static str> {
 
 /// That in an error of the network, if it is one of TLS.
 fn tls_error(error: &RedisError) -> Option<&TlsError> {
-    let mut source = error.source();
-    while let Some(error) = source {
-        let inner = match error.downcast_ref::<io::Error>() {
-            Some(error) => error.get_ref().map(|inner| inner as &(dyn Error + 'static)),
-            None => None,
-        };
-        if let Some(found) = inner.unwrap_or(error).downcast_ref() {
-            return Some(found);
-        }
-        source = error.source();
-    }
-    None
+    let shared: &Arc<dyn Error + Send + Sync> = error.source()?.downcast_ref()?;
+    let network: &io::Error = shared.downcast_ref()?;
+    network.get_ref()?.downcast_ref()
 }
 
 fn of_tls(error: &TlsError) -> &'static str {
