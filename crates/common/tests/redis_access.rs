@@ -199,11 +199,21 @@ async fn a_certificate_that_is_not_trusted_or_has_expired_is_told() {
 }
 
 #[tokio::test]
-async fn tls_with_a_server_that_has_none_is_told() {
-    let server = RedisServer::start(None, None).await.unwrap();
-    let url = format!("rediss://127.0.0.1:{}", server.port());
-    let line = refusal(&[("LEDGER_URL", &url)]).await;
-    assert!(line.contains("without TLS"), "{line}");
+async fn a_server_that_is_asked_with_tls_and_has_none_or_the_reverse_is_no_answer() {
+    let certificates = Certificates::make().unwrap();
+    let redis = SecureRedis::start(&certificates, AsksClients::Never)
+        .await
+        .unwrap();
+    for url in [
+        format!("rediss://127.0.0.1:{}", redis.server().port()),
+        format!("redis://127.0.0.1:{}", redis.tls_port()),
+    ] {
+        let variables = [("LEDGER_URL", &*url), ("REDIS_CONNECT_TIMEOUT", "0.5")];
+        let error = connect(&variables).await.unwrap_err();
+        assert!(matches!(error, ServiceError::Ledger(_)), "{error:?}");
+        let line = error.to_string();
+        assert!(line.contains("TLS") && !line.contains('\n'), "{line}");
+    }
 }
 
 #[tokio::test]

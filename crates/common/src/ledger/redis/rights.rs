@@ -1,7 +1,7 @@
 //! Whether the user of the settings may do what the ledger does.
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{Cmd, Pipeline, RedisError, ServerErrorKind, Value};
+use redis::{Cmd, Pipeline, RedisError, ServerError, ServerErrorKind, Value};
 
 /// The commands that the ledger and its scripts call, each with arguments as
 /// it takes them.
@@ -55,7 +55,7 @@ const COMMANDS: [&str; 42] = [
 const OF_A_CLUSTER: [&str; 2] = ["ASKING", "CLUSTER SLOTS"];
 
 /// A key of each kind.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "agreement:",
     "channel:",
     "idempotency:",
@@ -67,6 +67,7 @@ const KEYS: [&str; 12] = [
     "mail-unknown:",
     "notification:",
     "processed:",
+    "ready:",
     "sequence:",
 ];
 
@@ -108,8 +109,15 @@ async fn first_refused(
         pipeline.add_command(command);
     }
     let answers = connection.req_packed_commands(&pipeline, 0, calls.len());
-    Ok(answers.await?.iter().position(|answer| match answer {
-        Value::ServerError(refusal) => refusal.kind() == Some(ServerErrorKind::NoPerm),
+    let answers = answers.await?;
+    Ok(answers.iter().position(|answer| match answer {
+        Value::ServerError(refusal) => is_for_want_of_rights(refusal),
         _ => false,
     }))
+}
+
+fn is_for_want_of_rights(refusal: &ServerError) -> bool {
+    // That of EXEC says it among its details.
+    refusal.kind() == Some(ServerErrorKind::NoPerm)
+        || refusal.details().is_some_and(|why| why.contains("NOPERM"))
 }

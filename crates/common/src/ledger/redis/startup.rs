@@ -108,7 +108,9 @@ fn unusable(place: &Place, error: &RedisError) -> ServiceError {
     let named_by = place.named_by;
     match unsuitable::remedy(error) {
         Some(remedy) => ServiceError::Unsuitable(format!("{line}; {remedy}")),
-        None => ServiceError::Ledger(format!("{line}; check {named_by}, or start the master")),
+        None => ServiceError::Ledger(format!(
+            "{line}; check {named_by} and whether it speaks TLS, or start the master"
+        )),
     }
 }
 
