@@ -3,6 +3,7 @@
 
 mod audit;
 mod error;
+mod ledger;
 mod masked;
 mod redrive;
 mod reopen;
@@ -26,6 +27,7 @@ enum Command {
     Redrive(redrive::Redrive),
     Audit(audit::Audit),
     Reopen(reopen::Reopen),
+    Ledger(ledger::Ledger),
 }
 
 /// The exit code is 0 where all was done, 64 after a wrong setting, 2 after
@@ -37,6 +39,7 @@ async fn main() -> ExitCode {
         Command::Redrive(redrive) => redrive.run(&environment, &mut io::stdout()).await,
         Command::Audit(audit) => audit.run(&environment, &mut io::stdout()).await,
         Command::Reopen(reopen) => reopen.run(&environment, &mut io::stdout()).await,
+        Command::Ledger(ledger) => ledger.run(&environment, &mut io::stdout()).await,
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

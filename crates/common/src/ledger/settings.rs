@@ -26,6 +26,22 @@ impl LedgerSettings {
         RedisSettings::at(&url, env).map(Self::Redis)
     }
 
+    /// Reads a URL, whichever ledger the variables name. What they say beside
+    /// that, such as certificates and timeouts, holds.
+    ///
+    /// # Errors
+    /// The URL or the first variable that is wrong. The line does not hold the
+    /// URL.
+    pub fn at(url: &str, env: &Environment) -> Result<Self, SettingError> {
+        let mut env = env.clone();
+        for name in RedisSettings::NAMED_BY_A_URL {
+            env.set(name, "");
+        }
+        env.set("LEDGER_URL_FILE", "");
+        env.set("LEDGER_URL", url);
+        Self::read(&env)
+    }
+
     /// What it is called in logs, in metrics and by `/ready`.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -71,6 +71,11 @@ impl Environment {
             .collect()
     }
 
+    /// Sets a variable; an empty value takes it away.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.0.insert(name.to_owned(), value.to_owned());
+    }
+
     /// The value of a variable, without blanks at its ends.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|v| v.trim()).filter(|v| !v.is_empty())

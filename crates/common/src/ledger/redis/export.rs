@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::channels::end_of;
 use super::imports::keyed_upload;
+use super::keys::Keys;
 use super::{RedisLedger, keys};
 use crate::ledger::export::{
     ExportLedger, Exported, ExportedClaim, ExportedDebt, ExportedKey, ExportedSend,
@@ -51,6 +52,9 @@ fn found(key: &str) -> Found<'_> {
 #[async_trait]
 impl ExportLedger for RedisLedger {
     async fn close(&self) -> Result<(), LedgerError> {
+        if self.keys != Keys::OfServer {
+            return Err(LedgerError::permanent("a cluster cannot be copied"));
+        }
         let mut call = redis::cmd("SET");
         call.arg(keys::CLOSED).arg(1);
         Ok(call.exec_async(&mut self.connection.clone()).await?)

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::place::Place;
+use super::place::{Place, SAID_BY_A_URL};
 use super::tls_files::TlsFiles;
 use crate::runtime::{Environment, HeldSecret, SettingError};
 
@@ -23,6 +23,9 @@ pub struct RedisSettings {
 }
 
 impl RedisSettings {
+    /// What a URL says, and must not be set beside one.
+    pub(in crate::ledger) const NAMED_BY_A_URL: [&str; 6] = SAID_BY_A_URL;
+
     /// Reads the `REDIS_…` variables.
     ///
     /// # Errors
