@@ -41,6 +41,11 @@ async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
         ("NOTIFICATION_FLUSH_INTERVAL", "-1"),
         ("REDIS_DATA_EXPIRATION", "1h"),
         ("REDIS_HOST", ""),
+        ("REDIS_TLS", "perhaps"),
+        ("REDIS_CA_FILE", "/no/such/file"),
+        // Beside REDIS_HOST.
+        ("LEDGER_URL", "redis://127.0.0.1"),
+        ("LEDGER_URL_FILE", "no/such/file"),
         ("ISSUER_FILE", "no/such/issuer.toml"),
         // It is there, and is no issuer.
         ("ISSUER_FILE", "Cargo.toml"),

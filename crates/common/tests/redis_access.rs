@@ -2,36 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod documented_user;
+
 use std::io::Write;
 use std::path::Path;
 
 use common::ledger::{AnyLedger, LedgerSettings, SharedLedger};
 use common::runtime::{Environment, ServiceError};
+use documented_user::{ENCODED, PASSWORD, documented_user, set_user};
 use testkit::{AsksClients, Certificates, RedisServer, SecureRedis, ledger_conformance};
-
-/// Has to be encoded in a URL.
-const PASSWORD: &str = "s3cret@/:?#%é";
-const ENCODED: &str = "s3cret%40%2F%3A%3F%23%25%C3%A9";
-
-/// The rights that docs/SETTINGS.md has an operator give, and the name of the user.
-fn documented_user() -> (String, String) {
-    let docs = include_str!("../../../docs/SETTINGS.md");
-    let block = docs.split("ACL SETUSER ").nth(1).unwrap();
-    let rules = block.split("```").next().unwrap();
-    let rules = rules.split_whitespace().collect::<Vec<_>>().join(" ");
-    let (name, rules) = rules.split_once(' ').unwrap();
-    (name.to_owned(), rules.replace(">PASSWORD", ""))
-}
-
-/// Makes the user known whose rights are documented, save those.
-async fn set_user(server: &RedisServer, less: &str) -> String {
-    let (name, rules) = documented_user();
-    // In quotes, as the command is one line.
-    let quoted = PASSWORD.replace('é', "\\xc3\\xa9");
-    let rules = format!("reset {rules} \">{quoted}\" {less}");
-    server.set_user(&name, &rules).await.unwrap();
-    name
-}
 
 async fn connect(variables: &[(&str, &str)]) -> Result<SharedLedger, ServiceError> {
     let once = [("REDIS_CONNECTION_MAX_RETRIES", "0")];
@@ -62,8 +41,8 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-fn url(redis: &SecureRedis, user: &str) -> String {
-    format!("rediss://{user}:{ENCODED}@127.0.0.1:{}", redis.tls_port())
+fn url(redis: &SecureRedis, login: &str) -> String {
+    format!("rediss://{login}@127.0.0.1:{}", redis.tls_port())
 }
 
 /// With TLS, the documented rights, and no others.
@@ -72,8 +51,8 @@ async fn empty_secure_redis() -> (SharedLedger, (SecureRedis, Certificates)) {
     let redis = SecureRedis::start(&certificates, AsksClients::Never)
         .await
         .unwrap();
-    let user = set_user(redis.server(), "").await;
-    let (url, authority) = (url(&redis, &user), certificates.authority());
+    let login = set_user(redis.server(), "").await;
+    let (url, authority) = (url(&redis, &login), certificates.authority());
     let variables = [("LEDGER_URL", &*url), ("REDIS_CA_FILE", text(&authority))];
     let ledger = connect(&variables).await.unwrap();
     (ledger, (redis, certificates))
@@ -87,11 +66,11 @@ async fn the_variables_and_a_mounted_secret_lead_to_it_as_well() {
     let redis = SecureRedis::start(&certificates, AsksClients::Always)
         .await
         .unwrap();
-    let user = set_user(redis.server(), "").await;
+    let login = set_user(redis.server(), "").await;
     let mut secret = tempfile::NamedTempFile::new().unwrap();
     writeln!(secret, "{PASSWORD}").unwrap();
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    write!(file, "{}\r\n", url(&redis, &user)).unwrap();
+    write!(file, "{}\r\n", url(&redis, &login)).unwrap();
     let (port, authority) = (redis.tls_port().to_string(), certificates.authority());
     let [certificate, key] = certificates.client();
     let of_the_client = [
@@ -103,7 +82,7 @@ async fn the_variables_and_a_mounted_secret_lead_to_it_as_well() {
         &[
             ("REDIS_HOST", "localhost"),
             ("REDIS_PORT", &port),
-            ("REDIS_USERNAME", &user),
+            ("REDIS_USERNAME", &documented_user().0),
             ("REDIS_PASSWORD_FILE", text(secret.path())),
             ("REDIS_TLS", "true"),
         ][..],
@@ -113,14 +92,15 @@ async fn the_variables_and_a_mounted_secret_lead_to_it_as_well() {
         ledger.ping().await.unwrap();
     }
     // The server wants to know who asks.
-    let line = refusal(&[("LEDGER_URL", &url(&redis, &user)), of_the_client[0]]).await;
+    let line = refusal(&[("LEDGER_URL", &url(&redis, &login)), of_the_client[0]]).await;
     assert!(line.contains("REDIS_CLIENT_CERT_FILE"), "{line}");
 }
 
 #[tokio::test]
 async fn a_wrong_user_or_password_ends_a_service_at_once() {
     let server = RedisServer::start(None, None).await.unwrap();
-    let user = set_user(&server, "").await;
+    set_user(&server, "").await;
+    let (user, _) = documented_user();
     let port = server.port();
     for login in [format!("{user}:s3cret"), format!("nobody:{ENCODED}")] {
         let line = refusal(&[("LEDGER_URL", &format!("redis://{login}@127.0.0.1:{port}"))]).await;
@@ -137,8 +117,8 @@ async fn a_right_that_the_user_lacks_is_named() {
     let server = RedisServer::start(None, None).await.unwrap();
     let (_, rules) = documented_user();
     let url = async |less: &str| {
-        let user = set_user(&server, less).await;
-        format!("redis://{user}:{ENCODED}@127.0.0.1:{}", server.port())
+        let login = set_user(&server, less).await;
+        format!("redis://{login}@127.0.0.1:{}", server.port())
     };
     connect(&[("LEDGER_URL", &url("").await)]).await.unwrap();
     // For a cluster, and for a database other than 0.

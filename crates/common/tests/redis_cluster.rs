@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod documented_user;
+
 use std::time::Duration;
 
 use common::ledger::{
@@ -11,13 +13,18 @@ use common::ledger::{
 };
 use common::runtime::{Environment, ServiceError, Transient};
 use contract::RowIdentity;
-use testkit::{RedisCluster, RedisServer, ledger_conformance, poll_until};
+use documented_user::set_user;
+use testkit::{Certificates, RedisCluster, RedisServer, ledger_conformance, poll_until};
 use uuid::Uuid;
 
 /// Longest wait for the ledger to go on.
 const LONG: Duration = Duration::from_secs(20);
 
 async fn connect(url: &str) -> Result<SharedLedger, ServiceError> {
+    connect_with(url, &[]).await
+}
+
+async fn connect_with(url: &str, more: &[(&str, &str)]) -> Result<SharedLedger, ServiceError> {
     let variables = [
         ("LEDGER_URL", url),
         ("REDIS_CONNECTION_MAX_RETRIES", "0"),
@@ -25,21 +32,31 @@ async fn connect(url: &str) -> Result<SharedLedger, ServiceError> {
     ];
     let environment: Environment = variables
         .iter()
+        .chain(more)
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
     LedgerSettings::read(&environment)?.connect(None).await
 }
 
+/// With the documented rights, and no others.
 async fn ledger_of(cluster: &RedisCluster) -> SharedLedger {
-    let url = format!("redis-cluster://{}", cluster.addresses());
+    let url = url_of(cluster, "").await;
     connect(&url).await.unwrap()
+}
+
+async fn url_of(cluster: &RedisCluster, further: &str) -> String {
+    let mut login = String::new();
+    for server in cluster.servers() {
+        login = set_user(server, further).await;
+    }
+    format!("redis-cluster://{login}@{}", cluster.addresses())
 }
 
 fn bills(debt_ids: &[String], holder: &str) -> Vec<Bill> {
     let bill = |debt_id: &String| Bill {
         debt_id: debt_id.clone(),
         claim: Claim {
-            holder: RowIdentity::Message(format!("{holder}-{debt_id}").into()),
+            holder: RowIdentity::Message(format!("{holder}-{debt_id}")),
             notification: "{}".into(),
         },
     };
@@ -172,6 +189,12 @@ async fn the_wrong_form_of_redis_ends_a_service_at_once() {
         let line = error.to_string();
         assert!(line.contains(told) && line.contains(&address), "{line}");
     }
+    for right in ["asking", "cluster|slots"] {
+        let url = url_of(&cluster, &format!("-{right}")).await;
+        let line = connect(&url).await.unwrap_err().to_string();
+        let call = right.to_uppercase().replace('|', " ");
+        assert!(line.contains(&format!("call {call};")), "{line}");
+    }
     // A cluster of one shard is a cluster, whichever node is down.
     let ledger = connect(&format!(
         "redis-cluster://127.0.0.1:1,{}",
@@ -179,6 +202,20 @@ async fn the_wrong_form_of_redis_ends_a_service_at_once() {
     ))
     .await;
     claims_in_the_end(&ledger.unwrap(), 0).await;
+}
+
+#[tokio::test]
+async fn tls_and_a_user_are_asked_of_each_node() {
+    let certificates = Certificates::make().unwrap();
+    let cluster = RedisCluster::start_secure(2, &certificates).await.unwrap();
+    let url = url_of(&cluster, "").await.replace("redis-", "rediss-");
+    let authority = certificates.authority();
+    let authority = ("REDIS_CA_FILE", authority.to_str().unwrap());
+    let ledger = connect_with(&url, &[authority]).await.unwrap();
+    claims_in_the_end(&ledger, 0).await;
+    let error = connect(&url).await.unwrap_err();
+    assert!(matches!(error, ServiceError::Unsuitable(_)), "{error:?}");
+    assert!(error.to_string().contains("REDIS_CA_FILE"), "{error}");
 }
 
 #[tokio::test]

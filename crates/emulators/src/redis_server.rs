@@ -9,7 +9,7 @@ mod secure;
 mod wire;
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     fmt::{self, Display, Formatter},
     io,
     path::{Path, PathBuf},
@@ -184,7 +184,7 @@ impl RedisServer {
         port: Option<u16>,
         directory: Option<&Path>,
         append_fsync: AppendFsync,
-        more: &[(&str, &OsStr)],
+        more: &[(&str, OsString)],
     ) -> Result<Self, RedisError> {
         let binary = child::find_in_path(BINARY).ok_or(RedisError::MissingBinary)?;
         let directory = DataDirectory::open(directory)?;
@@ -256,7 +256,7 @@ async fn launch(
     port: u16,
     directory: &DataDirectory,
     append_fsync: AppendFsync,
-    more: &[(&str, &OsStr)],
+    more: &[(&str, OsString)],
 ) -> Result<OwnedChild, RedisError> {
     let program = Program {
         binary: binary.to_owned(),
@@ -293,7 +293,7 @@ fn arguments(
     port: u16,
     directory: &Path,
     append_fsync: AppendFsync,
-    more: &[(&str, &OsStr)],
+    more: &[(&str, OsString)],
 ) -> Vec<OsString> {
     let append_fsync = append_fsync.to_string();
     let port = port.to_string();
@@ -308,9 +308,9 @@ fn arguments(
         ("--maxmemory-policy", "noeviction".as_ref()),
         ("--daemonize", "no".as_ref()),
     ]
-    .iter()
-    .chain(more)
-    .flat_map(|(name, value)| [name.into(), (*value).to_owned()])
+    .into_iter()
+    .chain(more.iter().map(|(name, value)| (*name, value.as_os_str())))
+    .flat_map(|(name, value)| [name.into(), value.to_owned()])
     .collect()
 }
 

@@ -1,8 +1,9 @@
 //! A cluster: servers that share the slots, each of them with or without a replica.
 
-use std::ffi::OsStr;
-
-use super::{AppendFsync, RedisError, RedisServer, free_port, replication::until, wire};
+use super::{
+    AppendFsync, AsksClients, Certificates, RedisError, RedisServer, free_port, replication::until,
+    secure::tls_settings, wire,
+};
 
 /// How many slots a cluster has.
 const SLOTS: u16 = 16_384;
@@ -22,6 +23,7 @@ pub struct RedisCluster {
 struct Node {
     server: RedisServer,
     bus_port: u16,
+    tls_port: Option<u16>,
     id: String,
 }
 
@@ -29,14 +31,31 @@ impl RedisCluster {
     /// Starts so many masters, each with a replica or without one, and returns when all of them
     /// know one another and take writes.
     pub async fn start(masters: u16, with_replicas: bool) -> Result<Self, RedisError> {
+        Self::start_with(masters, with_replicas, None).await
+    }
+
+    /// Masters alone, which speak TLS to clients and to one another; a port of each is for whoever
+    /// manages it.
+    pub async fn start_secure(
+        masters: u16,
+        certificates: &Certificates,
+    ) -> Result<Self, RedisError> {
+        Self::start_with(masters, false, Some(certificates)).await
+    }
+
+    async fn start_with(
+        masters: u16,
+        with_replicas: bool,
+        certificates: Option<&Certificates>,
+    ) -> Result<Self, RedisError> {
         let mut cluster = Self {
             masters: Vec::new(),
             replicas: Vec::new(),
         };
         for _ in 0..masters {
-            cluster.masters.push(Node::start().await?);
+            cluster.masters.push(Node::start(certificates).await?);
             if with_replicas {
-                cluster.replicas.push(Node::start().await?);
+                cluster.replicas.push(Node::start(certificates).await?);
             }
         }
         let first_of = |index: u16| u32::from(SLOTS) * u32::from(index) / u32::from(masters);
@@ -76,9 +95,10 @@ impl RedisCluster {
         Ok(cluster)
     }
 
-    /// The addresses of all masters of the start, as a URL takes them.
+    /// The addresses of all masters of the start for clients, as a URL takes them.
     pub fn addresses(&self) -> String {
-        let address = |node: &Node| format!("127.0.0.1:{}", node.server.port());
+        let port = |node: &Node| node.tls_port.unwrap_or(node.server.port());
+        let address = |node: &Node| format!("127.0.0.1:{}", port(node));
         let addresses: Vec<_> = self.masters.iter().map(address).collect();
         addresses.join(",")
     }
@@ -180,16 +200,22 @@ async fn offset(server: &RedisServer) -> Option<u64> {
 }
 
 impl Node {
-    async fn start() -> Result<Self, RedisError> {
+    async fn start(certificates: Option<&Certificates>) -> Result<Self, RedisError> {
         let bus_port = free_port().map_err(RedisError::NoFreePort)?;
-        let bus = bus_port.to_string();
-        let more: [(&str, &OsStr); 5] = [
-            ("--cluster-enabled", "yes".as_ref()),
-            ("--cluster-port", bus.as_ref()),
-            ("--cluster-node-timeout", NODE_TIMEOUT.as_ref()),
-            ("--cluster-replica-validity-factor", "0".as_ref()),
-            ("--repl-diskless-sync-delay", "0".as_ref()),
+        let mut more = vec![
+            ("--cluster-enabled", "yes".into()),
+            ("--cluster-port", bus_port.to_string().into()),
+            ("--cluster-node-timeout", NODE_TIMEOUT.into()),
+            ("--cluster-replica-validity-factor", "0".into()),
+            ("--repl-diskless-sync-delay", "0".into()),
         ];
+        let mut tls_port = None;
+        if let Some(certificates) = certificates {
+            let port = free_port().map_err(RedisError::NoFreePort)?;
+            more.extend(tls_settings(certificates, port, AsksClients::Never));
+            more.push(("--tls-cluster", "yes".into()));
+            tls_port = Some(port);
+        }
         let server = RedisServer::start_as(None, None, AppendFsync::default(), &more).await?;
         let answer = wire::ask(server.port(), "CLUSTER MYID\r\nQUIT").await;
         let id = answer.ok().and_then(|answer| {
@@ -199,6 +225,7 @@ impl Node {
         Ok(Self {
             server,
             bus_port,
+            tls_port,
             id: id.unwrap_or_default(),
         })
     }

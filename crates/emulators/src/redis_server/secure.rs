@@ -1,6 +1,6 @@
 //! A server with TLS and a user of its own.
 
-use std::{ffi::OsStr, io, time::Duration};
+use std::{ffi::OsString, io, time::Duration};
 
 use tokio::time::{self, Instant};
 
@@ -33,20 +33,7 @@ impl SecureRedis {
         asks_clients: AsksClients,
     ) -> Result<Self, RedisError> {
         let tls_port = free_port().map_err(RedisError::NoFreePort)?;
-        let port = tls_port.to_string();
-        let [certificate, key] = certificates.server();
-        let authority = certificates.authority();
-        let asks = match asks_clients {
-            AsksClients::Never => "no",
-            AsksClients::Always => "yes",
-        };
-        let more: [(&str, &OsStr); 5] = [
-            ("--tls-port", port.as_ref()),
-            ("--tls-cert-file", certificate.as_os_str()),
-            ("--tls-key-file", key.as_os_str()),
-            ("--tls-ca-cert-file", authority.as_os_str()),
-            ("--tls-auth-clients", asks.as_ref()),
-        ];
+        let more = tls_settings(certificates, tls_port, asks_clients);
         let server = RedisServer::start_as(None, None, AppendFsync::default(), &more).await?;
         Ok(Self { server, tls_port })
     }
@@ -60,6 +47,26 @@ impl SecureRedis {
     pub fn server(&self) -> &RedisServer {
         &self.server
     }
+}
+
+/// Redis' own settings for a port that speaks TLS.
+pub(super) fn tls_settings(
+    certificates: &Certificates,
+    port: u16,
+    asks_clients: AsksClients,
+) -> [(&'static str, OsString); 5] {
+    let [certificate, key] = certificates.server();
+    let asks = match asks_clients {
+        AsksClients::Never => "no",
+        AsksClients::Always => "yes",
+    };
+    [
+        ("--tls-port", port.to_string().into()),
+        ("--tls-cert-file", certificate.into()),
+        ("--tls-key-file", key.into()),
+        ("--tls-ca-cert-file", certificates.authority().into()),
+        ("--tls-auth-clients", asks.into()),
+    ]
 }
 
 impl RedisServer {

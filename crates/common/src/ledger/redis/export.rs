@@ -17,6 +17,9 @@ use crate::ledger::{Channel, Claim, LedgerError};
 /// Keys that Redis looks at in one call.
 const KEYS_A_CALL: usize = 1_000;
 
+/// What is said of one that is to be copied.
+const FROM_A_CLUSTER: &str = "a ledger in a cluster of Redis can be copied to, and not from: name one that is not in a cluster";
+
 /// What a key says of a debt, an attempt or something else.
 enum Found<'a> {
     Debt(&'a str),
@@ -52,9 +55,7 @@ fn found(key: &str) -> Found<'_> {
 #[async_trait]
 impl ExportLedger for RedisLedger {
     async fn close(&self) -> Result<(), LedgerError> {
-        if self.keys != Keys::OfServer {
-            return Err(LedgerError::permanent("a cluster cannot be copied"));
-        }
+        self.check_copied()?;
         let mut call = redis::cmd("SET");
         call.arg(keys::CLOSED).arg(1);
         Ok(call.exec_async(&mut self.connection.clone()).await?)
@@ -110,7 +111,7 @@ impl ExportLedger for RedisLedger {
                     exported.agreements.extend(agreement);
                 }
                 Found::Idempotency(name) => {
-                    exported.keys.extend(self.idempotency(key, name).await?)
+                    exported.keys.extend(self.idempotency(key, name).await?);
                 }
                 Found::Lease | Found::Other => {}
             }
@@ -123,7 +124,16 @@ impl ExportLedger for RedisLedger {
 }
 
 impl RedisLedger {
+    /// The keys of a cluster lie on several servers, each with places of its own.
+    fn check_copied(&self) -> Result<(), LedgerError> {
+        match self.keys {
+            Keys::OfServer => Ok(()),
+            Keys::OfCluster => Err(LedgerError::permanent(FROM_A_CLUSTER)),
+        }
+    }
+
     async fn scan(&self, place: u64) -> Result<(u64, Vec<String>), LedgerError> {
+        self.check_copied()?;
         let mut call = redis::cmd("SCAN");
         call.arg(place).arg("COUNT").arg(KEYS_A_CALL);
         Ok(call.query_async(&mut self.connection.clone()).await?)

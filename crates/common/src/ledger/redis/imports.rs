@@ -165,7 +165,7 @@ impl ImportLedger for RedisLedger {
             .collect();
         let mut connection = self.connection.clone();
         let mut pipe = redis::pipe();
-        pipe.hset_multiple(&key, &fields).ignore();
+        pipe.cmd("HSET").arg(&key).arg(fields).ignore();
         let () = pipe.query_async(&mut connection).await?;
         let mut pipe = redis::pipe();
         if status.finished_at.is_some() {

@@ -55,13 +55,14 @@ const COMMANDS: [&str; 42] = [
 const OF_A_CLUSTER: [&str; 2] = ["ASKING", "CLUSTER SLOTS"];
 
 /// A key of each kind.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "agreement:",
     "channel:",
     "idempotency:",
     "import:",
     "imports",
     "imports:open",
+    "ledger:closed",
     "mail:",
     "mail-lease:",
     "mail-unknown:",
