@@ -1,7 +1,8 @@
-//! For development and tests only: what stands for AWS, Redis, the network and a mail server.
+//! For development and tests only: what stands for AWS, Redis, PostgreSQL, the network and a mail server.
 //!
 //! - [`emulator`]: SQS and SNS inside this process, on a port of its own.
 //! - [`fault_proxy`]: what a network does wrong, between a client and any of them.
+//! - [`postgres_server`]: a private PostgreSQL server process that ends with its owner.
 //! - [`redis_server`]: a private Redis server process that ends with its owner.
 //! - [`smtp_server`]: a mail server that takes every message, or does what it is told to do wrong.
 //! - [`child`]: a process that leaves nothing behind.
@@ -11,6 +12,7 @@ pub mod emulator;
 mod environment;
 pub mod fault_proxy;
 mod free_port;
+pub mod postgres_server;
 pub mod redis_server;
 pub mod smtp_server;
 

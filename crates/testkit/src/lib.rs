@@ -51,6 +51,7 @@ pub use emulators::emulator::{
     StoredMessage,
 };
 pub use emulators::fault_proxy::{FaultMode, FaultProxy, Resets};
+pub use emulators::postgres_server::{Fsync, PostgresServer};
 pub use emulators::redis_server::{
     AsksClients, Certificates, RedisCluster, RedisServer, SecureRedis,
 };

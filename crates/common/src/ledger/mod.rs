@@ -16,6 +16,7 @@ mod import_status;
 mod imports;
 mod memory;
 mod metrics;
+mod postgres;
 mod put_off;
 mod redis;
 mod registered;
@@ -43,6 +44,7 @@ pub use import_status::{ABANDONED_AFTER, ImportState, ImportStatus, NewImport, O
 pub use imports::{FAILURES_KEPT, ImportLedger, KeyedUpload, Observed};
 pub use memory::LedgerMemory;
 pub use metrics::LedgerMetrics;
+pub use postgres::{PostgresLedger, PostgresSettings, migrate};
 pub use put_off::{PutOffLedger, PutOffRows};
 pub use redis::{RedisLedger, RedisSettings};
 pub use registered::RegisteredImports;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{LedgerMetrics, RedisLedger, RedisSettings, SharedLedger};
+use super::{
+    LedgerMetrics, PostgresLedger, PostgresSettings, RedisLedger, RedisSettings, SharedLedger,
+};
 use crate::runtime::{Environment, ServiceError, SettingError};
 
 /// Where the ledger is, and how to reach it.
@@ -10,6 +12,8 @@ use crate::runtime::{Environment, ServiceError, SettingError};
 pub enum LedgerSettings {
     /// In Redis.
     Redis(RedisSettings),
+    /// In PostgreSQL.
+    Postgres(PostgresSettings),
 }
 
 impl LedgerSettings {
@@ -22,7 +26,10 @@ impl LedgerSettings {
         let Some(url) = env.secret("LEDGER_URL", "LEDGER_URL_FILE")? else {
             return RedisSettings::read(env).map(Self::Redis);
         };
-        // Another store is told by the scheme, here.
+        // The scheme says which.
+        if PostgresSettings::are_meant_by(&url) {
+            return PostgresSettings::at(&url, env).map(Self::Postgres);
+        }
         RedisSettings::at(&url, env).map(Self::Redis)
     }
 
@@ -46,6 +53,7 @@ impl LedgerSettings {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Redis(_) => "Redis",
+            Self::Postgres(_) => "PostgreSQL",
         }
     }
 
@@ -62,6 +70,10 @@ impl LedgerSettings {
             Self::Redis(settings) => {
                 let ledger = RedisLedger::connect(settings, metrics).await?;
                 ledger.check_open().await?;
+                Ok(Arc::new(ledger))
+            }
+            Self::Postgres(settings) => {
+                let ledger = PostgresLedger::connect(settings, metrics).await?;
                 Ok(Arc::new(ledger))
             }
         }

@@ -1,0 +1,111 @@
+//! Rows whose e-mail ended otherwise than in the usual way, and the way back.
+
+use contract::RowId;
+use std::collections::HashSet;
+
+use super::PostgresLedger;
+use super::batch::{columns, row_id};
+use super::progress::count;
+use super::rows::key;
+use crate::ledger::LedgerError;
+
+/// Records of rows what became of e-mails that had ended before, or of debts
+/// that the rows did not bill by themselves: of the e-mail where the row's own
+/// debt is its debt, of the row else.
+macro_rules! record {
+    ($column:literal, $ended:literal) => {
+        concat!(
+            "WITH ended AS (
+                SELECT d, i, w, s.code, s.reason,
+                       EXISTS (SELECT FROM records AS r WHERE r.debt_id = d AND r.import_id = i
+                               AND r.row = w AND NOT r.", $column, ") AS is_own
+                FROM unnest($1::bytea[], $2::uuid[], $3::bigint[]) AS ended (d, i, w)
+                JOIN sends AS s ON s.debt_id = d AND s.channel = 'mail'
+                WHERE s.", $ended, "
+            ), own AS (
+                UPDATE sends AS s SET for_row = true FROM ended
+                WHERE is_own AND s.debt_id = d AND s.channel = 'mail' AND s.", $ended, "
+                  AND NOT s.for_row
+                RETURNING i AS import_id
+            ), other AS (
+                INSERT INTO records AS r (import_id, row, ", $column, ", code, reason)
+                SELECT DISTINCT ON (i, w) i, w, true, code, reason FROM ended
+                WHERE NOT is_own ORDER BY i, w
+                ON CONFLICT (import_id, row) DO UPDATE
+                SET ", $column, " = true, code = coalesce(r.code, excluded.code),
+                    reason = CASE WHEN r.code IS NULL THEN excluded.reason ELSE r.reason END
+                WHERE NOT r.", $column, " AND NOT EXISTS (
+                    SELECT FROM sends AS m WHERE m.debt_id = r.debt_id AND m.channel = 'mail'
+                    AND m.for_row AND m.", $ended, ")
+                RETURNING import_id
+            ), counted AS (",
+            count!(
+                from "(SELECT import_id FROM own UNION ALL SELECT import_id FROM other)",
+                $column += "count(*)"
+            ),
+            ") SELECT"
+        )
+    };
+}
+
+const MAILED: &str = record!("mailed", "sent IS TRUE");
+const UNDELIVERABLE: &str = record!("undeliverable", "sent IS FALSE");
+
+/// Opens e-mails that can never be delivered, with their rows and imports.
+const REOPEN: &str = concat!(
+    "WITH asked AS (
+        SELECT * FROM unnest($1::bytea[], $2::uuid[], $3::bigint[]) AS asked (d, i, w)
+    ), mails AS (
+        UPDATE sends AS s
+        SET sent = NULL, code = NULL, reason = NULL, owner = NULL, for_row = false, unknown = '{}'
+        FROM asked
+        WHERE s.debt_id = d AND s.channel = 'mail' AND s.sent IS FALSE AND EXISTS (
+            SELECT FROM records AS r WHERE r.import_id = i AND r.row = w
+            AND (r.undeliverable OR (r.debt_id = d AND s.for_row)))
+        RETURNING i AS import_id, w AS row
+    ), rows AS (
+        UPDATE records AS r SET undeliverable = false, code = NULL, reason = NULL
+        FROM mails WHERE r.import_id = mails.import_id AND r.row = mails.row AND r.undeliverable
+    ), counted AS (",
+    count!(from "(SELECT import_id FROM mails)", "undeliverable" += "-count(*)"),
+    "), opened AS (
+        UPDATE imports SET finished_at = NULL
+        WHERE import_id IN (SELECT import_id FROM mails)
+    )
+    SELECT import_id, row FROM mails"
+);
+
+impl PostgresLedger {
+    /// Records of rows what became of e-mails that have ended.
+    pub(super) async fn count_mails(&self, rows: &[(RowId, &str)]) -> Result<(), LedgerError> {
+        let ids: Vec<&[u8]> = rows.iter().map(|(_, id)| id.as_bytes()).collect();
+        let (imports, numbers) = columns(rows.iter().map(|(row, _)| Some(*row)))?;
+        for statement in [MAILED, UNDELIVERABLE] {
+            self.connections
+                .execute(statement, &[&ids, &imports, &numbers])
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Takes back that e-mails of rows can never be delivered.
+    pub(super) async fn reopen(&self, rows: &[(RowId, &str)]) -> Result<Vec<bool>, LedgerError> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut asked: Vec<&(RowId, &str)> = rows.iter().collect();
+        asked.sort_unstable_by_key(|(row, id)| (id.as_bytes(), key(*row)));
+        let ids: Vec<&[u8]> = asked.iter().map(|(_, id)| id.as_bytes()).collect();
+        let (imports, numbers) = columns(asked.iter().map(|(row, _)| Some(*row)))?;
+        let opened = self
+            .connections
+            .query(REOPEN, &[&ids, &imports, &numbers])
+            .await?;
+        let opened = opened.iter().map(|row| row_id(row, 0));
+        let mut opened: HashSet<Option<RowId>> = opened.collect::<Result<_, _>>()?;
+        Ok(rows
+            .iter()
+            .map(|(row, _)| opened.remove(&Some(*row)))
+            .collect())
+    }
+}

@@ -1,0 +1,163 @@
+//! What must hold before the ledger is used.
+
+use deadpool_postgres::PoolError;
+use rustls::CertificateError;
+use std::error::Error as _;
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+use tracing::{info, warn};
+
+use super::connections::{Connections, cause, no_connection};
+use super::error::{Line, passes};
+use super::schema::{self, SchemaError};
+use super::{PostgresLedger, PostgresSettings};
+use crate::ledger::LedgerMetrics;
+use crate::runtime::{Outage, ServiceError};
+
+/// The oldest version, as the server gives it in figures.
+const OLDEST: i32 = 150_000;
+
+/// Why the ledger cannot be used.
+enum Unusable {
+    /// That may pass.
+    Now(String),
+    /// Something must be changed first.
+    AsItIs(String),
+}
+
+impl PostgresLedger {
+    /// Connects, with the tries that the settings allow, checks that the
+    /// server is what the promises need, and brings the tables to the version
+    /// of this program. Later the connections mend themselves.
+    ///
+    /// # Errors
+    /// When the server does not answer, takes no writes, refuses the user, is
+    /// older than 15, or has old tables that this user may not change.
+    pub async fn connect(
+        settings: &PostgresSettings,
+        metrics: Option<LedgerMetrics>,
+    ) -> Result<Self, ServiceError> {
+        let connections = Connections::new(settings, metrics)?;
+        let address = settings.address();
+        let mut tries = 0;
+        loop {
+            match check(&connections).await {
+                Ok(()) => break,
+                Err(Unusable::Now(error)) if tries < settings.connect_retries => {
+                    tries += 1;
+                    warn!(%error, tries, "PostgreSQL cannot be used, trying again");
+                    tokio::time::sleep(settings.connect_retry_interval).await;
+                }
+                Err(Unusable::Now(error)) => {
+                    return Err(ServiceError::Ledger(format!(
+                        "PostgreSQL at {address} cannot be used: {error}; check LEDGER_URL, or start the primary"
+                    )));
+                }
+                Err(Unusable::AsItIs(error)) => {
+                    return Err(ServiceError::Unsuitable(format!(
+                        "PostgreSQL at {address} cannot be used: {error}"
+                    )));
+                }
+            }
+        }
+        Ok(Self {
+            connections,
+            outage: Outage::new("PostgreSQL"),
+        })
+    }
+}
+
+/// Brings the tables of a ledger to the version of this program, for services
+/// whose user may not.
+///
+/// # Errors
+/// As [`PostgresLedger::connect`].
+pub async fn migrate(settings: &PostgresSettings) -> Result<(), ServiceError> {
+    PostgresLedger::connect(settings, None).await.map(drop)
+}
+
+async fn check(connections: &Connections) -> Result<(), Unusable> {
+    let mut client = connections
+        .get()
+        .await
+        .map_err(|error| unreachable(&error))?;
+    let version = figure(&client, "server_version_num").await?;
+    if version < OLDEST {
+        let version = setting(&client, "server_version").await?;
+        return Err(Unusable::AsItIs(format!(
+            "it is of version {version}, and the ledger takes one of 15 or later"
+        )));
+    }
+    let version = setting(&client, "server_version").await?;
+    info!(version, "PostgreSQL answers");
+    for name in ["fsync", "full_page_writes"] {
+        if setting(&client, name).await? == "off" {
+            warn!(
+                name,
+                "PostgreSQL runs with this off: a loss of power loses debts, which are billed and mailed again"
+            );
+        }
+    }
+    schema::prepare(&mut client).await.map_err(unprepared)
+}
+
+async fn setting(client: &Client, name: &str) -> Result<String, Unusable> {
+    let answer = client
+        .query_one("SELECT current_setting($1)", &[&name])
+        .await;
+    let value = answer.and_then(|row| row.try_get(0));
+    value.map_err(|error| Unusable::Now(Line(&error).to_string()))
+}
+
+async fn figure(client: &Client, name: &str) -> Result<i32, Unusable> {
+    let value = setting(client, name).await?;
+    Ok(value.parse().unwrap_or_default())
+}
+
+fn unreachable(error: &PoolError) -> Unusable {
+    let line = no_connection(error);
+    let Some(cause) = cause(error) else {
+        return Unusable::Now(line);
+    };
+    let what_to_do = match cause.code() {
+        Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
+            "check user and password in LEDGER_URL"
+        }
+        Some(&SqlState::INVALID_CATALOG_NAME) => "check the database in LEDGER_URL, or create it",
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => "GRANT the user CONNECT on the database",
+        None if is_of_certificate(cause) => {
+            "check the server's certificate, and sslmode and sslrootcert in LEDGER_URL"
+        }
+        _ => return Unusable::Now(line),
+    };
+    Unusable::AsItIs(format!("{line}; {what_to_do}"))
+}
+
+/// Whether the server's certificate was not taken.
+fn is_of_certificate(error: &tokio_postgres::Error) -> bool {
+    let mut source = error.source();
+    while let Some(error) = source {
+        let of_io = error.downcast_ref::<std::io::Error>();
+        let inner = of_io.and_then(std::io::Error::get_ref);
+        let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let tls = error.downcast_ref::<rustls::Error>().or(inner);
+        if let Some(rustls::Error::InvalidCertificate(why)) = tls {
+            return !matches!(why, CertificateError::Other(_));
+        }
+        source = error.source();
+    }
+    false
+}
+
+fn unprepared(error: SchemaError) -> Unusable {
+    match error {
+        SchemaError::Old { held } => Unusable::AsItIs(format!(
+            "its tables are of version {held}, which is old, and this user may not change them; run `operator migrate` as one who may"
+        )),
+        SchemaError::Rights(rights) => {
+            Unusable::AsItIs(format!("this user lacks rights; GRANT {rights}"))
+        }
+        SchemaError::Postgres(error) if passes(&error) => Unusable::Now(Line(&error).to_string()),
+        SchemaError::Postgres(error) => Unusable::AsItIs(Line(&error).to_string()),
+    }
+}

@@ -1,0 +1,270 @@
+//! A private PostgreSQL server process that ends with its owner.
+
+mod cluster;
+mod programs;
+
+use std::{
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::time::{self, Instant};
+
+use cluster::Cluster;
+use programs::Programs;
+
+use crate::{
+    child::{self, OwnedChild},
+    free_port,
+};
+
+/// The user that owns everything, and its password: the server listens on this machine only, and
+/// asks for it so that a client that sends none is found.
+const USER: &str = "postgres";
+const PASSWORD: &str = "postgres-of-tests";
+
+/// Longest wait for a first answer; a server that was killed reads its log first.
+const START_DEADLINE: Duration = Duration::from_mins(1);
+
+/// Longest wait for a server that was asked to shut down; after that it is killed.
+const STOP_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How often a condition is looked at while waiting for it.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+
+/// How many free ports to try: another process may take one before PostgreSQL does.
+const PORT_ATTEMPTS: u32 = 5;
+
+/// What can go wrong with the PostgreSQL server.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// There is no PostgreSQL on this machine, or an old one.
+    #[error(
+        "there is no PostgreSQL 15 or later in PATH or /usr/lib/postgresql: install it, for \
+         instance with `apt-get install postgresql` or `brew install postgresql`"
+    )]
+    MissingBinary,
+    /// It refuses to run as root, and there is nobody else.
+    #[error(
+        "PostgreSQL does not run as root, and this machine has neither a user `postgres` nor a \
+         user `nobody` with `setpriv` to become it"
+    )]
+    OnlyRoot,
+    /// Another process listens on the port.
+    #[error(
+        "port {port} is already in use: stop the process that holds it, or choose another port"
+    )]
+    PortInUse {
+        /// The port that was asked for.
+        port: u16,
+    },
+    /// No port of this machine could be taken.
+    #[error("no free port on 127.0.0.1: {0}")]
+    NoFreePort(#[source] io::Error),
+    /// The data directory cannot be used.
+    #[error("cannot use `{}` as the data directory of PostgreSQL: {source}", path.display())]
+    DataDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// The process could not be started.
+    #[error("cannot run `{program}`: {source}")]
+    Spawn {
+        /// Its name.
+        program: &'static str,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// A program ended before it had done what it was started for.
+    #[error("`{program}` ended at its start ({status}); its last words: {log}")]
+    Exited {
+        /// Its name.
+        program: &'static str,
+        /// How it ended.
+        status: ExitStatus,
+        /// The last lines of its log.
+        log: String,
+    },
+    /// PostgreSQL runs but is not ready.
+    #[error("`postgres` on port {port} was not ready in {} s; its last words: {log}", waited.as_secs())]
+    NoAnswer {
+        /// The port it was started on.
+        port: u16,
+        /// How long it was given.
+        waited: Duration,
+        /// The last lines of its log.
+        log: String,
+    },
+}
+
+/// Whether an answer waits for the disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Fsync {
+    /// It does, as in production.
+    #[default]
+    On,
+    /// A loss of power may lose or break everything; the kill of a process loses nothing.
+    Off,
+}
+
+/// A running `postgres` of its own, on 127.0.0.1 only.
+///
+/// Dropping it kills the process; where `setpriv` exists (Linux) it also dies with the process that
+/// started it, even if that one is killed with SIGKILL. Where this process is root, it runs as the
+/// user `postgres` or `nobody`, to whom its directory then belongs.
+#[derive(Debug)]
+pub struct PostgresServer {
+    port: u16,
+    // Before the directory: the process must be gone when its files are removed.
+    child: OwnedChild,
+    cluster: Cluster,
+}
+
+impl PostgresServer {
+    /// Starts PostgreSQL and returns when it is ready.
+    ///
+    /// Without a port it takes any free one. With a directory, which is created if need be, it
+    /// works on the data there and keeps them; without, it uses a temporary one.
+    pub async fn start(
+        port: Option<u16>,
+        directory: Option<&Path>,
+        fsync: Fsync,
+    ) -> Result<Self, PostgresError> {
+        let programs = Programs::find()?;
+        let cluster = Cluster::open(directory, &programs).await?;
+        let mut attempts = if port.is_some() { 1 } else { PORT_ATTEMPTS };
+        loop {
+            let port = match port {
+                Some(port) => port,
+                None => free_port().map_err(PostgresError::NoFreePort)?,
+            };
+            attempts -= 1;
+            match launch(&programs, port, &cluster, fsync).await {
+                Ok(child) => {
+                    return Ok(Self {
+                        port,
+                        child,
+                        cluster,
+                    });
+                }
+                Err(PostgresError::PortInUse { .. }) if attempts > 0 => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The URL of its first database, for its owner.
+    pub fn url(&self) -> String {
+        self.url_of("postgres")
+    }
+
+    /// The URL of a database of that name, for the owner of all.
+    pub fn url_of(&self, database: &str) -> String {
+        format!(
+            "postgres://{USER}:{PASSWORD}@127.0.0.1:{}/{database}",
+            self.port
+        )
+    }
+
+    /// The process id of the postmaster.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where its data (`data`) and its log (`postgres.log`) are.
+    pub fn directory(&self) -> &Path {
+        self.cluster.path()
+    }
+
+    /// Asks PostgreSQL to end all connections and then to end, and waits until it has.
+    ///
+    /// One that does not end in ten seconds is killed.
+    pub async fn stop(mut self) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
+        }
+        self.child.ended_within(STOP_DEADLINE).await;
+        // Dropping what is left kills it.
+    }
+}
+
+/// Starts the process and waits until it is ready.
+async fn launch(
+    programs: &Programs,
+    port: u16,
+    cluster: &Cluster,
+    fsync: Fsync,
+) -> Result<OwnedChild, PostgresError> {
+    let spawn_failed = |source| PostgresError::Spawn {
+        program: "postgres",
+        source,
+    };
+    let arguments = arguments(port, cluster, fsync);
+    let program = programs.run("postgres", arguments, cluster.open_log()?);
+    let mut child = child::spawn(program).await.map_err(spawn_failed)?;
+    let deadline = Instant::now() + START_DEADLINE;
+    loop {
+        if cluster.is_ready_as(child.id()) {
+            return Ok(child);
+        }
+        if let Some(status) = child.exited().map_err(spawn_failed)? {
+            let log = cluster.end_of_log();
+            return Err(if log.contains("Address already in use") {
+                PostgresError::PortInUse { port }
+            } else {
+                PostgresError::Exited {
+                    program: "postgres",
+                    status,
+                    log,
+                }
+            });
+        }
+        if Instant::now() >= deadline {
+            return Err(PostgresError::NoAnswer {
+                port,
+                waited: START_DEADLINE,
+                log: cluster.end_of_log(),
+            });
+        }
+        time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+fn arguments(port: u16, cluster: &Cluster, fsync: Fsync) -> Vec<OsString> {
+    let fsync = match fsync {
+        Fsync::On => "on",
+        Fsync::Off => "off",
+    };
+    let mut arguments = vec!["-D".into(), cluster.data().into_os_string()];
+    for (name, value) in [
+        ("port", port.to_string()),
+        ("listen_addresses", "127.0.0.1".to_owned()),
+        ("unix_socket_directories", String::new()),
+        ("max_connections", "200".to_owned()),
+        ("fsync", fsync.to_owned()),
+        ("full_page_writes", fsync.to_owned()),
+        // An import writes a gigabyte of it.
+        ("max_wal_size", "4GB".to_owned()),
+        ("shared_buffers", "256MB".to_owned()),
+    ] {
+        arguments.extend(["-c".into(), format!("{name}={value}").into()]);
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! Where a server keeps its data and its log.
+
+use std::{
+    env,
+    fs::{self, File, OpenOptions, Permissions},
+    io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use super::{PASSWORD, PostgresError, USER, programs::Programs};
+use crate::child;
+
+/// How many of the last lines of the log an error shows.
+const LOG_LINES_IN_ERROR: usize = 5;
+
+/// Longest wait for the files of a new server.
+const INIT_DEADLINE: Duration = Duration::from_mins(1);
+
+/// The directory of one server.
+#[derive(Debug)]
+pub(super) enum Cluster {
+    /// The caller's own, which stays.
+    Kept(PathBuf),
+    /// Removed when this is dropped.
+    Temporary(TempDir),
+}
+
+impl Cluster {
+    /// The given directory, or a temporary one, with the files of a server: those that are there,
+    /// or new ones.
+    pub(super) async fn open(
+        directory: Option<&Path>,
+        programs: &Programs,
+    ) -> Result<Self, PostgresError> {
+        let cluster = match directory {
+            Some(path) => {
+                let created = fs::create_dir_all(path);
+                created.map_err(|source| unusable(path, source))?;
+                Self::Kept(path.to_owned())
+            }
+            None => tempfile::Builder::new()
+                .prefix("postgres-")
+                .tempdir()
+                .map(Self::Temporary)
+                .map_err(|source| unusable(&env::temp_dir(), source))?,
+        };
+        programs.hand_over(cluster.path())?;
+        if !cluster.data().join("PG_VERSION").exists() {
+            cluster.initialise(programs).await?;
+        }
+        Ok(cluster)
+    }
+
+    /// Makes the files of a new server.
+    async fn initialise(&self, programs: &Programs) -> Result<(), PostgresError> {
+        let passwords = self.path().join("password");
+        let written = fs::write(&passwords, PASSWORD)
+            .and_then(|()| fs::set_permissions(&passwords, Permissions::from_mode(0o600)));
+        written.map_err(|source| unusable(&passwords, source))?;
+        programs.hand_over(&passwords)?;
+        let arguments = vec![
+            "-D".into(),
+            self.data().into_os_string(),
+            format!("--username={USER}").into(),
+            "--auth=scram-sha-256".into(),
+            format!("--pwfile={}", passwords.display()).into(),
+            "--encoding=UTF8".into(),
+            "--no-locale".into(),
+            // What is lost with the power is made anew.
+            "--no-sync".into(),
+        ];
+        let program = programs.run("initdb", arguments, self.open_log()?);
+        let failed = |source| PostgresError::Spawn {
+            program: "initdb",
+            source,
+        };
+        let mut child = child::spawn(program).await.map_err(failed)?;
+        let Some(status) = child.ended_within(INIT_DEADLINE).await else {
+            return Err(failed(io::ErrorKind::TimedOut.into()));
+        };
+        let _ = fs::remove_file(passwords);
+        if status.success() {
+            return Ok(());
+        }
+        Err(PostgresError::Exited {
+            program: "initdb",
+            status,
+            log: self.end_of_log(),
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Temporary(directory) => directory.path(),
+        }
+    }
+
+    pub(super) fn data(&self) -> PathBuf {
+        self.path().join("data")
+    }
+
+    /// Whether the server of that process id takes connections, as its lock file says: the first
+    /// line is its process id, the eighth what it does.
+    pub(super) fn is_ready_as(&self, pid: u32) -> bool {
+        let lock = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
+        let lines: Vec<&str> = lock.lines().map(str::trim).collect();
+        lines.first() == Some(&&*pid.to_string())
+            && lines
+                .get(7)
+                .is_some_and(|state| ["ready", "standby"].contains(state))
+    }
+
+    /// A log of this run only, so that an error never shows the words of an earlier one.
+    pub(super) fn open_log(&self) -> Result<File, PostgresError> {
+        let path = self.log_path();
+        let log = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .open(&path);
+        log.map_err(|source| unusable(&path, source))
+    }
+
+    /// The last lines of the log, on one line.
+    pub(super) fn end_of_log(&self) -> String {
+        let log = fs::read_to_string(self.log_path()).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES_IN_ERROR)..].join("; ")
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.path().join("postgres.log")
+    }
+}
+
+fn unusable(path: &Path, source: io::Error) -> PostgresError {
+    PostgresError::DataDirectory {
+        path: path.to_owned(),
+        source,
+    }
+}

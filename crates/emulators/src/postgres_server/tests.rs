@@ -1,0 +1,48 @@
+use std::{fs, net::Ipv4Addr};
+
+use tempfile::tempdir;
+use tokio::net::TcpStream;
+
+use super::*;
+
+async fn answers(port: u16) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+        .await
+        .is_ok()
+}
+
+#[tokio::test]
+async fn a_server_is_ready_keeps_its_data_and_ends_with_its_owner() {
+    let directory = tempdir().unwrap();
+    let folder = directory.path().join("kept");
+    let server = PostgresServer::start(None, Some(&folder), Fsync::Off)
+        .await
+        .unwrap();
+    let port = server.port();
+    assert!(answers(port).await);
+    let version = folder.join("data/PG_VERSION");
+    let made = fs::metadata(&version).unwrap().modified().unwrap();
+    drop(server);
+    assert!(!answers(port).await);
+
+    let server = PostgresServer::start(Some(port), Some(&folder), Fsync::On)
+        .await
+        .unwrap();
+    assert!(answers(port).await);
+    assert_eq!(fs::metadata(&version).unwrap().modified().unwrap(), made);
+    server.stop().await;
+    assert!(!answers(port).await);
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let taken = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let error = PostgresServer::start(Some(port), None, Fsync::Off)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains(&port.to_string()), "{error}");
+    assert!(matches!(error, PostgresError::PortInUse { .. }), "{error}");
+}
