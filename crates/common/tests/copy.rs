@@ -11,10 +11,11 @@ use common::ledger::{
     EndedRow, EndedSend, ExportLedger, ImportLedger, KeyedUpload, LedgerSettings, RedisLedger,
     RedisSettings, RowLedger, SendClaim, SendEnd, SharedLedger, Told, Unbilled, copy_ledger,
 };
+use common::runtime::Environment;
 use contract::{Reason, RowId, RowIdentity};
 use jiff::{SignedDuration, Timestamp};
 use redis::AsyncCommands;
-use testkit::{MemoryLedger, Stack, new_import, tell};
+use testkit::{Fsync, MemoryLedger, PostgresServer, Stack, new_import, tell};
 use uuid::Uuid;
 
 const IMPORT: Uuid = Uuid::from_u128(7 << 80);
@@ -186,6 +187,22 @@ async fn a_copy_knows_what_its_source_knows_however_often_it_is_made() {
     let memory: SharedLedger = Arc::new(MemoryLedger::default());
     copy_ledger(&from, &memory, |_| ()).await.unwrap();
     is_the_same(&from, &memory).await;
+}
+
+#[tokio::test]
+async fn a_copy_in_postgresql_knows_what_its_source_knows() {
+    let stack = Stack::start().await;
+    let from = source(&stack).await;
+    fill(&from).await;
+    let server = PostgresServer::start(None, None, Fsync::Off).await;
+    let server = server.unwrap_or_else(|error| panic!("{error}"));
+    let to = LedgerSettings::at(&server.url(), &Environment::default()).unwrap();
+    let to = to.connect(None).await.unwrap();
+    for _ in 0..2 {
+        copy_ledger(&from, &to, |_| ()).await.unwrap();
+    }
+    is_the_same(&from, &to).await;
+    assert_eq!(to.reserve_numbers("our-number:a", 1).await.unwrap(), 42..43);
 }
 
 #[tokio::test]

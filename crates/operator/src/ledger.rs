@@ -124,5 +124,8 @@ fn settings(url: Option<&str>, environment: &Environment) -> Result<LedgerSettin
 async fn source(settings: LedgerSettings) -> Result<RedisLedger, CommandError> {
     match settings {
         LedgerSettings::Redis(redis) => Ok(RedisLedger::connect(&redis, None).await?),
+        LedgerSettings::Postgres(_) => Err(CommandError::NotDone(
+            "a ledger in PostgreSQL can be copied to, and not from: name one in Redis".into(),
+        )),
     }
 }

@@ -5,6 +5,7 @@ mod audit;
 mod error;
 mod ledger;
 mod masked;
+mod migrate;
 mod redrive;
 mod reopen;
 
@@ -28,6 +29,7 @@ enum Command {
     Audit(audit::Audit),
     Reopen(reopen::Reopen),
     Ledger(ledger::Ledger),
+    Migrate(migrate::Migrate),
 }
 
 /// The exit code is 0 where all was done, 64 after a wrong setting, 2 after
@@ -40,6 +42,7 @@ async fn main() -> ExitCode {
         Command::Audit(audit) => audit.run(&environment, &mut io::stdout()).await,
         Command::Reopen(reopen) => reopen.run(&environment, &mut io::stdout()).await,
         Command::Ledger(ledger) => ledger.run(&environment, &mut io::stdout()).await,
+        Command::Migrate(migrate) => migrate.run(&environment, &mut io::stdout()).await,
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
