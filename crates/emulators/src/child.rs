@@ -61,8 +61,22 @@ impl OwnedChild {
 
     /// Asks the child to end (SIGTERM). One that has ended already is no error.
     pub fn terminate(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// Ends the child as a crash would (SIGKILL).
+    pub fn kill(&self) {
+        self.signal(Signal::SIGKILL);
+    }
+
+    /// Has the child do nothing from now on (SIGSTOP), as one whose host is cut off.
+    pub fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    fn signal(&self, signal: Signal) {
         if let Ok(pid) = i32::try_from(self.id()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+            let _ = kill(Pid::from_raw(pid), signal);
         }
     }
 

@@ -3,11 +3,11 @@
 use testkit::RedisServer;
 
 /// Its password; some of it has to be encoded in a URL.
-pub const PASSWORD: &str = "s3cret@/:?#%é";
-pub const ENCODED: &str = "s3cret%40%2F%3A%3F%23%25%C3%A9";
+pub(crate) const PASSWORD: &str = "s3cret@/:?#%é";
+pub(crate) const ENCODED: &str = "s3cret%40%2F%3A%3F%23%25%C3%A9";
 
 /// Its name, and the rules that an operator gives to `ACL SETUSER`.
-pub fn documented_user() -> (String, String) {
+pub(crate) fn documented_user() -> (String, String) {
     let docs = include_str!("../../../../docs/SETTINGS.md");
     let block = docs.split("ACL SETUSER ").nth(1).unwrap();
     let rules = block.split("```").next().unwrap();
@@ -17,7 +17,7 @@ pub fn documented_user() -> (String, String) {
 }
 
 /// Makes the user known, with further rules, and gives its login as a URL has it.
-pub async fn set_user(server: &RedisServer, further: &str) -> String {
+pub(crate) async fn set_user(server: &RedisServer, further: &str) -> String {
     let (name, rules) = documented_user();
     // In quotes, as the command is one line.
     let quoted = PASSWORD.replace('é', "\\xc3\\xa9");

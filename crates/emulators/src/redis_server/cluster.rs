@@ -113,21 +113,32 @@ impl RedisCluster {
         self.nodes().map(|node| &node.server)
     }
 
-    /// Kills a master, as a crash would; its replica takes its place soon after, if it has one.
-    pub fn kill_master(&mut self, index: usize) {
-        drop(self.masters.remove(index));
+    /// Kills a master, as a crash would, once its replica has all that it has answered by now. The
+    /// replica takes its place soon after.
+    pub async fn kill_master_with_a_copy(&self, index: usize) -> Result<(), RedisError> {
+        self.copied(index).await?;
+        let port = self.masters[index].server.port();
+        self.masters[index].server.child.kill();
+        until("the master to be gone", async || {
+            wire::ask(port, "PING\r\nQUIT").await.is_err()
+        })
+        .await
     }
 
-    /// The same, once its replica has all that it has answered by now.
-    pub async fn kill_master_with_a_copy(&mut self, index: usize) -> Result<(), RedisError> {
+    /// The same, but the master stays and answers nothing: its host is cut off.
+    pub async fn silence_master_with_a_copy(&self, index: usize) -> Result<(), RedisError> {
+        self.copied(index).await?;
+        self.masters[index].server.child.pause();
+        Ok(())
+    }
+
+    async fn copied(&self, index: usize) -> Result<(), RedisError> {
         let [master, replica] = [&self.masters, &self.replicas].map(|nodes| &nodes[index].server);
         until("a replica to have all data", async || {
             let (held, copied) = (offset(master).await, offset(replica).await);
             held.is_some() && held == copied
         })
-        .await?;
-        self.kill_master(index);
-        Ok(())
+        .await
     }
 
     /// Gives the place of a master to its replica, as an operator would.
@@ -242,7 +253,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_cluster_takes_writes_and_a_replica_the_place_of_a_killed_master() {
-        let mut cluster = RedisCluster::start(3, true).await.unwrap();
+        let cluster = RedisCluster::start(3, true).await.unwrap();
         // The slot of `a` is 15495, hence the last master's.
         let set = async |server: &RedisServer| {
             let answer = wire::ask(server.port(), "SET a 1\r\nQUIT").await;
@@ -253,7 +264,7 @@ mod tests {
         let answer = set(cluster.master(0)).await;
         assert!(answer.starts_with("-MOVED 15495"), "{answer}");
 
-        cluster.kill_master(2);
+        cluster.kill_master_with_a_copy(2).await.unwrap();
         until("a replica to take writes", async || {
             set(&cluster.replicas[2].server).await.starts_with("+OK")
         })

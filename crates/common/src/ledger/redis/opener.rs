@@ -28,6 +28,11 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 #[cfg(target_os = "linux")]
 const USER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A cluster is opened in two steps, each of which waits for nodes that are
+/// silent: to those of the settings, and to those that they name. Both must
+/// come to their end in the time for a connection, with some left.
+const STEPS_OF_A_CLUSTER: u32 = 3;
+
 /// Opens connections to the Redis of the settings.
 #[derive(Clone)]
 pub(super) struct Opener {
@@ -59,7 +64,7 @@ impl Opener {
             let nodes = servers.iter().map(Client::get_connection_info).cloned();
             let mut builder = ClusterClientBuilder::new(nodes)
                 .tcp_settings(tcp_settings())
-                .connection_timeout(settings.connect_timeout)
+                .connection_timeout(settings.connect_timeout / STEPS_OF_A_CLUSTER)
                 .response_timeout(settings.operation_timeout)
                 .overall_response_timeout(Some(settings.operation_timeout));
             if let Some(certificates) = certificates {
