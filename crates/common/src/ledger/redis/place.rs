@@ -115,7 +115,7 @@ fn parse(named_by: &'static str, url: &str) -> Result<Place, &'static str> {
         "rediss" => (false, true),
         "redis-cluster" => (true, false),
         "rediss-cluster" => (true, true),
-        _ => return Err("it begins with another scheme"),
+        _ => return Err("it begins with none of these, nor with postgres://"),
     };
     if rest.contains(['?', '#']) {
         return Err("it has a ? or #, which a password holds as %3F and %23");
