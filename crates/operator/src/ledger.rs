@@ -76,9 +76,9 @@ impl Copy {
         let to = settings(Some(&self.to), environment)?.connect(None).await?;
         let mut shown = 0;
         let copied = copy_ledger(&from, &to, |copied| {
-            // About once per ten thousand debts.
-            if copied.debts / 10_000 > shown {
-                shown = copied.debts / 10_000;
+            // About once per hundred thousand debts.
+            if copied.debts / 100_000 > shown {
+                shown = copied.debts / 100_000;
                 // Nowhere is left to say that standard error is closed.
                 let _ = writeln!(io::stderr(), "copied so far: {copied}");
             }

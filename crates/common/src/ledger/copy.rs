@@ -33,7 +33,7 @@ pub struct Copied {
     pub imports: u64,
     /// Their rows.
     pub rows: u64,
-    /// Debts, one that was met twice counted twice.
+    /// Debts.
     pub debts: u64,
 }
 

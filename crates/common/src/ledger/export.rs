@@ -57,7 +57,7 @@ pub struct ExportedKey {
 /// A part of what a ledger knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exported {
-    /// Debts; one may come several times.
+    /// Debts; one may come twice.
     pub debts: Vec<ExportedDebt>,
     /// The last number that was given out of each sequence.
     pub sequences: Vec<(String, u64)>,

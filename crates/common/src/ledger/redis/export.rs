@@ -22,7 +22,8 @@ const FROM_A_CLUSTER: &str = "a ledger in a cluster of Redis can be copied to, a
 
 /// What a key says of a debt, an attempt or something else.
 enum Found<'a> {
-    Debt(&'a str),
+    Claim(&'a str),
+    Notification(&'a str),
     Send(&'a str, &'a str),
     Lease,
     Sequence(&'a str),
@@ -35,7 +36,8 @@ enum Found<'a> {
 fn found(key: &str) -> Found<'_> {
     let (kind, name) = key.split_once(':').unwrap_or((key, ""));
     match kind {
-        "processed" | "notification" => Found::Debt(name),
+        "processed" => Found::Claim(name),
+        "notification" => Found::Notification(name),
         "sequence" => Found::Sequence(name),
         "agreement" => Found::Agreement,
         "idempotency" => Found::Idempotency(name),
@@ -87,15 +89,22 @@ impl ExportLedger for RedisLedger {
             next: (next != 0).then_some(next),
             ..Exported::default()
         };
-        let mut debt_ids = BTreeSet::new();
+        let (mut met, mut others) = (BTreeSet::new(), BTreeSet::new());
         let mut channels = BTreeSet::from([Channel::MAIL.name()]);
         for key in &keys {
             match found(key) {
-                Found::Debt(debt_id) => {
-                    debt_ids.insert(debt_id);
+                Found::Claim(debt_id) => {
+                    met.insert(debt_id);
                 }
+                Found::Notification(debt_id) => {
+                    others.insert(debt_id);
+                }
+                Found::Send(channel, debt_id) if channel == Channel::MAIL.name() => {
+                    others.insert(debt_id);
+                }
+                // Its claim may be met where nothing tells of the channel.
                 Found::Send(channel, debt_id) => {
-                    debt_ids.insert(debt_id);
+                    met.insert(debt_id);
                     channels.insert(channel);
                 }
                 Found::Sequence(name) => {
@@ -116,7 +125,7 @@ impl ExportLedger for RedisLedger {
                 Found::Lease | Found::Other => {}
             }
         }
-        let debt_ids: Vec<&str> = debt_ids.into_iter().collect();
+        let debt_ids = self.met_once(met, others).await?;
         let channels: Vec<Channel> = channels.into_iter().filter_map(Channel::leaked).collect();
         exported.debts = self.exported_debts(&debt_ids, &channels).await?;
         Ok(exported)
@@ -130,6 +139,20 @@ impl RedisLedger {
             Keys::OfServer => Ok(()),
             Keys::OfCluster => Err(LedgerError::permanent(FROM_A_CLUSTER)),
         }
+    }
+
+    /// The debts that are to be told of: those that were met, and of the others
+    /// those without a claim, which they would be met by.
+    async fn met_once<'a>(
+        &self,
+        met: BTreeSet<&'a str>,
+        others: BTreeSet<&'a str>,
+    ) -> Result<Vec<&'a str>, LedgerError> {
+        let others: Vec<&str> = others.difference(&met).copied().collect();
+        let claims = self.values(&others, |id| self.keys.processed(id)).await?;
+        let unclaimed = others.into_iter().zip(claims);
+        let unclaimed = unclaimed.filter_map(|(id, claim)| claim.is_none().then_some(id));
+        Ok(met.into_iter().chain(unclaimed).collect())
     }
 
     async fn scan(&self, place: u64) -> Result<(u64, Vec<String>), LedgerError> {
