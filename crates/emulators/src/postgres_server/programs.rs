@@ -58,20 +58,12 @@ impl Programs {
     }
 
     /// How one of them is run.
-    pub(super) fn run(&self, name: &str, mut arguments: Vec<OsString>, log: File) -> Program {
-        let mut binary = self.folder.join(name);
-        if let Some(user) = &self.user {
-            let become_user = [
-                format!("--reuid={}", user.uid).into(),
-                format!("--regid={}", user.gid).into(),
-                "--clear-groups".into(),
-                // The change of the user takes back what was asked for before.
-                "--pdeathsig=KILL".into(),
-                binary.into_os_string(),
-            ];
-            arguments.splice(..0, become_user);
-            binary = user.setpriv.clone();
-        }
+    pub(super) fn run(&self, name: &str, arguments: Vec<OsString>, log: File) -> Program {
+        let binary = self.folder.join(name);
+        let (binary, arguments) = match &self.user {
+            None => (binary, arguments),
+            Some(user) => (user.setpriv.clone(), user.become_and(binary, arguments)),
+        };
         Program {
             binary,
             arguments,
@@ -103,6 +95,19 @@ impl Unprivileged {
             gid: user.gid,
             setpriv,
         })
+    }
+
+    /// What `setpriv` is told to run a program as them.
+    fn become_and(&self, binary: PathBuf, arguments: Vec<OsString>) -> Vec<OsString> {
+        let become_user = [
+            format!("--reuid={}", self.uid).into(),
+            format!("--regid={}", self.gid).into(),
+            "--clear-groups".into(),
+            // The change of the user takes back what was asked for before.
+            "--pdeathsig=KILL".into(),
+            binary.into(),
+        ];
+        become_user.into_iter().chain(arguments).collect()
     }
 }
 

@@ -32,11 +32,14 @@ pub(super) fn first_of_each<'a, T, K: Ord>(
     items
 }
 
+/// The imports of rows, and their numbers.
+pub(super) type RowColumns = (Vec<Option<Uuid>>, Vec<Option<i64>>);
+
 /// Rows as two arrays: their imports, and their numbers. There is none for
 /// what is no row.
 pub(super) fn columns(
     rows: impl IntoIterator<Item = Option<RowId>>,
-) -> Result<(Vec<Option<Uuid>>, Vec<Option<i64>>), LedgerError> {
+) -> Result<RowColumns, LedgerError> {
     let columns = rows.into_iter().map(|row| match row {
         Some(row) => Ok((Some(row.import_id), Some(figure(row.row)?))),
         None => Ok((None, None)),

@@ -87,8 +87,8 @@ impl PostgresSettings {
         let mut config = config.map_err(|_| refuse("this is none"))?;
         let (mode, proof) = ssl.mode(&config).map_err(refuse)?;
         let connect_timeout = env.seconds("LEDGER_CONNECT_TIMEOUT", 5.0, 0.01, 300.0)?;
-        let has_host = !config.get_hosts().is_empty() || !config.get_hostaddrs().is_empty();
-        if !has_host || config.get_dbname().is_none() || config.get_user().is_none() {
+        let names = [config.get_dbname(), config.get_user()];
+        if !has_host(&config) || names.contains(&None) || names.contains(&Some("")) {
             return Err(refuse("this lacks the host, the database or the user"));
         }
         config
@@ -195,6 +195,12 @@ impl SslParameters {
             _ => Err("its sslmode is none of these"),
         }
     }
+}
+
+/// Whether it is said where the server is.
+fn has_host(config: &Config) -> bool {
+    let is_named = |host: &Host| *host != Host::Tcp(String::new());
+    config.get_hosts().iter().any(is_named) || !config.get_hostaddrs().is_empty()
 }
 
 /// Whether all servers are on this machine.
