@@ -64,7 +64,11 @@ pub(super) async fn prepare(client: &mut Client) -> Result<(), SchemaError> {
 
 /// The version of the tables; 0 where there are none.
 async fn version(client: &Client) -> Result<i32, Error> {
-    let known = "SELECT to_regclass('schema_versions') IS NOT NULL";
+    // Asked of the catalogue: `to_regclass` may answer from before the wait for
+    // a lock.
+    let known = "SELECT EXISTS (
+        SELECT FROM pg_tables
+        WHERE tablename = 'schema_versions' AND schemaname = ANY (current_schemas(false)))";
     if !client.query_one(known, &[]).await?.try_get::<_, bool>(0)? {
         return Ok(0);
     }
