@@ -68,6 +68,7 @@ const CRATES: [&str; 12] = [
 
 const AWS: &str = "aws_";
 const REDIS: &str = "redis::";
+const POSTGRES: &str = "postgres::";
 const TOKIO: &str = "tokio";
 
 #[test]
@@ -94,7 +95,7 @@ fn aws_is_named_in_messaging_alone() {
 }
 
 #[test]
-fn redis_is_named_in_the_ledger_alone() {
+fn the_stores_are_named_in_the_ledger_alone() {
     for folder in [
         "crates/contract/src",
         "crates/common/src/messaging",
@@ -105,7 +106,7 @@ fn redis_is_named_in_the_ledger_alone() {
         "billing-worker/src",
         "send-mail-worker/src",
     ] {
-        assert_never_named(folder, &[REDIS]);
+        assert_never_named(folder, &[REDIS, POSTGRES]);
     }
 }
 
