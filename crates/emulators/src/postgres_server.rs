@@ -127,6 +127,7 @@ pub struct PostgresServer {
     // Before the directory: the process must be gone when its files are removed.
     child: OwnedChild,
     cluster: Cluster,
+    programs: Programs,
 }
 
 impl PostgresServer {
@@ -154,6 +155,7 @@ impl PostgresServer {
                         port,
                         child,
                         cluster,
+                        programs,
                     });
                 }
                 Err(PostgresError::PortInUse { .. }) if attempts > 0 => {}
@@ -190,13 +192,24 @@ impl PostgresServer {
         self.cluster.path()
     }
 
+    /// From about now on clients may use TLS, with that certificate and key in PEM.
+    pub fn use_tls(&self, certificate: &Path, key: &Path) -> Result<(), PostgresError> {
+        self.cluster.use_tls(certificate, key, &self.programs)?;
+        self.send(Signal::SIGHUP);
+        Ok(())
+    }
+
+    fn send(&self, signal: Signal) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+
     /// Asks PostgreSQL to end all connections and then to end, and waits until it has.
     ///
     /// One that does not end in ten seconds is killed.
     pub async fn stop(mut self) {
-        if let Ok(pid) = i32::try_from(self.child.id()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
-        }
+        self.send(Signal::SIGINT);
         self.child.ended_within(STOP_DEADLINE).await;
         // Dropping what is left kills it.
     }

@@ -1,36 +1,36 @@
+//! Brings the tables of a ledger to the version of this program.
+
 use std::io::Write;
 
 use clap::Args;
-use common::ledger::{LedgerSettings, migrate};
+use common::ledger::{self, LedgerSettings};
 use common::runtime::Environment;
 
 use crate::error::CommandError;
 
-/// Bring the tables of a ledger in PostgreSQL up to date.
+/// Make or change the tables of a ledger in PostgreSQL, for services whose
+/// user may not.
 ///
-/// The services do this at start where their user may. Where it may not, run
-/// this first, with LEDGER_URL of a user that may create and alter tables. It
-/// may be repeated, and services may run meanwhile.
+/// `LEDGER_URL` names the ledger, with a user who may. Tables that are of this
+/// version stay as they are.
 #[derive(Debug, Args)]
 pub(crate) struct Migrate {}
 
 impl Migrate {
     /// # Errors
-    /// When the ledger is not in PostgreSQL, does not answer, or refuses.
+    /// When the server cannot be used, and when the user may not.
     pub(crate) async fn run(
         self,
         environment: &Environment,
         output: &mut impl Write,
     ) -> Result<(), CommandError> {
-        match LedgerSettings::read(environment)? {
-            LedgerSettings::Postgres(settings) => migrate(&settings).await?,
-            LedgerSettings::Redis(_) => {
-                return Err(CommandError::NotDone(
-                    "LEDGER_URL names no PostgreSQL; Redis has no tables".into(),
-                ));
-            }
-        }
-        writeln!(output, "The tables are up to date.")?;
+        let LedgerSettings::Postgres(settings) = LedgerSettings::read(environment)? else {
+            return Err(CommandError::NotDone(
+                "only a ledger in PostgreSQL has tables: set LEDGER_URL".to_owned(),
+            ));
+        };
+        ledger::migrate(&settings).await?;
+        writeln!(output, "The tables are of this version.")?;
         Ok(())
     }
 }

@@ -5,6 +5,7 @@
 
 mod faults;
 mod server;
+mod tls;
 
 use std::sync::Arc;
 

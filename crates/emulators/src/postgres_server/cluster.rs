@@ -3,7 +3,7 @@
 use std::{
     env,
     fs::{self, File, OpenOptions, Permissions},
-    io,
+    io::{self, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
@@ -92,6 +92,27 @@ impl Cluster {
             status,
             log: self.end_of_log(),
         })
+    }
+
+    /// Takes the files of a certificate and its key, for the next time that the server reads its
+    /// configuration.
+    pub(super) fn use_tls(
+        &self,
+        certificate: &Path,
+        key: &Path,
+        programs: &Programs,
+    ) -> Result<(), PostgresError> {
+        for (from, name) in [(certificate, "server.crt"), (key, "server.key")] {
+            let to = self.data().join(name);
+            let copied = fs::copy(from, &to)
+                .and_then(|_| fs::set_permissions(&to, Permissions::from_mode(0o600)));
+            copied.map_err(|source| unusable(&to, source))?;
+            programs.hand_over(&to)?;
+        }
+        let path = self.data().join("postgresql.conf");
+        let file = OpenOptions::new().append(true).open(&path);
+        let written = file.and_then(|mut file| file.write_all(b"ssl = on\n"));
+        written.map_err(|source| unusable(&path, source))
     }
 
     pub(super) fn path(&self) -> &Path {

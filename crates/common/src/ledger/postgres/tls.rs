@@ -66,7 +66,7 @@ fn in_file(file: &Path) -> Result<Vec<CertificateDer<'static>>, rustls::pki_type
 fn unreadable(file: &Path, error: &impl Display) -> ServiceError {
     let file = file.display();
     ServiceError::Unsuitable(format!(
-        "the file {file}, which sslrootcert in LEDGER_URL names, cannot be used: {error}"
+        "the file {file} cannot be used: {error}; check sslmode and sslrootcert in LEDGER_URL"
     ))
 }
 
