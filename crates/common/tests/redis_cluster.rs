@@ -125,7 +125,7 @@ ledger_conformance!(in_one_test: three_masters, emptied);
 
 #[tokio::test]
 async fn a_failover_in_the_middle_of_claims_loses_none_and_claims_none_twice() {
-    let cluster = RedisCluster::start(3, true).await.unwrap();
+    let mut cluster = RedisCluster::start(3, true).await.unwrap();
     let ledger = ledger_of(&cluster).await;
     let claims = async {
         for batch in 0..40 {

@@ -64,20 +64,27 @@ impl OwnedChild {
         self.signal(Signal::SIGTERM);
     }
 
-    /// Ends the child as a crash would (SIGKILL).
-    pub fn kill(&self) {
-        self.signal(Signal::SIGKILL);
-    }
-
     /// Has the child do nothing from now on (SIGSTOP), as one whose host is cut off.
     pub fn pause(&self) {
         self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn resume(&self) {
+        self.signal(Signal::SIGCONT);
     }
 
     fn signal(&self, signal: Signal) {
         if let Ok(pid) = i32::try_from(self.id()) {
             let _ = kill(Pid::from_raw(pid), signal);
         }
+    }
+
+    /// Kills the child (SIGKILL), and waits until it is gone.
+    pub fn kill(&mut self) {
+        // Both fail only for a child that has ended and was waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// How the child ended, or `None` if it still runs when the time is over.
@@ -95,9 +102,7 @@ impl OwnedChild {
 
 impl Drop for OwnedChild {
     fn drop(&mut self) {
-        // Both fail only for a child that has ended and was waited for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 

@@ -1,8 +1,8 @@
 use crate::emulator::REGION;
 
-/// The variables that are the same for every service on the SQS and SNS of that endpoint and the
-/// Redis of that port on this machine.
-pub fn shared_environment(endpoint: &str, redis_port: u16) -> [(&'static str, String); 10] {
+/// The variables that are the same for every service on the SQS and SNS of that endpoint. Where the
+/// ledger is, its server says.
+pub fn shared_environment(endpoint: &str) -> [(&'static str, String); 7] {
     [
         ("AWS_REGION", REGION.to_owned()),
         ("AWS_ACCESS_KEY_ID", "test".to_owned()),
@@ -12,8 +12,14 @@ pub fn shared_environment(endpoint: &str, redis_port: u16) -> [(&'static str, St
         // All of it is on this machine, which the proxy of a company cannot reach.
         ("NO_PROXY", "127.0.0.1".to_owned()),
         ("no_proxy", "127.0.0.1".to_owned()),
+    ]
+}
+
+/// The variables of a ledger in the Redis of that port on this machine.
+pub fn redis_environment(port: u16) -> [(&'static str, String); 3] {
+    [
         ("REDIS_HOST", "127.0.0.1".to_owned()),
-        ("REDIS_PORT", redis_port.to_string()),
+        ("REDIS_PORT", port.to_string()),
         ("REDIS_DB", "0".to_owned()),
     ]
 }

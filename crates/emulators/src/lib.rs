@@ -1,9 +1,9 @@
-//! For development and tests only: what stands for AWS, Redis, PostgreSQL, the network and a mail server.
+//! For development and tests only: what stands for AWS, the ledger, the network and a mail server.
 //!
 //! - [`emulator`]: SQS and SNS inside this process, on a port of its own.
 //! - [`fault_proxy`]: what a network does wrong, between a client and any of them.
 //! - [`postgres_server`]: a private PostgreSQL server process that ends with its owner.
-//! - [`redis_server`]: a private Redis server process that ends with its owner.
+//! - [`redis_server`]: private Redis servers, alone or as a cluster, that end with their owner.
 //! - [`smtp_server`]: a mail server that takes every message, or does what it is told to do wrong.
 //! - [`child`]: a process that leaves nothing behind.
 
@@ -16,5 +16,5 @@ pub mod postgres_server;
 pub mod redis_server;
 pub mod smtp_server;
 
-pub use environment::shared_environment;
+pub use environment::{redis_environment, shared_environment};
 pub use free_port::free_port;

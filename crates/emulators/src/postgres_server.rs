@@ -1,7 +1,9 @@
 //! A private PostgreSQL server process that ends with its owner.
 
 mod cluster;
+mod facts;
 mod programs;
+mod standby;
 
 use std::{
     ffi::OsString,
@@ -16,6 +18,8 @@ use nix::{
     unistd::Pid,
 };
 use tokio::time::{self, Instant};
+
+pub use facts::PostgresFacts;
 
 use cluster::Cluster;
 use programs::Programs;
@@ -35,6 +39,10 @@ const START_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Longest wait for a server that was asked to shut down; after that it is killed.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What a server says at its start whose predecessor was killed, for as long as one of that one's
+/// processes is still there.
+const PREDECESSOR_ENDS: &str = "pre-existing shared memory block";
 
 /// How often a condition is looked at while waiting for it.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
@@ -94,6 +102,22 @@ pub enum PostgresError {
         /// The last lines of its log.
         log: String,
     },
+    /// A server does not answer a statement.
+    #[error("PostgreSQL on port {port}: {source}")]
+    Statement {
+        /// The port of the server.
+        port: u16,
+        /// What it answered.
+        source: tokio_postgres::Error,
+    },
+    /// A standby does not follow as it was told.
+    #[error("waited {} s in vain for {what}", waited.as_secs())]
+    Replication {
+        /// What was waited for.
+        what: &'static str,
+        /// How long.
+        waited: Duration,
+    },
     /// PostgreSQL runs but is not ready.
     #[error("`postgres` on port {port} was not ready in {} s; its last words: {log}", waited.as_secs())]
     NoAnswer {
@@ -124,6 +148,7 @@ pub enum Fsync {
 #[derive(Debug)]
 pub struct PostgresServer {
     port: u16,
+    fsync: Fsync,
     // Before the directory: the process must be gone when its files are removed.
     child: OwnedChild,
     cluster: Cluster,
@@ -153,6 +178,7 @@ impl PostgresServer {
                 Ok(child) => {
                     return Ok(Self {
                         port,
+                        fsync,
                         child,
                         cluster,
                         programs,
@@ -176,10 +202,12 @@ impl PostgresServer {
 
     /// The URL of a database of that name, for the owner of all.
     pub fn url_of(&self, database: &str) -> String {
-        format!(
-            "postgres://{USER}:{PASSWORD}@127.0.0.1:{}/{database}",
-            self.port
-        )
+        url(self.port, database)
+    }
+
+    /// The URL of its first database by way of another port of this machine, such as a proxy's.
+    pub fn url_through(&self, port: u16) -> String {
+        url(port, "postgres")
     }
 
     /// The process id of the postmaster.
@@ -209,10 +237,40 @@ impl PostgresServer {
     ///
     /// One that does not end in ten seconds is killed.
     pub async fn stop(mut self) {
+        self.shut_down().await;
+    }
+
+    /// The same, for one that is [started again](Self::start_again) later.
+    pub async fn shut_down(&mut self) {
         self.send(Signal::SIGINT);
         self.child.ended_within(STOP_DEADLINE).await;
-        // Dropping what is left kills it.
+        self.child.kill();
     }
+
+    /// Kills the postmaster, as a crash would. Its other processes end once they notice.
+    pub fn kill(&mut self) {
+        self.child.kill();
+    }
+
+    /// Starts it after it was shut down or killed: the same port, the same data.
+    pub async fn start_again(&mut self) -> Result<(), PostgresError> {
+        let deadline = Instant::now() + START_DEADLINE;
+        self.child = loop {
+            match launch(&self.programs, self.port, &self.cluster, self.fsync).await {
+                Err(PostgresError::Exited { log, .. })
+                    if log.contains(PREDECESSOR_ENDS) && Instant::now() < deadline =>
+                {
+                    time::sleep(POLL_INTERVAL).await;
+                }
+                launched => break launched?,
+            }
+        };
+        Ok(())
+    }
+}
+
+fn url(port: u16, database: &str) -> String {
+    format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{port}/{database}")
 }
 
 /// Starts the process and waits until it is ready.

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{self, Instant};
 
 pub use certificates::Certificates;
-pub use cluster::RedisCluster;
+pub use cluster::{ClusterOptions, RedisCluster};
 pub use facts::RedisFacts;
 pub use secure::{AsksClients, SecureRedis};
 
@@ -150,12 +150,14 @@ impl Display for AppendFsync {
 
 /// A running `redis-server` of its own, on 127.0.0.1 only.
 ///
-/// Append-only file, synced every second unless told otherwise and not rewritten below 2 GB; no
+/// Append-only file, synced before each answer unless told otherwise and not rewritten below 2 GB; no
 /// snapshots, no eviction. Dropping it kills the process; where `setpriv` exists (Linux) it also dies
 /// with the process that started it, even if that one is killed with SIGKILL.
 #[derive(Debug)]
 pub struct RedisServer {
     port: u16,
+    append_fsync: AppendFsync,
+    more: Vec<(&'static str, OsString)>,
     // Before the directory: the process must be gone when its files are removed.
     child: OwnedChild,
     directory: DataDirectory,
@@ -184,10 +186,11 @@ impl RedisServer {
         port: Option<u16>,
         directory: Option<&Path>,
         append_fsync: AppendFsync,
-        more: &[(&str, OsString)],
+        more: &[(&'static str, OsString)],
     ) -> Result<Self, RedisError> {
         let binary = child::find_in_path(BINARY).ok_or(RedisError::MissingBinary)?;
         let directory = DataDirectory::open(directory)?;
+        let more = more.to_vec();
         let mut attempts = if port.is_some() { 1 } else { PORT_ATTEMPTS };
         loop {
             let port = match port {
@@ -195,10 +198,12 @@ impl RedisServer {
                 None => free_port().map_err(RedisError::NoFreePort)?,
             };
             attempts -= 1;
-            match launch(&binary, port, &directory, append_fsync, more).await {
+            match launch(&binary, port, &directory, append_fsync, &more).await {
                 Ok(child) => {
                     return Ok(Self {
                         port,
+                        append_fsync,
+                        more,
                         child,
                         directory,
                     });
@@ -243,10 +248,38 @@ impl RedisServer {
     ///
     /// One that does not end in ten seconds is killed.
     pub async fn stop(mut self) {
+        self.shut_down().await;
+    }
+
+    /// The same, for one that is [started again](Self::start_again) later.
+    pub async fn shut_down(&mut self) {
         // No answer is the sign of success: the connection closes.
         let _ = wire::ask(self.port, "SHUTDOWN NOSAVE").await;
         self.child.ended_within(STOP_DEADLINE).await;
-        // Dropping what is left kills it.
+        self.child.kill();
+    }
+
+    /// Kills it, as a crash would.
+    pub fn kill(&mut self) {
+        self.child.kill();
+    }
+
+    /// Whether the process is there.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.exited(), Ok(None))
+    }
+
+    /// Lets it go on after it was [silenced](RedisCluster::silence_master_with_a_copy).
+    pub fn resume(&self) {
+        self.child.resume();
+    }
+
+    /// Starts it after it was shut down or killed: the same port, the same data.
+    pub async fn start_again(&mut self) -> Result<(), RedisError> {
+        let binary = child::find_in_path(BINARY).ok_or(RedisError::MissingBinary)?;
+        let (directory, more) = (&self.directory, &self.more);
+        self.child = launch(&binary, self.port, directory, self.append_fsync, more).await?;
+        Ok(())
     }
 }
 

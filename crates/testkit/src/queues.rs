@@ -4,7 +4,7 @@ use emulators::emulator::{
     Attribute, Emulator, EmulatorError, PipelineNames, PipelineResources, PipelineSettings,
     QueueDepth, StoredMessage,
 };
-use emulators::shared_environment;
+use emulators::{redis_environment, shared_environment};
 
 use crate::aws_clients;
 use crate::external::External;
@@ -59,7 +59,8 @@ impl Queues {
 
     /// The variables that services share, with a Redis of that port.
     pub(crate) fn environment(&self, redis_port: u16) -> Vec<(&'static str, String)> {
-        let mut variables = shared_environment(&self.endpoint_url(), redis_port).to_vec();
+        let mut variables = shared_environment(&self.endpoint_url()).to_vec();
+        variables.extend(redis_environment(redis_port));
         if let Kind::External(external) = &self.0 {
             let account = external.access_key_id().to_owned();
             variables.push(("AWS_ACCESS_KEY_ID", account));

@@ -37,11 +37,7 @@ impl Cluster {
         programs: &Programs,
     ) -> Result<Self, PostgresError> {
         let cluster = match directory {
-            Some(path) => {
-                let created = fs::create_dir_all(path);
-                created.map_err(|source| unusable(path, source))?;
-                Self::Kept(path.to_owned())
-            }
+            Some(path) => Self::kept(path, programs)?,
             None => tempfile::Builder::new()
                 .prefix("postgres-")
                 .tempdir()
@@ -53,6 +49,13 @@ impl Cluster {
             cluster.initialise(programs).await?;
         }
         Ok(cluster)
+    }
+
+    /// The given directory, with the files that are there.
+    pub(super) fn kept(path: &Path, programs: &Programs) -> Result<Self, PostgresError> {
+        fs::create_dir_all(path).map_err(|source| unusable(path, source))?;
+        programs.hand_over(path)?;
+        Ok(Self::Kept(path.to_owned()))
     }
 
     /// Makes the files of a new server.

@@ -1,5 +1,7 @@
 //! A cluster: servers that share the slots, each of them with or without a replica.
 
+use std::{path::PathBuf, time::Duration};
+
 use super::{
     AppendFsync, AsksClients, Certificates, RedisError, RedisServer, free_port, replication::until,
     secure::tls_settings, wire,
@@ -8,8 +10,37 @@ use super::{
 /// How many slots a cluster has.
 const SLOTS: u16 = 16_384;
 
-/// Milliseconds without an answer after which a node counts as gone.
-const NODE_TIMEOUT: &str = "500";
+/// What a cluster is made of.
+#[derive(Debug, Clone)]
+pub struct ClusterOptions {
+    /// How many masters.
+    pub masters: u16,
+    /// Whether each of them has a replica.
+    pub with_replicas: bool,
+    /// The port of the first node; those of the others follow. `None`: any that are free.
+    pub first_port: Option<u16>,
+    /// Has a directory for each node, which stays; `None`: temporary ones.
+    pub directory: Option<PathBuf>,
+    /// When a node makes its append-only file safe.
+    pub append_fsync: AppendFsync,
+    /// Time without an answer after which a node counts as gone. Short, a busy machine makes
+    /// replicas take places that nobody left.
+    pub node_timeout: Duration,
+}
+
+impl Default for ClusterOptions {
+    /// Three masters alone, on free ports, whose nodes are soon found gone.
+    fn default() -> Self {
+        Self {
+            masters: 3,
+            with_replicas: false,
+            first_port: None,
+            directory: None,
+            append_fsync: AppendFsync::default(),
+            node_timeout: Duration::from_millis(500),
+        }
+    }
+}
 
 /// A cluster of servers that end with their owner. It takes writes about two seconds after its
 /// start, as Redis has its masters wait so long.
@@ -31,7 +62,12 @@ impl RedisCluster {
     /// Starts so many masters, each with a replica or without one, and returns when all of them
     /// know one another and take writes.
     pub async fn start(masters: u16, with_replicas: bool) -> Result<Self, RedisError> {
-        Self::start_with(masters, with_replicas, None).await
+        Self::start_with(&ClusterOptions {
+            masters,
+            with_replicas,
+            ..ClusterOptions::default()
+        })
+        .await
     }
 
     /// Masters alone, which speak TLS to clients and to one another; a port of each is for whoever
@@ -40,22 +76,33 @@ impl RedisCluster {
         masters: u16,
         certificates: &Certificates,
     ) -> Result<Self, RedisError> {
-        Self::start_with(masters, false, Some(certificates)).await
+        let options = ClusterOptions {
+            masters,
+            ..ClusterOptions::default()
+        };
+        Self::start_all(&options, Some(certificates)).await
     }
 
-    async fn start_with(
-        masters: u16,
-        with_replicas: bool,
+    /// The same without TLS, with all that can be chosen.
+    pub async fn start_with(options: &ClusterOptions) -> Result<Self, RedisError> {
+        Self::start_all(options, None).await
+    }
+
+    async fn start_all(
+        options: &ClusterOptions,
         certificates: Option<&Certificates>,
     ) -> Result<Self, RedisError> {
+        let masters = options.masters;
         let mut cluster = Self {
             masters: Vec::new(),
             replicas: Vec::new(),
         };
-        for _ in 0..masters {
-            cluster.masters.push(Node::start(certificates).await?);
-            if with_replicas {
-                cluster.replicas.push(Node::start(certificates).await?);
+        for number in 0..masters {
+            let master = Node::start(options, number, certificates).await?;
+            cluster.masters.push(master);
+            if options.with_replicas {
+                let replica = Node::start(options, masters + number, certificates).await?;
+                cluster.replicas.push(replica);
             }
         }
         let first_of = |index: u16| u32::from(SLOTS) * u32::from(index) / u32::from(masters);
@@ -82,9 +129,7 @@ impl RedisCluster {
             let follows = format!("CLUSTER REPLICATE {}", master.id);
             replica.server.tell(&follows).await;
         }
-        cluster
-            .all("the cluster to take writes", "cluster_state:ok")
-            .await?;
+        cluster.takes_writes().await?;
         for replica in &cluster.replicas {
             until("a replica to have all data", async || {
                 let answer = wire::ask(replica.server.port(), "INFO replication\r\nQUIT").await;
@@ -115,14 +160,10 @@ impl RedisCluster {
 
     /// Kills a master, as a crash would, once its replica has all that it has answered by now. The
     /// replica takes its place soon after.
-    pub async fn kill_master_with_a_copy(&self, index: usize) -> Result<(), RedisError> {
+    pub async fn kill_master_with_a_copy(&mut self, index: usize) -> Result<(), RedisError> {
         self.copied(index).await?;
-        let port = self.masters[index].server.port();
-        self.masters[index].server.child.kill();
-        until("the master to be gone", async || {
-            wire::ask(port, "PING\r\nQUIT").await.is_err()
-        })
-        .await
+        self.masters[index].server.kill();
+        Ok(())
     }
 
     /// The same, but the master stays and answers nothing: its host is cut off.
@@ -132,8 +173,53 @@ impl RedisCluster {
         Ok(())
     }
 
+    /// How many masters the cluster was started with.
+    pub fn masters(&self) -> usize {
+        self.masters.len()
+    }
+
+    /// A master of the start, to be killed and started again.
+    pub fn master_mut(&mut self, index: usize) -> &mut RedisServer {
+        &mut self.masters[index].server
+    }
+
+    /// Shuts all nodes down. They can be [started again](Self::start_again).
+    pub async fn shut_down(&mut self) {
+        for node in self.masters.iter_mut().chain(&mut self.replicas) {
+            node.server.shut_down().await;
+        }
+    }
+
+    /// Starts the nodes that were shut down or killed, and returns when the cluster takes writes.
+    pub async fn start_again(&mut self) -> Result<(), RedisError> {
+        for node in self.masters.iter_mut().chain(&mut self.replicas) {
+            if !node.server.is_running() {
+                node.server.start_again().await?;
+            }
+        }
+        self.takes_writes().await
+    }
+
+    /// Returns when the replica of a master has taken its place.
+    pub async fn has_failed_over(&self, index: usize) -> Result<(), RedisError> {
+        let replica = &self.replicas[index];
+        until("a replica to take the place of its master", async || {
+            let answer = wire::ask(replica.server.port(), "INFO replication\r\nQUIT").await;
+            answer.is_ok_and(|answer| answer.contains("role:master"))
+                && replica.says("cluster_state:ok").await
+        })
+        .await
+    }
+
+    async fn takes_writes(&self) -> Result<(), RedisError> {
+        self.all("the cluster to take writes", "cluster_state:ok")
+            .await
+    }
+
     async fn copied(&self, index: usize) -> Result<(), RedisError> {
         let [master, replica] = [&self.masters, &self.replicas].map(|nodes| &nodes[index].server);
+        // A replica never catches up with a master that is written to all the time.
+        master.tell("CLIENT PAUSE 10000 WRITE").await;
         until("a replica to have all data", async || {
             let (held, copied) = (offset(master).await, offset(replica).await);
             held.is_some() && held == copied
@@ -211,12 +297,17 @@ async fn offset(server: &RedisServer) -> Option<u64> {
 }
 
 impl Node {
-    async fn start(certificates: Option<&Certificates>) -> Result<Self, RedisError> {
+    async fn start(
+        options: &ClusterOptions,
+        number: u16,
+        certificates: Option<&Certificates>,
+    ) -> Result<Self, RedisError> {
         let bus_port = free_port().map_err(RedisError::NoFreePort)?;
+        let node_timeout = options.node_timeout.as_millis().to_string();
         let mut more = vec![
             ("--cluster-enabled", "yes".into()),
             ("--cluster-port", bus_port.to_string().into()),
-            ("--cluster-node-timeout", NODE_TIMEOUT.into()),
+            ("--cluster-node-timeout", node_timeout.into()),
             ("--cluster-replica-validity-factor", "0".into()),
             ("--repl-diskless-sync-delay", "0".into()),
         ];
@@ -227,7 +318,11 @@ impl Node {
             more.push(("--tls-cluster", "yes".into()));
             tls_port = Some(port);
         }
-        let server = RedisServer::start_as(None, None, AppendFsync::default(), &more).await?;
+        let port = options.first_port.map(|first| first + number);
+        let directory = options.directory.as_ref();
+        let directory = directory.map(|all| all.join(format!("node-{}", number + 1)));
+        let append_fsync = options.append_fsync;
+        let server = RedisServer::start_as(port, directory.as_deref(), append_fsync, &more).await?;
         let answer = wire::ask(server.port(), "CLUSTER MYID\r\nQUIT").await;
         let id = answer.ok().and_then(|answer| {
             let id = answer.lines().nth(1)?;
@@ -253,7 +348,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_cluster_takes_writes_and_a_replica_the_place_of_a_killed_master() {
-        let cluster = RedisCluster::start(3, true).await.unwrap();
+        let mut cluster = RedisCluster::start(3, true).await.unwrap();
         // The slot of `a` is 15495, hence the last master's.
         let set = async |server: &RedisServer| {
             let answer = wire::ask(server.port(), "SET a 1\r\nQUIT").await;
