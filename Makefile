@@ -10,15 +10,24 @@ bench bench/guard test/api test/browser test/chaos test/mail screenshots: PROFIL
 BINARIES = $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 DEVSTACK = $(BINARIES)/devstack
 
-# Where nothing says where SQS and Redis are, the operator works on the stack of `make run`
+# What keeps the ledger of `make run`, `make demo`, `make bench` and `make test/chaos`: redis,
+# redis-cluster or postgres; of the stack of docker-compose.yml: redis or postgres
+LEDGER ?= redis
+export DEVSTACK_LEDGER := $(LEDGER)
+test/api test/browser test/dashboard test/mail screenshots: export DEVSTACK_LEDGER := redis
+URL_OF_redis := redis://127.0.0.1:$(or $(DEVSTACK_REDIS_PORT),6390)
+URL_OF_redis-cluster := redis-cluster://127.0.0.1:$(or $(DEVSTACK_REDIS_PORT),6390)
+URL_OF_postgres := postgres://postgres:postgres-of-tests@127.0.0.1:$(or $(DEVSTACK_POSTGRES_PORT),5490)/postgres
+
+# Where nothing says where SQS and the ledger are, the operator works on the stack of `make run`
 ifeq ($(origin SQS_ENDPOINT_URL),undefined)
 OPERATED_QUEUES := SQS_ENDPOINT_URL=http://127.0.0.1:$(or $(DEVSTACK_EMULATOR_PORT),4566) \
 	AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
 endif
 ifeq ($(REDIS_HOST)$(LEDGER_URL)$(LEDGER_URL_FILE),)
-OPERATED_REDIS := REDIS_HOST=127.0.0.1 REDIS_PORT=$(or $(DEVSTACK_REDIS_PORT),6390)
+OPERATED_LEDGER := LEDGER_URL=$(URL_OF_$(LEDGER))
 endif
-OPERATOR = $(OPERATED_REDIS) $(OPERATED_QUEUES) $(BINARIES)/operator
+OPERATOR = $(OPERATED_LEDGER) $(OPERATED_QUEUES) $(BINARIES)/operator
 
 # importer-api, for `make reconcile` and `make reopen`; API_TOKEN= where it asks for one
 IMPORTER_URL ?= http://127.0.0.1:$(or $(DEVSTACK_IMPORTER_PORT),8000)
@@ -31,6 +40,10 @@ TEST_THREADS = $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
 
 # The stack of docker-compose.yml; BILLING_WORKERS= and MAIL_WORKERS= are how many processes of each
 COMPOSE ?= docker compose
+# The ledger in PostgreSQL changes a few services
+ifeq ($(LEDGER),postgres)
+export COMPOSE_FILE ?= docker-compose.yml:docker-compose.postgres.yml
+endif
 SCALE := $(if $(BILLING_WORKERS),--scale billing-worker=$(BILLING_WORKERS)) \
 	$(if $(MAIL_WORKERS),--scale send-mail-worker=$(MAIL_WORKERS))
 SERVICES := importer-api billing-worker send-mail-worker
@@ -85,8 +98,8 @@ endef
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z\/-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Install what the other targets need and is missing: redis-server
-	@developer/setup.sh
+setup: ## Install what the other targets need and is missing: redis-server, with LEDGER=postgres PostgreSQL
+	@developer/setup.sh $(LEDGER)
 
 # What the other targets need of it; the whole workspace is named, so that all share its dependencies
 BUILD = $(CARGO) build --profile $(PROFILE) --workspace
@@ -101,13 +114,13 @@ build/stack:
 build/devstack build/operator: build/%:
 	$(BUILD) --bin $*
 
-run: setup build/stack ## Start the whole stack and keep it up until Ctrl-C; MAIL=smtp sends its e-mails to a mail server of its own, MAIL=external to that of SMTP_HOST=
+run: setup build/stack ## Start the whole stack and keep it up until Ctrl-C; LEDGER=redis-cluster or postgres; MAIL=smtp sends its e-mails to a mail server of its own, MAIL=external to that of SMTP_HOST=
 	@$(DEVSTACK) run $(MAIL_OPTION)
 
-demo: setup build/stack ## Start the stack, upload a file (ROWS=100000 generates one), check the outcome of every row; MAIL=smtp, PROFILE=dist
+demo: setup build/stack ## Start the stack, upload a file (ROWS=100000 generates one), check the outcome of every row; LEDGER=, MAIL=smtp, PROFILE=dist
 	@$(DEVSTACK) demo $(if $(ROWS),--rows $(ROWS)) $(MAIL_OPTION)
 
-bench: setup build/stack ## Measure upload to last e-mail and what each process takes: ROWS=, SEED=, BASELINE=, OUTPUT= (JSON), ROWS_PER_MESSAGE=, BILLING_WORKERS=, MAIL_WORKERS=, LATENCY_MS=, APPEND_FSYNC= (everysec, always)
+bench: setup build/stack ## Measure upload to last e-mail and what each process takes: LEDGER=, ROWS=, SEED=, BASELINE=, OUTPUT= (JSON), ROWS_PER_MESSAGE=, BILLING_WORKERS=, MAIL_WORKERS=, LATENCY_MS=, APPEND_FSYNC= (everysec, always)
 	@$(DEVSTACK) bench --seed $(SEED) \
 		$(if $(ROWS),--rows $(ROWS)) $(if $(ROWS_PER_MESSAGE),--rows-per-message $(ROWS_PER_MESSAGE)) \
 		$(if $(BILLING_WORKERS),--billing-workers $(BILLING_WORKERS)) $(if $(MAIL_WORKERS),--mail-workers $(MAIL_WORKERS)) \
@@ -149,7 +162,7 @@ app/setup: ## Make the .env of each service from its .env.example; one that is t
 		[ -e $$service/.env ] || { cp $$service/.env.example $$service/.env && echo "made $$service/.env"; }; \
 	done
 
-app/up: app/setup ## Start the stack of docker-compose.yml and wait until it is healthy: BILLING_WORKERS=, MAIL_WORKERS=
+app/up: app/setup ## Start the stack of docker-compose.yml and wait until it is healthy: LEDGER=postgres, BILLING_WORKERS=, MAIL_WORKERS=
 	@$(COMPOSE) up --detach --wait $(SCALE)
 
 app/up/build: app/setup ## The same with images that are built anew
@@ -158,7 +171,7 @@ app/up/build: app/setup ## The same with images that are built anew
 app/logs: ## Follow the logs of the three services
 	@$(COMPOSE) logs --follow --tail 100 $(SERVICES)
 
-app/down: ## Stop the stack; what Redis, spool and Prometheus hold is kept
+app/down: ## Stop the stack; what ledger, spool and Prometheus hold is kept
 	@$(COMPOSE) down
 
 app/down-volumes: ## Stop the stack and remove all that it holds
@@ -172,14 +185,16 @@ docker/build: ## Build the image IMAGE_NAME= of CONTEXT= (importer-api, billing-
 	$(if $(filter $(CONTEXT),$(SERVICES)),,$(error CONTEXT= is missing: $(SERVICES)))
 	docker build --target $(CONTEXT) --tag $(or $(IMAGE_NAME),billing-suite/$(CONTEXT)) .
 
-test: setup ## Run all tests, or those of CONTEXT= (billing-worker, common, …), with cargo-nextest where it is installed
+test: ## Run all tests, or those of CONTEXT= (billing-worker, common, …), with cargo-nextest where it is installed
+	@developer/setup.sh redis
+	@developer/setup.sh postgres
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		$(CARGO) nextest run --test-threads $(TEST_THREADS) $(TESTED) $(if $(filter operator devstack,$(CONTEXT)),,&& $(CARGO) test --quiet $(TESTED) --doc); \
 	else \
 		$(CARGO) test $(TESTED); \
 	fi
 
-test/chaos: setup build/stack ## Kill and take away everything during imports, and show that nothing is lost: ONLY=, ROWS=, SEED=, APPEND_FSYNC= (everysec, always)
+test/chaos: setup build/stack ## Kill and take away everything during imports, and show that nothing is lost: LEDGER=, ONLY=, ROWS=, SEED=, APPEND_FSYNC= (everysec, always)
 	@$(DEVSTACK) chaos --seed $(SEED) \
 		$(if $(ROWS),--rows $(ROWS)) $(if $(APPEND_FSYNC),--append-fsync $(APPEND_FSYNC)) \
 		$(foreach fault,$(ONLY),--only $(fault))

@@ -2,6 +2,8 @@
 # Installs a package that a target needs beside Rust, make and a C compiler, where
 # it is missing. Without an argument that is redis-server 7.0 or later, which
 # `make run`, `make demo` and `make test` need. Others are named:
+#   postgres  PostgreSQL 15 or later, for `make test` and LEDGER=postgres. Debian starts a server of
+#             its own beside it, on port 5432, which nothing here uses
 #   venv      python3-venv, for `make dashboard`, `make check/dashboard`, `make check/slip`, `make test/api`,
 #             `make test/browser` and `make test/localstack`
 #   openssl   for `make test/mail`
@@ -13,13 +15,28 @@ has() {
 }
 
 case "${1:-redis}" in
-redis)
+redis | redis-cluster)
     package=redis-server
     has redis-server && exit 0
     else_install='redis-server is not in PATH. Install Redis 7.0 or later, then try again:
   macOS    brew install redis
   Fedora   sudo dnf install redis
   Arch     sudo pacman -S redis'
+    ;;
+postgres)
+    package=postgresql
+    # Debian keeps the programs out of PATH.
+    IFS=: read -ra folders <<<"$PATH"
+    for folder in "${folders[@]}" /usr/lib/postgresql/*/bin; do
+        if [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ]; then
+            version=$("$folder/postgres" --version | grep --only-matching '[0-9]*' | head -n 1)
+            [ "$version" -ge 15 ] && exit 0
+        fi
+    done
+    else_install='PostgreSQL 15 or later is not there. Install it, then try again:
+  macOS    brew install postgresql
+  Fedora   sudo dnf install postgresql-server
+  Arch     sudo pacman -S postgresql'
     ;;
 venv)
     package=python3-venv
@@ -40,7 +57,7 @@ chromium)
     else_install='chromium is not in PATH: install Chromium or Chrome, or name it in CHROMIUM, then try again'
     ;;
 *)
-    echo "$0: knows redis, venv, openssl and chromium, not $1" >&2
+    echo "$0: knows redis, postgres, venv, openssl and chromium, not $1" >&2
     exit 64
     ;;
 esac

@@ -9,7 +9,7 @@
 //! | [`spool`] | the files of the imports, and how far each is sent |
 //! | [`csv`] | a file's layout and its records, in bounded memory |
 //! | [`import`] | the records of a file → batches → SQS, from the checkpoint on |
-//! | [`capacity`] | how much room is left in Redis and on the spool's disk |
+//! | [`capacity`] | how much room is left in the ledger and on the spool's disk |
 //! | [`progress`] | when each import last moved, and when it came to its end |
 //! | [`rejections`] | rows that somebody should look at, with reason and record |
 //! | [`responses`] | answers of the API are counted |

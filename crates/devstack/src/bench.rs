@@ -21,7 +21,7 @@ use std::{
 use anyhow::Result;
 use emulators::redis_server::AppendFsync;
 
-use crate::run::or_stopped;
+use crate::{ledger_server::LedgerOption, run::or_stopped};
 
 pub(crate) use guard::GuardCommand;
 
@@ -32,6 +32,8 @@ use table::Table;
 /// Measures how fast the whole stack is and what each process takes.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct BenchCommand {
+    #[command(flatten)]
+    ledger: LedgerOption,
     /// Data rows of the generated file.
     #[arg(long, default_value_t = 1_100_000, value_parser = clap::value_parser!(u64).range(1..))]
     rows: u64,
@@ -50,7 +52,7 @@ pub(crate) struct BenchCommand {
     /// Milliseconds by which each answer of SQS and SNS comes later, as over a network.
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
-    /// When Redis makes its append-only file safe.
+    /// When Redis makes its append-only file safe; PostgreSQL does so at each commit.
     #[arg(long, default_value_t = AppendFsync::Everysec)]
     append_fsync: AppendFsync,
     /// The figures as JSON go to this file.
@@ -59,7 +61,7 @@ pub(crate) struct BenchCommand {
     /// Figures of an earlier run; the table has the ratio to each.
     #[arg(long)]
     baseline: Option<PathBuf>,
-    /// Directory for the file, the logs and the data of Redis. Not one in memory.
+    /// Directory for the file, the logs and the data of the ledger. Not one in memory.
     #[arg(long, default_value = "data/bench")]
     directory: PathBuf,
 }
@@ -80,6 +82,7 @@ impl BenchCommand {
             billing_workers: self.billing_workers.into(),
             mail_workers: self.mail_workers.into(),
             latency_ms: self.latency_ms,
+            ledger: self.ledger.ledger,
             append_fsync: self.append_fsync,
         };
         let run = or_stopped(measure(&settings, &self.directory)).await?;

@@ -1,16 +1,16 @@
 //! Imports during which everything is killed or taken away, and what became of their rows.
 //!
-//! Each fault is a run of its own: emulator, Redis and services start fresh, the services as
+//! Each fault is a run of its own: emulator, ledger and services start fresh, the services as
 //! release binaries. A run ends when every row has its outcome or nothing moves any more.
 
 mod arena;
 mod crew;
 mod failover;
+mod ledger_host;
 mod lost_message;
 mod network;
 mod outcome;
 mod post;
-mod redis;
 mod scenario;
 mod storm;
 mod table;
@@ -21,7 +21,10 @@ use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use emulators::redis_server::AppendFsync;
 
-use crate::run::or_stopped;
+use crate::{
+    ledger_server::{LedgerKind, LedgerOption, LedgerOptions},
+    run::or_stopped,
+};
 
 use scenario::Scenario;
 use table::Table;
@@ -33,8 +36,10 @@ pub(crate) struct ChaosCommand {
     #[arg(long, value_enum)]
     only: Vec<Scenario>,
     #[command(flatten)]
+    ledger: LedgerOption,
+    #[command(flatten)]
     options: Options,
-    /// Directory for what the runs leave: files, logs, the data of Redis. That of an earlier run
+    /// Directory for what the runs leave: files, logs, the data of the ledger. That of an earlier run
     /// is replaced.
     #[arg(long, default_value = "data/chaos")]
     directory: PathBuf,
@@ -49,9 +54,19 @@ struct Options {
     /// Another seed makes other files and chooses other moments.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// When Redis makes its append-only file safe.
+    /// When Redis makes its append-only file safe; PostgreSQL does so at each commit.
     #[arg(long, default_value_t)]
     append_fsync: AppendFsync,
+}
+
+impl Options {
+    fn ledger(&self, kind: LedgerKind, with_replicas: bool) -> LedgerOptions {
+        LedgerOptions {
+            append_fsync: self.append_fsync,
+            with_replicas,
+            ..LedgerOptions::new(kind)
+        }
+    }
 }
 
 impl ChaosCommand {
@@ -66,10 +81,11 @@ impl ChaosCommand {
         } else {
             &self.only
         };
-        let mut table = Table::new(io::stdout())?;
+        let kind = self.ledger.ledger;
+        let mut table = Table::new(io::stdout(), kind)?;
         for scenario in scenarios {
             let directory = self.directory.join(scenario.name());
-            let outcome = Box::pin(scenario.run(&directory, self.options)).await?;
+            let outcome = Box::pin(scenario.run(&directory, kind, self.options)).await?;
             table.add(*scenario, &outcome)?;
         }
         let problems = table.problems();

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     generate::sample,
     import::{Expected, connect, finished, upload},
+    ledger_server::{LedgerOption, LedgerOptions},
     mails::MailOption,
     run::or_stopped,
     services::Logs,
@@ -33,6 +34,8 @@ const SEED: u64 = 1;
 pub(crate) struct DemoCommand {
     #[command(flatten)]
     ports: Ports,
+    #[command(flatten)]
+    ledger: LedgerOption,
     #[command(flatten)]
     mail: MailOption,
     /// The file to upload.
@@ -56,10 +59,13 @@ impl DemoCommand {
         // What is no such file is told of before anything is started.
         Expected::of_file(&input)?;
         let mails = self.mail.mails(&self.logs.join("mails"));
-        let options = StackOptions::new(self.ports, mails.clone(), Logs::Files(self.logs.clone()));
+        let options = StackOptions {
+            ledger: LedgerOptions::new(self.ledger.ledger),
+            ..StackOptions::new(self.ports, mails.clone(), Logs::Files(self.logs.clone()))
+        };
         let report = or_stopped(async {
             let mut stack = DevStack::start(options).await?;
-            let ledger = connect(stack.redis().port()).await?;
+            let ledger = connect(stack.ledger_server()).await?;
             let started = Instant::now();
             let import_id = upload(&stack.importer_url(), &input).await?;
             let accepted = started.elapsed();

@@ -1,6 +1,7 @@
-//! The whole stack on one machine with one command: emulator, Redis, the three services.
+//! The whole stack on one machine with one command: emulator, the ledger, the three services.
 //!
 //! - [`services`]: the three services as processes.
+//! - [`ledger_server`]: the server of the ledger, whichever is asked for.
 //! - [`stack`]: all of these together.
 //! - [`mails`]: where the e-mails of a stack go.
 //! - [`import`]: a file, its upload, how far it is, and what must become of its rows.
@@ -23,6 +24,7 @@ mod demo;
 mod generate;
 mod http;
 mod import;
+mod ledger_server;
 mod mails;
 mod run;
 mod services;
@@ -44,7 +46,7 @@ use mimalloc::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// The whole stack on one machine: input files, emulator, Redis and services.
+/// The whole stack on one machine: input files, emulator, ledger and services.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {

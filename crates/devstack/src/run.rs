@@ -12,6 +12,7 @@ use tokio::{
 };
 
 use crate::{
+    ledger_server::{LedgerOption, LedgerOptions},
     mails::{MailOption, Mails},
     services::Logs,
     stack::{DevStack, Ports, StackOptions},
@@ -26,6 +27,8 @@ pub(crate) struct RunCommand {
     #[command(flatten)]
     ports: Ports,
     #[command(flatten)]
+    ledger: LedgerOption,
+    #[command(flatten)]
     mail: MailOption,
 }
 
@@ -36,7 +39,10 @@ impl RunCommand {
     /// Runs until SIGINT or SIGTERM, or until a service ends.
     pub(crate) async fn run(self) -> Result<()> {
         let mails = self.mail.mails(MAIL_FOLDER.as_ref());
-        let options = StackOptions::new(self.ports, mails.clone(), Logs::Prefixed);
+        let options = StackOptions {
+            ledger: LedgerOptions::new(self.ledger.ledger),
+            ..StackOptions::new(self.ports, mails.clone(), Logs::Prefixed)
+        };
         let mut stack = tokio::select! {
             stack = DevStack::start(options) => stack?,
             told = told_to_stop() => return told,
@@ -85,11 +91,13 @@ async fn until_one_ends(stack: &mut DevStack) -> Error {
 
 fn addresses(stack: &DevStack, mails: &Mails) -> String {
     let services = stack.services().iter();
+    let ledger = stack.ledger_server();
+    let kind = ledger.kind().to_string();
     let addresses: Vec<(&str, String)> = services
         .map(|service| (service.kind().name(), service.url()))
         .chain([
             ("SQS and SNS", stack.emulator().endpoint_url()),
-            ("Redis", stack.redis().url()),
+            (&kind, ledger.url()),
         ])
         .chain(stack.mail_catcher().map(|catcher| ("SMTP", catcher.url())))
         .collect();

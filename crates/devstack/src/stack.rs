@@ -1,22 +1,23 @@
-//! Emulator, Redis, mail server and the three services together.
+//! Emulator, ledger, mail server and the three services together.
 
 mod options;
 
 use std::{
+    fs::{self, Permissions},
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::fs::PermissionsExt,
     path::Path,
 };
 
 use anyhow::{Context, Result, ensure};
 use emulators::{
     emulator::{Emulator, PipelineNames, PipelineResources},
-    free_port,
-    redis_server::RedisServer,
-    shared_environment,
+    free_port, shared_environment,
 };
 use tempfile::TempDir;
 
 use crate::{
+    ledger_server::{LedgerOptions, LedgerServer},
     mails::MailCatcher,
     services::{Kind, Service, ServiceSettings, Variable, stop_all},
 };
@@ -24,13 +25,13 @@ use crate::{
 pub(crate) use options::{Ports, StackOptions};
 
 /// A running stack. Dropping it kills what runs; [`DevStack::stop`] is the orderly way. It keeps
-/// nothing: its queues are in memory, so Redis and the uploads start empty as well.
+/// nothing: its queues are in memory, so the ledger and the uploads start empty as well.
 #[derive(Debug)]
 pub(crate) struct DevStack {
     // In the order in which they must go.
     services: Vec<Service>,
     catcher: Option<MailCatcher>,
-    redis: RedisServer,
+    ledger: LedgerServer,
     emulator: Emulator,
     resources: PipelineResources,
     files: TempDir,
@@ -49,20 +50,26 @@ impl DevStack {
             None => tempfile::tempdir(),
         };
         let files = files.context("no temporary directory")?;
+        // PostgreSQL does not run as root, and its user has to reach its own part.
+        let passable = fs::set_permissions(files.path(), Permissions::from_mode(0o711));
+        passable.context("cannot share the temporary directory")?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.emulator_port));
         let emulator = Emulator::start_with_latency(address, options.latency)
             .await
             .context("SQS and SNS (DEVSTACK_EMULATOR_PORT)")?;
         let resources = emulator.create_pipeline(&PipelineNames::default()).await?;
-        let redis_files = files.path().join("redis");
-        let (port, append_fsync) = (Some(ports.redis_port), options.append_fsync);
-        let redis = RedisServer::start_with(port, Some(&redis_files), append_fsync)
+        let kind = options.ledger.kind;
+        let ledger = LedgerOptions {
+            port: Some(ports.of_ledger(kind)),
+            ..options.ledger
+        };
+        let ledger = LedgerServer::start(ledger, &files.path().join("ledger"))
             .await
-            .context("Redis (DEVSTACK_REDIS_PORT)")?;
+            .with_context(|| format!("{kind} ({})", kind.port_variable()))?;
         let mut stack = Self {
             services: Vec::new(),
             catcher,
-            redis,
+            ledger,
             emulator,
             resources,
             files,
@@ -86,14 +93,14 @@ impl DevStack {
         &self.emulator
     }
 
-    /// Where uploads and the data of Redis are.
+    /// Where uploads and the data of the ledger are.
     pub(crate) fn files(&self) -> &Path {
         self.files.path()
     }
 
-    /// Redis.
-    pub(crate) fn redis(&self) -> &RedisServer {
-        &self.redis
+    /// What keeps the ledger.
+    pub(crate) fn ledger_server(&self) -> &LedgerServer {
+        &self.ledger
     }
 
     /// The mail server, where the e-mails go to one.
@@ -113,9 +120,9 @@ impl DevStack {
 
     /// Stops the services, then what they use. An error that names services that did not end with
     /// exit code 0.
-    pub(crate) async fn stop(self) -> Result<()> {
+    pub(crate) async fn stop(mut self) -> Result<()> {
         let stopped = stop_all(self.services).await;
-        self.redis.stop().await;
+        self.ledger.shut_down().await;
         self.emulator.stop().await;
         stopped
     }
@@ -147,7 +154,7 @@ impl DevStack {
     }
 
     fn environment(&self, kind: Kind, options: &StackOptions) -> Vec<Variable> {
-        let shared = shared_environment(&self.emulator.endpoint_url(), self.redis.port());
+        let shared = shared_environment(&self.emulator.endpoint_url());
         let own = match kind {
             Kind::Importer => options.importer_environment.clone(),
             Kind::Billing => Vec::new(),
@@ -155,7 +162,8 @@ impl DevStack {
         };
         let bind_address = ("BIND_ADDRESS", "127.0.0.1".to_owned());
         let queues = kind.variables(&self.resources, &self.files().join("spool"));
-        let shared = shared.into_iter().chain([bind_address]);
+        let shared = shared.into_iter().chain(self.ledger.variables());
+        let shared = shared.chain([bind_address]);
         shared.chain(queues).chain(own).collect()
     }
 }

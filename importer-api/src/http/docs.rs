@@ -129,7 +129,7 @@ impl Modify for BearerTokens {
 #[expect(dead_code, reason = "describes a route that all services share")]
 fn health() {}
 
-/// Whether what the process needs answers: Redis and SQS. Uploads are taken
+/// Whether what the process needs answers: the ledger and SQS. Uploads are taken
 /// even while they do not.
 #[utoipa::path(
     get,

@@ -38,7 +38,7 @@ pub(crate) struct GuardCommand {
     /// Data rows of the generated file.
     #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..))]
     rows: u64,
-    /// Directory for the file, the logs and the data of Redis. Not one in memory.
+    /// Directory for the file, the logs and the data of the ledger. Not one in memory.
     #[arg(long, default_value = "data/bench/guard")]
     directory: PathBuf,
 }

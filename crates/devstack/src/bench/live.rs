@@ -22,6 +22,7 @@ use super::{
 use crate::{
     generate::sample,
     import::{connect, finished, upload},
+    ledger_server::LedgerOptions,
     mails::Mails,
     services::{Logs, Service},
     stack::{DevStack, Ports, StackOptions},
@@ -38,7 +39,7 @@ const SENT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Runs the stack with a generated file, and looks at what became of each row.
 ///
-/// The file, the logs and, while it runs, the data of Redis are in that directory.
+/// The file, the logs and, while it runs, the data of the ledger are in that directory.
 pub(super) async fn measure(settings: &Settings, directory: &Path) -> Result<Measurement> {
     let mut machine = Machine::now().context("cannot tell what machine this is")?;
     let input = sample(directory, settings.rows, settings.seed)?;
@@ -52,7 +53,10 @@ pub(super) async fn measure(settings: &Settings, directory: &Path) -> Result<Mea
     }
     let mut stack = DevStack::start(StackOptions {
         files: Some(directory.to_owned()),
-        append_fsync: settings.append_fsync,
+        ledger: LedgerOptions {
+            append_fsync: settings.append_fsync,
+            ..LedgerOptions::new(settings.ledger)
+        },
         latency: Duration::from_millis(settings.latency_ms),
         billing_workers: settings.billing_workers,
         mail_workers: settings.mail_workers,
@@ -64,7 +68,7 @@ pub(super) async fn measure(settings: &Settings, directory: &Path) -> Result<Mea
         )
     })
     .await?;
-    let ledger = connect(stack.redis().port()).await?;
+    let ledger = connect(stack.ledger_server()).await?;
 
     let programs = Programs::of(&stack)?;
     let importer = stack.services().first();
@@ -86,14 +90,14 @@ pub(super) async fn measure(settings: &Settings, directory: &Path) -> Result<Mea
 
     machine.load_after = load().context("cannot read the load")?;
     let sent = clock.until(sent_at(&ledger, import_id).await?);
-    let redis = stack.redis().facts().await.context("Redis")?;
+    let facts = stack.ledger_server().facts().await?;
     let on_disk = is_on_disk(stack.files()).context("cannot look at the disk")?;
     Ok(Measurement {
         settings: settings.clone(),
         revision: revision(),
         release_build: !cfg!(debug_assertions),
         machine,
-        redis,
+        ledger: facts,
         on_disk,
         times: Times {
             accepted_seconds: accepted.as_secs_f64(),
@@ -146,9 +150,14 @@ impl Programs {
                 _ => programs.push((name, vec![meter])),
             }
         }
-        let redis = Meter::of_family(stack.redis().pid())?;
+        let server = stack.ledger_server();
+        let pids = server.pids().into_iter();
+        let ledger: Result<Vec<_>> = pids.map(Meter::of_family).collect();
         let emulator = Meter::of(process::id())?;
-        programs.extend([("redis", vec![redis]), ("emulator", vec![emulator])]);
+        programs.extend([
+            (server.kind().slug(), ledger?),
+            ("emulator", vec![emulator]),
+        ]);
         Ok(Self(programs))
     }
 

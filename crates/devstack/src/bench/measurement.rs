@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use emulators::redis_server::{AppendFsync, RedisFacts};
+use emulators::redis_server::AppendFsync;
 use serde::{Deserialize, Serialize};
 
 use super::{findings::Findings, health::Health, json, machine::Machine, meter::ProcessCost};
+use crate::ledger_server::{LedgerFacts, LedgerKind};
 
 /// What is run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +24,10 @@ pub(super) struct Settings {
     pub(super) mail_workers: usize,
     /// How much later each answer of SQS and SNS comes.
     pub(super) latency_ms: u64,
-    /// When Redis makes its append-only file safe.
+    /// What kept the ledger.
+    #[serde(default)]
+    pub(super) ledger: LedgerKind,
+    /// When Redis makes its append-only file safe; PostgreSQL does so at each commit.
     #[serde(default = "everysec")]
     pub(super) append_fsync: AppendFsync,
 }
@@ -34,7 +38,7 @@ const fn everysec() -> AppendFsync {
 }
 
 impl Settings {
-    /// One process of each service, as the suite is shipped, and seed 1.
+    /// One process of each service on one Redis, as the suite is shipped, and seed 1.
     pub(super) fn shipped(rows: u64) -> Self {
         Self {
             rows,
@@ -43,6 +47,7 @@ impl Settings {
             billing_workers: 1,
             mail_workers: 1,
             latency_ms: 0,
+            ledger: LedgerKind::Redis,
             append_fsync: AppendFsync::Everysec,
         }
     }
@@ -73,7 +78,7 @@ pub(super) struct Cost {
     pub(super) system_seconds: f64,
     /// CPU seconds of both for 1,000,000 rows of the file.
     pub(super) seconds_per_million_rows: f64,
-    /// Most memory of any of the processes, from its start on.
+    /// Most memory of the processes, each from its start on, added up.
     pub(super) peak_memory_bytes: u64,
     /// Each process.
     pub(super) processes: Vec<ProcessCost>,
@@ -90,15 +95,16 @@ pub(super) struct Measurement {
     pub(super) release_build: bool,
     /// Where.
     pub(super) machine: Machine,
-    /// The Redis of the run, at its end.
-    pub(super) redis: RedisFacts,
-    /// Whether the data of Redis was on a disk.
+    /// The server of the ledger, at the end of the run.
+    #[serde(alias = "redis")]
+    pub(super) ledger: LedgerFacts,
+    /// Whether the data of the ledger was on a disk.
     pub(super) on_disk: bool,
     /// When what was done.
     pub(super) times: Times,
     /// Rows of the file by the time to the last e-mail.
     pub(super) rows_per_second: f64,
-    /// What each program took. Redis includes its children. The emulator is the process of the
+    /// What each program took. The server of the ledger includes its children. The emulator is the process of the
     /// bench itself: the upload and the probes are in it.
     pub(super) costs: Vec<Cost>,
     /// `/health` of importer-api during the run.
@@ -113,13 +119,12 @@ impl Cost {
         let sum = |part: fn(&ProcessCost) -> f64| processes.iter().map(part).sum::<f64>();
         let user_seconds = sum(|process| process.user_seconds);
         let system_seconds = sum(|process| process.system_seconds);
-        let peaks = processes.iter().map(|process| process.peak_memory_bytes);
         Self {
             program: program.to_owned(),
             user_seconds,
             system_seconds,
             seconds_per_million_rows: (user_seconds + system_seconds) * 1e6 / as_f64(rows),
-            peak_memory_bytes: peaks.max().unwrap_or_default(),
+            peak_memory_bytes: processes.iter().map(|one| one.peak_memory_bytes).sum(),
             processes,
         }
     }
@@ -129,20 +134,9 @@ impl Measurement {
     /// What is not as it must be, in words.
     pub(super) fn problems(&self) -> Vec<String> {
         let mut problems = self.audit.problems.clone();
-        let RedisFacts {
-            append_only,
-            append_fsync,
-            ..
-        } = &self.redis;
-        let asked = self.settings.append_fsync.to_string();
-        if *append_only != "yes" || *append_fsync != asked {
-            problems.push(format!(
-                "Redis is not as it must be: appendonly {append_only} and appendfsync \
-                 {append_fsync} instead of yes and {asked}"
-            ));
-        }
+        problems.extend(self.ledger.problem(self.settings.append_fsync));
         if !self.on_disk {
-            problems.push("the data of Redis was in memory instead of on a disk".to_owned());
+            problems.push("the data of the ledger was in memory instead of on a disk".to_owned());
         }
         problems
     }
@@ -181,6 +175,8 @@ pub(super) fn as_f64(count: u64) -> f64 {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use serde_json::json;
+
     use super::*;
 
     pub(crate) fn measurement() -> Measurement {
@@ -198,6 +194,7 @@ pub(super) mod tests {
                 billing_workers: 2,
                 mail_workers: 1,
                 latency_ms: 5,
+                ledger: LedgerKind::Redis,
                 append_fsync: AppendFsync::Everysec,
             },
             revision: Some("abc1234".into()),
@@ -210,11 +207,11 @@ pub(super) mod tests {
                 load_before: [0.1, 0.2, 0.3],
                 load_after: [2.5, 1.0, 0.5],
             },
-            redis: RedisFacts {
+            ledger: LedgerFacts {
+                kind: LedgerKind::Redis,
                 version: "7.0.15".into(),
-                append_only: "yes".into(),
-                append_fsync: "everysec".into(),
-                used_memory_bytes: 120_000_000,
+                durability: "appendonly yes, appendfsync everysec".into(),
+                bytes: 120_000_000,
             },
             on_disk: true,
             times: Times {
@@ -250,14 +247,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_processes_of_a_program_add_up_and_the_largest_is_its_peak() {
+    fn the_processes_of_a_program_add_up() {
         let measurement = measurement();
         let billing = measurement.cost("billing-worker").unwrap();
 
         assert!((billing.user_seconds - 2.5).abs() < 1e-9);
         assert!((billing.system_seconds - 1.0).abs() < 1e-9);
         assert!((billing.seconds_per_million_rows - 17.5).abs() < 1e-9);
-        assert_eq!(billing.peak_memory_bytes, 18_000_000);
+        assert_eq!(billing.peak_memory_bytes, 35_500_000);
     }
 
     #[test]
@@ -281,8 +278,8 @@ pub(super) mod tests {
         ];
         for (append_only, append_fsync, on_disk) in off {
             let mut measurement = measurement();
-            measurement.redis.append_only = append_only.into();
-            measurement.redis.append_fsync = append_fsync.into();
+            measurement.ledger.durability =
+                format!("appendonly {append_only}, appendfsync {append_fsync}");
             measurement.on_disk = on_disk;
 
             assert_eq!(measurement.problems().len(), 1, "{append_only} {on_disk}");
@@ -290,11 +287,11 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn redis_must_keep_its_data_as_it_was_told_to() {
+    fn the_ledger_must_keep_its_data_as_it_was_told_to() {
         let mut measurement = measurement();
         measurement.settings.append_fsync = AppendFsync::Always;
         assert_eq!(measurement.problems().len(), 1);
-        measurement.redis.append_fsync = "always".into();
+        measurement.ledger.durability = "appendonly yes, appendfsync always".into();
         assert_eq!(measurement.problems(), Vec::<String>::new());
     }
 
@@ -303,6 +300,16 @@ pub(super) mod tests {
         let mut earlier = serde_json::to_value(measurement()).unwrap();
         let settings = earlier["settings"].as_object_mut().unwrap();
         assert_eq!(settings.remove("append_fsync").unwrap(), "everysec");
+        assert_eq!(settings.remove("ledger").unwrap(), "redis");
+        let earlier_redis = json!({
+            "version": "7.0.15",
+            "append_only": "yes",
+            "append_fsync": "everysec",
+            "used_memory_bytes": 120_000_000,
+        });
+        let ledger = earlier.as_object_mut().unwrap();
+        ledger.remove("ledger").unwrap();
+        ledger.insert("redis".into(), earlier_redis);
         let audit = earlier["audit"].as_object_mut().unwrap();
         audit.remove("problems").unwrap();
         audit.insert("laws_broken".into(), Vec::<String>::new().into());

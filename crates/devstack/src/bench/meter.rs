@@ -14,7 +14,8 @@ pub(super) struct ProcessCost {
     pub(super) user_seconds: f64,
     /// CPU seconds in the kernel, for the program.
     pub(super) system_seconds: f64,
-    /// Most memory that was resident since it started (`VmHWM`).
+    /// Most memory that was resident since it started (`VmHWM`). With children, whose pages are
+    /// partly the same: what all have now (PSS), where that is more.
     pub(super) peak_memory_bytes: u64,
 }
 
@@ -56,11 +57,25 @@ impl Meter {
         let now = self.reading()?;
         let status = self.process.status()?;
         let (user, system) = now.since(&self.start).seconds(procfs::ticks_per_second());
+        let peak = status.vmhwm.unwrap_or_default() * 1024;
         Ok(ProcessCost {
             user_seconds: user,
             system_seconds: system,
-            peak_memory_bytes: status.vmhwm.unwrap_or_default() * 1024,
+            peak_memory_bytes: peak.max(self.family_memory()?),
         })
+    }
+
+    /// What a process and its children have now, where they are asked for; pages that several
+    /// have count once.
+    fn family_memory(&self) -> Result<u64> {
+        if !self.with_children {
+            return Ok(0);
+        }
+        let mut bytes = share_of_memory(&self.process);
+        for child in self.running_children()? {
+            bytes += Process::new(child.pid).as_ref().map_or(0, share_of_memory);
+        }
+        Ok(bytes)
     }
 
     fn start(pid: u32, with_children: bool) -> Result<Self> {
@@ -108,6 +123,15 @@ impl Meter {
         }
         Ok(children)
     }
+}
+
+/// Nothing where the process has ended, or is another user's.
+fn share_of_memory(process: &Process) -> u64 {
+    let Ok(maps) = process.smaps_rollup() else {
+        return 0;
+    };
+    let maps = maps.memory_map_rollup.iter();
+    maps.filter_map(|map| map.extension.map.get("Pss")).sum()
 }
 
 impl Reading {

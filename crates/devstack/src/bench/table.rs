@@ -29,8 +29,8 @@ const FIGURES: [Figure; 9] = [
     ("/health, half within", "ms", 2, |run| run.health.p50_ms),
     ("/health, 99 % within", "ms", 2, |run| run.health.p99_ms),
     ("/health, longest", "ms", 2, |run| run.health.max_ms),
-    ("Redis used_memory", "MB", 1, |run| {
-        as_f64(run.redis.used_memory_bytes) / MEGABYTE
+    ("the ledger holds", "MB", 1, |run| {
+        as_f64(run.ledger.bytes) / MEGABYTE
     }),
 ];
 
@@ -142,7 +142,7 @@ fn conditions(run: &Measurement) -> String {
     let Measurement {
         settings,
         machine,
-        redis,
+        ledger,
         ..
     } = run;
     let [before, after] = [machine.load_before[0], machine.load_after[0]];
@@ -154,7 +154,7 @@ fn conditions(run: &Measurement) -> String {
     format!(
         "{} rows of seed {}, {} a message; {} billing-worker, {} send-mail-worker, {} ms of latency\n\
          {}, {} cores, {:.1} GB, Linux {}; load {before:.2} before, {after:.2} after\n\
-         revision {}, {build}; Redis {}, appendonly {}, appendfsync {}",
+         revision {}, {build}; {} {}, {}",
         settings.rows,
         settings.seed,
         settings.rows_per_message,
@@ -166,9 +166,9 @@ fn conditions(run: &Measurement) -> String {
         as_f64(machine.memory_bytes) / 1e9,
         machine.kernel,
         run.revision.as_deref().unwrap_or("unknown"),
-        redis.version,
-        redis.append_only,
-        redis.append_fsync,
+        ledger.kind,
+        ledger.version,
+        ledger.durability,
     )
 }
 

@@ -17,10 +17,11 @@ use fastrand::Rng;
 use futures::future::try_join_all;
 use uuid::Uuid;
 
-use super::{Options, crew::Crew, network::Network, post::Post, redis::Redis};
+use super::{Options, crew::Crew, ledger_host::LedgerHost, network::Network, post::Post};
 use crate::{
     generate::write_file,
     import::{Expected, connect, upload},
+    ledger_server::LedgerKind,
     services::{Kind, Variable},
     wait::until,
 };
@@ -31,13 +32,16 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// Longest wait for the moment of a fault.
 const MOMENT_DEADLINE: Duration = Duration::from_mins(2);
 
-/// How many services there are beside the one importer-api, and how fast that sends.
+/// How many services there are beside the one importer-api, how fast that sends, and what they
+/// have to do with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {
     pub(super) billing_workers: usize,
     pub(super) mail_workers: usize,
     pub(super) importer: Pace,
     pub(super) mails: Mails,
+    /// Whether each master of a cluster has a replica from the start.
+    pub(super) with_replicas: bool,
 }
 
 /// Where e-mails go.
@@ -81,14 +85,14 @@ pub(super) struct Input {
     generated: Generated,
 }
 
-/// Emulator, Redis, the network between, and the services.
+/// Emulator, ledger, the network between, and the services.
 #[derive(Debug)]
 pub(super) struct Arena {
     // In the order in which they must go.
     pub(super) crew: Crew,
     pub(super) network: Network,
     pub(super) post: Option<Post>,
-    pub(super) redis: Redis,
+    pub(super) ledger_host: LedgerHost,
     pub(super) emulator: Emulator,
     pub(super) resources: PipelineResources,
     pub(super) ledger: SharedLedger,
@@ -107,23 +111,31 @@ pub(super) struct Arena {
 
 impl Arena {
     /// Starts everything in an empty directory, and waits until it answers.
-    pub(super) async fn start(directory: &Path, plan: Plan, options: Options) -> Result<Self> {
+    pub(super) async fn start(
+        directory: &Path,
+        kind: LedgerKind,
+        plan: Plan,
+        options: Options,
+    ) -> Result<Self> {
         let directory = cleared(directory)?;
         let emulator = Emulator::start_on_free_port().await?;
         let resources = emulator.create_pipeline(&PipelineNames::default()).await?;
-        let redis = Redis::start(directory.join("redis"), options.append_fsync).await?;
+        let mut random = Rng::with_seed(options.seed);
+        let ledger = options.ledger(kind, plan.with_replicas);
+        let files = directory.join("ledger");
+        let ledger_host = LedgerHost::start(ledger, files, random.fork()).await?;
         let mut arena = Self {
             crew: Crew::new(directory.join("logs"))?,
-            network: Network::start(emulator.port(), redis.port()).await?,
+            network: Network::start(emulator.port(), ledger_host.server().port()).await?,
             post: match plan.mails {
                 Mails::Log => None,
                 Mails::Smtp => Some(Post::open(&directory).await?),
             },
-            ledger: connect(redis.port()).await?,
-            redis,
+            ledger: connect(ledger_host.server()).await?,
+            ledger_host,
             emulator,
             resources,
-            random: Rng::with_seed(options.seed),
+            random,
             imports: Vec::new(),
             expected: Expected::default(),
             post_cuts: 0,
@@ -147,22 +159,21 @@ impl Arena {
 
     fn environment(&self, kind: Kind, pace: Pace) -> Vec<Variable> {
         let network = &self.network;
-        let (sqs, redis) = match kind {
-            Kind::Importer => (&network.importer_to_sqs, &network.importer_to_redis),
-            Kind::Billing => (&network.billing_to_sqs, &network.billing_to_redis),
-            Kind::Mail => (&network.mail_to_sqs, &network.mail_to_redis),
+        let (sqs, ledger) = match kind {
+            Kind::Importer => (&network.importer_to_sqs, &network.importer_to_ledger),
+            Kind::Billing => (&network.billing_to_sqs, &network.billing_to_ledger),
+            Kind::Mail => (&network.mail_to_sqs, &network.mail_to_ledger),
         };
-        let mut own = vec![
-            ("SQS_ENDPOINT_URL", sqs.url()),
-            ("REDIS_PORT", redis.address().port().to_string()),
-        ];
+        let mut own = vec![("SQS_ENDPOINT_URL", sqs.url())];
         match kind {
             Kind::Importer => own.extend(pace.variables()),
             Kind::Billing => own.push(("SNS_ENDPOINT_URL", network.billing_to_sns.url())),
             Kind::Mail => own.extend(self.post.iter().flat_map(Post::variables)),
         }
-        shared_environment(&self.emulator.endpoint_url(), self.redis.port())
+        let ledger_port = ledger.address().port();
+        shared_environment(&self.emulator.endpoint_url())
             .into_iter()
+            .chain(self.ledger_host.server().variables_through(ledger_port))
             .chain(kind.variables(&self.resources, &self.directory.join("spool")))
             .chain(own)
             .collect()
@@ -202,7 +213,7 @@ impl Arena {
         shares
     }
 
-    /// The counts of all imports together; `None` while Redis is away.
+    /// The counts of all imports together; `None` while the ledger is away.
     pub(super) async fn counts(&self) -> Option<OutcomeCounts> {
         let mut sum = OutcomeCounts::default();
         for import in &self.imports {

@@ -1,5 +1,5 @@
-//! Redis moves to another server while the services hold connections to the one before, and how
-//! soon each of them goes on.
+//! The ledger moves to another server while the services hold connections to the one before, and
+//! how soon each of them goes on.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use emulators::fault_proxy::FaultMode;
 use tokio::time::{self, Instant};
 
 use super::{arena::Arena, network::local};
-use crate::{import::connect, services::Kind, wait::until};
+use crate::{import::connect, ledger_server::LedgerServer, services::Kind, wait::until};
 
-/// How long new connections do not reach the new master either, so that the services have long
+/// How long new connections do not reach the new server either, so that the services have long
 /// noticed.
-const NO_MASTER: Duration = Duration::from_secs(10);
+const NO_SERVER: Duration = Duration::from_secs(10);
 
 /// Longest wait for the services to go on.
 const DEADLINE: Duration = Duration::from_mins(2);
@@ -21,32 +21,46 @@ const DEADLINE: Duration = Duration::from_mins(2);
 /// How often it is looked whether they do.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The master becomes a replica behind open connections. New ones reach it as well at first, and
-/// then the new master.
-pub(super) async fn demoted(arena: &mut Arena) -> Result<()> {
-    arena.redis.add_replica().await?;
+/// A replica takes the place of the server behind open connections. New ones reach the server
+/// before as well at first: a Redis that has become a replica, or nobody. Services find the way in a
+/// cluster by themselves.
+pub(super) async fn moved(arena: &mut Arena) -> Result<()> {
+    arena.ledger_host.add_replica().await?;
     uploaded_until_a_moment(arena).await?;
-    arena.redis.fail_over().await?;
-    time::sleep(NO_MASTER).await;
-    let port = arena.redis.port();
-    arena.ledger = connect(port).await?;
+    arena.ledger_host.fail_over().await?;
+    time::sleep(NO_SERVER).await;
+    let server = arena.ledger_host.server();
+    arena.ledger = connect(server).await?;
+    let port = server.port();
     let before = done(arena).await?;
-    for proxy in arena.network.to_redis() {
+    for proxy in arena.network.to_ledger() {
         proxy.redirect(local(port));
     }
     go_on(arena, before).await
 }
 
-/// Nothing comes over open connections any more. New ones get no answer either at first.
+/// Nothing comes over open connections any more. New ones get no answer either at first. In a
+/// cluster, that is one master's, whose place a replica takes meanwhile.
 pub(super) async fn silent(arena: &mut Arena) -> Result<()> {
     uploaded_until_a_moment(arena).await?;
-    for proxy in arena.network.to_redis() {
+    if let LedgerServer::RedisCluster(cluster) = arena.ledger_host.server() {
+        cluster.silence_master_with_a_copy(0).await?;
+        time::sleep(NO_SERVER).await;
+        cluster.has_failed_over(0).await?;
+        let before = done(arena).await?;
+        let gone_on = go_on(arena, before).await;
+        if let LedgerServer::RedisCluster(cluster) = arena.ledger_host.server() {
+            cluster.master(0).resume();
+        }
+        return gone_on;
+    }
+    for proxy in arena.network.to_ledger() {
         proxy.set(FaultMode::Stall);
         proxy.silence_open();
     }
-    time::sleep(NO_MASTER).await;
+    time::sleep(NO_SERVER).await;
     let before = done(arena).await?;
-    for proxy in arena.network.to_redis() {
+    for proxy in arena.network.to_ledger() {
         // Those that were opened meanwhile were opened to nobody.
         proxy.silence_open();
         proxy.set(FaultMode::Pass);
@@ -62,7 +76,7 @@ async fn uploaded_until_a_moment(arena: &mut Arena) -> Result<()> {
     Ok(())
 }
 
-/// What each of the services has told Redis: rows sent, rows with an outcome, e-mails sent.
+/// What each of the services has told the ledger: rows sent, rows with an outcome, e-mails sent.
 async fn done(arena: &Arena) -> Result<[u64; 3]> {
     let mut done = [0; 3];
     for import in &arena.imports {
@@ -76,15 +90,17 @@ async fn done(arena: &Arena) -> Result<[u64; 3]> {
     Ok(done)
 }
 
-/// Measures the time until each service has told Redis of something new, or has nothing left.
+/// Measures the time until each service has told the ledger of something new, or has nothing left.
 async fn go_on(arena: &mut Arena, before: [u64; 3]) -> Result<()> {
-    let (rows, start) = (arena.expected.rows, Instant::now());
-    let what = "each service to go on with the new master";
+    let expected = arena.expected;
+    let all_done = [expected.rows, expected.rows, expected.billed];
+    let start = Instant::now();
+    let what = "each service to go on with the new server";
     let after = until(what, DEADLINE, POLL_INTERVAL, async || {
         arena.crew.check()?;
         let now = done(arena).await?;
-        let mut services = now.iter().zip(before);
-        let all = services.all(|(now, before)| *now > before || *now == rows);
+        let mut services = now.iter().zip(before).zip(all_done);
+        let all = services.all(|((now, before), done)| *now > before || *now >= done);
         Ok(all.then(|| start.elapsed()))
     });
     arena.went_on_after = Some(after.await?);

@@ -1,4 +1,4 @@
-//! The ways from the services to SQS, SNS and Redis, each of which can fail on its own.
+//! The ways from the services to SQS, SNS and the ledger, each of which can fail on its own.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -16,14 +16,14 @@ pub(super) struct Network {
     pub(super) billing_to_sqs: FaultProxy,
     pub(super) billing_to_sns: FaultProxy,
     pub(super) mail_to_sqs: FaultProxy,
-    pub(super) importer_to_redis: FaultProxy,
-    pub(super) billing_to_redis: FaultProxy,
-    pub(super) mail_to_redis: FaultProxy,
+    pub(super) importer_to_ledger: FaultProxy,
+    pub(super) billing_to_ledger: FaultProxy,
+    pub(super) mail_to_ledger: FaultProxy,
 }
 
 impl Network {
     /// All ways pass.
-    pub(super) async fn start(emulator_port: u16, redis_port: u16) -> Result<Self> {
+    pub(super) async fn start(emulator_port: u16, ledger_port: u16) -> Result<Self> {
         let to = async |port| {
             FaultProxy::start(local(port))
                 .await
@@ -34,18 +34,18 @@ impl Network {
             billing_to_sqs: to(emulator_port).await?,
             billing_to_sns: to(emulator_port).await?,
             mail_to_sqs: to(emulator_port).await?,
-            importer_to_redis: to(redis_port).await?,
-            billing_to_redis: to(redis_port).await?,
-            mail_to_redis: to(redis_port).await?,
+            importer_to_ledger: to(ledger_port).await?,
+            billing_to_ledger: to(ledger_port).await?,
+            mail_to_ledger: to(ledger_port).await?,
         })
     }
 
-    /// The ways to Redis.
-    pub(super) fn to_redis(&self) -> [&FaultProxy; 3] {
+    /// The ways to the ledger; nobody takes them to a cluster.
+    pub(super) fn to_ledger(&self) -> [&FaultProxy; 3] {
         [
-            &self.importer_to_redis,
-            &self.billing_to_redis,
-            &self.mail_to_redis,
+            &self.importer_to_ledger,
+            &self.billing_to_ledger,
+            &self.mail_to_ledger,
         ]
     }
 
@@ -56,9 +56,9 @@ impl Network {
             &self.billing_to_sqs,
             &self.billing_to_sns,
             &self.mail_to_sqs,
-            &self.importer_to_redis,
-            &self.billing_to_redis,
-            &self.mail_to_redis,
+            &self.importer_to_ledger,
+            &self.billing_to_ledger,
+            &self.mail_to_ledger,
         ]
     }
 }

@@ -19,7 +19,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// its worker was killed, an e-mail's lease ends after 60 s.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// Longest time until all services have gone on, once a new master of Redis can be reached.
+/// Longest time until all services have gone on, once a new server of the ledger can be reached.
 const GOES_ON_WITHIN: Duration = Duration::from_secs(15);
 
 /// E-mails that a send-mail-worker may have had in hand when it was killed, or when the mail
@@ -32,7 +32,7 @@ pub(super) struct Outcome {
     pub(super) verdict: Verdict,
     /// From the first upload to the end.
     pub(super) taken: Duration,
-    /// Where Redis moved: from the moment at which the new master could be reached until each
+    /// Where the ledger moved: from the moment at which its new server could be reached until each
     /// service had gone on.
     pub(super) went_on_after: Option<Duration>,
 }
@@ -65,7 +65,7 @@ impl Outcome {
             Some(post) => verdict.at_server = Some(post.figures()),
             None => verdict.logged = Some(MailLog::of(arena.crew.logs(Kind::Mail))?),
         }
-        arena.redis.stop().await;
+        arena.ledger_host.stop().await;
         arena.emulator.stop().await;
         Ok(Self {
             verdict,
@@ -78,7 +78,7 @@ impl Outcome {
 fn goes_on_soon(after: Option<Duration>) -> Result<()> {
     match after {
         Some(after) if after > GOES_ON_WITHIN => bail!(
-            "the services went on {:.1} s after the new master, at most {} are allowed",
+            "the services went on {:.1} s after the new server, at most {} are allowed",
             after.as_secs_f64(),
             GOES_ON_WITHIN.as_secs()
         ),

@@ -15,15 +15,12 @@ use super::{
     outcome::Outcome,
     storm,
 };
-use crate::services::Kind;
+use crate::{ledger_server::LedgerKind, services::Kind};
 
 /// How often a service is killed during one import.
 const KILLS: usize = 5;
 
-/// How often Redis is killed during one import.
-const REDIS_KILLS: usize = 3;
-
-const REDIS_AWAY: Duration = Duration::from_secs(10);
+const LEDGER_AWAY: Duration = Duration::from_secs(10);
 const SQS_AWAY: Duration = Duration::from_secs(10);
 const SNS_AWAY: Duration = Duration::from_secs(45);
 const MAIL_SERVER_AWAY: Duration = Duration::from_secs(10);
@@ -48,14 +45,14 @@ pub(crate) enum Scenario {
     SmtpMailKilled,
     /// The mail server down 10 s for send-mail-worker.
     SmtpServerDown,
-    /// Redis stopped for 10 s.
-    RedisStopped,
-    /// Redis killed with -9 and started again, 3 times.
-    RedisKilled,
-    /// Redis demoted to a replica behind open connections, 10 s before new ones reach the new master.
-    RedisDemoted,
-    /// Redis silent on open connections, 10 s before new ones are served.
-    RedisSilent,
+    /// The ledger stopped for 10 s.
+    LedgerStopped,
+    /// kill -9 the server of the ledger, or a node of its cluster, 5 times.
+    LedgerKilled,
+    /// The ledger moved to a replica, which can be reached 10 s later.
+    LedgerMoved,
+    /// The ledger silent on open connections, 10 s before new ones are served.
+    LedgerSilent,
     /// Messages of claimed debts deleted before their notification, the file uploaded again.
     MessagesLost,
     /// SQS down 10 s for importer-api.
@@ -66,7 +63,7 @@ pub(crate) enum Scenario {
     MailSqsDown,
     /// SNS alone down 45 s.
     SnsDown,
-    /// Answers of SQS, SNS and Redis lost after the commit, 3 in 100.
+    /// Answers of SQS, SNS and the ledger lost after the commit, 3 in 100.
     AnswersLost,
     /// All of them at once, at random, for 2 minutes.
     Everything,
@@ -90,8 +87,13 @@ impl Scenario {
     }
 
     /// Plays it in a directory of its own, and looks what became of the rows.
-    pub(super) async fn run(self, directory: &Path, options: Options) -> Result<Outcome> {
-        let mut arena = Arena::start(directory, self.plan(), options).await?;
+    pub(super) async fn run(
+        self,
+        directory: &Path,
+        ledger: LedgerKind,
+        options: Options,
+    ) -> Result<Outcome> {
+        let mut arena = Arena::start(directory, ledger, self.plan(), options).await?;
         let started = time::Instant::now();
         self.play(&mut arena).await?;
         Outcome::of(arena, started).await
@@ -104,8 +106,8 @@ impl Scenario {
         };
         let importer = match self {
             Self::ImporterKilled
-            | Self::RedisDemoted
-            | Self::RedisSilent
+            | Self::LedgerMoved
+            | Self::LedgerSilent
             | Self::ImporterSqsDown
             | Self::Everything => Pace::RowByRow,
             // Messages are deleted by the row that they hold.
@@ -121,6 +123,7 @@ impl Scenario {
             mail_workers,
             importer,
             mails,
+            with_replicas: matches!(self, Self::LedgerMoved | Self::LedgerSilent),
         }
     }
 
@@ -130,10 +133,10 @@ impl Scenario {
             Self::BillingKilled => killed(arena, Kind::Billing).await,
             Self::MailKilled | Self::SmtpMailKilled => killed(arena, Kind::Mail).await,
             Self::SmtpServerDown => mail_server_down(arena).await,
-            Self::RedisStopped => redis_stopped(arena).await,
-            Self::RedisKilled => redis_killed(arena).await,
-            Self::RedisDemoted => failover::demoted(arena).await,
-            Self::RedisSilent => failover::silent(arena).await,
+            Self::LedgerStopped => ledger_stopped(arena).await,
+            Self::LedgerKilled => ledger_killed(arena).await,
+            Self::LedgerMoved => failover::moved(arena).await,
+            Self::LedgerSilent => failover::silent(arena).await,
             Self::MessagesLost => lost_message::play(arena).await,
             Self::ImporterSqsDown => {
                 down(arena, Kind::Importer, SQS_AWAY, |network| {
@@ -188,23 +191,23 @@ async fn mail_server_down(arena: &mut Arena) -> Result<()> {
     Ok(())
 }
 
-async fn redis_stopped(arena: &mut Arena) -> Result<()> {
+async fn ledger_stopped(arena: &mut Arena) -> Result<()> {
     arena.upload_one().await?;
     for share in arena.moments(1) {
         arena.reached(Kind::Billing, share).await?;
-        arena.redis.stop().await;
-        time::sleep(REDIS_AWAY).await;
-        arena.redis.start_again().await?;
+        arena.ledger_host.stop().await;
+        time::sleep(LEDGER_AWAY).await;
+        arena.ledger_host.start_again().await?;
     }
     Ok(())
 }
 
-async fn redis_killed(arena: &mut Arena) -> Result<()> {
+async fn ledger_killed(arena: &mut Arena) -> Result<()> {
     arena.upload_one().await?;
-    for share in arena.moments(REDIS_KILLS) {
+    for share in arena.moments(KILLS) {
         arena.reached(Kind::Billing, share).await?;
-        arena.redis.kill();
-        arena.redis.start_again().await?;
+        arena.ledger_host.kill();
+        arena.ledger_host.start_again().await?;
     }
     Ok(())
 }

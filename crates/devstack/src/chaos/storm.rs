@@ -10,8 +10,8 @@ use tokio::time::{self, Instant};
 use super::{
     arena::Arena,
     crew::Crew,
+    ledger_host::LedgerHost,
     network::{Network, disturb},
-    redis::Redis,
 };
 use crate::services::Kind;
 
@@ -20,17 +20,17 @@ const STORM: Duration = Duration::from_mins(2);
 /// Files, so that there is work for as long as the storm lasts.
 const FILES: u64 = 8;
 
-/// Uploads the files, then lets processes, Redis and the network fail independently of each other.
+/// Uploads the files, then lets processes, the ledger and the network fail independently of each other.
 pub(super) async fn play(arena: &mut Arena) -> Result<()> {
     for _ in 0..FILES {
         arena.upload_one().await?;
     }
     let end = Instant::now() + STORM;
     let mut randoms = [(); 3].map(|()| arena.random.fork());
-    let [of_processes, of_redis, of_network] = &mut randoms;
+    let [of_processes, of_ledger, of_network] = &mut randoms;
     tokio::try_join!(
         kill_processes(&mut arena.crew, of_processes, end),
-        kill_redis(&mut arena.redis, of_redis, end),
+        kill_ledger(&mut arena.ledger_host, of_ledger, end),
         async {
             disturb_network(&arena.network, of_network, end).await;
             Ok(())
@@ -48,15 +48,15 @@ async fn kill_processes(crew: &mut Crew, random: &mut Rng, end: Instant) -> Resu
     Ok(())
 }
 
-async fn kill_redis(redis: &mut Redis, random: &mut Rng, end: Instant) -> Result<()> {
+async fn kill_ledger(ledger: &mut LedgerHost, random: &mut Rng, end: Instant) -> Result<()> {
     while pause(random, 5..20, end).await {
         if random.bool() {
-            redis.stop().await;
+            ledger.stop().await;
         } else {
-            redis.kill();
+            ledger.kill();
         }
         time::sleep(seconds(random, 0..6)).await;
-        redis.start_again().await?;
+        ledger.start_again().await?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Scenario, outcome::Outcome};
+use crate::ledger_server::LedgerKind;
 
 /// Prints rows, and remembers what is off.
 #[derive(Debug)]
@@ -12,11 +13,11 @@ pub(super) struct Table<W> {
 }
 
 impl<W: Write> Table<W> {
-    /// Prints the head.
-    pub(super) fn new(mut out: W) -> io::Result<Self> {
+    /// Prints the head, which names the ledger.
+    pub(super) fn new(mut out: W, ledger: LedgerKind) -> io::Result<Self> {
         writeln!(
             out,
-            "| fault | rows | lost | billed twice | mailed twice | seconds |\n\
+            "| fault, with the ledger in {ledger} | rows | lost | billed twice | mailed twice | seconds |\n\
              | --- | ---: | ---: | ---: | ---: | ---: |"
         )?;
         Ok(Self {
@@ -83,10 +84,10 @@ mod tests {
         };
         let mut text = Vec::new();
 
-        let mut table = Table::new(&mut text).unwrap();
+        let mut table = Table::new(&mut text, LedgerKind::Redis).unwrap();
         table.add(Scenario::MailKilled, &fine).unwrap();
         table.add(Scenario::SnsDown, &broken).unwrap();
-        table.add(Scenario::RedisSilent, &moved).unwrap();
+        table.add(Scenario::LedgerSilent, &moved).unwrap();
 
         let problems = table.problems().join("\n");
         let text = String::from_utf8(text).unwrap();

@@ -4,14 +4,14 @@ use common::{
     runtime::Environment,
 };
 
-/// The ledger that services keep in the Redis of that port on this machine.
-pub(crate) async fn connect(redis_port: u16) -> Result<SharedLedger> {
-    let environment: Environment = [
-        ("REDIS_HOST".to_owned(), "127.0.0.1".to_owned()),
-        ("REDIS_PORT".to_owned(), redis_port.to_string()),
-    ]
-    .into_iter()
-    .collect();
+use crate::ledger_server::LedgerServer;
+
+/// The ledger that services keep in that server.
+pub(crate) async fn connect(server: &LedgerServer) -> Result<SharedLedger> {
+    let variables = server.variables().into_iter();
+    let environment: Environment = variables
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
     let settings = LedgerSettings::read(&environment)?;
     Ok(settings.connect(None).await?)
 }

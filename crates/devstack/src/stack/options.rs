@@ -1,8 +1,9 @@
 use std::{io, path::PathBuf, time::Duration};
 
-use emulators::{free_port, redis_server::AppendFsync};
+use emulators::free_port;
 
 use crate::{
+    ledger_server::{LedgerKind, LedgerOptions},
     mails::Mails,
     services::{Kind, Logs, Variable},
 };
@@ -23,9 +24,12 @@ pub(crate) struct Ports {
     /// SQS and SNS
     #[arg(long, env = "DEVSTACK_EMULATOR_PORT", default_value_t = 4566)]
     pub(crate) emulator_port: u16,
-    /// Redis; not the usual 6379, where one may run already
+    /// Redis, or the first node of its cluster; not the usual 6379, where one may run already
     #[arg(long, env = "DEVSTACK_REDIS_PORT", default_value_t = 6390)]
     pub(crate) redis_port: u16,
+    /// PostgreSQL, with `--ledger postgres`; not the usual 5432 either
+    #[arg(long, env = "DEVSTACK_POSTGRES_PORT", default_value_t = 5490)]
+    pub(crate) postgres_port: u16,
     /// The mail server, with `--mail smtp`
     #[arg(long, env = "DEVSTACK_SMTP_PORT", default_value_t = 1025)]
     pub(crate) smtp_port: u16,
@@ -41,6 +45,14 @@ impl Ports {
         }
     }
 
+    /// That of the ledger.
+    pub(super) fn of_ledger(&self, kind: LedgerKind) -> u16 {
+        match kind {
+            LedgerKind::Redis | LedgerKind::RedisCluster => self.redis_port,
+            LedgerKind::Postgres => self.postgres_port,
+        }
+    }
+
     /// Ports on which nobody listens now, so that this stack can run beside another one.
     pub(crate) fn free() -> io::Result<Self> {
         Ok(Self {
@@ -49,6 +61,7 @@ impl Ports {
             mail_port: free_port()?,
             emulator_port: free_port()?,
             redis_port: free_port()?,
+            postgres_port: free_port()?,
             smtp_port: free_port()?,
         })
     }
@@ -63,11 +76,11 @@ pub(crate) struct StackOptions {
     pub(crate) mails: Mails,
     /// What becomes of what the services log.
     pub(crate) logs: Logs,
-    /// Directory for uploads and the data of Redis, which are removed at the end; `None` is the
+    /// Directory for uploads and the data of the ledger, which are removed at the end; `None` is the
     /// one of the system for temporary files.
     pub(crate) files: Option<PathBuf>,
-    /// When Redis makes its append-only file safe.
-    pub(crate) append_fsync: AppendFsync,
+    /// What keeps the ledger. Its port is that of `ports`.
+    pub(crate) ledger: LedgerOptions,
     /// How much later each answer of SQS and SNS comes than it could.
     pub(crate) latency: Duration,
     /// Processes of billing-worker. Those after the first take any free port.
@@ -86,7 +99,7 @@ impl StackOptions {
             mails,
             logs,
             files: None,
-            append_fsync: AppendFsync::default(),
+            ledger: LedgerOptions::new(LedgerKind::default()),
             latency: Duration::ZERO,
             billing_workers: 1,
             mail_workers: 1,
