@@ -55,7 +55,7 @@ IMPORTS = [
     ),
     graph(
         "Answers of the API",
-        "By the class of their status, a second. 5xx: uploads may be refused, as the disk is full or Redis is unavailable.",
+        "By the class of their status, a second. 5xx: uploads may be refused, as the disk is full or the ledger is unavailable.",
         [query(rate("http_responses_total", "class"), "{{class}}")],
         units.RequestsPerSecond,
     ),

@@ -40,12 +40,12 @@ PROCESSES: list[Panel] = [
         thresholds(("orange", 1), ("red", 3)),
     ),
     graph(
-        "How full Redis and the spool are",
-        "Of the memory that Redis may take, and of the disk of each SPOOL_DIR. A full Redis refuses every write, a full disk every upload.",
+        "How full ledger and spool are",
+        "Of the memory that a ledger in Redis may take, and of the disk of each SPOOL_DIR. A full ledger refuses every write, a full disk every upload. PostgreSQL has a disk, which its own monitoring watches.",
         [
             query(
                 f"{highest('ledger_memory_used_bytes')} / {highest('ledger_memory_max_bytes')}",
-                "memory of Redis",
+                "memory of the ledger",
             ),
             query(
                 f"1 - spool_free_bytes{{{CHOSEN}}} / spool_size_bytes{{{CHOSEN}}}",

@@ -75,7 +75,7 @@ class Stack:
     def __init__(self, devstack, prometheus, directory):
         self.directory = directory
         self.processes = []
-        names = ["IMPORTER", "BILLING", "MAIL", "EMULATOR", "REDIS", "PROMETHEUS"]
+        names = ["IMPORTER", "BILLING", "MAIL", "EMULATOR", "REDIS", "POSTGRES", "PROMETHEUS"]
         self.ports = dict(zip(names, free_ports(len(names))))
         self.devstack = devstack
         self.program = prometheus

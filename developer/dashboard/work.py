@@ -34,7 +34,7 @@ BILLING = [
         stack=True,
     ),
     graph(
-        "Redis: time of a call",
+        "Ledger: time of a call",
         "By service: half of the calls, and 99 of 100, stay below it. A call is for a batch of rows as a rule.",
         [
             query(quantile(share, "ledger_call_duration_seconds", "app"), f"{{{{app}}}}, {name}")
@@ -44,14 +44,14 @@ BILLING = [
         thresholds(("orange", 0.1), ("red", 1)),
     ),
     graph(
-        "Redis: calls",
+        "Ledger: calls",
         "A second, by service.",
         [query(rate("ledger_call_duration_seconds_count", "app"), "{{app}}")],
         units.OpsPerSecond,
     ),
     graph(
-        "Redis: calls that failed",
-        "A second, by service: no answer, or refused as Redis is full, loading or read-only.",
+        "Ledger: calls that failed",
+        "A second, by service: no answer, or refused as its server is full, starting or read-only.",
         [query(rate("ledger_call_errors_total", "app"), "{{app}}")],
         units.OpsPerSecond,
         thresholds(("red", 1)),
@@ -139,7 +139,7 @@ MAIL: list[Panel] = [
         "Mail transport",
         "Whether it answers: the mail server, or the log. While it is unavailable, e-mails are held, and none is lost.",
         query(
-            f'min by (dependency) (dependency_up{{{CHOSEN}, app="send-mail-worker", dependency!~"Redis|SQS"}})',
+            f'min by (dependency) (dependency_up{{{CHOSEN}, app="send-mail-worker", dependency!~"Redis|PostgreSQL|SQS"}})',
             "{{dependency}}",
         ),
         ["away", "there"],

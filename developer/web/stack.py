@@ -15,7 +15,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 START_DEADLINE = 60  # seconds
 IMPORT_DEADLINE = 120  # seconds
-PORTS = ["IMPORTER", "BILLING", "MAIL", "EMULATOR", "REDIS", "SMTP"]
+PORTS = ["IMPORTER", "BILLING", "MAIL", "EMULATOR", "REDIS", "POSTGRES", "SMTP"]
 
 
 def devstack() -> Path:
