@@ -149,7 +149,7 @@ async fn is_the_same(from: &RedisLedger, to: &SharedLedger) {
         assert_eq!(to.debts(&[&debt]).await.unwrap(), [expected]);
         let owner = Uuid::from_u128(1);
         let claims = to
-            .claim_sends(Channel::MAIL, &[&debt], owner, Duration::from_secs(60))
+            .claim_sends(Channel::MAIL, &[&debt], owner, Duration::from_mins(1))
             .await
             .unwrap();
         let expected = match number {
@@ -215,7 +215,7 @@ async fn a_ledger_that_is_closed_takes_no_claim_until_it_is_opened() {
     };
     let claim = async || {
         let owner = Uuid::new_v4();
-        let lease = Duration::from_secs(60);
+        let lease = Duration::from_mins(1);
         ledger
             .claim_sends(Channel::MAIL, &["7"], owner, lease)
             .await

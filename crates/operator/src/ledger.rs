@@ -27,14 +27,14 @@ enum LedgerCommand {
 /// Stop the services first. The source is closed before anything is read:
 /// nothing is billed on it any more, and a service that still runs on it waits.
 /// Every row is compared in the end. A copy that was stopped is started again;
-/// nothing is done twice. Then start the services with LEDGER_URL at the copy.
+/// nothing is done twice. Then start the services with `LEDGER_URL` at the copy.
 #[derive(Debug, Args)]
 struct Copy {
-    /// The URL of the source, or file:PATH of a file that holds it; without it,
+    /// The URL of the source, or `file:PATH` of a file that holds it; without it,
     /// the ledger that the environment names
     #[arg(long, value_name = "URL")]
     from: Option<String>,
-    /// The URL of the ledger that takes its place, or file:PATH
+    /// The URL of the ledger that takes its place, or `file:PATH`
     #[arg(long, value_name = "URL")]
     to: String,
 }
@@ -45,7 +45,7 @@ struct Copy {
 /// it would bill debts that its copy has billed.
 #[derive(Debug, Args)]
 struct Open {
-    /// The URL of the ledger, or file:PATH of a file that holds it; without it,
+    /// The URL of the ledger, or `file:PATH` of a file that holds it; without it,
     /// the ledger that the environment names
     #[arg(long, value_name = "URL")]
     at: Option<String>,

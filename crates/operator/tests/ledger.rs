@@ -12,7 +12,7 @@ use testkit::{Stack, bill_rows, mail_rows, new_import, poll_until, tell_rows};
 use tokio::process::Command;
 use uuid::Uuid;
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 const ROWS: u64 = 60_000;
 
 fn operator(stack: &Stack, arguments: &[&str]) -> Command {

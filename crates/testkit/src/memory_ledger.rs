@@ -294,7 +294,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_audit_names_a_row_that_a_broken_ledger_holds() {
-        let laws: [(Law, fn(&mut RowFacts)); 3] = [
+        type Forgery = fn(&mut RowFacts);
+        let laws: [(Law, Forgery); 3] = [
             (Law::EndedOnce, |row| row.invalid = true),
             (Law::NotifiedIsBilled, |row| row.notified = true),
             (Law::MailedIsDelivered, |row| {
