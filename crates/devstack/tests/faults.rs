@@ -154,6 +154,14 @@ async fn what_redis_took_without_saying_so_is_not_done_twice() {
     suite.start_importer(&[redis(&importing)]).await;
     suite.start_billing(&[redis(&billing)]).await;
     suite.start_mailing(&[]).await;
+    for service in suite.importers.iter().chain(&suite.billing_workers) {
+        let url = format!("{}/ready", service.url());
+        poll_until("a service to be ready", LONG, async || {
+            let answer = reqwest::get(&url).await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
+    }
     for (proxy, share) in [(&importing, 0.5), (&billing, 0.2)] {
         proxy.set(FaultMode::ResetAfterCommit(Resets::of_all(share)));
     }

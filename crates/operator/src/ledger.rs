@@ -123,7 +123,7 @@ fn settings(url: Option<&str>, environment: &Environment) -> Result<LedgerSettin
 /// A ledger that can be copied.
 async fn source(settings: LedgerSettings) -> Result<RedisLedger, CommandError> {
     match settings {
-        LedgerSettings::Redis(redis) => Ok(RedisLedger::connect(&redis, None).await?),
+        LedgerSettings::Redis(redis) => Ok(RedisLedger::connect_though_closed(&redis).await?),
         LedgerSettings::Postgres(_) => Err(CommandError::NotDone(
             "a ledger in PostgreSQL can be copied to, and not from: name one in Redis".into(),
         )),

@@ -69,7 +69,6 @@ impl LedgerSettings {
         match self {
             Self::Redis(settings) => {
                 let ledger = RedisLedger::connect(settings, metrics).await?;
-                ledger.check_open().await?;
                 Ok(Arc::new(ledger))
             }
             Self::Postgres(settings) => {

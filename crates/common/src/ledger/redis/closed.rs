@@ -2,10 +2,10 @@
 
 use redis::{FromRedisValue, Pipeline, RedisError, Value};
 
+use super::connection::Connection;
 use super::keys::Keys;
 use super::{RedisLedger, keys};
 use crate::ledger::LedgerError;
-use crate::runtime::ServiceError;
 
 /// What is said of one.
 const CLOSED: &str = "it is closed, as `operator ledger copy` copied it to another: set LEDGER_URL to that one, or open it again with `operator ledger open`";
@@ -15,25 +15,17 @@ pub(super) fn closed() -> LedgerError {
     LedgerError::transient(CLOSED)
 }
 
-impl RedisLedger {
-    /// An error where another ledger takes its place.
-    ///
-    /// # Errors
-    /// The same, or what Redis says.
-    pub(in crate::ledger) async fn check_open(&self) -> Result<(), ServiceError> {
-        let unusable = |error: LedgerError| ServiceError::Ledger(error.to_string());
-        let mut call = redis::cmd("EXISTS");
-        call.arg(keys::CLOSED);
-        let closed = call.query_async(&mut self.connection.clone()).await;
-        let is_closed: bool = closed.map_err(|error: RedisError| unusable(error.into()))?;
-        if is_closed {
-            return Err(ServiceError::Unsuitable(format!(
-                "the ledger cannot be used: {CLOSED}"
-            )));
-        }
-        Ok(())
-    }
+/// Why a service must not start on this ledger, if another took its place.
+pub(super) async fn why_closed(
+    mut connection: Connection,
+) -> Result<Option<&'static str>, RedisError> {
+    let mut call = redis::cmd("EXISTS");
+    call.arg(keys::CLOSED);
+    let is_closed: bool = call.query_async(&mut connection).await?;
+    Ok(is_closed.then_some(CLOSED))
+}
 
+impl RedisLedger {
     /// Commands that are done in one step with a look at whether the ledger is
     /// closed; [`unless_closed`](Self::unless_closed) sends them. A cluster
     /// never is: none is copied.

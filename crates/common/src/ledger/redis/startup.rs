@@ -4,6 +4,7 @@ use redis::RedisError;
 use tracing::{info, warn};
 
 use super::channels::{claim_script, end_script, release_script};
+use super::closed::why_closed;
 use super::connection::Connection;
 use super::info::field;
 use super::keys::Keys;
@@ -22,19 +23,36 @@ impl RedisLedger {
     /// # Errors
     /// [`ServiceError::Unsuitable`] where a setting must change: Redis refuses
     /// the user, the user lacks a right, its certificate cannot be trusted, it
-    /// is older than 7.0, or a cluster where the settings name none, or the
+    /// is older than 7.0, another ledger took its place, or it is a cluster where the settings name none, or the
     /// reverse. [`ServiceError::Ledger`] when it does not answer, or is a
     /// replica.
     pub async fn connect(
         settings: &RedisSettings,
         metrics: Option<LedgerMetrics>,
     ) -> Result<Self, ServiceError> {
+        Self::connect_to(settings, metrics, false).await
+    }
+
+    /// The same, though another ledger may have taken its place: to copy it once
+    /// more, or to open it.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn connect_though_closed(settings: &RedisSettings) -> Result<Self, ServiceError> {
+        Self::connect_to(settings, None, true).await
+    }
+
+    async fn connect_to(
+        settings: &RedisSettings,
+        metrics: Option<LedgerMetrics>,
+        may_be_closed: bool,
+    ) -> Result<Self, ServiceError> {
         let place = &settings.place;
         let opener = Opener::new(settings).map_err(|error| unusable(place, &error))?;
         let connection = Connection::new(opener.clone(), metrics);
         let mut tries = 0;
         let infos = loop {
-            match look(&opener, &connection, place).await {
+            match look(&opener, &connection, place, may_be_closed).await {
                 Ok(infos) => break infos,
                 Err(ServiceError::Ledger(error)) if tries < settings.connect_retries => {
                     tries += 1;
@@ -78,6 +96,7 @@ async fn look(
     opener: &Opener,
     connection: &Connection,
     place: &Place,
+    may_be_closed: bool,
 ) -> Result<Vec<String>, ServiceError> {
     let failed = |error: RedisError| unusable(place, &error);
     let check = |info: &str| {
@@ -100,7 +119,13 @@ async fn look(
     }
     let infos = masters::infos(connection, None).await.map_err(failed)?;
     infos.iter().try_for_each(|info| check(info))?;
-    Ok(infos)
+    let closed = why_closed(connection.clone()).await.map_err(failed)?;
+    match closed.filter(|_| !may_be_closed) {
+        Some(why) => Err(ServiceError::Unsuitable(format!(
+            "the ledger in Redis at {place} cannot be used: {why}"
+        ))),
+        None => Ok(infos),
+    }
 }
 
 fn unusable(place: &Place, error: &RedisError) -> ServiceError {
