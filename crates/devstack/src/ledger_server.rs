@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use common::ledger::LedgerSettings;
 use emulators::{
     postgres_server::{Fsync, PostgresServer},
     redis_environment,
@@ -27,20 +28,6 @@ const MASTERS: u16 = 3;
 /// Time without an answer after which a node of a cluster counts as gone: longer than a busy disk
 /// keeps it waiting.
 const NODE_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// All variables that may say where a ledger is. What the user has set is unset, so that a service
-/// is told of one ledger and no other.
-const UNSET: [&str; 9] = [
-    "LEDGER_URL",
-    "LEDGER_URL_FILE",
-    "REDIS_HOST",
-    "REDIS_PORT",
-    "REDIS_USERNAME",
-    "REDIS_PASSWORD",
-    "REDIS_PASSWORD_FILE",
-    "REDIS_TLS",
-    "REDIS_CLUSTER",
-];
 
 /// Which server keeps the ledger.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -189,7 +176,9 @@ impl LedgerServer {
     /// The same through a proxy on that port. The nodes of a cluster are asked at the addresses
     /// that they give, and not through any proxy.
     pub(crate) fn variables_through(&self, port: u16) -> Vec<Variable> {
-        let mut variables: Vec<Variable> = UNSET.map(|name| (name, String::new())).into();
+        // What the user has set is unset, so that a service is told of one ledger and no other.
+        let unset = LedgerSettings::variables().map(|name| (name, String::new()));
+        let mut variables: Vec<Variable> = unset.collect();
         match self {
             Self::Redis(_) => variables.extend(redis_environment(port)),
             Self::RedisCluster(_) => variables.push(("LEDGER_URL", self.url())),

@@ -7,14 +7,18 @@
 //! - [`smtp_server`]: a mail server that takes every message, or does what it is told to do wrong.
 //! - [`child`]: a process that leaves nothing behind.
 
+mod certificates;
 pub mod child;
+mod data_directory;
 pub mod emulator;
 mod environment;
 pub mod fault_proxy;
 mod free_port;
 pub mod postgres_server;
 pub mod redis_server;
+mod server_process;
 pub mod smtp_server;
 
+pub use certificates::{Certificates, CertificatesError};
 pub use environment::{redis_environment, shared_environment};
 pub use free_port::free_port;

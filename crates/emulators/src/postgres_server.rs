@@ -25,8 +25,9 @@ use cluster::Cluster;
 use programs::Programs;
 
 use crate::{
-    child::{self, OwnedChild},
-    free_port,
+    child::OwnedChild,
+    data_directory::Unusable,
+    server_process::{self, NotStarted, POLL_INTERVAL, START_DEADLINE, STOP_DEADLINE, on_a_port},
 };
 
 /// The user that owns everything, and its password: the server listens on this machine only, and
@@ -34,21 +35,9 @@ use crate::{
 const USER: &str = "postgres";
 const PASSWORD: &str = "postgres-of-tests";
 
-/// Longest wait for a first answer; a server that was killed reads its log first.
-const START_DEADLINE: Duration = Duration::from_mins(1);
-
-/// Longest wait for a server that was asked to shut down; after that it is killed.
-const STOP_DEADLINE: Duration = Duration::from_secs(10);
-
 /// What a server says at its start whose predecessor was killed, for as long as one of that one's
 /// processes is still there.
 const PREDECESSOR_ENDS: &str = "pre-existing shared memory block";
-
-/// How often a condition is looked at while waiting for it.
-const POLL_INTERVAL: Duration = Duration::from_millis(5);
-
-/// How many free ports to try: another process may take one before PostgreSQL does.
-const PORT_ATTEMPTS: u32 = 5;
 
 /// What can go wrong with the PostgreSQL server.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +119,33 @@ pub enum PostgresError {
     },
 }
 
+impl From<Unusable> for PostgresError {
+    fn from(Unusable { path, source }: Unusable) -> Self {
+        Self::DataDirectory { path, source }
+    }
+}
+
+impl PostgresError {
+    /// Why the server for that port does not run.
+    fn of_start(port: u16, why: NotStarted) -> Self {
+        let program = "postgres";
+        match why {
+            NotStarted::Spawn(source) => Self::Spawn { program, source },
+            NotStarted::PortInUse => Self::PortInUse { port },
+            NotStarted::Exited { status, log } => Self::Exited {
+                program,
+                status,
+                log,
+            },
+            NotStarted::NoAnswer { log } => Self::NoAnswer {
+                port,
+                waited: START_DEADLINE,
+                log,
+            },
+        }
+    }
+}
+
 /// Whether an answer waits for the disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Fsync {
@@ -167,27 +183,19 @@ impl PostgresServer {
     ) -> Result<Self, PostgresError> {
         let programs = Programs::find()?;
         let cluster = Cluster::open(directory, &programs).await?;
-        let mut attempts = if port.is_some() { 1 } else { PORT_ATTEMPTS };
-        loop {
-            let port = match port {
-                Some(port) => port,
-                None => free_port().map_err(PostgresError::NoFreePort)?,
-            };
-            attempts -= 1;
-            match launch(&programs, port, &cluster, fsync).await {
-                Ok(child) => {
-                    return Ok(Self {
-                        port,
-                        fsync,
-                        child,
-                        cluster,
-                        programs,
-                    });
-                }
-                Err(PostgresError::PortInUse { .. }) if attempts > 0 => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let started = async |port| {
+            let child = launch(&programs, port, &cluster, fsync).await?;
+            Ok((port, child))
+        };
+        let is_in_use = |error: &PostgresError| matches!(error, PostgresError::PortInUse { .. });
+        let (port, child) = on_a_port(port, started, PostgresError::NoFreePort, is_in_use).await?;
+        Ok(Self {
+            port,
+            fsync,
+            child,
+            cluster,
+            programs,
+        })
     }
 
     /// The port it listens on.
@@ -197,17 +205,12 @@ impl PostgresServer {
 
     /// The URL of its first database, for its owner.
     pub fn url(&self) -> String {
-        self.url_of("postgres")
-    }
-
-    /// The URL of a database of that name, for the owner of all.
-    pub fn url_of(&self, database: &str) -> String {
-        url(self.port, database)
+        self.url_through(self.port)
     }
 
     /// The URL of its first database by way of another port of this machine, such as a proxy's.
     pub fn url_through(&self, port: u16) -> String {
-        url(port, "postgres")
+        format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres")
     }
 
     /// The process id of the postmaster.
@@ -269,10 +272,6 @@ impl PostgresServer {
     }
 }
 
-fn url(port: u16, database: &str) -> String {
-    format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{port}/{database}")
-}
-
 /// Starts the process and waits until it is ready.
 async fn launch(
     programs: &Programs,
@@ -280,39 +279,11 @@ async fn launch(
     cluster: &Cluster,
     fsync: Fsync,
 ) -> Result<OwnedChild, PostgresError> {
-    let spawn_failed = |source| PostgresError::Spawn {
-        program: "postgres",
-        source,
-    };
     let arguments = arguments(port, cluster, fsync);
-    let program = programs.run("postgres", arguments, cluster.open_log()?);
-    let mut child = child::spawn(program).await.map_err(spawn_failed)?;
-    let deadline = Instant::now() + START_DEADLINE;
-    loop {
-        if cluster.is_ready_as(child.id()) {
-            return Ok(child);
-        }
-        if let Some(status) = child.exited().map_err(spawn_failed)? {
-            let log = cluster.end_of_log();
-            return Err(if log.contains("Address already in use") {
-                PostgresError::PortInUse { port }
-            } else {
-                PostgresError::Exited {
-                    program: "postgres",
-                    status,
-                    log,
-                }
-            });
-        }
-        if Instant::now() >= deadline {
-            return Err(PostgresError::NoAnswer {
-                port,
-                waited: START_DEADLINE,
-                log: cluster.end_of_log(),
-            });
-        }
-        time::sleep(POLL_INTERVAL).await;
-    }
+    let program = programs.run("postgres", arguments, cluster.files().open_log()?);
+    let answers_as = async |id| cluster.is_ready_as(id);
+    let launched = server_process::launch(program, cluster.files(), answers_as).await;
+    launched.map_err(|why| PostgresError::of_start(port, why))
 }
 
 fn arguments(port: u16, cluster: &Cluster, fsync: Fsync) -> Vec<OsString> {

@@ -1,8 +1,6 @@
 //! A private Redis server process that ends with its owner.
 
-mod certificates;
 mod cluster;
-mod data_directory;
 mod facts;
 mod replication;
 mod secure;
@@ -19,18 +17,16 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use tokio::time::{self, Instant};
 
-pub use certificates::Certificates;
 pub use cluster::{ClusterOptions, RedisCluster};
 pub use facts::RedisFacts;
 pub use secure::{AsksClients, SecureRedis};
 
-use data_directory::DataDirectory;
-
 use crate::{
     child::{self, OwnedChild, Program},
+    data_directory::{DataDirectory, Unusable},
     free_port,
+    server_process::{self, NotStarted, POLL_INTERVAL, START_DEADLINE, STOP_DEADLINE, on_a_port},
 };
 
 /// The name that is looked for in `PATH`.
@@ -40,18 +36,6 @@ const BINARY: &str = "redis-server";
 /// nothing twice, so there is little to gain: with the default of 64 MB, Redis and its children spend
 /// an eighth of their CPU on it.
 const REWRITE_FROM: &str = "2gb";
-
-/// Longest wait for a first answer; a large append-only file takes seconds to load.
-const START_DEADLINE: Duration = Duration::from_mins(1);
-
-/// Longest wait for a server that was asked to shut down; after that it is killed.
-const STOP_DEADLINE: Duration = Duration::from_secs(10);
-
-/// How often a condition is looked at while waiting for it.
-const POLL_INTERVAL: Duration = Duration::from_millis(5);
-
-/// How many free ports to try: another process may take one before Redis does.
-const PORT_ATTEMPTS: u32 = 5;
 
 /// What can go wrong with the Redis server.
 #[derive(Debug, thiserror::Error)]
@@ -92,9 +76,6 @@ pub enum RedisError {
         /// How long.
         waited: Duration,
     },
-    /// Certificates cannot be made.
-    #[error("cannot make certificates: {0}")]
-    Certificates(String),
     /// Redis ended before it answered.
     #[error("`redis-server` ended at its start ({status}); its last words: {log}")]
     Exited {
@@ -113,6 +94,28 @@ pub enum RedisError {
         /// The last lines of its log.
         log: String,
     },
+}
+
+impl From<Unusable> for RedisError {
+    fn from(Unusable { path, source }: Unusable) -> Self {
+        Self::DataDirectory { path, source }
+    }
+}
+
+impl RedisError {
+    /// Why the server for that port does not run.
+    fn of_start(port: u16, why: NotStarted) -> Self {
+        match why {
+            NotStarted::Spawn(source) => Self::Spawn(source),
+            NotStarted::PortInUse => Self::PortInUse { port },
+            NotStarted::Exited { status, log } => Self::Exited { status, log },
+            NotStarted::NoAnswer { log } => Self::NoAnswer {
+                port,
+                waited: START_DEADLINE,
+                log,
+            },
+        }
+    }
 }
 
 /// When Redis makes its append-only file safe.
@@ -189,29 +192,20 @@ impl RedisServer {
         more: &[(&'static str, OsString)],
     ) -> Result<Self, RedisError> {
         let binary = child::find_in_path(BINARY).ok_or(RedisError::MissingBinary)?;
-        let directory = DataDirectory::open(directory)?;
-        let more = more.to_vec();
-        let mut attempts = if port.is_some() { 1 } else { PORT_ATTEMPTS };
-        loop {
-            let port = match port {
-                Some(port) => port,
-                None => free_port().map_err(RedisError::NoFreePort)?,
-            };
-            attempts -= 1;
-            match launch(&binary, port, &directory, append_fsync, &more).await {
-                Ok(child) => {
-                    return Ok(Self {
-                        port,
-                        append_fsync,
-                        more,
-                        child,
-                        directory,
-                    });
-                }
-                Err(RedisError::PortInUse { .. }) if attempts > 0 => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let directory = DataDirectory::open(directory, "redis")?;
+        let started = async |port| {
+            let child = launch(&binary, port, &directory, append_fsync, more).await?;
+            Ok((port, child))
+        };
+        let is_in_use = |error: &RedisError| matches!(error, RedisError::PortInUse { .. });
+        let (port, child) = on_a_port(port, started, RedisError::NoFreePort, is_in_use).await?;
+        Ok(Self {
+            port,
+            append_fsync,
+            more: more.to_vec(),
+            child,
+            directory,
+        })
     }
 
     /// The address it listens on, always the loopback one.
@@ -297,29 +291,9 @@ async fn launch(
         environment: Vec::new(),
         log: directory.open_log()?.into(),
     };
-    let mut child = child::spawn(program).await.map_err(RedisError::Spawn)?;
-    let deadline = Instant::now() + START_DEADLINE;
-    loop {
-        if wire::answers_as(port, child.id()).await {
-            return Ok(child);
-        }
-        if let Some(status) = child.exited().map_err(RedisError::Spawn)? {
-            let log = directory.end_of_log();
-            return Err(if log.contains("Address already in use") {
-                RedisError::PortInUse { port }
-            } else {
-                RedisError::Exited { status, log }
-            });
-        }
-        if Instant::now() >= deadline {
-            return Err(RedisError::NoAnswer {
-                port,
-                waited: START_DEADLINE,
-                log: directory.end_of_log(),
-            });
-        }
-        time::sleep(POLL_INTERVAL).await;
-    }
+    let answers_as = async |id| wire::answers_as(port, id).await;
+    let launched = server_process::launch(program, directory, answers_as).await;
+    launched.map_err(|why| RedisError::of_start(port, why))
 }
 
 fn arguments(

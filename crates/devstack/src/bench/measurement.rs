@@ -104,8 +104,8 @@ pub(super) struct Measurement {
     pub(super) times: Times,
     /// Rows of the file by the time to the last e-mail.
     pub(super) rows_per_second: f64,
-    /// What each program took. The server of the ledger includes its children. The emulator is the process of the
-    /// bench itself: the upload and the probes are in it.
+    /// What each program took. The server of the ledger includes its children. The emulator is the
+    /// process of the bench itself: the upload and the probes are in it.
     pub(super) costs: Vec<Cost>,
     /// `/health` of importer-api during the run.
     pub(super) health: Health,

@@ -1,33 +1,25 @@
 //! Where a server keeps its data and its log.
 
 use std::{
-    env,
-    fs::{self, File, OpenOptions, Permissions},
+    fs::{self, OpenOptions, Permissions},
     io::{self, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use tempfile::TempDir;
-
 use super::{PASSWORD, PostgresError, USER, programs::Programs};
-use crate::child;
-
-/// How many of the last lines of the log an error shows.
-const LOG_LINES_IN_ERROR: usize = 5;
+use crate::{
+    child,
+    data_directory::{DataDirectory, Unusable},
+};
 
 /// Longest wait for the files of a new server.
 const INIT_DEADLINE: Duration = Duration::from_mins(1);
 
 /// The directory of one server.
 #[derive(Debug)]
-pub(super) enum Cluster {
-    /// The caller's own, which stays.
-    Kept(PathBuf),
-    /// Removed when this is dropped.
-    Temporary(TempDir),
-}
+pub(super) struct Cluster(DataDirectory);
 
 impl Cluster {
     /// The given directory, or a temporary one, with the files of a server: those that are there,
@@ -36,26 +28,21 @@ impl Cluster {
         directory: Option<&Path>,
         programs: &Programs,
     ) -> Result<Self, PostgresError> {
-        let cluster = match directory {
-            Some(path) => Self::kept(path, programs)?,
-            None => tempfile::Builder::new()
-                .prefix("postgres-")
-                .tempdir()
-                .map(Self::Temporary)
-                .map_err(|source| unusable(&env::temp_dir(), source))?,
-        };
-        programs.hand_over(cluster.path())?;
+        let cluster = Self::with_files_there(directory, programs)?;
         if !cluster.data().join("PG_VERSION").exists() {
             cluster.initialise(programs).await?;
         }
         Ok(cluster)
     }
 
-    /// The given directory, with the files that are there.
-    pub(super) fn kept(path: &Path, programs: &Programs) -> Result<Self, PostgresError> {
-        fs::create_dir_all(path).map_err(|source| unusable(path, source))?;
-        programs.hand_over(path)?;
-        Ok(Self::Kept(path.to_owned()))
+    /// The same without new files.
+    pub(super) fn with_files_there(
+        directory: Option<&Path>,
+        programs: &Programs,
+    ) -> Result<Self, PostgresError> {
+        let files = DataDirectory::open(directory, "postgres")?;
+        programs.hand_over(files.path())?;
+        Ok(Self(files))
     }
 
     /// Makes the files of a new server.
@@ -63,7 +50,7 @@ impl Cluster {
         let passwords = self.path().join("password");
         let written = fs::write(&passwords, PASSWORD)
             .and_then(|()| fs::set_permissions(&passwords, Permissions::from_mode(0o600)));
-        written.map_err(|source| unusable(&passwords, source))?;
+        written.map_err(Unusable::at(&passwords))?;
         programs.hand_over(&passwords)?;
         let arguments = vec![
             "-D".into(),
@@ -77,7 +64,7 @@ impl Cluster {
             // What is lost with the power is made anew.
             "--no-sync".into(),
         ];
-        let program = programs.run("initdb", arguments, self.open_log()?);
+        let program = programs.run("initdb", arguments, self.0.open_log()?);
         let failed = |source| PostgresError::Spawn {
             program: "initdb",
             source,
@@ -93,7 +80,7 @@ impl Cluster {
         Err(PostgresError::Exited {
             program: "initdb",
             status,
-            log: self.end_of_log(),
+            log: self.0.end_of_log(),
         })
     }
 
@@ -109,20 +96,22 @@ impl Cluster {
             let to = self.data().join(name);
             let copied = fs::copy(from, &to)
                 .and_then(|_| fs::set_permissions(&to, Permissions::from_mode(0o600)));
-            copied.map_err(|source| unusable(&to, source))?;
+            copied.map_err(Unusable::at(&to))?;
             programs.hand_over(&to)?;
         }
         let path = self.data().join("postgresql.conf");
         let file = OpenOptions::new().append(true).open(&path);
         let written = file.and_then(|mut file| file.write_all(b"ssl = on\n"));
-        written.map_err(|source| unusable(&path, source))
+        Ok(written.map_err(Unusable::at(&path))?)
+    }
+
+    /// Its directory and its log.
+    pub(super) fn files(&self) -> &DataDirectory {
+        &self.0
     }
 
     pub(super) fn path(&self) -> &Path {
-        match self {
-            Self::Kept(path) => path,
-            Self::Temporary(directory) => directory.path(),
-        }
+        self.0.path()
     }
 
     pub(super) fn data(&self) -> PathBuf {
@@ -138,34 +127,5 @@ impl Cluster {
             && lines
                 .get(7)
                 .is_some_and(|state| ["ready", "standby"].contains(state))
-    }
-
-    /// A log of this run only, so that an error never shows the words of an earlier one.
-    pub(super) fn open_log(&self) -> Result<File, PostgresError> {
-        let path = self.log_path();
-        let log = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .open(&path);
-        log.map_err(|source| unusable(&path, source))
-    }
-
-    /// The last lines of the log, on one line.
-    pub(super) fn end_of_log(&self) -> String {
-        let log = fs::read_to_string(self.log_path()).unwrap_or_default();
-        let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(LOG_LINES_IN_ERROR)..].join("; ")
-    }
-
-    fn log_path(&self) -> PathBuf {
-        self.path().join("postgres.log")
-    }
-}
-
-fn unusable(path: &Path, source: io::Error) -> PostgresError {
-    PostgresError::DataDirectory {
-        path: path.to_owned(),
-        source,
     }
 }

@@ -11,7 +11,10 @@ use std::{
 use nix::unistd::{Gid, Uid, User, geteuid};
 
 use super::PostgresError;
-use crate::child::{self, Program};
+use crate::{
+    child::{self, Program},
+    data_directory::Unusable,
+};
 
 /// Where Debian keeps each version.
 const OF_DEBIAN: &str = "/usr/lib/postgresql";
@@ -78,10 +81,7 @@ impl Programs {
             return Ok(());
         };
         let handed = nix::unistd::chown(path, Some(user.uid), Some(user.gid));
-        handed.map_err(|error| PostgresError::DataDirectory {
-            path: path.to_owned(),
-            source: error.into(),
-        })
+        Ok(handed.map_err(|error| Unusable::at(path)(error.into()))?)
     }
 }
 

@@ -16,7 +16,7 @@ impl PostgresServer {
     /// Starts a standby of this server in that directory, and returns when each commit waits for
     /// both.
     pub async fn start_standby(&self, directory: &Path) -> Result<Self, PostgresError> {
-        let cluster = Cluster::kept(directory, &self.programs)?;
+        let cluster = Cluster::with_files_there(Some(directory), &self.programs)?;
         self.copy_to(&cluster).await?;
         let standby = Self::start(None, Some(directory), Fsync::On).await?;
         for statement in [
@@ -53,7 +53,9 @@ impl PostgresServer {
         ];
         let mut arguments: Vec<_> = arguments.into_iter().map(Into::into).collect();
         arguments.push(cluster.data().into_os_string());
-        let mut run = self.programs.run(program, arguments, cluster.open_log()?);
+        let mut run = self
+            .programs
+            .run(program, arguments, cluster.files().open_log()?);
         run.environment.push(("PGPASSWORD", PASSWORD.to_owned()));
         let failed = |source| PostgresError::Spawn { program, source };
         let mut child = child::spawn(run).await.map_err(failed)?;
@@ -62,7 +64,7 @@ impl PostgresServer {
             Some(status) => Err(PostgresError::Exited {
                 program,
                 status,
-                log: cluster.end_of_log(),
+                log: cluster.files().end_of_log(),
             }),
             None => Err(PostgresError::Replication {
                 what: "a copy of the primary",

@@ -3,9 +3,11 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    AppendFsync, AsksClients, Certificates, RedisError, RedisServer, free_port, replication::until,
+    AppendFsync, AsksClients, RedisError, RedisServer, free_port, replication::until,
     secure::tls_settings, wire,
 };
+
+use crate::certificates::Certificates;
 
 /// How many slots a cluster has.
 const SLOTS: u16 = 16_384;
@@ -132,8 +134,7 @@ impl RedisCluster {
         cluster.takes_writes().await?;
         for replica in &cluster.replicas {
             until("a replica to have all data", async || {
-                let answer = wire::ask(replica.server.port(), "INFO replication\r\nQUIT").await;
-                answer.is_ok_and(|answer| answer.contains("master_link_status:up"))
+                replica.server.says("master_link_status:up").await
             })
             .await?;
         }
@@ -204,9 +205,7 @@ impl RedisCluster {
     pub async fn has_failed_over(&self, index: usize) -> Result<(), RedisError> {
         let replica = &self.replicas[index];
         until("a replica to take the place of its master", async || {
-            let answer = wire::ask(replica.server.port(), "INFO replication\r\nQUIT").await;
-            answer.is_ok_and(|answer| answer.contains("role:master"))
-                && replica.says("cluster_state:ok").await
+            replica.server.says("role:master").await && replica.says("cluster_state:ok").await
         })
         .await
     }
@@ -229,13 +228,8 @@ impl RedisCluster {
 
     /// Gives the place of a master to its replica, as an operator would.
     pub async fn fail_over(&self, index: usize) -> Result<(), RedisError> {
-        let replica = &self.replicas[index].server;
-        replica.tell("CLUSTER FAILOVER").await;
-        until("the replica to be the master", async || {
-            let answer = wire::ask(replica.port(), "INFO replication\r\nQUIT").await;
-            answer.is_ok_and(|answer| answer.contains("role:master"))
-        })
-        .await
+        self.replicas[index].server.tell("CLUSTER FAILOVER").await;
+        self.has_failed_over(index).await
     }
 
     /// Begins to move a slot from a master to another: keys that are not there yet are to be

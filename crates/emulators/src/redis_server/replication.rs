@@ -45,7 +45,7 @@ impl RedisServer {
     }
 
     /// Whether that is a line of what it says of its replication.
-    async fn says(&self, line: &str) -> bool {
+    pub(super) async fn says(&self, line: &str) -> bool {
         let answer = wire::ask(self.port, "INFO replication\r\nQUIT").await;
         answer.is_ok_and(|answer| answer.lines().any(|said| said == line))
     }

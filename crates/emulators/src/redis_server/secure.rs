@@ -4,7 +4,9 @@ use std::{ffi::OsString, io, time::Duration};
 
 use tokio::time::{self, Instant};
 
-use super::{AppendFsync, Certificates, POLL_INTERVAL, RedisError, RedisServer, free_port, wire};
+use super::{AppendFsync, POLL_INTERVAL, RedisError, RedisServer, free_port, wire};
+
+use crate::certificates::Certificates;
 
 /// Longest wait for a user to be known.
 const DEADLINE: Duration = Duration::from_secs(5);

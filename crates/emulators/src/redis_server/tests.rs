@@ -7,7 +7,10 @@ use std::{
 };
 
 use tempfile::tempdir;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{self, timeout},
+};
 
 use super::*;
 
@@ -141,7 +144,7 @@ async fn a_taken_port_is_an_error_that_names_it() {
 async fn a_lost_race_for_a_port_is_noticed() {
     let winner = RedisServer::start(None, None).await.unwrap();
     let binary = child::find_in_path(BINARY).unwrap();
-    let directory = DataDirectory::open(None).unwrap();
+    let directory = DataDirectory::open(None, "redis").unwrap();
 
     let error = launch(
         &binary,

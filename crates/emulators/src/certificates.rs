@@ -10,7 +10,10 @@ use rcgen::{
 };
 use tempfile::TempDir;
 
-use super::RedisError;
+/// Certificates cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot make certificates: {0}")]
+pub struct CertificatesError(String);
 
 /// Files in the PEM format, for a server at `localhost` or 127.0.0.1 and for who asks it. They are
 /// removed when this is dropped.
@@ -21,16 +24,16 @@ pub struct Certificates {
 
 impl Certificates {
     /// Makes an authority, and a valid certificate of a server and of a client.
-    pub fn make() -> Result<Self, RedisError> {
+    pub fn make() -> Result<Self, CertificatesError> {
         Self::make_with(false)
     }
 
     /// The same, but that of the server is valid no longer.
-    pub fn make_expired() -> Result<Self, RedisError> {
+    pub fn make_expired() -> Result<Self, CertificatesError> {
         Self::make_with(true)
     }
 
-    fn make_with(expired: bool) -> Result<Self, RedisError> {
+    fn make_with(expired: bool) -> Result<Self, CertificatesError> {
         let directory = tempfile::tempdir().map_err(|error| failed(&error))?;
         let certificates = Self { directory };
         let mut params = CertificateParams::default();
@@ -78,12 +81,12 @@ impl Certificates {
         self.directory.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) -> Result<(), RedisError> {
+    fn write(&self, name: &str, text: &str) -> Result<(), CertificatesError> {
         let path: &Path = &self.path(name);
         fs::write(path, text).map_err(|error| failed(&error))
     }
 }
 
-fn failed(error: &dyn std::error::Error) -> RedisError {
-    RedisError::Certificates(error.to_string())
+fn failed(error: &dyn std::error::Error) -> CertificatesError {
+    CertificatesError(error.to_string())
 }
