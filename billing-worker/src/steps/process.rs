@@ -25,9 +25,10 @@ const ATTRIBUTE_BYTES: usize = 1_024;
 
 /// Third step: bills the debt. It gets a number and a boleto, and is claimed
 /// in one atomic write, with the outcome of its row; when another row won
-/// meanwhile, its claim is what goes on. Ends a row as INVALID when strict rules do not take its document, when
-/// the bank does not take its amount, when banks would read its due date as
-/// another day, or when its notification could not be carried.
+/// meanwhile, its claim is what goes on. Ends a row as INVALID when strict
+/// rules do not take its document, when the bank does not take its amount, when
+/// banks would read its due date as another day, or when its notification could
+/// not be carried.
 ///
 /// Only a debt that nobody has billed is judged: rules may have become stricter
 /// since a row billed its debt, and a bill is not taken back.

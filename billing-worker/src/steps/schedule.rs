@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use common::ledger::{self, Ledger};
+use common::ledger::{Ledger, Told};
 use common::messaging::{BatchSender, Delivered, Outgoing};
 use common::runtime::ride_out;
 use common::runtime::tally;
@@ -34,7 +34,7 @@ pub struct Schedule<L, S> {
 type BilledRow = Row<BilledDebt>;
 
 /// By debt, whether SNS has accepted its notification.
-type Told<'a> = HashMap<&'a str, bool>;
+type Accepted<'a> = HashMap<&'a str, bool>;
 
 impl<L: Ledger, S: BatchSender + Clone + 'static> Schedule<L, S> {
     /// The step; it publishes through that publisher.
@@ -54,8 +54,8 @@ impl<L: Ledger, S: BatchSender + Clone + 'static> Schedule<L, S> {
 
     /// Publishes the notification of each debt once, and tells by debt whether
     /// SNS has accepted it, now or before.
-    async fn notify<'a>(&self, rows: &'a [BilledRow]) -> Result<Told<'a>, StepError> {
-        let mut told = Told::with_capacity(rows.len());
+    async fn notify<'a>(&self, rows: &'a [BilledRow]) -> Result<Accepted<'a>, StepError> {
+        let mut told = Accepted::with_capacity(rows.len());
         let mut debts = Vec::with_capacity(rows.len());
         for row in rows {
             let debt = &row.value;
@@ -90,11 +90,11 @@ impl<L: Ledger, S: BatchSender + Clone + 'static> Schedule<L, S> {
     }
 
     /// Records which debts were told of, and their holders' rows.
-    async fn record_told(&self, rows: &[BilledRow], told: &Told<'_>) -> Result<(), StepError> {
+    async fn record_told(&self, rows: &[BilledRow], told: &Accepted<'_>) -> Result<(), StepError> {
         let told: Vec<_> = rows
             .iter()
             .filter(|row| told.get(&*row.value.debt_id) == Some(&true))
-            .map(|row| ledger::Told {
+            .map(|row| Told {
                 debt_id: &row.value.debt_id,
                 row: row.value.claim.holder.row(),
             })

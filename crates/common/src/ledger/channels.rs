@@ -33,18 +33,14 @@ impl Channel {
     /// # Panics
     /// If the name is empty, has other characters, or is that of [`Channel::MAIL`].
     pub const fn new(name: &'static str) -> Self {
-        let bytes = name.as_bytes();
-        assert!(!bytes.is_empty(), "a channel has a name");
-        let mut at = 0;
-        while at < bytes.len() {
-            let is_allowed = bytes[at].is_ascii_lowercase() || bytes[at].is_ascii_digit();
-            assert!(
-                is_allowed,
-                "the name of a channel is small letters and digits"
-            );
-            at += 1;
-        }
-        assert!(!matches!(bytes, b"mail"), "this is the channel of e-mails");
+        assert!(
+            is_name(name),
+            "the name of a channel is small letters and digits"
+        );
+        assert!(
+            !matches!(name.as_bytes(), b"mail"),
+            "this is the channel of e-mails"
+        );
         Self(name)
     }
 
@@ -54,15 +50,26 @@ impl Channel {
         if name == Self::MAIL.name() {
             return Some(Self::MAIL);
         }
-        let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let is_name = !name.is_empty() && name.bytes().all(is_allowed);
-        is_name.then(|| Self(Box::leak(name.to_owned().into_boxed_str())))
+        is_name(name).then(|| Self(Box::leak(name.to_owned().into_boxed_str())))
     }
 
     /// Name in keys and answers.
     pub const fn name(self) -> &'static str {
         self.0
     }
+}
+
+/// Whether a channel may have that name, which is part of keys.
+const fn is_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        if !bytes[at].is_ascii_lowercase() && !bytes[at].is_ascii_digit() {
+            return false;
+        }
+        at += 1;
+    }
+    !bytes.is_empty()
 }
 
 /// What became of the message to a debtor, for good.

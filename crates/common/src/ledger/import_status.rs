@@ -162,6 +162,18 @@ pub struct ImportStatus {
 }
 
 impl ImportStatus {
+    /// The figures whose move is progress, for ledgers that keep what they were.
+    pub fn figures(&self) -> [u64; 5] {
+        let counts = &self.counts;
+        [
+            self.sent,
+            counts.ended(),
+            counts.notified,
+            counts.mailed,
+            counts.undeliverable,
+        ]
+    }
+
     /// How far it is.
     pub fn state(&self, now: Timestamp) -> ImportState {
         if let Some(stopped) = self.stopped() {

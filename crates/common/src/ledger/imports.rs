@@ -97,7 +97,10 @@ pub trait ImportLedger: Dependency + Send + Sync {
     async fn failed_imports(&self, since: Timestamp) -> Result<u64, LedgerError>;
 
     /// Rows of an import by outcome.
-    async fn outcome_counts(&self, import_id: Uuid) -> Result<OutcomeCounts, LedgerError>;
+    async fn outcome_counts(&self, import_id: Uuid) -> Result<OutcomeCounts, LedgerError> {
+        let status = self.import_status(import_id).await?;
+        Ok(status.map(|status| status.counts).unwrap_or_default())
+    }
 
     /// What an idempotency key stands for: `upload` from now on for `kept`,
     /// or what it stood for before.

@@ -18,6 +18,7 @@ mod memory;
 mod metrics;
 mod postgres;
 mod put_off;
+mod reach;
 mod redis;
 mod registered;
 mod remembered;

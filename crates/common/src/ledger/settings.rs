@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use super::redis::SAID_BY_A_URL;
 use super::{
     LedgerMetrics, PostgresLedger, PostgresSettings, RedisLedger, RedisSettings, SharedLedger,
 };
 use crate::runtime::{Environment, ServiceError, SettingError};
+
+const URL: &str = "LEDGER_URL";
+const URL_FILE: &str = "LEDGER_URL_FILE";
 
 /// Where the ledger is, and how to reach it.
 #[derive(Clone, Debug)]
@@ -17,13 +21,18 @@ pub enum LedgerSettings {
 }
 
 impl LedgerSettings {
+    /// The variables that may say where the ledger is.
+    pub fn variables() -> impl Iterator<Item = &'static str> {
+        [URL, URL_FILE].into_iter().chain(SAID_BY_A_URL)
+    }
+
     /// Reads `LEDGER_URL`, or the file that `LEDGER_URL_FILE` names; without
     /// either, the `REDIS_…` variables.
     ///
     /// # Errors
     /// The first variable that is missing, wrong, or contradicts another.
     pub fn read(env: &Environment) -> Result<Self, SettingError> {
-        let Some(url) = env.secret("LEDGER_URL", "LEDGER_URL_FILE")? else {
+        let Some(url) = env.secret(URL, URL_FILE)? else {
             return RedisSettings::read(env).map(Self::Redis);
         };
         // The scheme says which.
@@ -41,11 +50,10 @@ impl LedgerSettings {
     /// URL.
     pub fn at(url: &str, env: &Environment) -> Result<Self, SettingError> {
         let mut env = env.clone();
-        for name in RedisSettings::NAMED_BY_A_URL {
+        for name in Self::variables() {
             env.set(name, "");
         }
-        env.set("LEDGER_URL_FILE", "");
-        env.set("LEDGER_URL", url);
+        env.set(URL, url);
         Self::read(&env)
     }
 

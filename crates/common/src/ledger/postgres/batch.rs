@@ -1,7 +1,7 @@
 //! Batches in the order of their keys: two that share keys never wait for
 //! each other in a circle.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use tokio_postgres::Row;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::time::figure;
 use crate::ledger::LedgerError;
-use contract::RowId;
+use contract::{Reason, RowId};
 
 /// The different ones of some debts, in order, as the server stores them.
 pub(super) fn distinct<'a>(debt_ids: impl IntoIterator<Item = &'a str>) -> Vec<&'a [u8]> {
@@ -60,6 +60,30 @@ pub(super) fn row_id(row: &Row, index: usize) -> Result<Option<RowId>, LedgerErr
         Some(RowId { import_id, row })
     };
     Ok(Option::zip(import_id, number).and_then(row_id))
+}
+
+/// Reasons as two arrays: their codes, and their texts. There is none for
+/// what has no reason.
+pub(super) fn reasons<'a>(
+    reasons: impl Iterator<Item = Option<&'a Reason>>,
+) -> (Vec<Option<String>>, Vec<Option<String>>) {
+    let columns = reasons.map(|reason| match reason {
+        Some(reason) => (Some(text(&reason.code)), Some(text(&reason.text))),
+        None => (None, None),
+    });
+    columns.unzip()
+}
+
+/// Says of each row of a batch whether it stands in the first two columns of
+/// an answer. Of twins the first does.
+pub(super) fn are_among(
+    batch: impl IntoIterator<Item = RowId>,
+    found: &[Row],
+) -> Result<Vec<bool>, LedgerError> {
+    let found = found.iter().map(|row| row_id(row, 0));
+    let mut found: HashSet<Option<RowId>> = found.collect::<Result<_, _>>()?;
+    let batch = batch.into_iter();
+    Ok(batch.map(|row| found.remove(&Some(row))).collect())
 }
 
 /// Gives each key its answer, and `missing` to a key that has none.

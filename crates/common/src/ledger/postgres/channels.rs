@@ -6,7 +6,7 @@ use contract::RowId;
 use uuid::Uuid;
 
 use super::PostgresLedger;
-use super::batch::{column, columns, distinct, first_of_each, in_order, text};
+use super::batch::{column, columns, distinct, first_of_each, in_order, reasons};
 use super::claims::{RELEASE, RENEW, end};
 use super::progress::count;
 use super::time::{count as figure, milliseconds};
@@ -238,14 +238,12 @@ impl PostgresLedger {
             END_SENDS
         };
         let ids: Vec<&[u8]> = ends.iter().map(|ended| ended.debt_id.as_bytes()).collect();
-        let reasons = ends.iter().map(|ended| match &ended.end {
+        let why = ends.iter().map(|ended| match &ended.end {
             SendEnd::Sent => None,
             SendEnd::Undeliverable(reason) => Some(reason),
         });
-        let sent: Vec<bool> = reasons.clone().map(|reason| reason.is_none()).collect();
-        let codes = reasons.clone().map(|reason| Some(text(&reason?.code)));
-        let codes: Vec<Option<String>> = codes.collect();
-        let texts: Vec<Option<String>> = reasons.map(|reason| Some(text(&reason?.text))).collect();
+        let sent: Vec<bool> = why.clone().map(|reason| reason.is_none()).collect();
+        let (codes, texts) = reasons(why);
         let (imports, rows) = columns(ends.iter().map(|ended| ended.row))?;
         let ended = self
             .connections

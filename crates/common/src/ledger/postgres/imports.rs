@@ -8,9 +8,7 @@ use super::PostgresLedger;
 use super::batch::{column, text};
 use super::observe::figures;
 use super::time::{self, figure, stored};
-use crate::ledger::{
-    ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Observed, OutcomeCounts,
-};
+use crate::ledger::{ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Observed};
 
 const REGISTER: &str = "
     INSERT INTO imports (import_id, file_name, size, sha256, rows, accepted_at, progressed_at)
@@ -185,11 +183,6 @@ impl ImportLedger for PostgresLedger {
             .query_one(FAILED, &[&stored(since)?])
             .await?;
         failed.map_or(Ok(0), |row| Ok(time::count(column(&row, 0)?)))
-    }
-
-    async fn outcome_counts(&self, import_id: Uuid) -> Result<OutcomeCounts, LedgerError> {
-        let status = self.import_status(import_id).await?;
-        Ok(status.map(|status| status.counts).unwrap_or_default())
     }
 
     async fn claim_key(

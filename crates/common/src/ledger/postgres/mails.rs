@@ -1,10 +1,9 @@
 //! Rows whose e-mail ended otherwise than in the usual way, and the way back.
 
 use contract::RowId;
-use std::collections::HashSet;
 
 use super::PostgresLedger;
-use super::batch::{columns, row_id};
+use super::batch::{are_among, columns};
 use super::progress::count;
 use super::rows::key;
 use crate::ledger::LedgerError;
@@ -101,11 +100,6 @@ impl PostgresLedger {
             .connections
             .query(REOPEN, &[&ids, &imports, &numbers])
             .await?;
-        let opened = opened.iter().map(|row| row_id(row, 0));
-        let mut opened: HashSet<Option<RowId>> = opened.collect::<Result<_, _>>()?;
-        Ok(rows
-            .iter()
-            .map(|(row, _)| opened.remove(&Some(*row)))
-            .collect())
+        are_among(rows.iter().map(|(row, _)| *row), &opened)
     }
 }

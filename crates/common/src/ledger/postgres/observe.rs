@@ -137,15 +137,8 @@ impl PostgresLedger {
 
 /// The figures whose move is progress.
 pub(super) fn figures(status: &ImportStatus) -> Result<Vec<i64>, LedgerError> {
-    let counts = &status.counts;
-    let figures = [
-        status.sent,
-        counts.ended(),
-        counts.notified,
-        counts.mailed,
-        counts.undeliverable,
-    ];
-    figures.into_iter().map(super::time::figure).collect()
+    let figures = status.figures().into_iter();
+    figures.map(super::time::figure).collect()
 }
 
 /// What [`LOOK`] found.

@@ -1,5 +1,4 @@
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,7 +7,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::PostgresLedger;
-use super::batch::{column, columns, first_of_each, row_id, text};
+use super::batch::{are_among, column, columns, first_of_each, reasons};
 use super::progress::count;
 use super::time::{self, figure};
 use crate::ledger::{EndedRow, LedgerError, RowFacts, RowLedger, Unbilled};
@@ -73,25 +72,12 @@ impl RowLedger for PostgresLedger {
         };
         let firsts = first_of_each(rows, |ended| key(ended.row));
         let (imports, numbers) = columns(firsts.iter().map(|ended| Some(ended.row)))?;
-        let reasons = firsts.iter().map(|ended| ended.reason.as_ref());
-        let codes: Vec<Option<String>> = reasons
-            .clone()
-            .map(|reason| reason.map(|reason| text(&reason.code)))
-            .collect();
-        let texts: Vec<Option<String>> = reasons
-            .map(|reason| reason.map(|reason| text(&reason.text)))
-            .collect();
+        let (codes, texts) = reasons(firsts.iter().map(|ended| ended.reason.as_ref()));
         let ended = self
             .connections
             .query(statement, &[&imports, &numbers, &codes, &texts])
             .await?;
-        let ended = ended.iter().map(|row| row_id(row, 0));
-        let mut new: HashSet<Option<RowId>> = ended.collect::<Result<_, _>>()?;
-        // Of twins the first is new.
-        Ok(rows
-            .iter()
-            .map(|ended| new.remove(&Some(ended.row)))
-            .collect())
+        are_among(rows.iter().map(|ended| ended.row), &ended)
     }
 
     async fn row_facts(

@@ -8,20 +8,13 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
+use crate::ledger::reach::{KEEPALIVE_AFTER, KEEPALIVE_INTERVAL, StartTries, USER_TIMEOUT};
 use crate::runtime::{Environment, HeldSecret, SettingError, hidden, wrong};
 
 const TAKES: &str = "postgres://user:password@host:port/database, with \
                      ?sslmode=disable, prefer, require, verify-ca or verify-full";
 
 const EXPIRATION: &str = "REDIS_DATA_EXPIRATION";
-
-/// Time without traffic after which the host is asked for a sign of life, and
-/// between two such questions.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(10);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Time without an acknowledgement after which the system ends a connection.
-const USER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where PostgreSQL is, and how long to wait for it. It shows no password.
 #[derive(Clone)]
@@ -36,10 +29,7 @@ pub struct PostgresSettings {
     pub(super) connect_timeout: Duration,
     /// Longest wait for an answer.
     pub(super) operation_timeout: Duration,
-    /// Further tries to connect at start.
-    pub(super) connect_retries: u32,
-    /// Time between the tries at start.
-    pub(super) connect_retry_interval: Duration,
+    pub(super) start_tries: StartTries,
 }
 
 /// What a server's certificate must show, where there is TLS at all.
@@ -106,12 +96,10 @@ impl PostgresSettings {
             connections: env.number("LEDGER_CONNECTIONS", 8, 1, 1_000)?,
             connect_timeout,
             operation_timeout: env.seconds("LEDGER_OPERATION_TIMEOUT", 5.0, 0.01, 300.0)?,
-            connect_retries: env.number("LEDGER_CONNECTION_MAX_RETRIES", 3, 0, 1_000_000)?,
-            connect_retry_interval: env.seconds(
+            start_tries: StartTries::read(
+                env,
+                "LEDGER_CONNECTION_MAX_RETRIES",
                 "LEDGER_CONNECTION_RETRY_INTERVAL",
-                5.0,
-                0.0,
-                3_600.0,
             )?,
         })
     }

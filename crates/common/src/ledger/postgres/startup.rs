@@ -39,27 +39,16 @@ impl PostgresLedger {
     ) -> Result<Self, ServiceError> {
         let connections = Connections::new(settings, metrics)?;
         let address = settings.address();
-        let mut tries = 0;
-        loop {
-            match check(&connections).await {
-                Ok(()) => break,
-                Err(Unusable::Now(error)) if tries < settings.connect_retries => {
-                    tries += 1;
-                    warn!(%error, tries, "PostgreSQL cannot be used, trying again");
-                    tokio::time::sleep(settings.connect_retry_interval).await;
-                }
-                Err(Unusable::Now(error)) => {
-                    return Err(ServiceError::Ledger(format!(
-                        "PostgreSQL at {address} cannot be used: {error}; check LEDGER_URL, or start the primary"
-                    )));
-                }
-                Err(Unusable::AsItIs(error)) => {
-                    return Err(ServiceError::Unsuitable(format!(
-                        "PostgreSQL at {address} cannot be used: {error}"
-                    )));
-                }
+        let unusable = |why| match why {
+            Unusable::Now(error) => ServiceError::Ledger(format!(
+                "PostgreSQL at {address} cannot be used: {error}; check LEDGER_URL, or start the primary"
+            )),
+            Unusable::AsItIs(error) => {
+                ServiceError::Unsuitable(format!("PostgreSQL at {address} cannot be used: {error}"))
             }
-        }
+        };
+        let check = async || check(&connections).await.map_err(unusable);
+        settings.start_tries.of("PostgreSQL", check).await?;
         Ok(Self {
             connections,
             outage: Outage::new("PostgreSQL"),
@@ -81,14 +70,12 @@ async fn check(connections: &Connections) -> Result<(), Unusable> {
         .get()
         .await
         .map_err(|error| unreachable(&error))?;
-    let version = figure(&client, "server_version_num").await?;
-    if version < OLDEST {
-        let version = setting(&client, "server_version").await?;
+    let version = setting(&client, "server_version").await?;
+    if figure(&client, "server_version_num").await? < OLDEST {
         return Err(Unusable::AsItIs(format!(
             "it is of version {version}, and the ledger takes one of 15 or later"
         )));
     }
-    let version = setting(&client, "server_version").await?;
     info!(version, "PostgreSQL answers");
     for name in ["fsync", "full_page_writes"] {
         if setting(&client, name).await? == "off" {

@@ -5,83 +5,15 @@ use futures::future::try_join_all;
 use redis::{FromRedisValue, Script, ScriptInvocation, Value};
 use uuid::Uuid;
 
-use super::closed::closed;
+use super::claims::{SENDS_A_CALL, sending};
 use super::keys::{Group, Keys, in_order};
 use super::rows::{MAILED, by_import};
-use super::stored_end::StoredEnd;
+use super::stored_end::{HAS_ENDED, StoredEnd};
 use super::{RedisLedger, keys};
 use crate::ledger::{
     Channel, ChannelCounts, ChannelLedger, EndedSend, LedgerError, SendClaim, SendEnd,
 };
 use contract::RowId;
-
-/// What the value begins with that a claim gives; the owner is the rest. It
-/// holds for as long as the owner's lease is there.
-const SENDING: &str = "sending:";
-
-/// Most messages of one call of a script, which holds them on Lua's stack.
-const SENDS_A_CALL: usize = 1_000;
-
-fn sending(owner: Uuid) -> String {
-    format!("{SENDING}{owner}")
-}
-
-/// How a message ended; `None` of one that is claimed.
-pub(super) fn end_of(stored: &str) -> Option<SendEnd> {
-    (!stored.starts_with(SENDING)).then(|| StoredEnd::read(stored).end)
-}
-
-/// Whether a value stands for ever.
-const HAS_ENDED: &str = r"
-    local function has_ended(value)
-        return value == 'sent' or (value and string.sub(value, 1, 14) == 'undeliverable:')
-    end
-";
-
-/// Claims each key for the owner, unless it has ended or is another's whose
-/// lease stands. Gives -1 for what is the owner's, the milliseconds that are
-/// left of another's lease, and the value of what has ended.
-///
-/// The arguments are the value of a claim, and what the keys of leases begin with.
-pub(super) fn claim_script() -> Script {
-    Script::new(&format!(
-        r"{HAS_ENDED}
-        local claims, taken = {{}}, {{}}
-        for index, value in ipairs(redis.call('MGET', unpack(KEYS))) do
-            local left = -2
-            if value and value ~= ARGV[1] and not has_ended(value) then
-                local lease = ARGV[2] .. string.sub(value, #'{SENDING}' + 1)
-                left = redis.call('PTTL', lease)
-            end
-            if has_ended(value) then
-                claims[index] = value
-            elseif left >= 0 then
-                claims[index] = left
-            else
-                taken[#taken + 1], taken[#taken + 2] = KEYS[index], ARGV[1]
-                claims[index] = -1
-            end
-        end
-        if #taken > 0 then
-            redis.call('MSET', unpack(taken))
-        end
-        return claims
-        "
-    ))
-}
-
-/// Deletes the claims that are still the owner's.
-pub(super) fn release_script() -> Script {
-    Script::new(
-        r"
-        for _, key in ipairs(KEYS) do
-            if redis.call('GET', key) == ARGV[1] then
-                redis.call('DEL', key)
-            end
-        end
-        ",
-    )
-}
 
 /// Gives each message its end for ever, unless it has one, and sets the bit of
 /// each row whose message was sent. Gives what stands. A command for all keys
@@ -123,72 +55,6 @@ pub(super) fn end_script() -> Script {
     ))
 }
 
-fn claim(answer: &Value) -> SendClaim {
-    match answer {
-        Value::Int(-1) => SendClaim::Granted,
-        Value::Int(left) => {
-            SendClaim::Leased(Duration::from_millis(u64::try_from(*left).unwrap_or(0)))
-        }
-        Value::BulkString(stored) => {
-            SendClaim::Ended(StoredEnd::read(&String::from_utf8_lossy(stored)).end)
-        }
-        // The script gives nothing else.
-        _ => SendClaim::Leased(Duration::ZERO),
-    }
-}
-
-impl RedisLedger {
-    /// Begins the owner's leases, and claims all of the messages of a group or
-    /// none of them; says which. Nearly always nobody has claimed any of them,
-    /// which one command finds at a fraction of what the script costs.
-    async fn claim_sends_together(
-        &self,
-        channel: Channel,
-        debt_ids: &[&str],
-        groups: &[Group],
-        (owner, lease): (Uuid, Duration),
-    ) -> Result<Vec<bool>, LedgerError> {
-        let milliseconds = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-        let sending = sending(owner);
-        let mut pipe = self.claiming();
-        // Of all tags, so that whoever renews them knows which there are.
-        for tag in self.keys.tags() {
-            pipe.pset_ex(keys::lease(channel, tag, owner), 1, milliseconds)
-                .ignore();
-        }
-        for group in groups {
-            let debts = group.indices.iter().map(|index| debt_ids[*index]);
-            let claims = debts.map(|id| (self.keys.send(channel, id), &sending));
-            pipe.mset_nx(&claims.collect::<Vec<_>>());
-        }
-        if let Some(claimed) = self.unless_closed(&pipe).await? {
-            return Ok(claimed);
-        }
-        // Whoever closed the ledger waits for the end of all leases.
-        let leases = self.keys.tags().iter();
-        let mut call = redis::cmd("DEL");
-        call.arg(
-            leases
-                .map(|tag| keys::lease(channel, tag, owner))
-                .collect::<Vec<_>>(),
-        );
-        call.exec_async(&mut self.connection.clone()).await?;
-        Err(closed())
-    }
-
-    /// Calls a script for each group at once.
-    async fn call_all<T: FromRedisValue>(
-        &self,
-        calls: Vec<(Group, ScriptInvocation<'_>)>,
-    ) -> Result<Vec<(Group, Vec<T>)>, LedgerError> {
-        let answers = calls.into_iter().map(async |(group, call)| {
-            let answers: Vec<T> = call.invoke_async(&mut self.connection.clone()).await?;
-            Ok((group, answers))
-        });
-        try_join_all(answers).await
-    }
-}
-
 #[async_trait]
 impl ChannelLedger for RedisLedger {
     async fn claim_sends(
@@ -201,29 +67,7 @@ impl ChannelLedger for RedisLedger {
         if debt_ids.is_empty() {
             return Ok(Vec::new());
         }
-        let groups = self.keys.groups(debt_ids.iter().copied(), SENDS_A_CALL);
-        let granted = self
-            .claim_sends_together(channel, debt_ids, &groups, (owner, lease))
-            .await?;
-        let (mut claims, mut calls) = (Vec::with_capacity(groups.len()), Vec::new());
-        for (group, granted) in groups.into_iter().zip(granted) {
-            if granted {
-                let all = vec![SendClaim::Granted; group.indices.len()];
-                claims.push((group, all));
-                continue;
-            }
-            let mut call = self.claim_sends.prepare_invoke();
-            for index in &group.indices {
-                call.key(self.keys.send(channel, debt_ids[*index]));
-            }
-            call.arg(sending(owner))
-                .arg(keys::leases(channel, group.tag));
-            calls.push((group, call));
-        }
-        for (group, answers) in self.call_all::<Value>(calls).await? {
-            claims.push((group, answers.iter().map(claim).collect()));
-        }
-        Ok(in_order(claims))
+        self.claim_messages(channel, debt_ids, owner, lease).await
     }
 
     async fn renew_sends(
@@ -322,6 +166,18 @@ fn import_of(ends: &[EndedSend<'_>]) -> Option<Uuid> {
 }
 
 impl RedisLedger {
+    /// Calls a script for each group at once.
+    pub(super) async fn call_all<T: FromRedisValue>(
+        &self,
+        calls: Vec<(Group, ScriptInvocation<'_>)>,
+    ) -> Result<Vec<(Group, Vec<T>)>, LedgerError> {
+        let answers = calls.into_iter().map(async |(group, call)| {
+            let answers: Vec<T> = call.invoke_async(&mut self.connection.clone()).await?;
+            Ok((group, answers))
+        });
+        try_join_all(answers).await
+    }
+
     /// Ends messages, and sets the bits of those rows whose message was sent,
     /// where there is a bitmap. Gives what stands.
     async fn end_messages(

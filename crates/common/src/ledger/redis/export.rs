@@ -2,17 +2,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use boleto::Agreement;
 use uuid::Uuid;
 
-use super::channels::end_of;
+use super::claims::end_of;
 use super::imports::keyed_upload;
 use super::keys::Keys;
 use super::{RedisLedger, keys};
 use crate::ledger::export::{
     ExportLedger, Exported, ExportedClaim, ExportedDebt, ExportedKey, ExportedSend,
 };
-use crate::ledger::{Channel, Claim, LedgerError};
+use crate::ledger::{AgreementLedger, Channel, Claim, LedgerError};
 
 /// Keys that Redis looks at in one call.
 const KEYS_A_CALL: usize = 1_000;
@@ -27,7 +26,7 @@ enum Found<'a> {
     Send(&'a str, &'a str),
     Lease,
     Sequence(&'a str),
-    Agreement,
+    Agreement(&'a str),
     Idempotency(&'a str),
     Other,
 }
@@ -39,7 +38,7 @@ fn found(key: &str) -> Found<'_> {
         "processed" => Found::Claim(name),
         "notification" => Found::Notification(name),
         "sequence" => Found::Sequence(name),
-        "agreement" => Found::Agreement,
+        "agreement" => Found::Agreement(name),
         "idempotency" => Found::Idempotency(name),
         "mail" | "mail-unknown" => Found::Send(Channel::MAIL.name(), name),
         "mail-lease" => Found::Lease,
@@ -108,16 +107,13 @@ impl ExportLedger for RedisLedger {
                     channels.insert(channel);
                 }
                 Found::Sequence(name) => {
-                    let last: Option<u64> = self.get(key).await?;
-                    exported
-                        .sequences
-                        .extend(last.map(|last| (name.to_owned(), last)));
+                    let last = self.last_number(key).await?;
+                    let last = last.map(|last| (name.to_owned(), last));
+                    exported.sequences.extend(last);
                 }
-                Found::Agreement => {
-                    let json: Option<String> = self.get(key).await?;
-                    let agreement = json.map(|json| Agreement::from_json(&json)).transpose();
-                    let agreement = agreement.map_err(LedgerError::permanent)?;
-                    exported.agreements.extend(agreement);
+                Found::Agreement(id) => {
+                    let id = id.parse().map_err(LedgerError::permanent)?;
+                    exported.agreements.extend(self.agreement(id).await?);
                 }
                 Found::Idempotency(name) => {
                     exported.keys.extend(self.idempotency(key, name).await?);
@@ -162,7 +158,7 @@ impl RedisLedger {
         Ok(call.query_async(&mut self.connection.clone()).await?)
     }
 
-    async fn get<T: redis::FromRedisValue>(&self, key: &str) -> Result<Option<T>, LedgerError> {
+    async fn last_number(&self, key: &str) -> Result<Option<u64>, LedgerError> {
         let mut call = redis::cmd("GET");
         call.arg(key);
         Ok(call.query_async(&mut self.connection.clone()).await?)

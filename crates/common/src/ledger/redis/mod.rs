@@ -2,6 +2,7 @@
 
 mod agreements;
 mod channels;
+mod claims;
 mod closed;
 mod connection;
 mod debts;
@@ -13,6 +14,7 @@ mod info;
 mod keys;
 mod masters;
 mod memory;
+mod observe;
 mod opened;
 mod opener;
 mod place;
@@ -27,6 +29,7 @@ mod tls_files;
 mod undeliverable;
 mod unsuitable;
 
+pub(super) use place::SAID_BY_A_URL;
 pub use settings::RedisSettings;
 
 use std::sync::Arc;

@@ -18,15 +18,9 @@ use super::opened::Opened;
 use super::place::{Address, Place};
 use super::tls_files::TlsFiles;
 use crate::ledger::RedisSettings;
-
-/// Time without traffic after which the host is asked for a sign of life, and
-/// between two such questions.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(10);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Time without an acknowledgement after which the system ends a connection.
 #[cfg(target_os = "linux")]
-const USER_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::ledger::reach::USER_TIMEOUT;
+use crate::ledger::reach::{KEEPALIVE_AFTER, KEEPALIVE_INTERVAL};
 
 /// A cluster is opened in two steps, each of which waits for nodes that are
 /// silent: to those of the settings, and to those that they name. Both must

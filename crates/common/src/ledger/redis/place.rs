@@ -27,7 +27,8 @@ const CLUSTER: &str = "REDIS_CLUSTER";
 /// What says where Redis is, and must not stand beside a URL. `REDIS_PORT` and
 /// `REDIS_DB` say nothing without a host, and Kubernetes sets the former for a
 /// service of the name `redis`.
-pub(super) const SAID_BY_A_URL: [&str; 6] = [HOST, USERNAME, PASSWORD, PASSWORD_FILE, TLS, CLUSTER];
+pub(in crate::ledger) const SAID_BY_A_URL: [&str; 6] =
+    [HOST, USERNAME, PASSWORD, PASSWORD_FILE, TLS, CLUSTER];
 
 /// Where Redis is, and who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
-use super::place::{Place, SAID_BY_A_URL};
+use super::place::Place;
 use super::tls_files::TlsFiles;
+use crate::ledger::reach::StartTries;
 use crate::runtime::{Environment, HeldSecret, SettingError};
 
 /// Where Redis is, how to reach it, and how long to wait for it. Its passwords
@@ -14,18 +15,12 @@ pub struct RedisSettings {
     pub(super) connect_timeout: Duration,
     /// Longest wait for an answer.
     pub(super) operation_timeout: Duration,
-    /// Further tries to connect at start.
-    pub(super) connect_retries: u32,
-    /// Time between the tries at start.
-    pub(super) connect_retry_interval: Duration,
+    pub(super) start_tries: StartTries,
     /// How long claims and imports are kept; `None`: for ever.
     pub(super) expiration: Option<Duration>,
 }
 
 impl RedisSettings {
-    /// What a URL says, and must not be set beside one.
-    pub(in crate::ledger) const NAMED_BY_A_URL: [&str; 6] = SAID_BY_A_URL;
-
     /// Reads the `REDIS_…` variables.
     ///
     /// # Errors
@@ -52,12 +47,10 @@ impl RedisSettings {
             expiration: (expiration > 0).then(|| Duration::from_secs(expiration.into())),
             connect_timeout: env.seconds("REDIS_CONNECT_TIMEOUT", 5.0, 0.01, 300.0)?,
             operation_timeout: env.seconds("REDIS_OPERATION_TIMEOUT", 5.0, 0.01, 300.0)?,
-            connect_retries: env.number("REDIS_CONNECTION_MAX_RETRIES", 3, 0, 1_000_000)?,
-            connect_retry_interval: env.seconds(
+            start_tries: StartTries::read(
+                env,
+                "REDIS_CONNECTION_MAX_RETRIES",
                 "REDIS_CONNECTION_RETRY_INTERVAL",
-                5.0,
-                0.0,
-                3_600.0,
             )?,
         })
     }
@@ -83,7 +76,7 @@ mod tests {
             port: 6379,
         };
         assert_eq!(redis.place.addresses, [address]);
-        assert_eq!((redis.place.database, redis.connect_retries), (0, 3));
+        assert_eq!((redis.place.database, redis.start_tries.further), (0, 3));
         assert_eq!(redis.operation_timeout, Duration::from_secs(5));
     }
 

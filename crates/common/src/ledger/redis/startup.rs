@@ -3,7 +3,8 @@ use std::sync::Arc;
 use redis::RedisError;
 use tracing::{info, warn};
 
-use super::channels::{claim_script, end_script, release_script};
+use super::channels::end_script;
+use super::claims::{claim_script, release_script};
 use super::closed::why_closed;
 use super::connection::Connection;
 use super::info::field;
@@ -23,9 +24,9 @@ impl RedisLedger {
     /// # Errors
     /// [`ServiceError::Unsuitable`] where a setting must change: Redis refuses
     /// the user, the user lacks a right, its certificate cannot be trusted, it
-    /// is older than 7.0, another ledger took its place, or it is a cluster where the settings name none, or the
-    /// reverse. [`ServiceError::Ledger`] when it does not answer, or is a
-    /// replica.
+    /// is older than 7.0, another ledger took its place, or it is a cluster
+    /// where the settings name none, or the reverse. [`ServiceError::Ledger`]
+    /// when it does not answer, or is a replica.
     pub async fn connect(
         settings: &RedisSettings,
         metrics: Option<LedgerMetrics>,
@@ -50,18 +51,8 @@ impl RedisLedger {
         let place = &settings.place;
         let opener = Opener::new(settings).map_err(|error| unusable(place, &error))?;
         let connection = Connection::new(opener.clone(), metrics);
-        let mut tries = 0;
-        let infos = loop {
-            match look(&opener, &connection, place, may_be_closed).await {
-                Ok(infos) => break infos,
-                Err(ServiceError::Ledger(error)) if tries < settings.connect_retries => {
-                    tries += 1;
-                    warn!(error, tries, "Redis cannot be used, trying again");
-                    tokio::time::sleep(settings.connect_retry_interval).await;
-                }
-                Err(error) => return Err(error),
-            }
-        };
+        let look = || look(&opener, &connection, place, may_be_closed);
+        let infos = settings.start_tries.of("Redis", look).await?;
         for info in &infos {
             info!(version = field(info, "redis_version"), "Redis answers");
             warn_of_risks(info);

@@ -8,6 +8,13 @@ use crate::ledger::SendEnd;
 const SENT: &str = "sent";
 const UNDELIVERABLE: &str = "undeliverable:";
 
+/// For scripts: whether a value stands for ever.
+pub(super) const HAS_ENDED: &str = r"
+    local function has_ended(value)
+        return value == 'sent' or (value and string.sub(value, 1, 14) == 'undeliverable:')
+    end
+";
+
 /// Stands between the mark and the reason.
 const SEPARATOR: char = '\u{1e}';
 

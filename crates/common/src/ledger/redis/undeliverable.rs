@@ -3,7 +3,6 @@
 //! e-mail's end says whether that end was taken back.
 
 use contract::{Reason, RowId};
-use futures::future::try_join_all;
 use redis::Script;
 
 use super::import_hash::FINISHED_AT;
@@ -187,7 +186,7 @@ impl RedisLedger {
         let groups = self
             .keys
             .groups(ended.iter().map(|ended| ended.debt_id), ROWS_A_CALL);
-        let calls = groups.into_iter().map(async |group| {
+        let calls = groups.into_iter().map(|group| {
             let mut call = self.forget_ends.prepare_invoke();
             for index in &group.indices {
                 let Ended { debt_id, value, .. } = &ended[*index];
@@ -195,9 +194,8 @@ impl RedisLedger {
                     .key(self.keys.unknown(Channel::MAIL, debt_id))
                     .arg(value);
             }
-            let gone: Vec<bool> = call.invoke_async(&mut self.connection.clone()).await?;
-            Ok::<_, LedgerError>((group, gone))
+            (group, call)
         });
-        Ok(in_order(try_join_all(calls).await?))
+        Ok(in_order(self.call_all(calls.collect()).await?))
     }
 }
