@@ -34,23 +34,55 @@ pub async fn tell<L: Ledger>(ledger: &L, debt_ids: &[&str]) {
     ledger.tell(&told.collect::<Vec<_>>()).await.unwrap();
 }
 
-/// The debt that the functions below bill for a row: the row's own name.
-fn debts(rows: &[RowId]) -> Vec<String> {
-    rows.iter().map(ToString::to_string).collect()
-}
-
-/// Bills a debt for each row. Gives for each whether the row had no outcome before.
-pub async fn bill_rows<L: Ledger>(ledger: &L, rows: &[RowId]) -> Vec<bool> {
-    let bill = |(debt_id, row): (String, &RowId)| Bill {
-        debt_id,
+/// Bills a debt for each row, which `debt` names. Gives for each whether the row had no outcome
+/// before.
+pub async fn bill_debts<L: Ledger>(
+    ledger: &L,
+    rows: &[RowId],
+    debt: impl Fn(&RowId) -> String,
+) -> Vec<bool> {
+    let bills = rows.iter().map(|row| Bill {
+        debt_id: debt(row),
         claim: Claim {
             holder: RowIdentity::Row(*row),
             notification: "{}".to_owned(),
         },
-    };
-    let bills: Vec<Bill> = debts(rows).into_iter().zip(rows).map(bill).collect();
-    let billed = ledger.bill(&bills).await.unwrap();
+    });
+    let billed = ledger.bill(&bills.collect::<Vec<_>>()).await.unwrap();
     billed.into_iter().map(|billed| billed.row_is_new).collect()
+}
+
+/// Records that SNS accepted the notifications of debts that [`bill_debts`] billed.
+pub async fn tell_debts<L: Ledger>(ledger: &L, rows: &[RowId], debt: impl Fn(&RowId) -> String) {
+    let debts: Vec<String> = rows.iter().map(debt).collect();
+    let told = debts.iter().zip(rows).map(|(debt_id, row)| Told {
+        debt_id,
+        row: Some(*row),
+    });
+    ledger.tell(&told.collect::<Vec<_>>()).await.unwrap();
+}
+
+/// Records how the messages of debts that [`bill_debts`] billed ended.
+pub async fn end_debts<L: Ledger>(
+    ledger: &L,
+    channel: Channel,
+    ends: &[(RowId, SendEnd)],
+    debt: impl Fn(&RowId) -> String,
+) {
+    let debts: Vec<String> = ends.iter().map(|(row, _)| debt(row)).collect();
+    let ends = debts.iter().zip(ends);
+    let ends = ends.map(|(debt_id, (row, end))| EndedSend {
+        debt_id,
+        row: Some(*row),
+        end: end.clone(),
+    });
+    let ends: Vec<_> = ends.collect();
+    ledger.end_sends(channel, &ends).await.unwrap();
+}
+
+/// The same as [`bill_debts`], each debt named by its row.
+pub async fn bill_rows<L: Ledger>(ledger: &L, rows: &[RowId]) -> Vec<bool> {
+    bill_debts(ledger, rows, RowId::to_string).await
 }
 
 /// Gives rows an outcome, without a reason. Gives for each whether it had none before.
@@ -66,18 +98,13 @@ pub async fn end_rows<L: Ledger>(ledger: &L, outcome: Outcome, rows: &[RowId]) -
 
 /// Records that SNS accepted the notifications of the debts that [`bill_rows`] billed.
 pub async fn tell_rows<L: Ledger>(ledger: &L, rows: &[RowId]) {
-    let debts = debts(rows);
-    let told = debts.iter().zip(rows).map(|(debt_id, row)| Told {
-        debt_id,
-        row: Some(*row),
-    });
-    ledger.tell(&told.collect::<Vec<_>>()).await.unwrap();
+    tell_debts(ledger, rows, RowId::to_string).await;
 }
 
 /// Records that the e-mails of the debts that [`bill_rows`] billed were sent.
 pub async fn mail_rows<L: Ledger>(ledger: &L, rows: &[RowId]) {
     let ends: Vec<_> = rows.iter().map(|row| (*row, SendEnd::Sent)).collect();
-    end_mails(ledger, &ends).await;
+    end_debts(ledger, Channel::MAIL, &ends, RowId::to_string).await;
 }
 
 /// Records that these e-mails can never be delivered.
@@ -86,20 +113,5 @@ pub async fn refuse_mails<L: Ledger>(ledger: &L, rows: &[(RowId, Reason)]) {
     let ends: Vec<_> = ends
         .map(|(row, why)| (row, SendEnd::Undeliverable(why)))
         .collect();
-    end_mails(ledger, &ends).await;
-}
-
-async fn end_mails<L: Ledger>(ledger: &L, ends: &[(RowId, SendEnd)]) {
-    let rows: Vec<RowId> = ends.iter().map(|(row, _)| *row).collect();
-    let debts = debts(&rows);
-    let ends = debts
-        .iter()
-        .zip(ends)
-        .map(|(debt_id, (row, end))| EndedSend {
-            debt_id,
-            row: Some(*row),
-            end: end.clone(),
-        });
-    let ends: Vec<_> = ends.collect();
-    ledger.end_sends(Channel::MAIL, &ends).await.unwrap();
+    end_debts(ledger, Channel::MAIL, &ends, RowId::to_string).await;
 }

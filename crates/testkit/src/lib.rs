@@ -46,18 +46,20 @@ pub mod simulation;
 mod stack;
 
 pub use csv_file::{CsvFile, CsvRow};
+pub use emulators::Certificates;
 pub use emulators::emulator::{
     Attribute, Emulator, PipelineNames, PipelineResources, PipelineSettings, QueueDepth,
     StoredMessage,
 };
 pub use emulators::fault_proxy::{FaultMode, FaultProxy, Resets};
 pub use emulators::postgres_server::{Fsync, PostgresServer};
-pub use emulators::redis_server::{
-    AsksClients, Certificates, RedisCluster, RedisServer, SecureRedis,
-};
+pub use emulators::redis_server::{AsksClients, RedisCluster, RedisServer, SecureRedis};
 pub use emulators::smtp_server;
 pub use fake_queue::FakeQueue;
-pub use import::{bill, bill_rows, end_rows, mail_rows, new_import, refuse_mails, tell, tell_rows};
+pub use import::{
+    bill, bill_debts, bill_rows, end_debts, end_rows, mail_rows, new_import, refuse_mails, tell,
+    tell_debts, tell_rows,
+};
 pub use memory_ledger::{FaultPlan, MemoryLedger};
 pub use metrics::sample;
 pub use notification::billed;

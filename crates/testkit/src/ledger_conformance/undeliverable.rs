@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use common::ledger::{Bill, Channel, Claim, EndedSend, Ledger, RowFacts, SendClaim, SendEnd, Told};
-use contract::{Reason, RowId, RowIdentity};
+use common::ledger::{Channel, EndedSend, Ledger, RowFacts, SendClaim, SendEnd};
+use contract::{Reason, RowId};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{at, reason, registered, row, rows};
+use crate::{bill_debts, tell_debts};
 
 const LEASE: Duration = Duration::from_mins(1);
 
@@ -21,21 +22,8 @@ async fn billed<L: Ledger>(ledger: &L, number: u128) -> Uuid {
         let other = if number == 1 { "" } else { "o" };
         format!("{other}{}", row.row)
     };
-    let bills = rows.iter().map(|row| Bill {
-        debt_id: debt(row),
-        claim: Claim {
-            holder: RowIdentity::Row(*row),
-            notification: "{}".to_owned(),
-        },
-    });
-    let bills: Vec<Bill> = bills.collect();
-    ledger.bill(&bills).await.unwrap();
-    let told = bills.iter().zip(&rows).map(|(bill, row)| Told {
-        debt_id: &bill.debt_id,
-        row: Some(*row),
-    });
-    let told: Vec<Told<'_>> = told.collect();
-    ledger.tell(&told).await.unwrap();
+    bill_debts(ledger, &rows, debt).await;
+    tell_debts(ledger, &rows, debt).await;
     import
 }
 

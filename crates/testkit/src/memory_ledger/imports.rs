@@ -46,18 +46,6 @@ impl Import {
     }
 }
 
-/// What moves while an import is under way.
-fn figures(status: &ImportStatus) -> [u64; 5] {
-    let counts = &status.counts;
-    [
-        status.sent,
-        counts.ended(),
-        counts.notified,
-        counts.mailed,
-        counts.undeliverable,
-    ]
-}
-
 impl State {
     fn rows_from(&self, import_id: Uuid, first: u64) -> impl Iterator<Item = &RowFacts> + Clone {
         let row = |row| RowId { import_id, row };
@@ -134,7 +122,7 @@ impl State {
             status = self.status(import_id)?;
         }
         let import = self.imports.get_mut(&import_id)?;
-        let figures = figures(&status);
+        let figures = status.figures();
         if import.figures != figures {
             import.figures = figures;
             status.progressed_at = now;
@@ -240,7 +228,7 @@ impl ImportLedger for MemoryLedger {
         self.call(|state| {
             if let Some(import) = state.imports.get_mut(&status.import.import_id) {
                 import.status = status.clone();
-                import.figures = figures(status);
+                import.figures = status.figures();
                 import.failed_at = status.failure.as_ref().and(status.sent_at);
             }
         })
@@ -286,14 +274,6 @@ impl ImportLedger for MemoryLedger {
         self.call(|state| {
             let times = state.imports.values().filter_map(|import| import.failed_at);
             times.filter(|time| *time >= since).count() as u64
-        })
-        .await
-    }
-
-    async fn outcome_counts(&self, import_id: Uuid) -> Result<OutcomeCounts, LedgerError> {
-        self.call(|state| {
-            let status = state.status(import_id);
-            status.map(|status| status.counts).unwrap_or_default()
         })
         .await
     }
