@@ -7,17 +7,16 @@ mod importer;
 use std::time::Duration;
 
 use common::ledger::{
-    Bill, Channel, ChannelLedger, Claim, DebtLedger, EndedRow, EndedSend, ImportLedger,
-    ImportState, PutOffLedger, RowLedger, STALLED_AFTER, SendClaim, SendEnd, SharedLedger, Told,
-    Unbilled,
+    Channel, ChannelLedger, DebtLedger, EndedRow, ImportLedger, ImportState, PutOffLedger,
+    RowLedger, STALLED_AFTER, SendClaim, SendEnd, SharedLedger, Unbilled,
 };
-use contract::{InvalidReason, Reason, RowId, RowIdentity};
-use importer::{Importer, LONG, upload};
+use contract::{InvalidReason, Reason, RowId};
+use importer::{Importer, LONG, ready, upload};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use testkit::{CsvFile, CsvRow, RunningService, poll_until};
+use testkit::{CsvFile, CsvRow, RunningService, bill_debts, end_debts, poll_until, tell_debts};
 use uuid::Uuid;
 
 /// Uploads a file, and gives its import.
@@ -64,9 +63,8 @@ fn ended(rows: &[RowId], reason: Option<&Reason>) -> Vec<EndedRow> {
 /// Bills and mails these rows, as the workers would.
 async fn settle(ledger: &SharedLedger, rows: &[RowId]) {
     tell_of(ledger, rows).await;
-    for row in rows {
-        end_mail(ledger, *row, SendEnd::Sent).await;
-    }
+    let sent: Vec<_> = rows.iter().map(|row| (*row, SendEnd::Sent)).collect();
+    end_debts(ledger, Channel::MAIL, &sent, debt_of).await;
 }
 
 #[tokio::test]
@@ -497,11 +495,11 @@ async fn reconciling_sends_again_what_is_not_at_its_end_and_nothing_else() {
     );
     settle(&ledger, &rows(import_id, 1..=150)).await;
     let unmailed = rows(import_id, 151..=153);
-    bill(&ledger, &unmailed[2..]).await;
+    bill_debts(&ledger, &unmailed[2..], debt_of).await;
     tell_of(&ledger, &unmailed[..2]).await;
     // An e-mail that can never be delivered is at its end.
     let refused = rows(import_id, [154]);
-    bill(&ledger, &refused).await;
+    bill_debts(&ledger, &refused, debt_of).await;
     let reason = Reason::from(InvalidReason::EmailInvalid);
     end_mail(&ledger, refused[0], SendEnd::Undeliverable(reason)).await;
 
@@ -530,36 +528,13 @@ async fn reconciling_sends_again_what_is_not_at_its_end_and_nothing_else() {
 
 /// Bills these rows and tells of them, as the workers would.
 async fn tell_of(ledger: &SharedLedger, rows: &[RowId]) {
-    bill(ledger, rows).await;
-    let debts: Vec<String> = rows.iter().map(debt_of).collect();
-    let told = debts.iter().zip(rows).map(|(debt_id, row)| Told {
-        debt_id,
-        row: Some(*row),
-    });
-    ledger.tell(&told.collect::<Vec<_>>()).await.unwrap();
-}
-
-/// Bills the debts of these rows, as the worker would.
-async fn bill(ledger: &SharedLedger, rows: &[RowId]) {
-    let bills = rows.iter().map(|row| Bill {
-        debt_id: debt_of(row),
-        claim: Claim {
-            holder: RowIdentity::Row(*row),
-            notification: "{}".to_owned(),
-        },
-    });
-    ledger.bill(&bills.collect::<Vec<_>>()).await.unwrap();
+    bill_debts(ledger, rows, debt_of).await;
+    tell_debts(ledger, rows, debt_of).await;
 }
 
 /// Records how the e-mail of a row's debt ended.
 async fn end_mail(ledger: &SharedLedger, row: RowId, end: SendEnd) {
-    let debt_id = debt_of(&row);
-    let ended = EndedSend {
-        debt_id: &debt_id,
-        row: Some(row),
-        end,
-    };
-    ledger.end_sends(Channel::MAIL, &[ended]).await.unwrap();
+    end_debts(ledger, Channel::MAIL, &[(row, end)], debt_of).await;
 }
 
 /// The debt of a row of a file of valid rows.
@@ -726,7 +701,6 @@ async fn undeliverable_e_mails_are_taken_up_again_by_their_code_or_all() {
 async fn the_same_upload_with_the_same_key_is_the_same_import() {
     let mut importer = Importer::new().await;
     let service = importer.start().await;
-    ready(&service).await;
     let file = CsvFile::new().valid_rows(3).bytes();
     let first = upload_with(&service, "key-1", file.clone()).await;
     assert_eq!((first.0, &first.1["replayed"]), (202, &false.into()));
@@ -792,7 +766,6 @@ async fn a_key_belongs_to_the_token_with_which_it_was_sent() {
 async fn of_many_uploads_at_once_with_one_key_one_is_an_import() {
     let importer = Importer::new().await;
     let service = importer.start().await;
-    ready(&service).await;
     let file = CsvFile::new().valid_rows(30).bytes();
     let uploads = (0..8).map(|_| upload_with(&service, "one", file.clone()));
     let answers = futures::future::join_all(uploads).await;
@@ -842,17 +815,6 @@ async fn upload_with(service: &RunningService, key: &str, file: Vec<u8>) -> (u16
     let request = Client::new().post(url).header("idempotency-key", key);
     let answer = request.multipart(form).send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
-}
-
-/// Waits until the ledger is connected.
-async fn ready(service: &RunningService) {
-    poll_until("the service to be ready", LONG, async || {
-        let answer = reqwest::get(format!("{}/ready", service.url()))
-            .await
-            .ok()?;
-        answer.status().is_success().then_some(())
-    })
-    .await;
 }
 
 /// Each record of a message has its line; a file without such a column has none.
@@ -912,16 +874,8 @@ async fn what_another_channel_has_sent_is_shown() {
     assert_eq!(seen.get("channels"), None);
     let why = Reason::from(InvalidReason::EmailInvalid);
     let ends = [SendEnd::Sent, SendEnd::Undeliverable(why), SendEnd::Sent];
-    let rows = rows(import_id, 1..=3);
-    let debts: Vec<String> = rows.iter().map(debt_of).collect();
-    let ends = debts.iter().zip(&rows).zip(ends);
-    let ends = ends.map(|((debt_id, row), end)| EndedSend {
-        debt_id,
-        row: Some(*row),
-        end,
-    });
-    let ends: Vec<_> = ends.collect();
-    ledger.end_sends(Channel::new("sms"), &ends).await.unwrap();
+    let ends: Vec<_> = rows(import_id, 1..=3).into_iter().zip(ends).collect();
+    end_debts(&ledger, Channel::new("sms"), &ends, debt_of).await;
     let seen = in_state(&service, import_id, "completed").await;
     assert_eq!(
         seen["channels"],

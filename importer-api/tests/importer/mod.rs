@@ -8,7 +8,7 @@ use importer_api::Settings;
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 use tempfile::TempDir;
-use testkit::{RunningService, Stack};
+use testkit::{RunningService, Stack, poll_until};
 use uuid::Uuid;
 
 pub(crate) const LONG: Duration = Duration::from_secs(20);
@@ -20,6 +20,15 @@ pub(crate) async fn upload(service: &RunningService, file: impl Into<Vec<u8>>) -
     let request = reqwest::Client::new().post(url).multipart(form);
     let answer: Value = request.send().await.unwrap().json().await.unwrap();
     answer["import_id"].as_str().unwrap().parse().unwrap()
+}
+
+/// Waits until the service has reached what it needs.
+pub(crate) async fn ready(service: &RunningService) {
+    poll_until("the service to be ready", LONG, async || {
+        let (status, _) = service.answer("/ready").await;
+        (status == 200).then_some(())
+    })
+    .await;
 }
 
 /// Queue, Redis and spool, which outlive the service.
@@ -34,10 +43,14 @@ impl Importer {
         Self { stack, spool }
     }
 
+    /// An importer that has reached ledger and queue.
     pub(crate) async fn start(&self) -> RunningService {
-        self.start_with(&[]).await
+        let service = self.start_with(&[]).await;
+        ready(&service).await;
+        service
     }
 
+    /// An importer with these variables, which may name what cannot be reached.
     pub(crate) async fn start_with(&self, further: &[(&'static str, &str)]) -> RunningService {
         let spool = self.spool.path().to_str().unwrap();
         let more = [&[("SPOOL_DIR", spool)], further].concat();
