@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,6 +9,7 @@ use uuid::Uuid;
 use super::claims::{SENDS_A_CALL, sending};
 use super::keys::{Group, Keys, in_order};
 use super::rows::{MAILED, by_import};
+use super::runs::runs;
 use super::stored_end::{HAS_ENDED, StoredEnd};
 use super::{RedisLedger, keys};
 use crate::ledger::{
@@ -15,12 +17,13 @@ use crate::ledger::{
 };
 use contract::RowId;
 
-/// Gives each message its end for ever, unless it has one, and sets the bit of
-/// each row whose message was sent. Gives what stands. A command for all keys
-/// costs half of what one for each does.
+/// Gives each message its end for ever, unless it has one, and gives what
+/// stands. Sets the bits of the rows of the messages, if all of them stand as
+/// sent. A command for all keys costs half of what one for each does.
 ///
 /// The keys are the messages and, where there are rows, their bitmap; the
-/// arguments are the number of messages, their ends, and the rows, all or none.
+/// arguments are the number of messages, their ends, and first row and length
+/// of each run of the rows.
 pub(super) fn end_script() -> Script {
     Script::new(&format!(
         r"{HAS_ENDED}
@@ -29,7 +32,7 @@ pub(super) fn end_script() -> Script {
             messages[index] = KEYS[index]
         end
         local ends, fresh = redis.call('MGET', unpack(messages)), {{}}
-        local first, bits = {{}}, {{}}
+        local first, all_sent = {{}}, true
         for index = 1, count do
             local key, value = KEYS[index], first[KEYS[index]] or ends[index]
             if not has_ended(value) then
@@ -38,16 +41,18 @@ pub(super) fn end_script() -> Script {
                 first[key] = value
             end
             ends[index] = value
-            if value == 'sent' and KEYS[count + 1] then
-                local at = #bits
-                bits[at + 1], bits[at + 2] = 'SET', 'u1'
-                bits[at + 3], bits[at + 4] = ARGV[1 + count + index], '1'
-            end
+            all_sent = all_sent and value == 'sent'
         end
         if #fresh > 0 then
             redis.call('MSET', unpack(fresh))
         end
-        if #bits > 0 then
+        if all_sent and KEYS[count + 1] then
+            local bits = {{}}
+            for run = 2 + count, #ARGV, 2 do
+                local at = #bits
+                bits[at + 1], bits[at + 2] = 'SET', 'u' .. ARGV[run + 1]
+                bits[at + 3], bits[at + 4] = ARGV[run], 2 ^ ARGV[run + 1] - 1
+            end
             redis.call('BITFIELD', KEYS[count + 1], unpack(bits))
         end
         return ends
@@ -138,9 +143,10 @@ impl ChannelLedger for RedisLedger {
             let rows = ends.iter().zip(&now);
             let rows = rows.filter_map(|(ended, stored)| Some((ended.row?, stored)));
             if channel == Channel::MAIL {
-                let is_recorded = |end: &SendEnd| bitmap.is_some() && *end == SendEnd::Sent;
-                let rows = rows.filter(|(_, stored)| !is_recorded(&stored.end));
-                self.record_mails(&rows.collect::<Vec<_>>()).await?;
+                let is_recorded = bitmap.is_some() && now.iter().all(StoredEnd::is_sent);
+                if !is_recorded {
+                    self.record_mails(&rows.collect::<Vec<_>>()).await?;
+                }
             } else {
                 self.record_sends(channel, &rows.collect::<Vec<_>>())
                     .await?;
@@ -178,8 +184,8 @@ impl RedisLedger {
         try_join_all(answers).await
     }
 
-    /// Ends messages, and sets the bits of those rows whose message was sent,
-    /// where there is a bitmap. Gives what stands.
+    /// Ends messages, and sets the bits of their rows, where there is a bitmap
+    /// and all were sent. Gives what stands.
     async fn end_messages(
         &self,
         channel: Channel,
@@ -199,8 +205,10 @@ impl RedisLedger {
             }
             if let Some(bitmap) = bitmap {
                 call.key(bitmap);
-                for row in of_group().filter_map(|ended| ended.row) {
-                    call.arg(row.row);
+                let rows = of_group().filter_map(|ended| ended.row);
+                let rows: BTreeSet<u64> = rows.map(|row| row.row).collect();
+                for run in runs(rows) {
+                    run.add_to(&mut call);
                 }
             }
             (group, call)

@@ -2,21 +2,24 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use async_trait::async_trait;
-use redis::{Cmd, SetExpiry, SetOptions};
+use redis::{Cmd, FromRedisValue, SetExpiry, SetOptions};
 
 use super::closed::closed;
 use super::keys::{Group, Keys, in_order};
 use super::rows::NOTIFIED;
-use super::{RedisLedger, keys};
+use super::{RedisLedger, keys, stored_claim};
 use crate::ledger::{Bill, Billed, Claim, DebtLedger, DebtState, LedgerError, Outcome, Told};
 
-/// Room for a key, and for what a claim holds beside its notification.
-const BYTES_BESIDE_NOTIFICATION: usize = 192;
+/// A value, which may be a counterpart's.
+type Bytes = Vec<u8>;
+
+/// Room for a key and a claim.
+const BYTES_A_CLAIM: usize = 384;
 
 #[async_trait]
 impl DebtLedger for RedisLedger {
     async fn debts(&self, debt_ids: &[&str]) -> Result<Vec<DebtState>, LedgerError> {
-        let claims = self.values(debt_ids, |id| self.keys.processed(id)).await?;
+        let claims = self.claims(debt_ids).await?;
         // Nearly always nobody has billed any of them.
         let billed: Vec<&str> = debt_ids
             .iter()
@@ -27,7 +30,7 @@ impl DebtLedger for RedisLedger {
         let states = claims.iter().map(|claim| match claim {
             None => DebtState::Unbilled,
             Some(stored) => DebtState::Billed {
-                claim: Claim::from_stored(stored),
+                claim: stored_claim::read(stored),
                 notified: notified.next().unwrap_or(false),
             },
         });
@@ -55,7 +58,7 @@ impl DebtLedger for RedisLedger {
 
     async fn notified(&self, debt_ids: &[&str]) -> Result<Vec<bool>, LedgerError> {
         let notification = |id: &str| self.keys.notification(id);
-        let values = self.values(debt_ids, notification).await?;
+        let values: Vec<Option<Bytes>> = self.values(debt_ids, notification).await?;
         Ok(values.iter().map(Option::is_some).collect())
     }
 
@@ -111,12 +114,20 @@ impl DebtLedger for RedisLedger {
 }
 
 impl RedisLedger {
+    /// The claims of debts, as they are stored.
+    pub(super) async fn claims(
+        &self,
+        debt_ids: &[&str],
+    ) -> Result<Vec<Option<Bytes>>, LedgerError> {
+        self.values(debt_ids, |id| self.keys.processed(id)).await
+    }
+
     /// The values of a key of each debt.
-    pub(super) async fn values(
+    pub(super) async fn values<T: FromRedisValue>(
         &self,
         debt_ids: &[&str],
         key: impl Fn(&str) -> String,
-    ) -> Result<Vec<Option<String>>, LedgerError> {
+    ) -> Result<Vec<T>, LedgerError> {
         if debt_ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -126,8 +137,7 @@ impl RedisLedger {
             let keys: Vec<_> = group.indices.iter().map(|at| key(debt_ids[*at])).collect();
             pipe.mget(keys);
         }
-        let values: Vec<Vec<Option<String>>> =
-            pipe.query_async(&mut self.connection.clone()).await?;
+        let values: Vec<Vec<T>> = pipe.query_async(&mut self.connection.clone()).await?;
         Ok(in_order(groups.into_iter().zip(values)))
     }
 
@@ -147,13 +157,13 @@ impl RedisLedger {
         for index in &unclaimed {
             let Bill { debt_id, claim } = &bills[*index];
             let key = self.keys.processed(debt_id);
-            pipe.set_options(key, claim.to_stored(), options.clone());
+            pipe.set_options(key, stored_claim::stored(claim), options.clone());
         }
-        let earlier: Option<Vec<Option<String>>> = self.unless_closed(&pipe).await?;
+        let earlier: Option<Vec<Option<Bytes>>> = self.unless_closed(&pipe).await?;
         let earlier = earlier.ok_or_else(closed)?;
         for (index, earlier) in unclaimed.into_iter().zip(earlier) {
             if let Some(stored) = earlier {
-                standing[index] = Claim::from_stored(&stored);
+                standing[index] = stored_claim::read(&stored);
             }
         }
         Ok(standing)
@@ -173,13 +183,11 @@ impl RedisLedger {
         let groups = self.keys.groups(debt_ids, usize::MAX);
         let mut pipe = self.claiming();
         for Group { indices, .. } in &groups {
-            let bytes = indices.iter().map(|at| bills[*at].claim.notification.len());
-            let bytes = bytes.sum::<usize>() + BYTES_BESIDE_NOTIFICATION * indices.len();
-            let mut call = Cmd::with_capacity(1 + 2 * indices.len(), bytes);
+            let mut call = Cmd::with_capacity(1 + 2 * indices.len(), BYTES_A_CLAIM * indices.len());
             call.arg("MSETNX");
             for Bill { debt_id, claim } in indices.iter().map(|at| &bills[*at]) {
                 call.arg(self.keys.processed(debt_id))
-                    .arg(claim.to_stored());
+                    .arg(stored_claim::stored(claim));
             }
             pipe.add_command(call);
         }

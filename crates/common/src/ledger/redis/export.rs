@@ -7,11 +7,11 @@ use uuid::Uuid;
 use super::claims::end_of;
 use super::imports::keyed_upload;
 use super::keys::Keys;
-use super::{RedisLedger, keys};
+use super::{RedisLedger, keys, stored_claim};
 use crate::ledger::export::{
     ExportLedger, Exported, ExportedClaim, ExportedDebt, ExportedKey, ExportedSend,
 };
-use crate::ledger::{AgreementLedger, Channel, Claim, LedgerError};
+use crate::ledger::{AgreementLedger, Channel, DebtLedger, LedgerError};
 
 /// Keys that Redis looks at in one call.
 const KEYS_A_CALL: usize = 1_000;
@@ -145,7 +145,7 @@ impl RedisLedger {
         others: BTreeSet<&'a str>,
     ) -> Result<Vec<&'a str>, LedgerError> {
         let others: Vec<&str> = others.difference(&met).copied().collect();
-        let claims = self.values(&others, |id| self.keys.processed(id)).await?;
+        let claims = self.claims(&others).await?;
         let unclaimed = others.into_iter().zip(claims);
         let unclaimed = unclaimed.filter_map(|(id, claim)| claim.is_none().then_some(id));
         Ok(met.into_iter().chain(unclaimed).collect())
@@ -186,13 +186,11 @@ impl RedisLedger {
         if debt_ids.is_empty() {
             return Ok(Vec::new());
         }
-        let claims = self.values(debt_ids, |id| self.keys.processed(id)).await?;
-        let notified = self
-            .values(debt_ids, |id| self.keys.notification(id))
-            .await?;
+        let claims = self.claims(debt_ids).await?;
+        let notified = self.notified(debt_ids).await?;
         let mut sends: HashMap<&str, Vec<ExportedSend>> = HashMap::new();
         for channel in channels {
-            let ends = self
+            let ends: Vec<Option<String>> = self
                 .values(debt_ids, |id| self.keys.send(*channel, id))
                 .await?;
             let mut pipe = redis::pipe();
@@ -226,12 +224,12 @@ impl RedisLedger {
             debt_id: (*debt_id).to_owned(),
             claim: match claim {
                 None => ExportedClaim::Unbilled,
-                Some(stored) => match Claim::from_stored(&stored) {
+                Some(stored) => match stored_claim::read(&stored) {
                     Some(claim) => ExportedClaim::Billed(claim),
                     None => ExportedClaim::Foreign,
                 },
             },
-            notified: notified.is_some(),
+            notified,
             sends: sends.remove(debt_id).unwrap_or_default(),
         });
         Ok(debts.collect())

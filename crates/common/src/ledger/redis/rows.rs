@@ -1,10 +1,11 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use redis::{Pipeline, Script};
 use uuid::Uuid;
 
+use super::runs::runs;
 use super::{RedisLedger, keys, reason};
 use crate::ledger::rows::OTHER_REASON;
 use crate::ledger::{EndedRow, LedgerError, Outcome, RowFacts, RowLedger, Unbilled};
@@ -24,10 +25,6 @@ const OTHER: u8 = 255;
 
 /// Most rows of one call of the script, which holds them on Lua's stack.
 const ROWS_A_CALL: usize = 1_000;
-
-/// The rows of one call are of the same so many, as it reads the bitmaps from
-/// the first to the last of them.
-const REACH: u64 = 65_536;
 
 /// Keeps the reason of a row that has none. The second and the third key of a
 /// script are the reasons of the rows, and their numbers.
@@ -52,40 +49,47 @@ pub(super) const KEEP_REASON: &str = r"
 
 /// Sets the bit of each row in the first bitmap, unless the row has a bit in
 /// one of those after the reasons. Keeps the reason that comes with a new bit,
-/// unless the row has one. Gives 1 for each bit that is new.
+/// unless the row has one. Gives the new bits of each run.
 ///
-/// The arguments are the number of rows, the rows in their order, and the
-/// reason of each, or none at all.
+/// The arguments are the number of runs, the first row and the length of each,
+/// and the reason of each row, or none at all.
 pub(super) fn marking_script() -> Script {
     let mark = r"
-        -- One read of each other bitmap, as far as the rows reach
-        local count, taken = tonumber(ARGV[1]), {}
-        local first, last = math.floor(ARGV[2] / 8), math.floor(ARGV[1 + count] / 8)
+        local count, reads = tonumber(ARGV[1]), {}
+        for run = 1, count do
+            local at = 3 * (run - 1)
+            reads[at + 1], reads[at + 2], reads[at + 3] = 'GET', 'u' .. ARGV[2 * run + 1], ARGV[2 * run]
+        end
+        local own = redis.call('BITFIELD', KEYS[1], unpack(reads))
+        local taken = { unpack(own) }
         for other = 4, #KEYS do
-            local bytes = redis.call('GETRANGE', KEYS[other], first, last)
-            for index = 1, bytes ~= '' and count or 0 do
-                local row = tonumber(ARGV[1 + index])
-                local byte = string.byte(bytes, math.floor(row / 8) - first + 1) or 0
-                taken[index] = taken[index] or bit.band(byte, bit.rshift(128, row % 8)) ~= 0
+            for run, bits in ipairs(redis.call('BITFIELD', KEYS[other], unpack(reads))) do
+                taken[run] = bit.bor(taken[run], bits)
             end
         end
 
-        local set, places, fresh = {}, {}, {}
-        for index = 1, count do
-            fresh[index] = 0
-            if not taken[index] then
-                local at = 4 * #places
-                set[at + 1], set[at + 2], set[at + 3], set[at + 4] = 'SET', 'u1', ARGV[1 + index], '1'
-                places[#places + 1] = index
+        local fresh, writes = {}, {}
+        for run = 1, count do
+            local ones = 2 ^ ARGV[2 * run + 1] - 1
+            fresh[run] = bit.band(bit.bnot(taken[run]), ones)
+            if fresh[run] ~= 0 then
+                local at = #writes
+                writes[at + 1], writes[at + 2] = 'SET', 'u' .. ARGV[2 * run + 1]
+                writes[at + 3], writes[at + 4] = ARGV[2 * run], bit.bor(own[run], fresh[run])
             end
         end
-        if #places > 0 then
-            for place, before in ipairs(redis.call('BITFIELD', KEYS[1], unpack(set))) do
-                local index = places[place]
-                local reason = ARGV[1 + count + index]
-                fresh[index] = 1 - before
-                if before == 0 and reason and reason ~= '' then
-                    keep(ARGV[1 + index], reason)
+        if #writes > 0 then
+            redis.call('BITFIELD', KEYS[1], unpack(writes))
+        end
+
+        local place = 2 * count + 1
+        for run = 1, #ARGV > place and count or 0 do
+            local first, rows = ARGV[2 * run], ARGV[2 * run + 1]
+            for row = 0, rows - 1 do
+                place = place + 1
+                local is_fresh = bit.band(fresh[run], 2 ^ (rows - 1 - row)) ~= 0
+                if is_fresh and ARGV[place] ~= '' then
+                    keep(first + row, ARGV[place])
                 end
             end
         end
@@ -114,25 +118,30 @@ impl RedisLedger {
             let others = others.iter().map(|other| keys::bitmap(import_id, other));
             let keys: Vec<String> = written.iter().cloned().chain(others).collect();
             indices.sort_by_key(row_of);
-            let near = |one: &usize, next: &usize| row_of(one) / REACH == row_of(next) / REACH;
-            let calls = indices.chunk_by(near);
-            for indices in calls.flat_map(|indices| indices.chunks(ROWS_A_CALL)) {
+            // The bit of a row is new once.
+            indices.dedup_by_key(|index| row_of(index));
+            for indices in indices.chunks(ROWS_A_CALL) {
+                let runs = runs(indices.iter().map(row_of));
                 let mut call = self.marking.prepare_invoke();
                 for key in &keys {
                     call.key(key);
                 }
-                call.arg(indices.len());
-                for index in indices {
-                    call.arg(row_of(index));
+                call.arg(runs.len());
+                for run in &runs {
+                    run.add_to(&mut call);
                 }
                 if indices.iter().any(|index| rows[*index].1.is_some()) {
                     for index in indices {
                         call.arg(rows[*index].1.map(reason::stored).unwrap_or_default());
                     }
                 }
-                let bits: Vec<u8> = call.invoke_async(&mut self.connection.clone()).await?;
+                let fields: Vec<u64> = call.invoke_async(&mut self.connection.clone()).await?;
+                let bits = runs
+                    .iter()
+                    .zip(fields)
+                    .flat_map(|(run, field)| run.bits(field));
                 for (index, bit) in indices.iter().zip(bits) {
-                    fresh[*index] = bit == 1;
+                    fresh[*index] = bit;
                 }
             }
             self.expire(written).await?;
@@ -156,11 +165,13 @@ impl RedisLedger {
     pub(super) fn advance(&self, pipe: &mut Pipeline, progress: &str, rows: &[RowId]) {
         for (import_id, indices) in by_import(rows.iter().copied()) {
             let key = keys::bitmap(import_id, progress);
-            let bits = pipe.cmd("BITFIELD").arg(&key);
-            for index in indices {
-                bits.arg("SET").arg("u1").arg(rows[index].row).arg(1);
+            let of_import: BTreeSet<u64> = indices.into_iter().map(|at| rows[at].row).collect();
+            let mut bits = redis::cmd("BITFIELD");
+            bits.arg(&key);
+            for run in runs(of_import) {
+                run.set_by(&mut bits);
             }
-            bits.ignore();
+            pipe.add_command(bits).ignore();
             if let Some(seconds) = self.expires_after() {
                 pipe.expire(key, seconds).ignore();
             }

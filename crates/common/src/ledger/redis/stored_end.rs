@@ -60,6 +60,11 @@ impl StoredEnd {
         }
     }
 
+    /// Whether the message was sent.
+    pub(super) fn is_sent(&self) -> bool {
+        self.end == SendEnd::Sent
+    }
+
     /// Whether a value says that the message can never be delivered.
     pub(super) fn is_undeliverable(text: &str) -> bool {
         text.starts_with(UNDELIVERABLE)

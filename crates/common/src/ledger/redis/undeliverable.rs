@@ -128,7 +128,7 @@ impl RedisLedger {
         let mut opened = vec![false; rows.len()];
         let debt_ids: Vec<&str> = rows.iter().map(|(_, debt_id)| *debt_id).collect();
         let mail = |debt_id: &str| self.keys.send(Channel::MAIL, debt_id);
-        let values = self.values(&debt_ids, mail).await?;
+        let values: Vec<Option<String>> = self.values(&debt_ids, mail).await?;
         let ended = rows.iter().zip(values).enumerate();
         let ended = ended.filter_map(|(place, ((row, debt_id), value))| {
             let value = value.filter(|value| StoredEnd::is_undeliverable(value))?;
