@@ -4,6 +4,9 @@
 --
 -- Debt ids are bytes: they are told apart byte by byte, and may hold a NUL,
 -- which text cannot.
+--
+-- A page is filled by less than half: a batch writes all tuples of a page anew,
+-- and what then has no room there is a new entry in each index.
 CREATE TABLE records (
     debt_id bytea,
     -- The claim. Without a notification nobody has billed the debt; without a
@@ -26,7 +29,7 @@ CREATE TABLE records (
     CONSTRAINT records_row UNIQUE (import_id, row),
     CONSTRAINT records_speak_of_something CHECK (debt_id IS NOT NULL OR row IS NOT NULL),
     CONSTRAINT records_row_whole CHECK ((import_id IS NULL) = (row IS NULL))
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 45);
 
 -- The message of a debt on a channel.
 CREATE TABLE sends (
@@ -45,7 +48,7 @@ CREATE TABLE sends (
     -- The attempts of which nobody knows whether they were taken.
     unknown uuid[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (debt_id, channel)
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 45);
 
 -- One tuple an attempt, and not one a message: renewing it is one write.
 CREATE TABLE leases (
