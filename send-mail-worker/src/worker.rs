@@ -10,7 +10,7 @@ use futures::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 use uuid::Uuid;
 
 use crate::MailMetrics;
@@ -235,7 +235,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             _ => None,
         });
         if let Some(reason) = away {
-            warn!(reason, "The transport went away, its e-mails are held");
+            debug!(reason, "The transport went away, its e-mails are held");
         }
         let answers = mails.iter().zip(answers);
         let mut tried: Vec<Tried> = answers
