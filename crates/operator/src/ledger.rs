@@ -74,12 +74,16 @@ impl Copy {
     ) -> Result<(), CommandError> {
         let from = source(settings(self.from.as_deref(), environment)?).await?;
         let to = settings(Some(&self.to), environment)?.connect(None).await?;
+        // Nowhere is left to say that standard error is closed.
+        let _ = writeln!(
+            io::stderr(),
+            "waiting for e-mails in hand, up to a minute after the last service has stopped"
+        );
         let mut shown = 0;
         let copied = copy_ledger(&from, &to, |copied| {
             // About once per hundred thousand debts.
             if copied.debts / 100_000 > shown {
                 shown = copied.debts / 100_000;
-                // Nowhere is left to say that standard error is closed.
                 let _ = writeln!(io::stderr(), "copied so far: {copied}");
             }
         });

@@ -83,6 +83,26 @@ async fn a_copy_that_is_killed_twice_and_started_again_knows_everything() {
 }
 
 #[tokio::test]
+async fn a_ledger_that_has_imports_of_its_own_is_left_alone_and_the_source_open() {
+    let (stack, other) = (Stack::start().await, Stack::start().await);
+    let (from, to) = (stack.ledger().await, other.ledger().await);
+    let [source, live] = [Uuid::now_v7(), Uuid::now_v7()];
+    for (ledger, import_id) in [(&from, source), (&to, live)] {
+        let import = new_import(import_id, 1);
+        ledger.register_import(&import).await.unwrap();
+    }
+    let (code, said) = ran(&stack, &["copy", "--to", &other.redis_url()]).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&live.to_string()), "{said}");
+    assert!(to.import_status(source).await.unwrap().is_none());
+    let row = RowId {
+        import_id: source,
+        row: 1,
+    };
+    bill_rows(&from, &[row]).await;
+}
+
+#[tokio::test]
 async fn a_ledger_that_is_left_refuses_services_until_it_is_opened() {
     let (stack, other) = (Stack::start().await, Stack::start().await);
     let folder = tempfile::tempdir().unwrap();

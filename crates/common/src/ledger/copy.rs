@@ -1,7 +1,7 @@
 //! One ledger's knowledge, told to another through the calls that services
 //! use: each can be repeated, so a copy that was stopped is started again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -52,32 +52,43 @@ impl fmt::Display for Copied {
 #[derive(Debug, Error)]
 pub enum CopyError {
     /// One of the ledgers did not answer, or refused.
-    #[error("{0}; start the copy again, nothing is done twice")]
+    #[error("{0}; {again}", again = AGAIN)]
     Ledger(#[from] LedgerError),
+    /// The other ledger has imports of its own. Nothing was done.
+    #[error(
+        "the other ledger has the import {0}, which the source does not have: name an empty ledger, or an earlier copy of this source; nothing was done"
+    )]
+    InUse(Uuid),
     /// Services still send.
-    #[error("e-mails are still being sent: stop the services, and start the copy again")]
+    #[error("e-mails are still being sent: stop the services first; {again}", again = AGAIN)]
     Sending,
     /// A debt that the other ledger cannot hold.
     #[error(
-        "a debt was billed by a program whose value cannot be read (processed:{0}); it cannot be copied"
+        "a debt was billed by a program whose value cannot be read (processed:{0}), and cannot be copied: remove the key, or stay on this ledger; {again}",
+        again = AGAIN
     )]
     Foreign(String),
     /// The other ledger knows something else.
-    #[error("the copy differs from its source: {0}; was the other ledger in use before?")]
+    #[error("the copy differs from its source: {0}; was the other ledger in use before? {again}", again = AGAIN)]
     Differs(String),
 }
+
+/// What there is to do where a copy has not come to its end.
+const AGAIN: &str = "the source is closed: start the copy again, nothing is done twice, or give it up by `operator ledger open`";
 
 /// Copies all that a ledger knows, which is closed from now on: after this no
 /// service bills on it. `told` hears how far the copy is.
 ///
 /// # Errors
-/// When a ledger fails, when services do not come to an end, and when the two
-/// differ in the end. The source stays closed.
+/// When the other ledger has imports of its own, before anything is done. When
+/// a ledger fails, when services do not come to an end, and when the two differ
+/// in the end; then the source stays closed.
 pub async fn copy_ledger(
     from: &impl ExportLedger,
     to: &SharedLedger,
     mut told: impl FnMut(&Copied),
 ) -> Result<Copied, CopyError> {
+    check_target(from, to).await?;
     from.close().await?;
     wait_for_sends(from).await?;
     let mut copied = Copied::default();
@@ -104,6 +115,17 @@ pub async fn copy_ledger(
     Ok(copied)
 }
 
+/// A ledger that services bill on has numbers of its own, and would give those
+/// of the source out again.
+async fn check_target(from: &impl ImportLedger, to: &SharedLedger) -> Result<(), CopyError> {
+    let own: HashSet<Uuid> = import_ids(from).await?.into_iter().collect();
+    let theirs = import_ids(to).await?;
+    match theirs.into_iter().find(|id| !own.contains(id)) {
+        Some(id) => Err(CopyError::InUse(id)),
+        None => Ok(()),
+    }
+}
+
 async fn wait_for_sends(from: &impl ExportLedger) -> Result<(), CopyError> {
     let deadline = Instant::now() + LONGEST_SEND;
     while from.has_sends_in_hand().await? {
@@ -118,16 +140,22 @@ async fn wait_for_sends(from: &impl ExportLedger) -> Result<(), CopyError> {
 /// All imports, newest first.
 async fn imports_of(from: &impl ImportLedger) -> Result<Vec<ImportStatus>, LedgerError> {
     let mut imports = Vec::new();
-    let mut before = None;
+    for id in import_ids(from).await? {
+        imports.extend(from.import_status(id).await?);
+    }
+    Ok(imports)
+}
+
+/// Their ids.
+async fn import_ids(ledger: &impl ImportLedger) -> Result<Vec<Uuid>, LedgerError> {
+    let mut ids = Vec::new();
     loop {
-        let ids = from.recent_imports(before, IMPORTS_A_CALL).await?;
-        let Some(oldest) = ids.last() else {
-            return Ok(imports);
-        };
-        before = Some(*oldest);
-        for id in ids {
-            imports.extend(from.import_status(id).await?);
+        let before = ids.last().copied();
+        let older = ledger.recent_imports(before, IMPORTS_A_CALL).await?;
+        if older.is_empty() {
+            return Ok(ids);
         }
+        ids.extend(older);
     }
 }
 
@@ -251,17 +279,64 @@ async fn compare(
     for (first, count) in parts(import.import.rows) {
         let there = from.row_facts(import_id, first, count).await?;
         let here = to.row_facts(import_id, first, count).await?;
-        let differs = there.iter().zip(&here).find(|(there, here)| {
-            let outcome = |row: &RowFacts| {
-                let progress = (row.mailed, row.undeliverable);
-                (row.billed, row.skipped, row.invalid, progress)
-            };
-            outcome(there) != outcome(here) || there.reason != here.reason
-        });
+        let mut rows = there.iter().zip(&here);
+        let differs = rows.find(|(there, here)| !is_kept(there, here));
         if let Some((there, _)) = differs {
             let what = format!("row {} of import {import_id}", there.row);
             return Err(CopyError::Differs(what));
         }
     }
     Ok(())
+}
+
+/// Whether a copy knows of a row what its source does. It may know more: the
+/// claim of a debt and the end of an e-mail are enough to finish a row that a
+/// worker was killed over, and the copy has done so.
+fn is_kept(there: &RowFacts, here: &RowFacts) -> bool {
+    let outcome = |row: &RowFacts| (row.billed, row.skipped, row.invalid);
+    let is_finished = outcome(there) == (false, false, false) && !here.skipped && !here.invalid;
+    (outcome(there) == outcome(here) || is_finished)
+        && (!there.mailed || here.mailed)
+        && (!there.undeliverable || here.undeliverable)
+        && (there.reason.is_none() || there.reason == here.reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(tell: impl FnOnce(&mut RowFacts)) -> RowFacts {
+        let mut facts = RowFacts {
+            row: 1,
+            ..RowFacts::default()
+        };
+        tell(&mut facts);
+        facts
+    }
+
+    #[test]
+    fn a_copy_may_finish_a_row_and_never_forgets_or_changes_one() {
+        let none = facts(|_| ());
+        let billed = facts(|row| row.billed = true);
+        let skipped = facts(|row| row.skipped = true);
+        let mailed = facts(|row| (row.billed, row.mailed) = (true, true));
+        for (there, here) in [
+            (&none, &none),
+            (&none, &billed),
+            (&none, &mailed),
+            (&billed, &mailed),
+            (&skipped, &skipped),
+        ] {
+            assert!(is_kept(there, here), "{there:?} {here:?}");
+        }
+        for (there, here) in [
+            (&billed, &none),
+            (&billed, &skipped),
+            (&skipped, &billed),
+            (&none, &skipped),
+            (&mailed, &billed),
+        ] {
+            assert!(!is_kept(there, here), "{there:?} {here:?}");
+        }
+    }
 }
