@@ -78,6 +78,11 @@ impl PostgresSettings {
         let (mode, proof) = ssl.mode(&config).map_err(refuse)?;
         let connect_timeout = env.seconds("LEDGER_CONNECT_TIMEOUT", 5.0, 0.01, 300.0)?;
         let names = [config.get_dbname(), config.get_user()];
+        if is_part_of_a_password(&config) {
+            return Err(refuse(
+                "its host or database cannot be read: a password holds @ as %40, / as %2F, # as %23 and ? as %3F",
+            ));
+        }
         if !has_host(&config) || names.contains(&None) || names.contains(&Some("")) {
             return Err(refuse("this lacks the host, the database or the user"));
         }
@@ -189,6 +194,15 @@ impl SslParameters {
 fn has_host(config: &Config) -> bool {
     let is_named = |host: &Host| *host != Host::Tcp(String::new());
     config.get_hosts().iter().any(is_named) || !config.get_hostaddrs().is_empty()
+}
+
+/// Whether what was read as host or database is the end of a password whose
+/// characters are not percent-encoded. It is never shown.
+fn is_part_of_a_password(config: &Config) -> bool {
+    let is_host = |c: char| c.is_alphanumeric() || "-._:[]".contains(c);
+    let mut hosts = config.get_hosts().iter();
+    let is_odd = |host: &Host| matches!(host, Host::Tcp(name) if !name.chars().all(is_host));
+    hosts.any(is_odd) || config.get_dbname().is_some_and(|name| name.contains('@'))
 }
 
 /// Whether all servers are on this machine.
@@ -307,6 +321,9 @@ mod tests {
             "postgres://u:secret@h",
             "postgres://u:secret@/l?host=",
             "postgres://:secret@h/l",
+            "postgres://u:se@cret.secret@h:1/l",
+            "postgres://u:own:er/p@secret#1%@h:1/l",
+            "postgres://u:a@secret/secret@h:1/l",
         ] {
             let line = read(url).unwrap_err().to_string();
             assert!(line.starts_with("LEDGER_URL is "), "{line}");

@@ -17,6 +17,8 @@ const URL_TAKES: &str = "a URL such as rediss://user:password@host:6379/0 or \
      rediss-cluster://user:password@host:6379,host:6379 (redis:// and redis-cluster:// without TLS), \
      its user and password percent-encoded";
 
+const HOST_TAKES: &str = "a host name or address (LEDGER_URL takes a URL)";
+
 const HOST: &str = "REDIS_HOST";
 const USERNAME: &str = "REDIS_USERNAME";
 const PASSWORD: &str = "REDIS_PASSWORD";
@@ -61,10 +63,15 @@ impl Place {
     /// Reads the variables.
     pub(super) fn read(env: &Environment) -> Result<Self, SettingError> {
         let flag = |name| env.or(name, false, "true or false");
+        let host: String = env.required(HOST, HOST_TAKES)?;
+        // A URL, perhaps with a password
+        if host.contains(['@', '/']) || host.contains(char::is_whitespace) {
+            return Err(hidden(HOST, HOST_TAKES));
+        }
         let place = Self {
             named_by: "REDIS_HOST and REDIS_PORT",
             addresses: vec![Address {
-                host: env.required(HOST, "a host name or address")?,
+                host,
                 port: env.number("REDIS_PORT", PORT, 1, u16::MAX)?,
             }],
             is_cluster: flag(CLUSTER)?,
@@ -316,6 +323,22 @@ mod tests {
             assert_eq!(error, SettingError::Both { name, other });
         }
         assert!(at("redis://h", &[("REDIS_PORT", "tcp://10.0.0.7:6379")]).is_ok());
+    }
+
+    #[test]
+    fn a_url_in_place_of_a_host_is_refused_and_not_shown() {
+        for host in [
+            "redis://u:s3cret@127.0.0.1",
+            "u:s3cret@127.0.0.1",
+            "s3cret host",
+        ] {
+            let error = Place::read(&env(&[("REDIS_HOST", host)])).unwrap_err();
+            let text = error.to_string();
+            assert!(
+                text.contains("REDIS_HOST") && !text.contains("s3cret"),
+                "{text}"
+            );
+        }
     }
 
     #[test]
