@@ -54,6 +54,9 @@ pub enum CopyError {
     /// One of the ledgers did not answer, or refused.
     #[error("{0}; {again}", again = AGAIN)]
     Ledger(#[from] LedgerError),
+    /// One of them did so before anything was done.
+    #[error("{0}; nothing was done")]
+    NotBegun(LedgerError),
     /// The other ledger has imports of its own. Nothing was done.
     #[error(
         "the other ledger has the import {0}, which the source does not have: name an empty ledger, or an earlier copy of this source; nothing was done"
@@ -118,8 +121,9 @@ pub async fn copy_ledger(
 /// A ledger that services bill on has numbers of its own, and would give those
 /// of the source out again.
 async fn check_target(from: &impl ImportLedger, to: &SharedLedger) -> Result<(), CopyError> {
-    let own: HashSet<Uuid> = import_ids(from).await?.into_iter().collect();
-    let theirs = import_ids(to).await?;
+    let own = import_ids(from).await.map_err(CopyError::NotBegun)?;
+    let own: HashSet<Uuid> = own.into_iter().collect();
+    let theirs = import_ids(to).await.map_err(CopyError::NotBegun)?;
     match theirs.into_iter().find(|id| !own.contains(id)) {
         Some(id) => Err(CopyError::InUse(id)),
         None => Ok(()),
