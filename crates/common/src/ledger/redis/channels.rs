@@ -22,8 +22,7 @@ use contract::RowId;
 /// sent. A command for all keys costs half of what one for each does.
 ///
 /// The keys are the messages and, where there are rows, their bitmap; the
-/// arguments are the number of messages, their ends, and first row and length
-/// of each run of the rows.
+/// arguments are the number of messages, their ends, and what sets the bits.
 pub(super) fn end_script() -> Script {
     Script::new(&format!(
         r"{HAS_ENDED}
@@ -47,13 +46,7 @@ pub(super) fn end_script() -> Script {
             redis.call('MSET', unpack(fresh))
         end
         if all_sent and KEYS[count + 1] then
-            local bits = {{}}
-            for run = 2 + count, #ARGV, 2 do
-                local at = #bits
-                bits[at + 1], bits[at + 2] = 'SET', 'u' .. ARGV[run + 1]
-                bits[at + 3], bits[at + 4] = ARGV[run], 2 ^ ARGV[run + 1] - 1
-            end
-            redis.call('BITFIELD', KEYS[count + 1], unpack(bits))
+            redis.call('BITFIELD', KEYS[count + 1], unpack(ARGV, 2 + count))
         end
         return ends
         "
@@ -208,7 +201,7 @@ impl RedisLedger {
                 let rows = of_group().filter_map(|ended| ended.row);
                 let rows: BTreeSet<u64> = rows.map(|row| row.row).collect();
                 for run in runs(rows) {
-                    run.add_to(&mut call);
+                    call.arg(run.set());
                 }
             }
             (group, call)

@@ -127,7 +127,7 @@ impl RedisLedger {
         &self,
         debt_ids: &[&str],
         key: impl Fn(&str) -> String,
-    ) -> Result<Vec<T>, LedgerError> {
+    ) -> Result<Vec<Option<T>>, LedgerError> {
         if debt_ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -137,7 +137,7 @@ impl RedisLedger {
             let keys: Vec<_> = group.indices.iter().map(|at| key(debt_ids[*at])).collect();
             pipe.mget(keys);
         }
-        let values: Vec<Vec<T>> = pipe.query_async(&mut self.connection.clone()).await?;
+        let values: Vec<Vec<Option<T>>> = pipe.query_async(&mut self.connection.clone()).await?;
         Ok(in_order(groups.into_iter().zip(values)))
     }
 

@@ -128,7 +128,7 @@ impl RedisLedger {
                 }
                 call.arg(runs.len());
                 for run in &runs {
-                    run.add_to(&mut call);
+                    call.arg(run.first).arg(run.rows);
                 }
                 if indices.iter().any(|index| rows[*index].1.is_some()) {
                     for index in indices {
@@ -169,7 +169,7 @@ impl RedisLedger {
             let mut bits = redis::cmd("BITFIELD");
             bits.arg(&key);
             for run in runs(of_import) {
-                run.set_by(&mut bits);
+                bits.arg(run.set());
             }
             pipe.add_command(bits).ignore();
             if let Some(seconds) = self.expires_after() {

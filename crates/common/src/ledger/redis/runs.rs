@@ -2,7 +2,7 @@
 //! batch is nearly always of such rows, and a command for each costs Redis more
 //! than all else that is done for it.
 
-use redis::{Cmd, ScriptInvocation};
+use redis::ToRedisArgs;
 
 /// As many bits as Lua's bit operations give back as a positive number.
 const MOST_ROWS: u64 = 31;
@@ -25,15 +25,9 @@ impl Run {
         (0..self.rows).rev().map(move |bit| field >> bit & 1 == 1)
     }
 
-    /// Tells a script of a run.
-    pub(super) fn add_to(self, call: &mut ScriptInvocation<'_>) {
-        call.arg(self.first).arg(self.rows);
-    }
-
-    /// Lets `BITFIELD` set all bits of a run.
-    pub(super) fn set_by(self, command: &mut Cmd) {
-        command.arg("SET").arg(format!("u{}", self.rows));
-        command.arg(self.first).arg(self.ones());
+    /// What `BITFIELD` takes to set all of its bits.
+    pub(super) fn set(self) -> impl ToRedisArgs {
+        ("SET", format!("u{}", self.rows), self.first, self.ones())
     }
 }
 
