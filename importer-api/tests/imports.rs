@@ -134,6 +134,10 @@ async fn imports_are_listed_newest_first_page_by_page() {
         listed,
         uploaded.iter().map(Uuid::to_string).collect::<Vec<_>>()
     );
+    // A page that is just full has none after it.
+    let (_, page) = get(&service, "?limit=5").await;
+    assert_eq!(page["imports"].as_array().unwrap().len(), 5);
+    assert_eq!(page["next"], Value::Null);
     for query in ["?limit=0", "?limit=101", "?limit=x", "?before=x"] {
         let (status, problem) = get(&service, query).await;
         assert_eq!(status, 400, "{query}");

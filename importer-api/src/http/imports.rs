@@ -85,8 +85,13 @@ pub(super) async fn list(
         return Err(Problem::bad_query("limit takes 1 to 100"));
     }
     let ledger = shared.ledger()?;
-    let ids = ledger.recent_imports(page.before, limit).await;
-    let ids = ids.map_err(|error| ledger_problem(&error))?;
+    // One more than asked for tells whether there is a next page.
+    let ids = ledger.recent_imports(page.before, limit + 1).await;
+    let mut ids = ids.map_err(|error| ledger_problem(&error))?;
+    let more = ids.len() as u64 > limit;
+    if more {
+        ids.pop();
+    }
     let now = Timestamp::now();
     let looks = ids
         .iter()
@@ -94,8 +99,7 @@ pub(super) async fn list(
     let found = try_join_all(looks)
         .await
         .map_err(|error| ledger_problem(&error))?;
-    let full = ids.len() as u64 == limit;
-    let next = ids.last().filter(|_| full);
+    let next = ids.last().filter(|_| more);
     Ok(Json(ImportPage {
         imports: found
             .iter()
