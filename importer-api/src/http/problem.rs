@@ -148,8 +148,16 @@ impl Problem {
             StatusCode::SERVICE_UNAVAILABLE,
             "ledger-away",
             "The ledger is unavailable",
-            "the ledger cannot be read right now, and nothing of an upload was kept; try again in a moment",
+            "the ledger cannot be reached right now; try again in a moment",
         )
+    }
+
+    /// The ledger is unavailable to an upload.
+    pub(super) fn ledger_away_from_upload() -> Self {
+        Self {
+            detail: "the ledger cannot be reached right now, and nothing of the file was kept; send it again in a moment".into(),
+            ..Self::ledger_away()
+        }
     }
 
     /// The idempotency key is invalid.

@@ -78,7 +78,7 @@ pub(super) struct UploadForm {
         (status = 415, description = "The request is compressed", body = Problem, content_type = "application/problem+json", example = json!(Problem::encoded())),
         (status = 422, description = "The file is no CSV, has no data, too many rows, or lacks columns, or the idempotency key belongs to another file", body = Problem, content_type = "application/problem+json", example = json!(Problem::file(&HeaderError::Missing { missing: vec!["email"], line: "\"name,governmentId,mail,debtAmount,debtDueDate,debtId\"".to_owned(), guess: Guess::None }.into()))),
         (status = 429, description = "Too many concurrent uploads", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::too_many_uploads())),
-        (status = 503, description = "The upload has an idempotency key, and the ledger is unavailable, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
+        (status = 503, description = "The upload has an idempotency key, and the ledger is unavailable, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away_from_upload())),
         (status = 507, description = "The disk is full; nothing was kept", body = Problem, content_type = "application/problem+json", example = json!(Problem::disk_full())),
     )
 )]
@@ -181,7 +181,7 @@ fn intake_problem(error: &IntakeError) -> Problem {
             Problem::disk_full()
         }
         IntakeError::NotAccepted(AcceptanceError::KeyTaken) => Problem::idempotency_key_taken(),
-        IntakeError::NotAccepted(AcceptanceError::LedgerAway) => Problem::ledger_away(),
+        IntakeError::NotAccepted(AcceptanceError::LedgerAway) => Problem::ledger_away_from_upload(),
         IntakeError::Disk(_)
         | IntakeError::NotAccepted(AcceptanceError::Disk(_))
         | IntakeError::CutOff => {
