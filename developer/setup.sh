@@ -4,6 +4,7 @@
 # `make run`, `make demo` and `make test` need. Others are named:
 #   postgres  PostgreSQL 15 or later, for `make test` and LEDGER=postgres. Debian starts a server of
 #             its own beside it, on port 5432, which nothing here uses
+#   pgbouncer for a test of the ledger, which does without
 #   venv      python3-venv, for `make dashboard`, `make check/dashboard`, `make check/slip`, `make test/api`,
 #             `make test/browser` and `make test/localstack`
 #   openssl   for `make test/mail`
@@ -38,6 +39,11 @@ postgres)
   Fedora   sudo dnf install postgresql-server
   Arch     sudo pacman -S postgresql'
     ;;
+pgbouncer)
+    package=pgbouncer
+    [ -x /usr/sbin/pgbouncer ] && exit 0
+    else_install='pgbouncer is not in /usr/sbin: its test does without'
+    ;;
 venv)
     package=python3-venv
     # Debian's python3 alone makes no virtual environment.
@@ -57,7 +63,7 @@ chromium)
     else_install='chromium is not in PATH: install Chromium or Chrome, or name it in CHROMIUM, then try again'
     ;;
 *)
-    echo "$0: knows redis, postgres, venv, openssl and chromium, not $1" >&2
+    echo "$0: knows redis, postgres, pgbouncer, venv, openssl and chromium, not $1" >&2
     exit 64
     ;;
 esac

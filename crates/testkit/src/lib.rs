@@ -46,7 +46,6 @@ pub mod simulation;
 mod stack;
 
 pub use csv_file::{CsvFile, CsvRow};
-pub use emulators::Certificates;
 pub use emulators::emulator::{
     Attribute, Emulator, PipelineNames, PipelineResources, PipelineSettings, QueueDepth,
     StoredMessage,
@@ -55,6 +54,7 @@ pub use emulators::fault_proxy::{FaultMode, FaultProxy, Resets};
 pub use emulators::postgres_server::{Fsync, PostgresServer};
 pub use emulators::redis_server::{AsksClients, RedisCluster, RedisServer, SecureRedis};
 pub use emulators::smtp_server;
+pub use emulators::{Certificates, free_port};
 pub use fake_queue::FakeQueue;
 pub use import::{
     bill, bill_debts, bill_rows, end_debts, end_rows, mail_rows, new_import, refuse_mails, tell,

@@ -399,6 +399,38 @@ async fn what_is_wrong_with_the_setting_is_one_line_without_the_secret() {
 }
 
 #[tokio::test]
+async fn a_right_or_a_table_that_is_gone_is_an_outage() {
+    let server = server().await;
+    let owner = connection(&server).await;
+    owner
+        .batch_execute(
+            "CREATE ROLE service LOGIN PASSWORD 'word'; GRANT CREATE ON SCHEMA public TO service",
+        )
+        .await
+        .unwrap();
+    let url = server
+        .url()
+        .replace("postgres:postgres-of-tests@", "service:word@");
+    let ledger = ledger(&url, &[]).await;
+    for (gone, back) in [
+        (
+            "ALTER TABLE records OWNER TO postgres",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON records TO service",
+        ),
+        (
+            "ALTER TABLE records RENAME TO elsewhere",
+            "ALTER TABLE elsewhere RENAME TO records",
+        ),
+    ] {
+        owner.batch_execute(gone).await.unwrap();
+        let error = ledger.bill(&[bill(gone)]).await.unwrap_err();
+        assert!(error.is_transient(), "{error}");
+        owner.batch_execute(back).await.unwrap();
+        ride_out(async || ledger.bill(&[bill(gone)]).await).await;
+    }
+}
+
+#[tokio::test]
 async fn services_that_start_at_once_make_the_tables_once() {
     let server = server().await;
     let mut starts = JoinSet::new();

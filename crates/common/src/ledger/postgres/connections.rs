@@ -4,8 +4,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError};
-use deadpool_postgres::{RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError,
+    RecyclingMethod, Runtime,
+};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
@@ -53,7 +55,7 @@ impl Connections {
             },
         );
         let session = session(settings.operation_timeout);
-        let set_up = Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
+        let set_up = Hook::async_fn(move |client: &mut ClientWrapper, _| {
             let session = session.clone();
             Box::pin(async move {
                 let set = client.batch_execute(&session).await;
@@ -130,6 +132,11 @@ impl Connections {
     /// A connection of one's own; for the start.
     pub(super) async fn get(&self) -> Result<Object, PoolError> {
         self.pool.get().await
+    }
+
+    /// Longest wait for an answer.
+    pub(super) fn operation_timeout(&self) -> Duration {
+        self.operation_timeout
     }
 
     async fn send(&self, statement: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Failure> {

@@ -15,6 +15,7 @@ mod error;
 mod imports;
 mod mails;
 mod observe;
+mod pooler;
 mod progress;
 mod put_off;
 mod rows;
@@ -33,6 +34,11 @@ use async_trait::async_trait;
 use self::connections::Connections;
 use super::{AnyLedger, LedgerError, LedgerMemory};
 use crate::runtime::{Dependency, Outage};
+
+/// What the clients of ledgers may log themselves, as a directive of a tracing
+/// filter. Why a connection broke is in the errors of the calls, which are
+/// logged once an outage.
+pub const CLIENT_LOG_DIRECTIVES: &str = "deadpool=error";
 
 /// The ledger in PostgreSQL. Cloning shares the connections; every statement
 /// waits at most the operation timeout for a connection, and then for its

@@ -54,7 +54,10 @@ pub(super) async fn prepare(client: &mut Client) -> Result<(), SchemaError> {
         );
     } else if held < newest() {
         migrate(client).await.map_err(|error| match error.code() {
-            Some(&SqlState::INSUFFICIENT_PRIVILEGE) => SchemaError::Old { held },
+            // The latter where the user may use none of the schemas in its search_path.
+            Some(&(SqlState::INSUFFICIENT_PRIVILEGE | SqlState::INVALID_SCHEMA_NAME)) => {
+                SchemaError::Old { held }
+            }
             _ => SchemaError::Postgres(error),
         })?;
     }

@@ -9,6 +9,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use crate::ledger::reach::{KEEPALIVE_AFTER, KEEPALIVE_INTERVAL, StartTries, USER_TIMEOUT};
+use crate::ledger::redis::SAID_BY_A_URL;
 use crate::runtime::{Environment, HeldSecret, SettingError, hidden, wrong};
 
 const TAKES: &str = "postgres://user:password@host:port/database, with \
@@ -66,7 +67,7 @@ impl PostgresSettings {
     /// value that it does not take, or that is Redis's; an expiration, as
     /// PostgreSQL keeps what it is told.
     pub fn at(url: &HeldSecret, env: &Environment) -> Result<Self, SettingError> {
-        env.refuse_beside(url.name, &["REDIS_HOST", "REDIS_CLUSTER"])?;
+        env.refuse_beside(url.name, &SAID_BY_A_URL)?;
         if let Some(held) = env.get(EXPIRATION).filter(|held| *held != "0") {
             let takes = "only 0 with PostgreSQL, which keeps what it is told";
             return Err(wrong(EXPIRATION, held, takes));
@@ -74,7 +75,7 @@ impl PostgresSettings {
         let refuse = |why: &str| hidden(url.name, &format!("{TAKES}; {why}"));
         let (address, ssl) = SslParameters::take_from(url.secret.reveal()).map_err(refuse)?;
         let config: Result<Config, _> = address.parse();
-        let mut config = config.map_err(|_| refuse("this is none"))?;
+        let mut config = config.map_err(|_| refuse(why_unread(&address)))?;
         let (mode, proof) = ssl.mode(&config).map_err(refuse)?;
         let connect_timeout = env.seconds("LEDGER_CONNECT_TIMEOUT", 5.0, 0.01, 300.0)?;
         let names = [config.get_dbname(), config.get_user()];
@@ -187,6 +188,15 @@ impl SslParameters {
             "verify-full" => Ok((SslMode::Require, ServerProof::AuthorityAndName(by))),
             _ => Err("its sslmode is none of these"),
         }
+    }
+}
+
+/// Why a URL cannot be read, without what it holds.
+fn why_unread(url: &str) -> &'static str {
+    let without_parameters = url.split_once('?').map(|(address, _)| address);
+    match without_parameters.map(str::parse::<Config>) {
+        Some(Ok(_)) => "a parameter behind its ? is unknown, or its value is wrong",
+        _ => "this is none",
     }
 }
 
@@ -330,6 +340,12 @@ mod tests {
             assert!(!line.contains("secret"), "{line}");
             assert!(!line.contains('\n'), "{line}");
         }
+    }
+
+    #[test]
+    fn a_parameter_that_is_not_known_is_blamed() {
+        let line = read("postgres://u:secret@h/l?pgbouncer=true").unwrap_err();
+        assert!(line.to_string().contains("a parameter"), "{line}");
     }
 
     #[test]

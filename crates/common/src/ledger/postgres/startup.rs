@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::connections::{Connections, cause, no_connection};
 use super::error::{Line, passes};
 use super::schema::{self, SchemaError};
-use super::{PostgresLedger, PostgresSettings};
+use super::{PostgresLedger, PostgresSettings, pooler};
 use crate::ledger::LedgerMetrics;
 use crate::runtime::{Outage, ServiceError};
 
@@ -38,6 +38,7 @@ impl PostgresLedger {
         metrics: Option<LedgerMetrics>,
     ) -> Result<Self, ServiceError> {
         let connections = Connections::new(settings, metrics)?;
+        let others = Connections::new(settings, None)?;
         let address = settings.address();
         let unusable = |why| match why {
             Unusable::Now(error) => ServiceError::Ledger(format!(
@@ -47,7 +48,7 @@ impl PostgresLedger {
                 ServiceError::Unsuitable(format!("PostgreSQL at {address} cannot be used: {error}"))
             }
         };
-        let check = async || check(&connections).await.map_err(unusable);
+        let check = async || check(&connections, &others).await.map_err(unusable);
         settings.start_tries.of("PostgreSQL", check).await?;
         Ok(Self {
             connections,
@@ -65,7 +66,7 @@ pub async fn migrate(settings: &PostgresSettings) -> Result<(), ServiceError> {
     PostgresLedger::connect(settings, None).await.map(drop)
 }
 
-async fn check(connections: &Connections) -> Result<(), Unusable> {
+async fn check(connections: &Connections, others: &Connections) -> Result<(), Unusable> {
     let mut client = connections
         .get()
         .await
@@ -85,7 +86,22 @@ async fn check(connections: &Connections) -> Result<(), Unusable> {
             );
         }
     }
+    check_pooler(&mut client, others).await?;
     schema::prepare(&mut client).await.map_err(unprepared)
+}
+
+/// Where all sessions of a pooler are taken meanwhile, nothing is found out.
+async fn check_pooler(client: &mut Client, others: &Connections) -> Result<(), Unusable> {
+    let mut other = others.get().await.map_err(|error| unreachable(&error))?;
+    let asked = pooler::mixes_up_statements(client, &mut other);
+    match tokio::time::timeout(others.operation_timeout(), asked).await {
+        Ok(Ok(true)) => Err(Unusable::AsItIs(
+            "the pooler in front of it mixes up the statements of its clients, so that debts would be billed twice; it takes PgBouncer 1.21 or later with max_prepared_statements above 0, or its session mode"
+                .to_owned(),
+        )),
+        Ok(Err(error)) => Err(refused(&error)),
+        Ok(Ok(false)) | Err(_) => Ok(()),
+    }
 }
 
 async fn setting(client: &Client, name: &str) -> Result<String, Unusable> {
@@ -102,10 +118,15 @@ async fn figure(client: &Client, name: &str) -> Result<i32, Unusable> {
 }
 
 fn unreachable(error: &PoolError) -> Unusable {
-    let line = no_connection(error);
-    let Some(cause) = cause(error) else {
-        return Unusable::Now(line);
-    };
+    match cause(error) {
+        Some(cause) => refused(cause),
+        None => Unusable::Now(no_connection(error)),
+    }
+}
+
+/// Why the server, or the network, gives no connection.
+fn refused(cause: &tokio_postgres::Error) -> Unusable {
+    let line = Line(cause).to_string();
     let what_to_do = match cause.code() {
         Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
             "check user and password in LEDGER_URL"
@@ -114,6 +135,11 @@ fn unreachable(error: &PoolError) -> Unusable {
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => "GRANT the user CONNECT on the database",
         None if is_of_certificate(cause) => {
             "check the server's certificate, and sslmode and sslrootcert in LEDGER_URL"
+        }
+        Some(&SqlState::TOO_MANY_CONNECTIONS) => {
+            return Unusable::Now(format!(
+                "{line}; raise its max_connections, or lower LEDGER_CONNECTIONS of the services"
+            ));
         }
         _ => return Unusable::Now(line),
     };
@@ -138,11 +164,17 @@ fn is_of_certificate(error: &tokio_postgres::Error) -> bool {
 
 fn unprepared(error: SchemaError) -> Unusable {
     match error {
+        SchemaError::Old { held: 0 } => Unusable::AsItIs(
+            "it has no tables that this user sees, and the user may not make them; run `operator migrate` as one who may, or GRANT the user USAGE on their schema".to_owned(),
+        ),
         SchemaError::Old { held } => Unusable::AsItIs(format!(
             "its tables are of version {held}, which is old, and this user may not change them; run `operator migrate` as one who may"
         )),
         SchemaError::Rights(rights) => {
             Unusable::AsItIs(format!("this user lacks rights; GRANT {rights}"))
+        }
+        SchemaError::Postgres(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            Unusable::AsItIs(format!("{}; GRANT the user that right", Line(&error)))
         }
         SchemaError::Postgres(error) if passes(&error) => Unusable::Now(Line(&error).to_string()),
         SchemaError::Postgres(error) => Unusable::AsItIs(Line(&error).to_string()),
