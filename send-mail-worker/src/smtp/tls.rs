@@ -59,6 +59,9 @@ impl Trust {
     }
 }
 
+/// How rustls names a server's certificate that may sign others.
+const MAY_SIGN_OTHERS: &str = "CaUsedAsEndEntity";
+
 /// Checks a certificate as rustls does, but also takes one that is itself in
 /// `SMTP_CA_FILE`: `openssl req -x509` makes such as may sign others, which
 /// no server's certificate should be able to, so that rustls takes none of
@@ -102,10 +105,13 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         let usual = &self.usual;
         match usual.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // That it may sign others; whether it has expired was asked before.
-            Err(Error::InvalidCertificate(CertificateError::Other(_)))
-                if self.own.contains(end_entity) =>
+            // Whether it has expired was asked before.
+            Err(Error::InvalidCertificate(CertificateError::Other(why)))
+                if why.to_string().contains(MAY_SIGN_OTHERS) =>
             {
+                if !self.own.contains(end_entity) {
+                    return Err(CertificateError::UnknownIssuer.into());
+                }
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }
