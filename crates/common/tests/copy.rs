@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use boleto::Agreement;
 use common::ledger::{
-    AgreementLedger, Audit, Bill, Channel, ChannelLedger, Claim, CopyError, DebtLedger, DebtState,
-    EndedRow, EndedSend, ExportLedger, ImportLedger, KeyedUpload, LedgerSettings, RedisLedger,
-    RedisSettings, RowLedger, SendClaim, SendEnd, SharedLedger, Told, Unbilled, copy_ledger,
+    AgreementLedger, AnyLedger, Audit, Bill, Channel, ChannelLedger, Claim, CopyError, DebtLedger,
+    DebtState, EndedRow, EndedSend, ExportLedger, ImportLedger, KeyedUpload, LedgerSettings,
+    RedisLedger, RedisSettings, RowLedger, SendClaim, SendEnd, SharedLedger, Told, Unbilled,
+    copy_ledger,
 };
 use common::runtime::Environment;
 use contract::{Reason, RowId, RowIdentity};
@@ -220,7 +221,9 @@ async fn a_ledger_that_is_closed_takes_no_claim_until_it_is_opened() {
             .claim_sends(Channel::MAIL, &["7"], owner, lease)
             .await
     };
+    ledger.ping().await.unwrap();
     ledger.close().await.unwrap();
+    assert!(ledger.ping().await.is_err());
     for _ in 0..2 {
         assert!(ledger.bill(&[bill(1)]).await.is_err());
         // Twins go another way.
@@ -232,6 +235,7 @@ async fn a_ledger_that_is_closed_takes_no_claim_until_it_is_opened() {
     let refused = settings.connect(None).await.unwrap_err();
     assert!(refused.to_string().contains("closed"), "{refused}");
     ledger.open().await.unwrap();
+    ledger.ping().await.unwrap();
     assert!(ledger.bill(&[bill(1)]).await.is_ok());
     assert_eq!(claim().await.unwrap(), [SendClaim::Granted]);
 }
@@ -248,6 +252,13 @@ async fn what_cannot_be_copied_is_named() {
     };
     testkit::bill(&to, &debt(3), claim).await;
     let error = copy_ledger(&from, &to, |_| ()).await.unwrap_err();
+    assert!(matches!(error, CopyError::Differs(_)), "{error}");
+
+    // Its debts without an import have numbers that the source gave out as well.
+    let used = Stack::start().await;
+    let numbered = used.ledger().await;
+    numbered.reserve_numbers("our-number:a", 100).await.unwrap();
+    let error = copy_ledger(&from, &numbered, |_| ()).await.unwrap_err();
     assert!(matches!(error, CopyError::Differs(_)), "{error}");
 
     let client = redis::Client::open(stack.redis_url()).unwrap();

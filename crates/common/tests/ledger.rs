@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use common::ledger::RedisSettings;
 use common::ledger::{
-    Claim, DebtLedger, DebtState, EndedRow, ImportLedger, RedisLedger, RowLedger, SharedLedger,
-    Unbilled,
+    Bill, Claim, DebtLedger, DebtState, EndedRow, ImportLedger, RedisLedger, RowLedger,
+    SharedLedger, Unbilled,
 };
 use common::runtime::ServiceError;
 use common::runtime::Transient;
@@ -72,6 +72,28 @@ async fn what_a_counterpart_wrote_means_done_though_it_cannot_be_read() {
     assert_eq!(bill(&ledger, "7", claim("a", 1)).await, None);
     let kept: String = redis.get("processed:7").await.unwrap();
     assert_eq!(kept, "1");
+}
+
+#[tokio::test]
+async fn a_key_that_holds_no_text_means_billed_and_holds_nothing_else_up() {
+    let stack = Stack::start().await;
+    let (ledger, mut redis) = (stack.ledger().await, connection(&stack).await);
+    let () = redis.hset("processed:2", "field", 1).await.unwrap();
+    let () = redis.rpush("processed:4", 1).await.unwrap();
+    let bills: Vec<Bill> = (1..=5)
+        .map(|number| Bill {
+            debt_id: number.to_string(),
+            claim: claim("a", number),
+        })
+        .collect();
+    for _ in 0..2 {
+        let billed = ledger.bill(&bills).await.unwrap();
+        for (billed, bill) in billed.iter().zip(&bills) {
+            let is_foreign = ["2", "4"].contains(&&*bill.debt_id);
+            let own = (!is_foreign).then_some(&bill.claim);
+            assert_eq!(billed.claim.as_ref(), own, "{}", bill.debt_id);
+        }
+    }
 }
 
 #[tokio::test]

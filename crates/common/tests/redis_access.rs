@@ -148,6 +148,19 @@ async fn a_right_that_the_user_lacks_is_named() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_not_there_or_not_the_users_is_told() {
+    let server = RedisServer::start(None, None).await.unwrap();
+    let login = set_user(&server, "").await;
+    let url = format!("redis://{login}@127.0.0.1:{}/500", server.port());
+    let line = refusal(&[("LEDGER_URL", &url)]).await;
+    assert!(line.contains("number of its database"), "{line}");
+    let login = set_user(&server, "-select").await;
+    let url = format!("redis://{login}@127.0.0.1:{}/5", server.port());
+    let line = refusal(&[("LEDGER_URL", &url)]).await;
+    assert!(line.contains("SELECT"), "{line}");
+}
+
+#[tokio::test]
 async fn a_certificate_that_is_not_trusted_or_has_expired_is_told() {
     let (valid, expired) = (
         Certificates::make().unwrap(),

@@ -124,6 +124,23 @@ async fn emptied(cluster: &RedisCluster) -> SharedLedger {
 ledger_conformance!(in_one_test: three_masters, emptied);
 
 #[tokio::test]
+async fn a_master_whose_user_lacks_a_right_is_named_though_another_was_asked() {
+    let cluster = three_masters().await;
+    let url = url_of(&cluster, "").await;
+    connect(&url).await.unwrap();
+    let servers: Vec<_> = cluster.servers().collect();
+    let (first, last) = (servers[0], servers[2]);
+    set_user(last, "-bitfield").await;
+    let (login, _) = url.rsplit_once('@').unwrap();
+    let refused = connect(&format!("{login}@127.0.0.1:{}", first.port())).await;
+    let error = refused.unwrap_err();
+    assert!(matches!(error, ServiceError::Unsuitable(_)), "{error}");
+    let line = error.to_string();
+    let last = format!("127.0.0.1:{}", last.port());
+    assert!(line.contains("BITFIELD") && line.contains(&last), "{line}");
+}
+
+#[tokio::test]
 async fn a_failover_in_the_middle_of_claims_loses_none_and_claims_none_twice() {
     let mut cluster = RedisCluster::start(3, true).await.unwrap();
     let ledger = ledger_of(&cluster).await;

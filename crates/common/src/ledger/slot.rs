@@ -31,11 +31,12 @@ impl<L: Ledger> LedgerSlot<L> {
         self.0.get()
     }
 
-    /// Asks whether there is a ledger that answers.
+    /// Asks whether there is a ledger that answers, and no call waits for it:
+    /// what a call needs may be refused though the question is answered.
     pub fn ready_probe(&self) -> ReadyProbe {
         ReadyProbe::new(self, |slot: Self| async move {
             match slot.get() {
-                Some(ledger) => ledger.ping().await.is_ok(),
+                Some(ledger) => ledger.ping().await.is_ok() && !ledger.outage().is_away(),
                 None => false,
             }
         })

@@ -9,6 +9,7 @@ use super::keys::{Group, Keys, in_order};
 use super::rows::NOTIFIED;
 use super::{RedisLedger, keys, stored_claim};
 use crate::ledger::{Bill, Billed, Claim, DebtLedger, DebtState, LedgerError, Outcome, Told};
+use crate::runtime::Transient;
 
 /// A value, which may be a counterpart's.
 type Bytes = Vec<u8>;
@@ -149,24 +150,66 @@ impl RedisLedger {
         if unclaimed.is_empty() {
             return Ok(standing);
         }
-        let options = SetOptions::default()
-            .conditional_set(redis::ExistenceCheck::NX)
-            .get(true);
-        let options = self.with_expiration(options);
-        let mut pipe = self.claiming();
-        for index in &unclaimed {
-            let Bill { debt_id, claim } = &bills[*index];
-            let key = self.keys.processed(debt_id);
-            pipe.set_options(key, stored_claim::stored(claim), options.clone());
-        }
-        let earlier: Option<Vec<Option<Bytes>>> = self.unless_closed(&pipe).await?;
-        let earlier = earlier.ok_or_else(closed)?;
-        for (index, earlier) in unclaimed.into_iter().zip(earlier) {
+        let (claimed, unclaimed) = match self.claim_each(bills, &unclaimed).await {
+            Err(error) if !error.is_transient() => {
+                let (texts, others) = self.by_type(bills, unclaimed).await?;
+                if others.is_empty() {
+                    return Err(error);
+                }
+                // A counterpart's, as one that cannot be read.
+                for index in others {
+                    standing[index] = None;
+                }
+                (self.claim_each(bills, &texts).await?, texts)
+            }
+            claimed => (claimed?, unclaimed),
+        };
+        for (index, earlier) in unclaimed.into_iter().zip(claimed) {
             if let Some(stored) = earlier {
                 standing[index] = stored_claim::read(&stored);
             }
         }
         Ok(standing)
+    }
+
+    /// Claims each of the debts at these places, and gives the claims that others
+    /// had on them.
+    async fn claim_each(
+        &self,
+        bills: &[Bill],
+        places: &[usize],
+    ) -> Result<Vec<Option<Bytes>>, LedgerError> {
+        let options = SetOptions::default()
+            .conditional_set(redis::ExistenceCheck::NX)
+            .get(true);
+        let options = self.with_expiration(options);
+        let mut pipe = self.claiming();
+        for index in places {
+            let Bill { debt_id, claim } = &bills[*index];
+            let key = self.keys.processed(debt_id);
+            pipe.set_options(key, stored_claim::stored(claim), options.clone());
+        }
+        self.unless_closed(&pipe).await?.ok_or_else(closed)
+    }
+
+    /// The places of debts whose key holds a text or nothing, and of those where it
+    /// holds a hash, a list or the like.
+    async fn by_type(
+        &self,
+        bills: &[Bill],
+        places: Vec<usize>,
+    ) -> Result<(Vec<usize>, Vec<usize>), LedgerError> {
+        let (mut texts, mut others) = (Vec::new(), Vec::new());
+        for index in places {
+            let key = self.keys.processed(&bills[index].debt_id);
+            let mut connection = self.connection.clone();
+            match redis::cmd("GET").arg(key).exec_async(&mut connection).await {
+                Ok(()) => texts.push(index),
+                Err(error) if error.code() == Some("WRONGTYPE") => others.push(index),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok((texts, others))
     }
 
     /// Claims all of the debts of a group or none of them, and gives the places

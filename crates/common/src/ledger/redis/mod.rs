@@ -37,6 +37,7 @@ pub use settings::RedisSettings;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::redis::aio::ConnectionLike;
 use ::redis::{Script, SetExpiry, SetOptions};
 use async_trait::async_trait;
 
@@ -86,6 +87,25 @@ impl RedisLedger {
     }
 }
 
+impl RedisLedger {
+    /// Whether the two are one ledger, by whatever names they are reached.
+    ///
+    /// # Errors
+    /// One of them does not answer.
+    pub async fn is(&self, other: &Self) -> Result<bool, LedgerError> {
+        let (own, theirs) = (self.identity().await?, other.identity().await?);
+        Ok(own == theirs && own.0.is_some())
+    }
+
+    /// The run of its server, and the number of the database.
+    async fn identity(&self) -> Result<(Option<String>, i64), LedgerError> {
+        let infos = masters::infos(&self.connection, Some("server")).await?;
+        let runs = infos.iter().filter_map(|info| info::field(info, "run_id"));
+        let first = runs.min().map(str::to_owned);
+        Ok((first, self.connection.get_db()))
+    }
+}
+
 impl Dependency for RedisLedger {
     fn outage(&self) -> &Outage {
         &self.outage
@@ -104,8 +124,12 @@ impl AnyLedger for RedisLedger {
         for key in self.keys.ready() {
             pipe.set_options(key, 1, options.clone()).ignore();
         }
-        let asked = tokio::spawn(async move { pipe.exec_async(&mut connection).await });
-        Ok(asked.await.map_err(LedgerError::transient)??)
+        let ledger = self.clone();
+        let asked = tokio::spawn(async move {
+            pipe.exec_async(&mut connection).await?;
+            ledger.check_open().await
+        });
+        asked.await.map_err(LedgerError::transient)?
     }
 
     async fn memory(&self) -> Result<Option<LedgerMemory>, LedgerError> {

@@ -32,6 +32,7 @@ const STEPS_OF_A_CLUSTER: u32 = 3;
 pub(super) struct Opener {
     /// One for each address of the settings.
     servers: Vec<Client>,
+    logins: Logins,
     cluster: Option<ClusterClient>,
     config: AsyncConnectionConfig,
     timeout: Duration,
@@ -43,16 +44,11 @@ impl Opener {
     pub(super) fn new(settings: &RedisSettings) -> Result<Self, RedisError> {
         let place = &settings.place;
         let certificates = place.uses_tls.then(|| certificates(&settings.tls_files));
-        let servers = place.addresses.iter().map(|address| {
-            let info = connection_address(address, place.uses_tls)
-                .into_connection_info()?
-                .set_redis_settings(redis_settings(place))
-                .set_tcp_settings(tcp_settings());
-            match certificates.clone() {
-                Some(certificates) => Client::build_with_tls(info, certificates),
-                None => Client::open(info),
-            }
-        });
+        let logins = Logins {
+            place: place.clone(),
+            certificates: certificates.clone(),
+        };
+        let servers = place.addresses.iter().map(|address| logins.client(address));
         let servers: Vec<Client> = servers.collect::<Result<_, _>>()?;
         let cluster = if place.is_cluster {
             let nodes = servers.iter().map(Client::get_connection_info).cloned();
@@ -70,6 +66,7 @@ impl Opener {
         };
         Ok(Self {
             servers,
+            logins,
             cluster,
             config: AsyncConnectionConfig::new()
                 .set_connection_timeout(None)
@@ -123,6 +120,19 @@ impl Opener {
         Err(failed)
     }
 
+    /// A connection of its own to a node of the cluster.
+    ///
+    /// # Errors
+    /// As it came.
+    pub(super) async fn server_at(
+        &self,
+        address: &Address,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        let server = self.logins.client(address)?;
+        let connected = tokio::time::timeout(self.timeout, self.connect(&server));
+        connected.await.unwrap_or_else(|_| Err(timed_out()))
+    }
+
     async fn connect(&self, server: &Client) -> Result<MultiplexedConnection, RedisError> {
         server
             .get_multiplexed_async_connection_with_config(&self.config)
@@ -143,6 +153,26 @@ impl Opener {
         let (host, port) = (host.unwrap_or("?"), port.unwrap_or("?"));
         let replica = format!("it is a replica of {host}:{port}, which takes no writes");
         Err(io::Error::other(replica).into())
+    }
+}
+
+/// How the user of the settings logs in, wherever that is.
+#[derive(Clone)]
+struct Logins {
+    place: Place,
+    certificates: Option<TlsCertificates>,
+}
+
+impl Logins {
+    fn client(&self, address: &Address) -> Result<Client, RedisError> {
+        let info = connection_address(address, self.place.uses_tls)
+            .into_connection_info()?
+            .set_redis_settings(redis_settings(&self.place))
+            .set_tcp_settings(tcp_settings());
+        match self.certificates.clone() {
+            Some(certificates) => Client::build_with_tls(info, certificates),
+            None => Client::open(info),
+        }
     }
 }
 

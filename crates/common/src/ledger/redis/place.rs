@@ -17,7 +17,7 @@ const URL_TAKES: &str = "a URL such as rediss://user:password@host:6379/0 or \
      rediss-cluster://user:password@host:6379,host:6379 (redis:// and redis-cluster:// without TLS), \
      its user and password percent-encoded";
 
-const HOST_TAKES: &str = "a host name or address (LEDGER_URL takes a URL)";
+const HOST_TAKES: &str = "a host name or address; LEDGER_URL takes the URL of any ledger instead";
 
 const HOST: &str = "REDIS_HOST";
 const USERNAME: &str = "REDIS_USERNAME";
@@ -103,12 +103,18 @@ impl Place {
     }
 }
 
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
 /// The addresses alone.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, Address { host, port }) in self.addresses.iter().enumerate() {
+        for (index, address) in self.addresses.iter().enumerate() {
             let comma = if index > 0 { "," } else { "" };
-            write!(f, "{comma}{host}:{port}")?;
+            write!(f, "{comma}{address}")?;
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
+use std::fmt::Display;
 use std::sync::Arc;
 
 use redis::RedisError;
+use redis::aio::MultiplexedConnection;
 use tracing::{info, warn};
 
 use super::channels::end_script;
@@ -49,7 +51,7 @@ impl RedisLedger {
         may_be_closed: bool,
     ) -> Result<Self, ServiceError> {
         let place = &settings.place;
-        let opener = Opener::new(settings).map_err(|error| unusable(place, &error))?;
+        let opener = Opener::new(settings).map_err(|error| unusable(place, place, &error))?;
         let connection = Connection::new(opener.clone(), metrics);
         let look = || look(&opener, &connection, place, may_be_closed);
         let infos = settings.start_tries.of("Redis", look).await?;
@@ -89,7 +91,7 @@ async fn look(
     place: &Place,
     may_be_closed: bool,
 ) -> Result<Vec<String>, ServiceError> {
-    let failed = |error: RedisError| unusable(place, &error);
+    let failed = |error: RedisError| unusable(place, place, &error);
     let check = |info: &str| {
         unsuitable::check(info, place.is_cluster)
             .map_err(|why| ServiceError::Unsuitable(format!("Redis at {place} {why}")))
@@ -101,12 +103,15 @@ async fn look(
         .await
         .map_err(failed)?;
     check(&info)?;
-    let missing = rights::missing(first, place.is_cluster).await;
-    if let Some(call) = missing.map_err(failed)? {
-        return Err(ServiceError::Unsuitable(format!(
-            "Redis at {place} does not let its user call {call}; give the user the rights that \
-             docs/SETTINGS.md lists"
-        )));
+    check_rights(first, place, place).await?;
+    if place.is_cluster {
+        // Each master has users of its own.
+        let mut node = opener.first_server().await.map_err(failed)?;
+        for address in masters::addresses(&mut node).await.map_err(failed)? {
+            let master = opener.server_at(&address).await;
+            let master = master.map_err(|error| unusable(&address, place, &error))?;
+            check_rights(master, &address, place).await?;
+        }
     }
     let infos = masters::infos(connection, None).await.map_err(failed)?;
     infos.iter().try_for_each(|info| check(info))?;
@@ -119,8 +124,24 @@ async fn look(
     }
 }
 
-fn unusable(place: &Place, error: &RedisError) -> ServiceError {
-    let line = format!("Redis at {place} cannot be used: {error}");
+/// Whether the user of the settings may do on a server what the ledger does.
+async fn check_rights(
+    server: MultiplexedConnection,
+    at: &impl Display,
+    place: &Place,
+) -> Result<(), ServiceError> {
+    let missing = rights::missing(server, place.is_cluster).await;
+    match missing.map_err(|error| unusable(at, place, &error))? {
+        None => Ok(()),
+        Some(call) => Err(ServiceError::Unsuitable(format!(
+            "Redis at {at} does not let its user call {call}; give the user the rights that \
+             docs/SETTINGS.md lists"
+        ))),
+    }
+}
+
+fn unusable(at: &impl Display, place: &Place, error: &RedisError) -> ServiceError {
+    let line = format!("Redis at {at} cannot be used: {error}");
     let named_by = place.named_by;
     match unsuitable::remedy(error) {
         Some(remedy) => ServiceError::Unsuitable(format!("{line}; {remedy}")),

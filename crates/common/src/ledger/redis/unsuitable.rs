@@ -24,6 +24,12 @@ pub(super) fn remedy(error: &RedisError) -> Option<&'static str> {
         ErrorKind::InvalidClientConfig => {
             "check REDIS_CLIENT_CERT_FILE, REDIS_CLIENT_KEY_FILE and REDIS_CA_FILE"
         }
+        // As redis-rs says what came of SELECT.
+        ErrorKind::Server(ServerErrorKind::ResponseError)
+            if error.to_string().contains("switch database") =>
+        {
+            "check the number of its database, and that the user may call SELECT"
+        }
         _ => of_tls(tls_error(error)?),
     };
     Some(remedy)
