@@ -5,18 +5,12 @@ use common::messaging::CallError;
 use common::runtime::{ServiceError, SettingError};
 use thiserror::Error;
 
-/// Exit code of a wrong setting, as the services have it.
-const EXIT_USAGE: u8 = 64;
-
 /// Why a command did not do all that it was asked for.
 #[derive(Debug, Error)]
 pub(crate) enum CommandError {
-    /// A variable is missing or wrong.
+    /// A variable is missing or wrong, or the ledger cannot be used.
     #[error(transparent)]
-    Setting(#[from] SettingError),
-    /// The ledger cannot be used.
-    #[error(transparent)]
-    Ledger(#[from] ServiceError),
+    Service(#[from] ServiceError),
     /// A call failed.
     #[error("{what}: {source}; check AWS_REGION, the keys and SQS_ENDPOINT_URL")]
     Call {
@@ -33,6 +27,12 @@ pub(crate) enum CommandError {
     Terminal(#[from] io::Error),
 }
 
+impl From<SettingError> for CommandError {
+    fn from(error: SettingError) -> Self {
+        Self::Service(error.into())
+    }
+}
+
 impl CommandError {
     /// For `map_err` of a call: what was tried.
     pub(crate) fn call(what: impl Into<String>) -> impl FnOnce(CallError) -> Self {
@@ -42,7 +42,7 @@ impl CommandError {
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Setting(_) => ExitCode::from(EXIT_USAGE),
+            Self::Service(error) => error.exit_code(),
             _ => ExitCode::FAILURE,
         }
     }

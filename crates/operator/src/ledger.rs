@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use common::ledger::{ExportLedger, LedgerSettings, RedisLedger, copy_ledger};
+use common::ledger::{ExportLedger, LedgerSettings, RedisLedger, SharedLedger, copy_ledger};
 use common::runtime::Environment;
 
 use crate::error::CommandError;
@@ -73,7 +74,7 @@ impl Copy {
         output: &mut impl Write,
     ) -> Result<(), CommandError> {
         let from = source(settings(self.from.as_deref(), environment)?).await?;
-        let to = settings(Some(&self.to), environment)?.connect(None).await?;
+        let to = target(settings(Some(&self.to), environment)?, &from).await?;
         // Nowhere is left to say that standard error is closed.
         let _ = writeln!(
             io::stderr(),
@@ -122,6 +123,24 @@ fn settings(url: Option<&str>, environment: &Environment) -> Result<LedgerSettin
     let read = fs::read_to_string(path)
         .map_err(|error| CommandError::NotDone(format!("{path} cannot be read: {error}")))?;
     Ok(LedgerSettings::at(read.trim(), environment)?)
+}
+
+/// The ledger that takes the place of the source.
+async fn target(
+    settings: LedgerSettings,
+    source: &RedisLedger,
+) -> Result<SharedLedger, CommandError> {
+    let LedgerSettings::Redis(redis) = &settings else {
+        return Ok(settings.connect(None).await?);
+    };
+    let target = RedisLedger::connect(redis, None).await?;
+    match source.is(&target).await {
+        Ok(false) => Ok(Arc::new(target)),
+        Ok(true) => Err(CommandError::NotDone(
+            "source and target are the same ledger; nothing was done".to_owned(),
+        )),
+        Err(error) => Err(CommandError::NotDone(format!("{error}; nothing was done"))),
+    }
 }
 
 /// A ledger that can be copied.

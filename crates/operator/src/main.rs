@@ -32,8 +32,8 @@ enum Command {
     Migrate(migrate::Migrate),
 }
 
-/// The exit code is 0 where all was done, 64 after a wrong setting, 2 after
-/// wrong arguments, 1 otherwise.
+/// The exit code is 0 where all was done, 64 where a setting must change, 2
+/// after wrong arguments, 1 otherwise.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let environment = Environment::of_process();

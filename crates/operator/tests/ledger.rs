@@ -103,6 +103,17 @@ async fn a_ledger_that_has_imports_of_its_own_is_left_alone_and_the_source_open(
 }
 
 #[tokio::test]
+async fn a_ledger_is_not_copied_into_itself_by_another_name() {
+    let stack = Stack::start().await;
+    let ledger = stack.ledger().await;
+    let itself = stack.redis_url().replace("127.0.0.1", "localhost");
+    let (code, said) = ran(&stack, &["copy", "--to", &itself]).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("the same ledger"), "{said}");
+    ledger.ping().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_ledger_that_is_left_refuses_services_until_it_is_opened() {
     let (stack, other) = (Stack::start().await, Stack::start().await);
     let folder = tempfile::tempdir().unwrap();
@@ -120,6 +131,8 @@ async fn a_ledger_that_is_left_refuses_services_until_it_is_opened() {
         String::from_utf8(output.stderr).unwrap()
     };
     assert!(audit().await.contains("closed"));
+    let (code, said) = ran(&other, &["copy", "--to", &stack.redis_url()]).await;
+    assert_eq!(code, Some(64), "{said}");
     let (code, said) = ran(&stack, &["open"]).await;
     assert_eq!(code, Some(0), "{said}");
     assert!(audit().await.contains("knows no import"));

@@ -214,9 +214,11 @@ async fn tell(to: &SharedLedger, part: Exported) -> Result<(), CopyError> {
     for (sequence, last) in &part.sequences {
         // The next one that would be given out.
         let next = to.reserve_numbers(sequence, 0).await?.start;
-        if next <= *last {
-            to.reserve_numbers(sequence, last + 1 - next).await?;
+        if next > last + 1 {
+            let what = format!("it has given out numbers of its own ({sequence})");
+            return Err(CopyError::Differs(what));
         }
+        to.reserve_numbers(sequence, last + 1 - next).await?;
     }
     for key in &part.keys {
         to.claim_key(&key.key, &key.upload, key.left).await?;

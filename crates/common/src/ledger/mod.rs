@@ -45,7 +45,7 @@ pub use import_status::{ABANDONED_AFTER, ImportState, ImportStatus, NewImport, O
 pub use imports::{FAILURES_KEPT, ImportLedger, KeyedUpload, Observed};
 pub use memory::LedgerMemory;
 pub use metrics::LedgerMetrics;
-pub use postgres::{PostgresLedger, PostgresSettings, migrate};
+pub use postgres::{CLIENT_LOG_DIRECTIVES, PostgresLedger, PostgresSettings, migrate};
 pub use put_off::{PutOffLedger, PutOffRows};
 pub use redis::{RedisLedger, RedisSettings};
 pub use registered::RegisteredImports;

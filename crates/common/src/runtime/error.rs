@@ -53,7 +53,7 @@ pub enum ServiceError {
 
 impl ServiceError {
     /// 64 where a setting must change, else 1.
-    pub(crate) fn exit_code(&self) -> ExitCode {
+    pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Setting(_) | Self::Argument(_) | Self::Unsuitable(_) => {
                 ExitCode::from(EXIT_USAGE)

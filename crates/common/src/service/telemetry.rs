@@ -1,5 +1,6 @@
 use tracing_subscriber::EnvFilter;
 
+use crate::ledger::CLIENT_LOG_DIRECTIVES;
 use crate::messaging::SDK_LOG_DIRECTIVES;
 
 /// Starts logging to standard output: JSON, one object a line, the fields of
@@ -8,7 +9,7 @@ use crate::messaging::SDK_LOG_DIRECTIVES;
 /// changes nothing.
 pub(super) fn init_telemetry(filter: &str) {
     // What `filter` says of a target comes later, and counts.
-    let filter = format!("{SDK_LOG_DIRECTIVES},{filter}");
+    let filter = format!("{SDK_LOG_DIRECTIVES},{CLIENT_LOG_DIRECTIVES},{filter}");
     let filter = filter.parse().unwrap_or_else(|_| EnvFilter::new("info"));
     // Fails only where a subscriber is set already, as tests do.
     let _ = tracing_subscriber::fmt()
