@@ -26,15 +26,6 @@ pub(super) async fn why_closed(
 }
 
 impl RedisLedger {
-    /// # Errors
-    /// The ledger is closed.
-    pub(super) async fn check_open(&self) -> Result<(), LedgerError> {
-        match why_closed(self.connection.clone()).await? {
-            Some(_) => Err(closed()),
-            None => Ok(()),
-        }
-    }
-
     /// Commands that are done in one step with a look at whether the ledger is
     /// closed; [`unless_closed`](Self::unless_closed) sends them. A cluster
     /// never is: none is copied.

@@ -41,6 +41,7 @@ use ::redis::aio::ConnectionLike;
 use ::redis::{Script, SetExpiry, SetOptions};
 use async_trait::async_trait;
 
+use self::closed::closed;
 use self::connection::Connection;
 use self::keys::Keys;
 use super::{AnyLedger, LedgerError, LedgerMemory};
@@ -85,9 +86,7 @@ impl RedisLedger {
         let seconds = self.expiration?.as_secs();
         Some(i64::try_from(seconds).unwrap_or(i64::MAX))
     }
-}
 
-impl RedisLedger {
     /// Whether the two are one ledger, by whatever names they are reached.
     ///
     /// # Errors
@@ -115,21 +114,18 @@ impl Dependency for RedisLedger {
 #[async_trait]
 impl AnyLedger for RedisLedger {
     async fn ping(&self) -> Result<(), LedgerError> {
-        let mut connection = self.connection.clone();
         // A write, as a server that has become a replica, or is full, still
         // answers what only reads. In a task, so that it comes to its end, and
         // a silent connection to be replaced, where who asks waits less long.
-        let mut pipe = ::redis::pipe();
+        let mut pipe = self.claiming();
         let options = SetOptions::default().with_expiration(SetExpiry::EX(KEPT_SECONDS));
         for key in self.keys.ready() {
             pipe.set_options(key, 1, options.clone()).ignore();
         }
         let ledger = self.clone();
-        let asked = tokio::spawn(async move {
-            pipe.exec_async(&mut connection).await?;
-            ledger.check_open().await
-        });
-        asked.await.map_err(LedgerError::transient)?
+        let asked = tokio::spawn(async move { ledger.unless_closed(&pipe).await });
+        let answered: Option<()> = asked.await.map_err(LedgerError::transient)??;
+        answered.ok_or_else(closed)
     }
 
     async fn memory(&self) -> Result<Option<LedgerMemory>, LedgerError> {

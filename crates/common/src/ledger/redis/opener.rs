@@ -111,10 +111,9 @@ impl Opener {
     pub(super) async fn first_server(&self) -> Result<MultiplexedConnection, RedisError> {
         let mut failed = timed_out();
         for server in &self.servers {
-            match tokio::time::timeout(self.timeout, self.connect(server)).await {
-                Ok(Ok(connection)) => return Ok(connection),
-                Ok(Err(error)) => failed = error,
-                Err(_) => failed = timed_out(),
+            match self.connect_in_time(server).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => failed = error,
             }
         }
         Err(failed)
@@ -128,8 +127,11 @@ impl Opener {
         &self,
         address: &Address,
     ) -> Result<MultiplexedConnection, RedisError> {
-        let server = self.logins.client(address)?;
-        let connected = tokio::time::timeout(self.timeout, self.connect(&server));
+        self.connect_in_time(&self.logins.client(address)?).await
+    }
+
+    async fn connect_in_time(&self, server: &Client) -> Result<MultiplexedConnection, RedisError> {
+        let connected = tokio::time::timeout(self.timeout, self.connect(server));
         connected.await.unwrap_or_else(|_| Err(timed_out()))
     }
 
