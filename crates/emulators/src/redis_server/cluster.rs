@@ -7,7 +7,7 @@ use super::{
     secure::tls_settings, wire,
 };
 
-use crate::certificates::Certificates;
+use crate::{certificates::Certificates, server_process::on_a_port};
 
 /// How many slots a cluster has.
 const SLOTS: u16 = 16_384;
@@ -296,6 +296,20 @@ impl Node {
         number: u16,
         certificates: Option<&Certificates>,
     ) -> Result<Self, RedisError> {
+        let started = async |port| Self::start_on(port, options, number, certificates).await;
+        let is_in_use = |error: &RedisError| matches!(error, RedisError::PortInUse { .. });
+        let port = options.first_port.map(|first| first + number);
+        on_a_port(port, started, RedisError::NoFreePort, is_in_use).await
+    }
+
+    /// Its other ports are free ones, too, and may be what another process took: each try has
+    /// others.
+    async fn start_on(
+        port: u16,
+        options: &ClusterOptions,
+        number: u16,
+        certificates: Option<&Certificates>,
+    ) -> Result<Self, RedisError> {
         let bus_port = free_port().map_err(RedisError::NoFreePort)?;
         let node_timeout = options.node_timeout.as_millis().to_string();
         let mut more = vec![
@@ -312,11 +326,11 @@ impl Node {
             more.push(("--tls-cluster", "yes".into()));
             tls_port = Some(port);
         }
-        let port = options.first_port.map(|first| first + number);
         let directory = options.directory.as_ref();
         let directory = directory.map(|all| all.join(format!("node-{}", number + 1)));
         let append_fsync = options.append_fsync;
-        let server = RedisServer::start_as(port, directory.as_deref(), append_fsync, &more).await?;
+        let server =
+            RedisServer::start_as(Some(port), directory.as_deref(), append_fsync, &more).await?;
         let answer = wire::ask(server.port(), "CLUSTER MYID\r\nQUIT").await;
         let id = answer.ok().and_then(|answer| {
             let id = answer.lines().nth(1)?;
