@@ -11,12 +11,33 @@ use boleto::{
 use jiff::Span;
 use proptest::prelude::*;
 
-const BANKS: [&str; 5] = [
-    "code='001'\nagencia='452'\nconta='123873'\nconvenio='3128557'\ncarteira='17'\n",
-    "code='033'\nagencia='1'\nbeneficiario='707077'\ncarteira='101'\n",
-    "code='104'\nagencia='1'\nbeneficiario='5507'\nmodalidade='14'\n",
-    "code='237'\nagencia='1'\nagencia_digito='P'\nconta='6580'\nconta_digito='4'\ncarteira='09'\n",
-    "code='341'\nagencia='1'\nconta='2124'\ncarteira='109'\n",
+/// An agreement with each, the digits of its numbers, and whether it takes ten million reais.
+const BANKS: [(&str, u32, bool); 5] = [
+    (
+        "code='001'\nagencia='452'\nconta='123873'\nconvenio='3128557'\ncarteira='17'\n",
+        10,
+        true,
+    ),
+    (
+        "code='033'\nagencia='1'\nbeneficiario='707077'\ncarteira='101'\n",
+        12,
+        true,
+    ),
+    (
+        "code='104'\nagencia='1'\nbeneficiario='5507'\nmodalidade='14'\n",
+        15,
+        false,
+    ),
+    (
+        "code='237'\nagencia='1'\nagencia_digito='P'\nconta='6580'\nconta_digito='4'\ncarteira='09'\n",
+        11,
+        true,
+    ),
+    (
+        "code='341'\nagencia='1'\nconta='2124'\ncarteira='109'\n",
+        8,
+        true,
+    ),
 ];
 
 fn agreement(bank: &str) -> Agreement {
@@ -29,7 +50,7 @@ fn agreement(bank: &str) -> Agreement {
 }
 
 fn agreements() -> impl Strategy<Value = Agreement> {
-    proptest::sample::select(BANKS.map(agreement).to_vec())
+    proptest::sample::select(BANKS.map(|(bank, _, _)| agreement(bank)).to_vec())
 }
 
 fn due_dates() -> impl Strategy<Value = DueDate> {
@@ -147,12 +168,12 @@ proptest! {
 
 #[test]
 fn a_number_that_does_not_fit_is_refused() {
-    for (bank, most) in BANKS.iter().zip([10, 12, 15, 11, 8]) {
+    for (bank, digits, _) in BANKS {
         let agreement = agreement(bank);
         let issue = |sequence| {
             Boleto::issue(&agreement, sequence, "1".parse().unwrap(), DueDate::MAX).map(|_| ())
         };
-        let most = 10_u64.pow(most) - 1;
+        let most = 10_u64.pow(digits) - 1;
         assert_eq!(issue(most), Ok(()));
         assert!(matches!(issue(most + 1), Err(IssueError::Sequence(_))));
     }
@@ -160,7 +181,7 @@ fn a_number_that_does_not_fit_is_refused() {
 
 #[test]
 fn caixa_takes_less_than_the_others() {
-    for (bank, takes) in BANKS.iter().zip([true, true, false, true, true]) {
+    for (bank, _, takes) in BANKS {
         let boleto = Boleto::issue(
             &agreement(bank),
             1,
