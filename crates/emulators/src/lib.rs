@@ -4,6 +4,7 @@
 //! - [`fault_proxy`]: what a network does wrong, between a client and any of them.
 //! - [`postgres_server`]: a private PostgreSQL server process that ends with its owner.
 //! - [`redis_server`]: private Redis servers, alone or as a cluster, that end with their owner.
+//! - `s3_server`, with the feature `s3`: S3 inside this process, with its files in a directory.
 //! - [`smtp_server`]: a mail server that takes every message, or does what it is told to do wrong.
 //! - [`child`]: a process that leaves nothing behind.
 
@@ -16,6 +17,8 @@ pub mod fault_proxy;
 mod free_port;
 pub mod postgres_server;
 pub mod redis_server;
+#[cfg(feature = "s3")]
+pub mod s3_server;
 mod server_process;
 pub mod smtp_server;
 

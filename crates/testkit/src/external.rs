@@ -18,6 +18,18 @@ use crate::aws_clients;
 /// Names the endpoint; without it each stack has an emulator of its own.
 const ENDPOINT: &str = "TESTKIT_AWS_ENDPOINT_URL";
 
+/// The endpoint that the environment names.
+pub(crate) fn endpoint() -> Option<String> {
+    let endpoint = std::env::var_os(ENDPOINT)?;
+    let endpoint = endpoint.to_str().expect("a URL").trim_end_matches('/');
+    Some(endpoint.to_owned())
+}
+
+/// An account that no other test has.
+pub(crate) fn new_account() -> String {
+    fastrand::u64(100_000_000_000..1_000_000_000_000).to_string()
+}
+
 /// An account of its own at an endpoint that many tests share: LocalStack and its like take a key
 /// id of twelve digits for the number of an account.
 #[derive(Debug)]
@@ -31,13 +43,12 @@ pub(crate) struct External {
 impl External {
     /// `None` where the environment names no endpoint.
     pub(crate) fn of_environment() -> Option<Self> {
-        let endpoint = std::env::var_os(ENDPOINT)?;
-        let endpoint = endpoint.to_str().expect("a URL").trim_end_matches('/');
-        let account = fastrand::u64(100_000_000_000..1_000_000_000_000).to_string();
+        let endpoint = endpoint()?;
+        let account = new_account();
         Some(Self {
-            sqs: aws_clients::sqs(endpoint, &account),
-            sns: aws_clients::sns(endpoint, &account),
-            endpoint: endpoint.to_owned(),
+            sqs: aws_clients::sqs(&endpoint, &account),
+            sns: aws_clients::sns(&endpoint, &account),
+            endpoint,
             account,
         })
     }

@@ -1,34 +1,41 @@
 //! SQS and SNS, called through the official SDK. Its types do not leave
 //! `messaging`.
 
+mod bucket_url;
 mod call;
 mod credentials;
 mod http;
 mod metrics;
 mod queue_url;
 mod region;
+mod s3;
 mod settings;
 mod sns;
 mod sqs;
 mod topic_arn;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
-use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
+use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use aws_types::service_config::ServiceConfigKey;
+use object_store::ObjectStore;
 
 use super::{CallError, Queue, Topic};
 use crate::runtime::{SettingError, wrong};
 use call::Calls;
 use credentials::{Chain, Identities};
+use http::Http;
 use region::{SetRegion, region_for};
 
+pub use bucket_url::{BucketUrl, NoBucketUrl};
 pub use metrics::AwsMetrics;
 pub use queue_url::{NoQueueUrl, QueueUrl};
+pub use s3::BucketEncryption;
 use settings::AwsKeys;
 pub use settings::{AwsSettings, queue_url, topic_arn};
 pub(super) use sns::Sns;
@@ -41,8 +48,7 @@ pub use topic_arn::{NoTopicArn, TopicArn};
 /// What the SDK itself may log, as a directive of a tracing filter. Its errors
 /// come back from its calls and are logged there, once an outage; below that
 /// it would tell of each try, and of messages.
-pub const SDK_LOG_DIRECTIVES: &str =
-    "aws_config=error,aws_runtime=error,aws_smithy_http_client=error,aws_smithy_runtime=error";
+pub const SDK_LOG_DIRECTIVES: &str = "aws_config=error,aws_runtime=error,aws_smithy_http_client=error,aws_smithy_runtime=error,object_store=error";
 
 /// How the name of a queue or topic ends that keeps an order.
 const FIFO: &str = ".fifo";
@@ -58,7 +64,7 @@ const FIRST_RETRY: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub struct Aws {
     sdk: SdkConfig,
-    http: SharedHttpClient,
+    http: Http,
     identities: Identities,
     settings: AwsSettings,
     set_region: Option<SetRegion>,
@@ -77,7 +83,7 @@ impl Aws {
         Self::over(http::client(settings.ca_bundle.as_deref()), settings).await
     }
 
-    async fn over(http: SharedHttpClient, settings: &AwsSettings) -> Self {
+    async fn over(http: Http, settings: &AwsSettings) -> Self {
         let identities = Identities::default();
         let set_region = region::set_region(settings.region.clone(), &settings.profile).await;
         let timeouts = TimeoutConfig::builder()
@@ -87,7 +93,7 @@ impl Aws {
             // Each client has its own; this one keeps the SDK from looking for one.
             .region(Region::new(region_for(set_region.as_ref(), None)))
             .profile_name(&settings.profile)
-            .http_client(http.clone())
+            .http_client(http.client.clone())
             .identity_cache(identities.clone())
             .timeout_config(timeouts.build())
             // Each client has its own, as it depends on the region.
@@ -154,6 +160,31 @@ impl Aws {
         Ok(Topic::new(sns, arn.to_string()))
     }
 
+    /// The bucket of that URL, in the region that was set, or else
+    /// `us-east-1`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When FIPS or dual-stack endpoints were asked for where the endpoint is
+    /// another, or a setting cannot be sent.
+    pub fn bucket(
+        &self,
+        url: &BucketUrl,
+        encryption: &BucketEncryption,
+    ) -> Result<Arc<dyn ObjectStore>, SettingError> {
+        let endpoint = self.endpoint(self.settings.s3_endpoint.as_deref(), "S3");
+        must_be_alone(endpoint.as_deref(), &self.sdk)?;
+        let region = region_for(self.set_region.as_ref(), None);
+        let place = s3::Place {
+            url,
+            endpoint: endpoint.as_deref(),
+            region: &region,
+            use_fips: self.sdk.use_fips() == Some(true),
+            use_dual_stack: self.sdk.use_dual_stack() == Some(true),
+        };
+        let provider = self.provider(Region::new(region.clone()));
+        place.store(encryption, provider, self.http.connector.clone())
+    }
+
     fn sqs(&self, url: Option<&QueueUrl>) -> Result<Sqs, SettingError> {
         let region = url.and_then(QueueUrl::region);
         if let (Some(set), Some(url), Some(region)) = (&self.set_region, url, region) {
@@ -196,15 +227,19 @@ impl Aws {
     /// are asked of.
     fn config(&self, region: String) -> SdkConfig {
         let region = Region::new(region);
-        let sdk = self.sdk.clone().into_builder().region(region.clone());
-        let provider = if let Some(keys) = self.settings.keys.clone() {
-            SharedCredentialsProvider::new(keys.into_credentials())
-        } else {
-            let profile = self.settings.profile.clone();
-            let chain = Chain::new(region, profile, self.http.clone(), &self.sdk);
-            SharedCredentialsProvider::new(chain)
-        };
+        let provider = self.provider(region.clone());
+        let sdk = self.sdk.clone().into_builder().region(region);
         sdk.credentials_provider(provider).build()
+    }
+
+    /// Who signs: the keys of the variables, or else the SDK's chain.
+    fn provider(&self, region: Region) -> SharedCredentialsProvider {
+        if let Some(keys) = self.settings.keys.clone() {
+            return SharedCredentialsProvider::new(keys.into_credentials());
+        }
+        let profile = self.settings.profile.clone();
+        let chain = Chain::new(region, profile, self.http.client.clone(), &self.sdk);
+        SharedCredentialsProvider::new(chain)
     }
 
     fn calls(

@@ -22,8 +22,8 @@ mod verdict;
 mod watch;
 
 pub use aws::{
-    Aws, AwsMetrics, AwsSettings, NoQueueUrl, NoTopicArn, QueueUrl, SDK_LOG_DIRECTIVES, TopicArn,
-    queue_url, topic_arn,
+    Aws, AwsMetrics, AwsSettings, BucketEncryption, BucketUrl, NoBucketUrl, NoQueueUrl, NoTopicArn,
+    QueueUrl, SDK_LOG_DIRECTIVES, TopicArn, queue_url, topic_arn,
 };
 pub use consumer::{Consumer, ConsumerOptions};
 pub use consumer_metrics::ConsumerMetrics;

@@ -9,10 +9,17 @@ use aws_smithy_runtime_api::client::http::{
 
 use super::CONNECT_TIMEOUT;
 
+/// The connections, as the SDK's clients take them, and as they are.
+#[derive(Clone, Debug)]
+pub(super) struct Http {
+    pub(super) client: SharedHttpClient,
+    pub(super) connector: SharedHttpConnector,
+}
+
 /// The connections of all clients, and of the chain of credentials: through
 /// `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in either case, and trusting
 /// the certificates of a bundle in PEM alone, or else the system's.
-pub(super) fn client(ca_bundle: Option<&[u8]>) -> SharedHttpClient {
+pub(super) fn client(ca_bundle: Option<&[u8]>) -> Http {
     let context = TlsContext::builder()
         .with_trust_store(trusted(ca_bundle))
         .build()
@@ -26,17 +33,22 @@ pub(super) fn client(ca_bundle: Option<&[u8]>) -> SharedHttpClient {
         SharedHttpConnector::new(connector.build())
     };
     let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT);
-    let shared = connector(settings.build());
+    let lasting = connector(settings.build());
+    let shared = lasting.clone();
     // What instances and containers are asked for credentials has shorter
     // timeouts; that is seldom, and needs no connection that lasts.
-    http_client_fn(move |settings, _| {
+    let client = http_client_fn(move |settings, _| {
         if settings.connect_timeout() == Some(CONNECT_TIMEOUT) && settings.read_timeout().is_none()
         {
             shared.clone()
         } else {
             connector(settings.clone())
         }
-    })
+    });
+    Http {
+        client,
+        connector: lasting,
+    }
 }
 
 /// A system without certificates, such as a small container beside an

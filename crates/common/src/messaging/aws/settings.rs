@@ -62,16 +62,20 @@ pub struct AwsSettings {
     pub(super) sqs_endpoint: Option<String>,
     /// Endpoint of SNS, likewise.
     pub(super) sns_endpoint: Option<String>,
+    /// Endpoint of S3, likewise.
+    pub(super) s3_endpoint: Option<String>,
 }
 
 impl AwsSettings {
-    /// Reads `AWS_…`, `SQS_ENDPOINT_URL` and `SNS_ENDPOINT_URL`.
+    /// Reads `AWS_…`, `SQS_ENDPOINT_URL`, `SNS_ENDPOINT_URL` and
+    /// `S3_ENDPOINT_URL`.
     pub fn read(env: &Environment) -> Result<Self, SettingError> {
         // The SDK takes them by itself, and ignores what it cannot read.
         for name in [
             "AWS_ENDPOINT_URL",
             "AWS_ENDPOINT_URL_SQS",
             "AWS_ENDPOINT_URL_SNS",
+            "AWS_ENDPOINT_URL_S3",
         ] {
             env.url(name)?;
         }
@@ -88,6 +92,7 @@ impl AwsSettings {
             ca_bundle: ca_bundle(env)?,
             sqs_endpoint: env.url("SQS_ENDPOINT_URL")?,
             sns_endpoint: env.url("SNS_ENDPOINT_URL")?,
+            s3_endpoint: env.url("S3_ENDPOINT_URL")?,
         })
     }
 }

@@ -4,6 +4,8 @@ use aws_sdk_sqs::config::http::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
 
 use super::*;
 use crate::runtime::Environment;
@@ -35,7 +37,10 @@ impl Recorder {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let connector = SharedHttpConnector::new(self.clone());
-        let http = http_client_fn(move |_, _| connector.clone());
+        let http = Http {
+            connector: connector.clone(),
+            client: http_client_fn(move |_, _| connector.clone()),
+        };
         Aws::over(http, &AwsSettings::read(&environment).unwrap()).await
     }
 
@@ -164,6 +169,32 @@ async fn the_arn_of_a_topic_says_where_it_is_asked_and_for_what_region() {
         let topic = aws.topic(&arn.parse().unwrap()).unwrap();
         topic.probe().await.unwrap_err();
         assert_eq!(recorder.only(), [endpoint, &format!("{region}/sns")]);
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_is_asked_in_the_region_that_was_set() {
+    let own = ("S3_ENDPOINT_URL", "http://127.0.0.1:4567");
+    for (variables, host, region) in [
+        (
+            &[][..],
+            "https://files.s3.us-east-1.amazonaws.com",
+            "us-east-1",
+        ),
+        (
+            &[SET],
+            "https://files.s3.eu-west-1.amazonaws.com",
+            "eu-west-1",
+        ),
+        (&[SET, own], "http://127.0.0.1:4567/files", "eu-west-1"),
+    ] {
+        let recorder = Recorder::default();
+        let aws = recorder.aws(variables).await;
+        let url = "s3://files/a".parse().unwrap();
+        let store = aws.bucket(&url, &BucketEncryption::OfTheBucket).unwrap();
+        store.head(&Path::from("a/b")).await.unwrap_err();
+        let expected = [format!("{host}/a/b"), format!("{region}/s3")];
+        assert_eq!(recorder.only(), expected);
     }
 }
 
