@@ -23,7 +23,7 @@ use contract::{
 };
 use jiff::civil::{Date, date};
 use testkit::simulation::{Ends, Life, drain};
-use testkit::{CsvRow, FakeQueue, FaultPlan, MemoryLedger, for_each_seed, new_import};
+use testkit::{CsvRow, FakeQueue, FaultPlan, MemoryLedger, for_each_seed, new_import, record_sent};
 use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -174,7 +174,7 @@ impl Scene {
                 .register_import(&new_import(import_id, rows))
                 .await
                 .unwrap();
-            ledger.record_sent(import_id, rows, None).await.unwrap();
+            record_sent(&ledger, import_id, rows, None).await;
             let import = Import { import_id, bodies };
             send(&queue, &mut random, &import, 0);
             // An importer that resumes sends some rows again.

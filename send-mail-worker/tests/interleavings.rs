@@ -27,7 +27,8 @@ use send_mail_worker::transport::{Letter, Sending, Transport, TransportAway};
 use send_mail_worker::worker::Worker;
 use testkit::simulation::{Ends, Life, drain};
 use testkit::{
-    FakeQueue, FaultPlan, MemoryLedger, bill_rows, for_each_seed, new_import, tell_rows,
+    FakeQueue, FaultPlan, MemoryLedger, bill_rows, for_each_seed, new_import, record_sent,
+    tell_rows,
 };
 use tokio::runtime::Builder;
 use tokio::time::{sleep, timeout};
@@ -144,7 +145,7 @@ impl Scene {
             .register_import(&new_import(IMPORT, count))
             .await
             .unwrap();
-        ledger.record_sent(IMPORT, count, None).await.unwrap();
+        record_sent(&ledger, IMPORT, count, None).await;
         let ids = (1..=count).map(|row| RowId {
             import_id: IMPORT,
             row,

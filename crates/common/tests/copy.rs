@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use boleto::Agreement;
 use common::ledger::{
-    AgreementLedger, AnyLedger, Audit, Bill, Channel, ChannelLedger, Claim, CopyError, DebtLedger,
-    DebtState, EndedRow, EndedSend, ExportLedger, ImportLedger, KeyedUpload, LedgerSettings,
-    RedisLedger, RedisSettings, RowLedger, SendClaim, SendEnd, SharedLedger, Told, Unbilled,
-    copy_ledger,
+    AgreementLedger, AnyLedger, Audit, Bill, CarrierLedger, Channel, ChannelLedger, Checkpoint,
+    Claim, CopyError, DebtLedger, DebtState, EndedRow, EndedSend, ExportLedger, ImportLedger,
+    ImportStatus, KeyedUpload, LedgerSettings, RedisLedger, RedisSettings, RowLedger, SendClaim,
+    SendEnd, SharedLedger, Told, Unbilled, copy_ledger,
 };
 use common::runtime::Environment;
 use contract::{Reason, RowId, RowIdentity};
@@ -56,11 +56,17 @@ fn claim_of(number: u64) -> Claim {
 /// A row of each kind: 1 to 6 are billed, 1 to 5 told of; 1 and 2 are mailed, 3
 /// is undeliverable, 4 put off, and of 5 nobody knows; 7 is skipped, 8 invalid.
 async fn fill(ledger: &impl ExportLedger) {
-    ledger
-        .register_import(&new_import(IMPORT, ROWS))
-        .await
-        .unwrap();
-    ledger.record_sent(IMPORT, 8, None).await.unwrap();
+    let import = new_import(IMPORT, ROWS);
+    ledger.register_import(&import).await.unwrap();
+    let taken = ledger
+        .take_import(&import.spool, Uuid::nil(), Duration::from_hours(1))
+        .await;
+    let sent = Checkpoint {
+        rows: 8,
+        offset: 800,
+    };
+    let lease = taken.unwrap().unwrap().lease;
+    ledger.record_sent(&lease, sent, None).await.unwrap();
     ledger
         .cancel_import(IMPORT, Timestamp::now())
         .await
@@ -132,7 +138,14 @@ async fn is_the_same(from: &RedisLedger, to: &SharedLedger) {
         from.import_status(IMPORT).await.unwrap().unwrap(),
         to.import_status(IMPORT).await.unwrap().unwrap(),
     );
+    // Who carried it has stopped.
+    let there = ImportStatus {
+        carried_until: None,
+        ..there
+    };
     assert_eq!(there, here);
+    let unsent = to.uncarried_imports(&here.import.spool).await.unwrap();
+    assert_eq!(unsent, [IMPORT]);
     let (there, here) = (
         Audit::of(from, IMPORT).await.unwrap(),
         Audit::of(to, IMPORT).await.unwrap(),

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use common::ledger::RedisSettings;
 use common::ledger::{
-    Bill, Claim, DebtLedger, DebtState, EndedRow, ImportLedger, RedisLedger, RowLedger,
-    SharedLedger, Unbilled,
+    Bill, CarrierLedger, Claim, DebtLedger, DebtState, EndedRow, ImportLease, ImportLedger,
+    NewImport, RedisLedger, RowLedger, SharedLedger, Unbilled,
 };
 use common::runtime::ServiceError;
 use common::runtime::Transient;
 use contract::{Reason, RowId, RowIdentity};
+use jiff::Timestamp;
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
-use testkit::{Stack, bill, ledger_conformance, new_import, poll_until, tell};
+use testkit::{Stack, bill, ledger_conformance, new_import, poll_until, record_sent, tell};
 use uuid::Uuid;
 
 async fn empty_redis() -> (SharedLedger, Stack) {
@@ -109,6 +110,109 @@ async fn an_import_lives_in_one_slot_of_a_cluster() {
     assert!(keys.len() > 3, "{keys:?}");
     let tag = format!("{{{import_id}}}");
     assert!(keys.iter().all(|key| key.contains(&tag)), "{keys:?}");
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+
+async fn take(ledger: &SharedLedger) -> Option<Uuid> {
+    let spool = new_import(Uuid::nil(), 1).spool;
+    let taken = ledger.take_import(&spool, Uuid::now_v7(), HOUR).await;
+    taken.unwrap().map(|taken| taken.lease.import_id)
+}
+
+/// The key of what is listed for carriers.
+const LISTED: &str = "imports:carry:{a%20spool}:";
+
+#[tokio::test]
+async fn what_is_listed_for_carriers_is_a_hint() {
+    let stack = Stack::start().await;
+    let (ledger, mut redis) = (stack.ledger().await, connection(&stack).await);
+    let ids = [1, 2, 3, 4].map(Uuid::from_u128);
+    let [held, ended, cut, later] = ids;
+    for id in [held, ended] {
+        ledger.register_import(&new_import(id, 3)).await.unwrap();
+    }
+    assert_eq!(take(&ledger).await, Some(held));
+    assert!(!record_sent(&ledger, ended, 3, Some(Timestamp::now())).await);
+    // What a process that was killed between two steps leaves of each.
+    for id in [held, ended, cut] {
+        let () = redis.zadd(LISTED, id.to_string(), 0).await.unwrap();
+    }
+    let () = redis.sadd(LISTED.trim_end_matches(':'), "").await.unwrap();
+    let () = redis.zadd(LISTED, "not an id", 0).await.unwrap();
+    assert_eq!(take(&ledger).await, Some(cut));
+    assert_eq!(ledger.import_status(cut).await.unwrap(), None);
+    assert_eq!(take(&ledger).await, None);
+    let listed: Vec<String> = redis.zrange(LISTED, 0, -1).await.unwrap();
+    assert_eq!(listed, [held, cut].map(|id| id.to_string()));
+    // Its carrier finds the file, and says what it is.
+    assert!(ledger.register_import(&new_import(cut, 3)).await.unwrap());
+    let status = ledger.import_status(cut).await.unwrap().unwrap();
+    assert!(status.carried_until.is_some());
+    assert_eq!(take(&ledger).await, None);
+
+    // The list is lost.
+    ledger.register_import(&new_import(later, 3)).await.unwrap();
+    let () = redis.del(LISTED).await.unwrap();
+    assert_eq!(take(&ledger).await, None);
+    for id in ids {
+        let is_unsent = ledger.register_import(&new_import(id, 3)).await.unwrap();
+        assert_eq!(is_unsent, id != ended);
+    }
+    assert_eq!(take(&ledger).await, Some(later));
+    assert_eq!(take(&ledger).await, None);
+}
+
+#[tokio::test]
+async fn an_import_of_a_version_without_carriers_is_carried_once_it_is_registered_again() {
+    let stack = Stack::start().await;
+    let (ledger, mut redis) = (stack.ledger().await, connection(&stack).await);
+    let import = new_import(Uuid::from_u128(1), 9);
+    let info = format!("import:{{{}}}:info", import.import_id);
+    let fields = [("rows", "9"), ("size", "1"), ("accepted_at", "1")];
+    let () = redis.hset_multiple(&info, &fields).await.unwrap();
+    let () = redis
+        .hset_multiple(&info, &[("sent", "4"), ("sha256", "x")])
+        .await
+        .unwrap();
+    assert!(!record_sent(&ledger, import.import_id, 5, None).await);
+    assert_eq!(take(&ledger).await, None);
+    assert!(ledger.register_import(&import).await.unwrap());
+    let status = ledger
+        .import_status(import.import_id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((status.import.spool, status.import.size), (import.spool, 1));
+    assert_eq!(take(&ledger).await, Some(import.import_id));
+    assert_eq!(take(&ledger).await, None);
+}
+
+#[tokio::test]
+async fn clients_without_imports_that_are_to_be_carried_take_no_room() {
+    let stack = Stack::start().await;
+    let (ledger, mut redis) = (stack.ledger().await, connection(&stack).await);
+    let ids = [1, 2, 3].map(Uuid::from_u128);
+    for id in ids {
+        let import = NewImport {
+            client: format!("client {id}"),
+            ..new_import(id, 3)
+        };
+        ledger.register_import(&import).await.unwrap();
+    }
+    ledger
+        .cancel_import(ids[0], Timestamp::now())
+        .await
+        .unwrap();
+    let nobodys = ImportLease {
+        import_id: ids[1],
+        epoch: 0,
+    };
+    let failed = ledger.record_failure(&nobodys, "gone", Timestamp::now());
+    assert!(failed.await.unwrap());
+    record_sent(&ledger, ids[2], 3, Some(Timestamp::now())).await;
+    let keys: Vec<String> = redis.keys("imports:carry:*").await.unwrap();
+    assert!(keys.is_empty(), "{keys:?}");
 }
 
 #[tokio::test]

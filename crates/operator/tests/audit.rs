@@ -6,7 +6,7 @@ use std::process::Output;
 
 use common::ledger::{EndedRow, ImportLedger, RowLedger, Unbilled};
 use contract::{InvalidReason, RowId};
-use testkit::{Stack, bill_rows, mail_rows, new_import, tell_rows};
+use testkit::{Stack, bill_rows, mail_rows, new_import, record_sent, tell_rows};
 use tokio::process::Command;
 use uuid::Uuid;
 
@@ -33,7 +33,7 @@ async fn an_import_is_proved_or_the_rows_that_break_a_law_are_named() {
         .register_import(&new_import(import_id, 4))
         .await
         .unwrap();
-    ledger.record_sent(import_id, 4, None).await.unwrap();
+    record_sent(&ledger, import_id, 4, None).await;
     let row = |row| RowId { import_id, row };
     let billed = [row(1), row(2)];
     bill_rows(&ledger, &billed).await;

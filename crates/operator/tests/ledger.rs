@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::ledger::{AnyLedger, Audit, DebtLedger, ImportLedger, SharedLedger};
 use contract::RowId;
-use testkit::{Stack, bill_rows, mail_rows, new_import, poll_until, tell_rows};
+use testkit::{Stack, bill_rows, mail_rows, new_import, poll_until, record_sent, tell_rows};
 use tokio::process::Command;
 use uuid::Uuid;
 
@@ -39,10 +39,8 @@ async fn ran(stack: &Stack, arguments: &[&str]) -> (Option<i32>, String) {
 async fn settled(ledger: &SharedLedger, import_id: Uuid) {
     let import = new_import(import_id, ROWS);
     ledger.register_import(&import).await.unwrap();
-    ledger
-        .record_sent(import_id, ROWS, Some(jiff::Timestamp::now()))
-        .await
-        .unwrap();
+    let now = jiff::Timestamp::now();
+    record_sent(ledger, import_id, ROWS, Some(now)).await;
     let rows: Vec<RowId> = (1..=ROWS).map(|row| RowId { import_id, row }).collect();
     for rows in rows.chunks(1_000) {
         bill_rows(ledger, rows).await;

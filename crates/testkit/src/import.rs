@@ -1,7 +1,8 @@
 //! An import for the ledger, without an upload.
 
 use common::ledger::{
-    Bill, Channel, Claim, EndedRow, EndedSend, Ledger, NewImport, Outcome, SendEnd, Told, Unbilled,
+    Bill, CarrierLedger, Carrying, Channel, Checkpoint, Claim, EndedRow, EndedSend, ImportLease,
+    Ledger, NewImport, Outcome, SendEnd, Told, Unbilled,
 };
 use contract::{Reason, RowId, RowIdentity};
 use jiff::Timestamp;
@@ -16,7 +17,41 @@ pub fn new_import(import_id: Uuid, rows: u64) -> NewImport {
         sha256: "0".repeat(64),
         rows,
         accepted_at: Timestamp::now(),
+        spool: "a spool".to_owned(),
+        client: String::new(),
     }
+}
+
+/// The right to an import that nobody has taken yet, as its epoch is.
+pub(crate) fn first_lease(import_id: Uuid) -> ImportLease {
+    ImportLease {
+        import_id,
+        epoch: 0,
+    }
+}
+
+/// Records how far an import is sent that nobody has taken yet. Gives whether it is cancelled.
+pub async fn record_sent(
+    ledger: &impl CarrierLedger,
+    import_id: Uuid,
+    rows: u64,
+    sent_at: Option<Timestamp>,
+) -> bool {
+    record_sent_under(ledger, &first_lease(import_id), rows, sent_at).await
+}
+
+/// The same under a lease.
+pub(crate) async fn record_sent_under(
+    ledger: &impl CarrierLedger,
+    lease: &ImportLease,
+    rows: u64,
+    sent_at: Option<Timestamp>,
+) -> bool {
+    let offset = rows * 100;
+    let recorded = ledger.record_sent(lease, Checkpoint { rows, offset }, sent_at);
+    let carrying = recorded.await.unwrap();
+    assert_ne!(carrying, Carrying::TakenOver);
+    carrying == Carrying::Cancelled
 }
 
 /// Bills a debt. Gives the claim that stands.

@@ -15,6 +15,7 @@
 
 pub mod agreements;
 pub mod audit;
+pub mod carrying;
 pub mod channels;
 pub mod debts;
 pub mod imports;
@@ -25,13 +26,17 @@ pub mod undeliverable;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use common::ledger::{EndedRow, ImportLedger, NewImport};
+use common::ledger::{CarrierLedger, EndedRow, ImportLease, ImportLedger, NewImport};
 use contract::{Reason, RowId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::import::{first_lease, record_sent, record_sent_under};
+
 /// Longest wait for a time of the ledger's clock to pass.
 const LONG: Duration = Duration::from_secs(5);
+/// The spool of the imports.
+const SPOOL: &str = "s3://files/imports";
 
 /// A `#[tokio::test]` for each law of [`ledger_conformance`](mod@crate::ledger_conformance). The
 /// argument is an `async fn() -> (impl Ledger, Guard)`; the ledger must be empty, and the guard
@@ -108,6 +113,21 @@ macro_rules! ledger_conformance {
                 many_at_once_claim_a_key_for_one_upload
                 an_idempotency_key_is_free_again_after_its_time
             }
+            carrying {
+                imports_are_taken_oldest_first_and_each_by_one
+                many_at_once_take_each_import_once
+                an_import_is_taken_from_its_own_spool_alone
+                an_import_of_an_older_version_is_carried_once_it_is_registered_again
+                the_turns_are_shared_among_clients
+                an_import_whose_lease_has_ended_is_taken_first_and_goes_on_where_it_was
+                what_an_earlier_carrier_writes_changes_nothing
+                a_lease_is_renewed_until_somebody_has_taken_the_import
+                an_import_that_is_given_back_is_free_at_once_or_later
+                the_leases_of_a_spool_end_when_its_only_process_starts
+                an_import_whose_sending_has_ended_is_carried_no_more
+                a_cancel_ends_the_sending_at_once_where_nobody_carries_the_import
+                who_looks_sees_until_when_an_import_is_carried
+            }
             channels {
                 a_mail_is_granted_to_one_and_the_others_are_told_how_long_to_wait
                 many_at_once_are_granted_a_mail_once
@@ -183,10 +203,15 @@ macro_rules! ledger_conformance {
 #[doc(hidden)]
 pub fn assert_complete(held: &[(&str, &[&str])]) {
     let sources = [
+        (
+            "agreements",
+            include_str!("ledger_conformance/agreements.rs"),
+        ),
         ("debts", include_str!("ledger_conformance/debts.rs")),
         ("rows", include_str!("ledger_conformance/rows.rs")),
         ("imports", include_str!("ledger_conformance/imports.rs")),
         ("channels", include_str!("ledger_conformance/channels.rs")),
+        ("carrying", include_str!("ledger_conformance/carrying.rs")),
         ("put_off", include_str!("ledger_conformance/put_off.rs")),
         (
             "undeliverable",
@@ -221,7 +246,15 @@ fn import(number: u128, rows: u64) -> NewImport {
         sha256: "0f".repeat(32),
         rows,
         accepted_at: at(0),
+        spool: SPOOL.to_owned(),
+        client: String::new(),
     }
+}
+
+/// Takes the import that is next.
+async fn taken(ledger: &impl CarrierLedger, lasts: Duration) -> ImportLease {
+    let taken = ledger.take_import(SPOOL, Uuid::nil(), lasts).await;
+    taken.unwrap().expect("no import to carry").lease
 }
 
 async fn registered(ledger: &impl ImportLedger, number: u128, rows: u64) -> Uuid {

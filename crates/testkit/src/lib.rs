@@ -29,6 +29,8 @@
 )]
 
 mod aws_clients;
+#[cfg(feature = "s3")]
+mod bucket_server;
 mod csv_file;
 mod external;
 mod fake_queue;
@@ -45,6 +47,8 @@ mod service_process;
 pub mod simulation;
 mod stack;
 
+#[cfg(feature = "s3")]
+pub use bucket_server::BucketServer;
 pub use csv_file::{CsvFile, CsvRow};
 pub use emulators::emulator::{
     Attribute, Emulator, PipelineNames, PipelineResources, PipelineSettings, QueueDepth,
@@ -53,12 +57,14 @@ pub use emulators::emulator::{
 pub use emulators::fault_proxy::{FaultMode, FaultProxy, Resets};
 pub use emulators::postgres_server::{Fsync, PostgresServer};
 pub use emulators::redis_server::{AsksClients, RedisCluster, RedisServer, SecureRedis};
+#[cfg(feature = "s3")]
+pub use emulators::s3_server::{S3Keys, S3Server};
 pub use emulators::smtp_server;
 pub use emulators::{Certificates, free_port};
 pub use fake_queue::FakeQueue;
 pub use import::{
-    bill, bill_debts, bill_rows, end_debts, end_rows, mail_rows, new_import, refuse_mails, tell,
-    tell_debts, tell_rows,
+    bill, bill_debts, bill_rows, end_debts, end_rows, mail_rows, new_import, record_sent,
+    refuse_mails, tell, tell_debts, tell_rows,
 };
 pub use memory_ledger::{FaultPlan, MemoryLedger};
 pub use metrics::sample;

@@ -1,6 +1,8 @@
 //! A ledger in memory: the plainest one that keeps the laws, and one that fails on demand.
 
 mod agreements;
+mod carriage;
+mod carrying;
 mod channels;
 mod fault_plan;
 mod imports;
@@ -308,7 +310,7 @@ mod tests {
             let import_id = Uuid::from_u128(number);
             let import = crate::new_import(import_id, 3);
             ledger.register_import(&import).await.unwrap();
-            ledger.record_sent(import_id, 3, None).await.unwrap();
+            crate::record_sent(&ledger, import_id, 3, None).await;
             let why = contract::Reason {
                 code: "code".into(),
                 text: "text".into(),

@@ -11,6 +11,11 @@ use super::{ChannelCounts, PutOffRows, STALLED_AFTER};
 /// that time, the import has none: its spool is lost, or its replica is gone.
 pub const ABANDONED_AFTER: Duration = Duration::from_mins(1);
 
+/// A replica that has the file of an import takes it within seconds, or says
+/// that it waits for its turn. An import that nobody has taken for that time is
+/// in a spool that no replica has.
+pub const UNCARRIED_AFTER: Duration = Duration::from_mins(2);
+
 /// A file that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewImport {
@@ -26,6 +31,12 @@ pub struct NewImport {
     pub rows: u64,
     /// When it was accepted.
     pub accepted_at: Timestamp,
+    /// Which spool has the file; empty for an import of an older version that
+    /// nobody has registered again.
+    pub spool: String,
+    /// Who uploaded it, for the turns among clients; empty where clients have
+    /// no tokens.
+    pub client: String,
 }
 
 /// Rows of an import by outcome. `billed`, `skipped`, `invalid`,
@@ -79,7 +90,7 @@ impl OutcomeCounts {
 /// How far an import is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ImportState {
-    /// On disk; no row is sent yet.
+    /// Stored; no row is sent yet.
     Received,
     /// Its rows are being sent.
     Sending,
@@ -138,6 +149,8 @@ pub struct ImportStatus {
     pub import: NewImport,
     /// Rows up to this one are sent: SQS accepted each, or it is INVALID.
     pub sent: u64,
+    /// Bytes of the file before the next one; 0 where that is not known.
+    pub offset: u64,
     /// When the last row was sent, or sending ended otherwise.
     pub sent_at: Option<Timestamp>,
     /// When somebody cancelled it.
@@ -150,6 +163,8 @@ pub struct ImportStatus {
     pub progressed_at: Timestamp,
     /// When its importer last said that it waits for its turn to be sent.
     pub waited_at: Option<Timestamp>,
+    /// Until when it has a carrier, or had; `None` where it waits for one.
+    pub carried_until: Option<Timestamp>,
     /// When it was first seen at its end.
     pub finished_at: Option<Timestamp>,
     /// Its rows by outcome.
@@ -238,6 +253,21 @@ impl ImportStatus {
         let stops = self.stopped() == Some(ImportState::Cancelled) && self.sent_at.is_none();
         let since = self.cancelled_at.unwrap_or(now);
         stops && now >= since + ABANDONED_AFTER
+    }
+
+    /// Since when nobody carries it, or at the earliest from when on, where its
+    /// carrier does not renew its lease; `None` where its sending has ended.
+    pub fn uncarried_since(&self) -> Option<Timestamp> {
+        let since = self.waited_at.max(self.carried_until);
+        let since = since.max(Some(self.import.accepted_at));
+        since.filter(|_| self.sent_at.is_none())
+    }
+
+    /// Whether it has been without a carrier for [`UNCARRIED_AFTER`], and not
+    /// for want of a turn.
+    pub fn is_uncarried(&self, now: Timestamp) -> bool {
+        let since = self.uncarried_since();
+        since.is_some_and(|since| now >= since + UNCARRIED_AFTER)
     }
 
     /// Whether every row is sent, so that nothing is left to be cancelled.

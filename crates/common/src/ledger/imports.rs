@@ -34,34 +34,19 @@ pub struct KeyedUpload {
 #[async_trait]
 #[auto_impl(Arc)]
 pub trait ImportLedger: Dependency + Send + Sync {
-    /// Makes an import known, so that its rows have outcomes. What is known
-    /// of it already stays.
-    async fn register_import(&self, import: &NewImport) -> Result<(), LedgerError>;
+    /// Makes an import known, so that its rows have outcomes and a replica
+    /// [carries](super::CarrierLedger) it. What is known of it already stays.
+    /// Gives whether its rows are still to be sent.
+    async fn register_import(&self, import: &NewImport) -> Result<bool, LedgerError>;
 
     /// Number of rows of an import; `None` if it is not known.
     async fn rows_of(&self, import_id: Uuid) -> Result<Option<u64>, LedgerError>;
 
-    /// Records up to which row an import is sent, and, at the end of sending,
-    /// when that was. Gives whether somebody has cancelled the import.
-    async fn record_sent(
-        &self,
-        import_id: Uuid,
-        sent: u64,
-        sent_at: Option<Timestamp>,
-    ) -> Result<bool, LedgerError>;
-
     /// Records that imports wait for their turn to be sent.
     async fn record_waiting(&self, import_ids: &[Uuid], now: Timestamp) -> Result<(), LedgerError>;
 
-    /// Records that an import cannot be sent to its end, and since when.
-    async fn record_failure(
-        &self,
-        import_id: Uuid,
-        reason: &str,
-        now: Timestamp,
-    ) -> Result<(), LedgerError>;
-
-    /// Cancels an import, now or earlier; its sender stops soon after.
+    /// Cancels an import, now or earlier. Its carrier stops soon after; where
+    /// nobody carries it, its sending ends at once.
     async fn cancel_import(&self, import_id: Uuid, now: Timestamp) -> Result<(), LedgerError>;
 
     /// Takes an import over from another ledger, with all that is known of it

@@ -6,6 +6,7 @@
 
 mod agreements;
 mod audit;
+mod carrying;
 mod channels;
 mod claim;
 mod copy;
@@ -35,13 +36,16 @@ use auto_impl::auto_impl;
 
 pub use agreements::{AgreementLedger, Agreements};
 pub use audit::{Audit, Breach, Law};
+pub use carrying::{CarrierLedger, Carrying, Checkpoint, ImportLease, TakenImport};
 pub use channels::{Channel, ChannelCounts, ChannelLedger, EndedSend, SendClaim, SendEnd};
 pub use claim::Claim;
 pub use copy::{Copied, CopyError, copy_ledger};
 pub use debts::{Bill, Billed, DebtLedger, DebtState, Told};
 pub use error::LedgerError;
 pub use export::ExportLedger;
-pub use import_status::{ABANDONED_AFTER, ImportState, ImportStatus, NewImport, OutcomeCounts};
+pub use import_status::{
+    ABANDONED_AFTER, ImportState, ImportStatus, NewImport, OutcomeCounts, UNCARRIED_AFTER,
+};
 pub use imports::{FAILURES_KEPT, ImportLedger, KeyedUpload, Observed};
 pub use memory::LedgerMemory;
 pub use metrics::LedgerMetrics;
@@ -61,7 +65,14 @@ pub const STALLED_AFTER: Duration = Duration::from_mins(10);
 #[async_trait]
 #[auto_impl(Arc)]
 pub trait AnyLedger:
-    DebtLedger + RowLedger + PutOffLedger + ImportLedger + ChannelLedger + AgreementLedger + Debug
+    DebtLedger
+    + RowLedger
+    + PutOffLedger
+    + ImportLedger
+    + CarrierLedger
+    + ChannelLedger
+    + AgreementLedger
+    + Debug
 {
     /// Whether it answers, and takes writes.
     async fn ping(&self) -> Result<(), LedgerError>;

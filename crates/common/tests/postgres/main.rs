@@ -7,6 +7,7 @@ mod faults;
 mod pooler;
 mod server;
 mod tls;
+mod versions;
 
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@ use common::ledger::{Audit, Breach, Law, Ledger, Unbilled};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::{at, because, ended, import_id, reason, registered, row, rows};
+use super::{at, because, ended, import_id, reason, record_sent, registered, row, rows};
 use crate::{bill_rows, mail_rows, refuse_mails, tell_rows};
 
 async fn audit<L: Ledger>(ledger: &L, import: Uuid) -> Audit {
@@ -29,7 +29,7 @@ async fn undeliverable<L: Ledger>(ledger: &L, import: Uuid, number: u64) {
 }
 
 async fn sent<L: Ledger>(ledger: &L, import: Uuid, rows: u64) {
-    ledger.record_sent(import, rows, Some(at(1))).await.unwrap();
+    record_sent(ledger, import, rows, Some(at(1))).await;
 }
 
 fn broken(audit: &Audit) -> Vec<Breach> {
@@ -102,7 +102,7 @@ pub async fn what_is_still_under_way_breaks_no_law_unless_it_was_sent<L: Ledger>
     let under_way = audit(ledger, import).await;
     assert_eq!(broken(&under_way), []);
     assert!(!under_way.holds());
-    ledger.record_sent(import, 2, None).await.unwrap();
+    record_sent(ledger, import, 2, None).await;
     let ended = audit(ledger, import).await;
     let expected = Breach {
         law: Law::Ended,

@@ -9,7 +9,10 @@ use common::ledger::{
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{LONG, at, import, import_id, reason, registered, row, rows};
+use super::{
+    LONG, at, first_lease, import, import_id, reason, record_sent, record_sent_under, registered,
+    row, rows, taken,
+};
 use crate::{bill_rows, end_rows, mail_rows, poll_until, refuse_mails, tell_rows};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -21,6 +24,12 @@ async fn status<L: Ledger>(ledger: &L, import_id: Uuid) -> ImportStatus {
 async fn observe<L: Ledger>(ledger: &L, import_id: Uuid, second: i64) -> ImportStatus {
     let observed = ledger.observe_import(import_id, at(second)).await;
     observed.unwrap().unwrap().status
+}
+
+async fn failed<L: Ledger>(ledger: &L, import_id: Uuid, reason: &str, second: i64) {
+    let lease = first_lease(import_id);
+    let recorded = ledger.record_failure(&lease, reason, at(second)).await;
+    assert!(recorded.unwrap());
 }
 
 async fn open<L: Ledger>(ledger: &L) -> Vec<Uuid> {
@@ -53,16 +62,18 @@ pub async fn an_import_is_known_as_it_was_registered<L: Ledger>(ledger: &L) {
         ..import(2, 0)
     };
     for import in [import(1, 1_100_000), nameless] {
-        ledger.register_import(&import).await.unwrap();
+        assert!(ledger.register_import(&import).await.unwrap());
         let expected = ImportStatus {
             import: import.clone(),
             sent: 0,
+            offset: 0,
             sent_at: None,
             cancelled_at: None,
             abandoned_at: None,
             failure: None,
             progressed_at: import.accepted_at,
             waited_at: None,
+            carried_until: None,
             finished_at: None,
             put_off: PutOffRows::default(),
             channels: Vec::new(),
@@ -83,9 +94,9 @@ pub async fn registering_again_keeps_what_is_known<L: Ledger>(ledger: &L) {
     let import = import(1, 10);
     let id = registered(ledger, 1, 10).await;
     settle(ledger, id, [1, 2]).await;
-    ledger.record_sent(id, 5, None).await.unwrap();
+    record_sent(ledger, id, 5, None).await;
     ledger.cancel_import(id, at(7)).await.unwrap();
-    ledger.record_failure(id, "no disk", at(7)).await.unwrap();
+    failed(ledger, id, "no disk", 7).await;
     let before = observe(ledger, id, 8).await;
     let other = NewImport {
         file_name: None,
@@ -93,10 +104,12 @@ pub async fn registering_again_keeps_what_is_known<L: Ledger>(ledger: &L) {
         sha256: "ff".repeat(32),
         rows: 99,
         accepted_at: at(50),
+        spool: "another".to_owned(),
+        client: "another".to_owned(),
         ..import.clone()
     };
     for again in [&import, &other] {
-        ledger.register_import(again).await.unwrap();
+        assert!(!ledger.register_import(again).await.unwrap());
         assert_eq!(status(ledger, id).await, before);
         assert_eq!(ledger.rows_of(id).await.unwrap(), Some(10));
         assert_eq!(ledger.recent_imports(None, 9).await.unwrap(), [id]);
@@ -139,8 +152,7 @@ pub async fn sending_is_recorded_with_the_time_of_its_first_end<L: Ledger>(ledge
         (10, Some(at(9)), Some(at(5))),
         (10, None, Some(at(5))),
     ] {
-        let cancelled = ledger.record_sent(import, sent, sent_at).await.unwrap();
-        assert!(!cancelled);
+        assert!(!record_sent(ledger, import, sent, sent_at).await);
         let status = status(ledger, import).await;
         assert_eq!((status.sent, status.sent_at), (sent, kept));
     }
@@ -170,12 +182,9 @@ pub async fn an_import_that_waits_for_its_turn_is_known_to_wait<L: Ledger>(ledge
 pub async fn a_failed_import_is_over_once_what_was_sent_is_settled<L: Ledger>(ledger: &L) {
     let import = registered(ledger, 1, 10).await;
     let text = "the spool's file is gone: \"ü\"";
-    ledger.record_sent(import, 2, None).await.unwrap();
+    record_sent(ledger, import, 2, None).await;
     for second in [3, 5] {
-        ledger
-            .record_failure(import, text, at(second))
-            .await
-            .unwrap();
+        failed(ledger, import, text, second).await;
         let status = observe(ledger, import, 6).await;
         assert_eq!(status.failure.as_deref(), Some(text));
         assert_eq!(status.sent_at, Some(at(3)));
@@ -191,16 +200,17 @@ pub async fn a_failed_import_is_over_once_what_was_sent_is_settled<L: Ledger>(le
 /// Whichever process was asked, the sender learns it with its next record.
 pub async fn a_cancel_is_told_to_the_sender_and_keeps_its_first_time<L: Ledger>(ledger: &L) {
     let import = registered(ledger, 1, 10).await;
+    let lease = taken(ledger, HOUR).await;
     let other = registered(ledger, 2, 10).await;
-    assert!(!ledger.record_sent(import, 3, None).await.unwrap());
+    assert!(!record_sent_under(ledger, &lease, 3, None).await);
     for second in [5, 9] {
         ledger.cancel_import(import, at(second)).await.unwrap();
-        assert!(ledger.record_sent(import, 3, None).await.unwrap());
+        assert!(record_sent_under(ledger, &lease, 3, None).await);
         let status = status(ledger, import).await;
-        assert_eq!(status.cancelled_at, Some(at(5)));
+        assert_eq!((status.cancelled_at, status.sent_at), (Some(at(5)), None));
     }
-    assert!(ledger.record_sent(import, 3, Some(at(6))).await.unwrap());
-    assert!(!ledger.record_sent(other, 3, None).await.unwrap());
+    assert!(record_sent_under(ledger, &lease, 3, Some(at(6))).await);
+    assert!(!record_sent(ledger, other, 3, None).await);
 }
 
 /// That is how a stalled import is told from a slow one.
@@ -221,9 +231,9 @@ pub async fn a_look_moves_the_progress_only_when_a_figure_moved<L: Ledger>(ledge
         }
     };
     look(false).await;
-    ledger.record_sent(import, 4, None).await.unwrap();
+    record_sent(ledger, import, 4, None).await;
     look(true).await;
-    ledger.record_sent(import, 4, None).await.unwrap();
+    record_sent(ledger, import, 4, None).await;
     look(false).await;
     for (outcome, number) in Outcome::ALL.into_iter().zip(1..) {
         end(ledger, outcome, import, [number]).await;
@@ -257,7 +267,7 @@ pub async fn a_look_moves_the_progress_only_when_a_figure_moved<L: Ledger>(ledge
 pub async fn an_end_is_seen_once_and_the_import_is_open_until_then<L: Ledger>(ledger: &L) {
     let import = registered(ledger, 1, 2).await;
     let other = registered(ledger, 2, 2).await;
-    ledger.record_sent(import, 2, Some(at(1))).await.unwrap();
+    record_sent(ledger, import, 2, Some(at(1))).await;
     settle(ledger, import, [1]).await;
     end(ledger, Outcome::Billed, import, [2]).await;
     assert_eq!(observe(ledger, import, 2).await.finished_at, None);
@@ -294,19 +304,18 @@ pub async fn one_of_all_looks_says_that_an_import_is_newly_over<L: Ledger>(ledge
 
 /// Whether or not they are over, and whoever has looked at them.
 pub async fn failures_are_known_by_their_first_time<L: Ledger>(ledger: &L) {
-    let failed = async |second| ledger.failed_imports(at(second)).await.unwrap();
-    assert_eq!(failed(0).await, 0);
+    let known = async |second| ledger.failed_imports(at(second)).await.unwrap();
+    assert_eq!(known(0).await, 0);
     for (number, second) in [(1, 3), (2, 5), (1, 9)] {
         let import = registered(ledger, number, 10).await;
-        let recorded = ledger.record_failure(import, "no disk", at(second)).await;
-        recorded.unwrap();
+        failed(ledger, import, "no disk", second).await;
     }
     settle(ledger, registered(ledger, 3, 1).await, [1]).await;
     for import in ledger.open_imports().await.unwrap() {
         observe(ledger, import, 10).await;
     }
-    assert_eq!((failed(3).await, failed(4).await), (2, 1));
-    assert_eq!((failed(5).await, failed(6).await), (1, 0));
+    assert_eq!((known(3).await, known(4).await), (2, 1));
+    assert_eq!((known(5).await, known(6).await), (1, 0));
 }
 
 /// A sender that resumes after a crash registers first.
@@ -323,8 +332,9 @@ pub async fn registering_again_does_not_open_what_has_ended<L: Ledger>(ledger: &
 /// Until then nobody knows how many rows are not sent.
 pub async fn a_cancelled_import_is_over_when_its_sender_has_stopped<L: Ledger>(ledger: &L) {
     let import = registered(ledger, 1, 10).await;
+    let lease = taken(ledger, HOUR).await;
     settle(ledger, import, 1..=4).await;
-    ledger.record_sent(import, 4, None).await.unwrap();
+    record_sent_under(ledger, &lease, 4, None).await;
     ledger.cancel_import(import, at(1)).await.unwrap();
     let observed = observe(ledger, import, 2).await;
     assert_eq!(observed.finished_at, None);
@@ -333,7 +343,7 @@ pub async fn a_cancelled_import_is_over_when_its_sender_has_stopped<L: Ledger>(l
         (0, 6)
     );
 
-    ledger.record_sent(import, 4, Some(at(3))).await.unwrap();
+    record_sent_under(ledger, &lease, 4, Some(at(3))).await;
     let observed = observe(ledger, import, 4).await;
     assert_eq!(observed.finished_at, Some(at(4)));
     assert_eq!(
@@ -346,9 +356,10 @@ pub async fn a_cancelled_import_is_over_when_its_sender_has_stopped<L: Ledger>(l
 /// Its spool may be lost. Where its sender comes back, it has the last word.
 pub async fn a_cancelled_import_without_a_sender_is_abandoned_after_a_while<L: Ledger>(ledger: &L) {
     let import = registered(ledger, 1, 10).await;
+    let lease = taken(ledger, HOUR).await;
     let other = registered(ledger, 2, 10).await;
     settle(ledger, import, 1..=4).await;
-    ledger.record_sent(import, 4, None).await.unwrap();
+    record_sent_under(ledger, &lease, 4, None).await;
     ledger.cancel_import(import, at(1)).await.unwrap();
     let before = observe(ledger, import, 60).await;
     assert_eq!(before.state(at(60)), ImportState::Cancelled);
@@ -368,7 +379,7 @@ pub async fn a_cancelled_import_without_a_sender_is_abandoned_after_a_while<L: L
     }
     assert_eq!(open(ledger).await, [other]);
 
-    assert!(ledger.record_sent(import, 5, Some(at(80))).await.unwrap());
+    assert!(record_sent_under(ledger, &lease, 5, Some(at(80))).await);
     let observed = observe(ledger, import, 81).await;
     assert_eq!(observed.state(at(81)), ImportState::Cancelled);
     assert_eq!(
@@ -384,7 +395,7 @@ pub async fn rows_that_were_not_sent_are_those_without_an_outcome_behind_the_las
     ledger: &L,
 ) {
     let import = registered(ledger, 1, 20).await;
-    ledger.record_sent(import, 5, Some(at(1))).await.unwrap();
+    record_sent(ledger, import, 5, Some(at(1))).await;
     // Rows 1 to 3 are settled, 4 and 5 are not.
     settle(ledger, import, 1..=3).await;
     let counts = async || status(ledger, import).await.counts;
@@ -415,7 +426,7 @@ pub async fn the_counts_add_up_whatever_happened<L: Ledger>(ledger: &L) {
                 0 => {
                     let sent_at = random.bool().then(|| at(second));
                     let sent = random.u64(0..=rows);
-                    ledger.record_sent(import, sent, sent_at).await.unwrap();
+                    record_sent(ledger, import, sent, sent_at).await;
                 }
                 1 if random.bool() => ledger.cancel_import(import, at(second)).await.unwrap(),
                 _ => {

@@ -7,7 +7,7 @@ use contract::{Reason, RowId};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{at, reason, registered, row, rows};
+use super::{at, reason, record_sent, registered, row, rows};
 use crate::{bill_debts, tell_debts};
 
 const LEASE: Duration = Duration::from_mins(1);
@@ -16,7 +16,7 @@ const LEASE: Duration = Duration::from_mins(1);
 /// of import 1 is `1`, that of import 2 `o1`, and so on.
 async fn billed<L: Ledger>(ledger: &L, number: u128) -> Uuid {
     let import = registered(ledger, number, 9).await;
-    ledger.record_sent(import, 9, Some(at(1))).await.unwrap();
+    record_sent(ledger, import, 9, Some(at(1))).await;
     let rows = rows(import, 1..=9);
     let debt = |row: &RowId| {
         let other = if number == 1 { "" } else { "o" };

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::carriage::Carriage;
 use super::{MemoryLedger, State};
 
 /// What is kept of an import; its counts are counted when somebody asks.
@@ -19,7 +20,8 @@ pub(super) struct Import {
     /// The figures when somebody last looked at them.
     figures: [u64; 5],
     /// When it failed first.
-    failed_at: Option<Timestamp>,
+    pub(super) failed_at: Option<Timestamp>,
+    pub(super) carriage: Carriage,
 }
 
 impl Import {
@@ -28,11 +30,13 @@ impl Import {
             progressed_at: import.accepted_at,
             import,
             sent: 0,
+            offset: 0,
             sent_at: None,
             cancelled_at: None,
             abandoned_at: None,
             failure: None,
             waited_at: None,
+            carried_until: None,
             finished_at: None,
             counts: OutcomeCounts::default(),
             put_off: PutOffRows::default(),
@@ -42,6 +46,7 @@ impl Import {
             status,
             figures: [0; 5],
             failed_at: None,
+            carriage: Carriage::default(),
         }
     }
 }
@@ -161,10 +166,16 @@ impl MemoryLedger {
 
 #[async_trait]
 impl ImportLedger for MemoryLedger {
-    async fn register_import(&self, import: &NewImport) -> Result<(), LedgerError> {
+    async fn register_import(&self, import: &NewImport) -> Result<bool, LedgerError> {
         self.call(|state| {
             let known = state.imports.entry(import.import_id);
-            known.or_insert_with(|| Import::new(import.clone()));
+            let known = known.or_insert_with(|| Import::new(import.clone()));
+            let file = &mut known.status.import;
+            if file.spool.is_empty() {
+                file.spool.clone_from(&import.spool);
+                file.client.clone_from(&import.client);
+            }
+            known.status.sent_at.is_none()
         })
         .await
     }
@@ -172,21 +183,6 @@ impl ImportLedger for MemoryLedger {
     async fn rows_of(&self, import_id: Uuid) -> Result<Option<u64>, LedgerError> {
         self.change(import_id, |status| Some(status.import.rows))
             .await
-    }
-
-    async fn record_sent(
-        &self,
-        import_id: Uuid,
-        sent: u64,
-        sent_at: Option<Timestamp>,
-    ) -> Result<bool, LedgerError> {
-        self.change(import_id, |status| {
-            status.sent = sent;
-            status.sent_at = status.sent_at.or(sent_at);
-            status.abandoned_at = status.abandoned_at.filter(|_| sent_at.is_none());
-            status.cancelled_at.is_some()
-        })
-        .await
     }
 
     async fn record_waiting(&self, import_ids: &[Uuid], now: Timestamp) -> Result<(), LedgerError> {
@@ -200,25 +196,14 @@ impl ImportLedger for MemoryLedger {
         .await
     }
 
-    async fn record_failure(
-        &self,
-        import_id: Uuid,
-        reason: &str,
-        now: Timestamp,
-    ) -> Result<(), LedgerError> {
+    async fn cancel_import(&self, import_id: Uuid, now: Timestamp) -> Result<(), LedgerError> {
         self.call(|state| {
             if let Some(import) = state.imports.get_mut(&import_id) {
-                import.status.failure = Some(reason.to_owned());
-                import.status.sent_at.get_or_insert(now);
-                import.failed_at.get_or_insert(now);
+                import.status.cancelled_at.get_or_insert(now);
+                if !import.carriage.is_held() {
+                    import.status.sent_at.get_or_insert(now);
+                }
             }
-        })
-        .await
-    }
-
-    async fn cancel_import(&self, import_id: Uuid, now: Timestamp) -> Result<(), LedgerError> {
-        self.change(import_id, |status| {
-            status.cancelled_at.get_or_insert(now);
         })
         .await
     }
@@ -227,7 +212,10 @@ impl ImportLedger for MemoryLedger {
         self.register_import(&status.import).await?;
         self.call(|state| {
             if let Some(import) = state.imports.get_mut(&status.import.import_id) {
-                import.status = status.clone();
+                import.status = ImportStatus {
+                    carried_until: None,
+                    ..status.clone()
+                };
                 import.figures = status.figures();
                 import.failed_at = status.failure.as_ref().and(status.sent_at);
             }

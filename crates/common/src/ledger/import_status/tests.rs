@@ -13,14 +13,18 @@ fn status(counts: OutcomeCounts) -> ImportStatus {
             sha256: String::new(),
             rows: counts.rows,
             accepted_at: at(0),
+            spool: String::new(),
+            client: String::new(),
         },
         sent: counts.rows,
+        offset: 0,
         sent_at: Some(at(1)),
         cancelled_at: None,
         abandoned_at: None,
         failure: None,
         progressed_at: at(1),
         waited_at: None,
+        carried_until: None,
         finished_at: None,
         counts,
         put_off: PutOffRows::default(),
@@ -141,6 +145,41 @@ fn an_import_that_waits_for_its_turn_is_not_stalled() {
         ..waiting
     };
     assert_eq!(moved.still_since(), at(7_000));
+}
+
+#[test]
+fn an_import_is_uncarried_where_nobody_has_carried_it_or_let_it_wait_for_two_minutes() {
+    let unsent = ImportStatus {
+        sent: 4,
+        sent_at: None,
+        ..status(OutcomeCounts {
+            rows: 10,
+            ..OutcomeCounts::default()
+        })
+    };
+    for (waited_at, carried_until, since) in [
+        (None, None, 0),
+        (Some(300), None, 300),
+        (Some(300), Some(200), 300),
+        (Some(300), Some(500), 500),
+        // By a clock that runs behind.
+        (Some(-9), Some(-5), 0),
+    ] {
+        let import = ImportStatus {
+            waited_at: waited_at.map(at),
+            carried_until: carried_until.map(at),
+            ..unsent.clone()
+        };
+        assert_eq!(import.uncarried_since(), Some(at(since)));
+        assert!(!import.is_uncarried(at(since + 119)));
+        assert!(import.is_uncarried(at(since + 120)));
+        let sent = ImportStatus {
+            sent_at: Some(at(1)),
+            ..import
+        };
+        assert_eq!(sent.uncarried_since(), None);
+        assert!(!sent.is_uncarried(at(9_999)));
+    }
 }
 
 #[test]

@@ -10,43 +10,35 @@ use super::observe::figures;
 use super::time::{self, figure, stored};
 use crate::ledger::{ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Observed};
 
+/// One of an older version learns whose it is.
 const REGISTER: &str = "
-    INSERT INTO imports (import_id, file_name, size, sha256, rows, accepted_at, progressed_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $6)
-    ON CONFLICT (import_id) DO NOTHING
+    INSERT INTO imports AS i (
+        import_id, file_name, size, sha256, rows, accepted_at, progressed_at, spool, client)
+    VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8)
+    ON CONFLICT (import_id) DO UPDATE SET spool = excluded.spool, client = excluded.client
+    WHERE i.spool = ''
 ";
+
+const IS_UNSENT: &str = "SELECT sent_at IS NULL FROM imports WHERE import_id = $1";
 
 const ROWS_OF: &str = "SELECT rows FROM imports WHERE import_id = $1";
 
-/// A sender that comes back has the last word on whether it is abandoned.
-const RECORD_SENT: &str = "
-    UPDATE imports SET
-        sent = $2,
-        sent_at = coalesce(sent_at, $3),
-        abandoned_at = CASE WHEN $3::timestamptz IS NULL THEN abandoned_at END
-    WHERE import_id = $1
-    RETURNING cancelled_at IS NOT NULL
-";
-
 const RECORD_WAITING: &str = "UPDATE imports SET waited_at = $2 WHERE import_id = ANY($1)";
 
-const RECORD_FAILURE: &str = "
-    UPDATE imports SET
-        failure = $2,
-        sent_at = coalesce(sent_at, $3),
-        failed_at = coalesce(failed_at, $3)
-    WHERE import_id = $1
-";
-
+/// A lease that is in force has a carrier, who ends the sending.
 const CANCEL: &str = "
-    UPDATE imports SET cancelled_at = $2 WHERE import_id = $1 AND cancelled_at IS NULL
+    UPDATE imports SET
+        cancelled_at = coalesce(cancelled_at, $2),
+        sent_at = CASE WHEN carried_until > clock_timestamp()
+            THEN sent_at ELSE coalesce(sent_at, $2) END
+    WHERE import_id = $1
 ";
 
 const ADOPT: &str = "
     UPDATE imports SET
         sent = $2, sent_at = $3, cancelled_at = $4, abandoned_at = $5, failure = $6,
         failed_at = CASE WHEN $6::text IS NOT NULL THEN $3::timestamptz END, waited_at = $7,
-        figures = $8, progressed_at = $9, finished_at = $10
+        figures = $8, progressed_at = $9, finished_at = $10, sent_offset = $11
     WHERE import_id = $1
 ";
 
@@ -62,7 +54,7 @@ const FAILED: &str = "SELECT count(*) FROM imports WHERE failed_at >= $1";
 
 #[async_trait]
 impl ImportLedger for PostgresLedger {
-    async fn register_import(&self, import: &NewImport) -> Result<(), LedgerError> {
+    async fn register_import(&self, import: &NewImport) -> Result<bool, LedgerError> {
         self.connections
             .execute(
                 REGISTER,
@@ -73,29 +65,22 @@ impl ImportLedger for PostgresLedger {
                     &import.sha256,
                     &figure(import.rows)?,
                     &stored(import.accepted_at)?,
+                    &text(&import.spool),
+                    &text(&import.client),
                 ],
             )
-            .await
+            .await?;
+        let unsent = self
+            .connections
+            .query_one(IS_UNSENT, &[&import.import_id])
+            .await?;
+        unsent.map_or(Ok(true), |row| column(&row, 0))
     }
 
     async fn rows_of(&self, import_id: Uuid) -> Result<Option<u64>, LedgerError> {
         let rows = self.connections.query_one(ROWS_OF, &[&import_id]).await?;
         rows.map(|row| Ok(time::count(column(&row, 0)?)))
             .transpose()
-    }
-
-    async fn record_sent(
-        &self,
-        import_id: Uuid,
-        sent: u64,
-        sent_at: Option<Timestamp>,
-    ) -> Result<bool, LedgerError> {
-        let sent_at = sent_at.map(stored).transpose()?;
-        let cancelled = self
-            .connections
-            .query_one(RECORD_SENT, &[&import_id, &figure(sent)?, &sent_at])
-            .await?;
-        cancelled.map_or(Ok(false), |row| column(&row, 0))
     }
 
     async fn record_waiting(&self, import_ids: &[Uuid], now: Timestamp) -> Result<(), LedgerError> {
@@ -106,17 +91,6 @@ impl ImportLedger for PostgresLedger {
         import_ids.sort_unstable();
         self.connections
             .execute(RECORD_WAITING, &[&import_ids, &stored(now)?])
-            .await
-    }
-
-    async fn record_failure(
-        &self,
-        import_id: Uuid,
-        reason: &str,
-        now: Timestamp,
-    ) -> Result<(), LedgerError> {
-        self.connections
-            .execute(RECORD_FAILURE, &[&import_id, &text(reason), &stored(now)?])
             .await
     }
 
@@ -143,6 +117,7 @@ impl ImportLedger for PostgresLedger {
                     &figures(status)?,
                     &stored(status.progressed_at)?,
                     &time(status.finished_at)?,
+                    &figure(status.offset)?,
                 ],
             )
             .await

@@ -7,6 +7,7 @@
 
 mod agreements;
 mod batch;
+mod carrying;
 mod channels;
 mod claims;
 mod connections;

@@ -25,7 +25,8 @@ const LOOK: &str = "
                     SELECT count(*) FROM records AS r
                     WHERE r.import_id = i.import_id AND r.row > i.sent AND r.row <= i.rows
                       AND r.outcome IS NOT NULL)
-                ELSE 0 END
+                ELSE 0 END,
+           i.spool, i.client, i.sent_offset, i.carried_until
     FROM imports AS i,
     LATERAL (
         SELECT coalesce(sum(billed), 0)::bigint AS billed,
@@ -154,14 +155,18 @@ fn status(import_id: Uuid, row: &Row) -> Result<ImportStatus, LedgerError> {
             sha256: column(row, 2)?,
             rows,
             accepted_at: read(column(row, 4)?)?,
+            spool: column(row, 24)?,
+            client: column(row, 25)?,
         },
         sent: figure(5)?,
+        offset: figure(26)?,
         sent_at: time(6)?,
         cancelled_at: time(7)?,
         abandoned_at: time(8)?,
         failure: column(row, 9)?,
         progressed_at: read(column(row, 10)?)?,
         waited_at: time(11)?,
+        carried_until: time(27)?,
         finished_at: time(12)?,
         counts: OutcomeCounts {
             rows,

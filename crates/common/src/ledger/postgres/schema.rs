@@ -6,7 +6,10 @@ use tracing::{info, warn};
 
 /// What changes the tables, from the first version on. One that was released
 /// is never edited: what follows is added.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/1.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("migrations/1.sql"),
+    include_str!("migrations/2.sql"),
+];
 
 /// Held by whoever changes the tables; any number that nobody else locks.
 const LOCK: i64 = 0x6c65_6467_6572;

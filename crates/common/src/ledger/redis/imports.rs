@@ -5,16 +5,32 @@ use jiff::Timestamp;
 use redis::{ExistenceCheck, Pipeline, SetExpiry, SetOptions};
 use uuid::Uuid;
 
+use super::carrying::{Listed, Listing};
 use super::observe::progress;
 use super::{RedisLedger, import_hash as hash, keys};
-use crate::ledger::{
-    FAILURES_KEPT, ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Observed,
-};
+use crate::ledger::{ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Observed};
 
 #[async_trait]
 impl ImportLedger for RedisLedger {
-    async fn register_import(&self, import: &NewImport) -> Result<(), LedgerError> {
+    async fn register_import(&self, import: &NewImport) -> Result<bool, LedgerError> {
         let key = keys::import(import.import_id);
+        let mut connection = self.connection.clone();
+        // First of all, as it is in another slot: one that is listed and not known
+        // is taken all the same, and one that is known and not listed by nobody.
+        let (spool, client, sent_at): (Option<String>, Option<String>, Option<String>) =
+            redis::pipe()
+                .hget(&key, hash::SPOOL)
+                .hget(&key, hash::CLIENT)
+                .hget(&key, hash::SENT_AT)
+                .query_async(&mut connection)
+                .await?;
+        if sent_at.is_none() {
+            let listed = match spool {
+                Some(spool) => (spool, client.unwrap_or_default()),
+                None => (import.spool.clone(), import.client.clone()),
+            };
+            self.list_once(&listed, import.import_id).await?;
+        }
         let mut pipe = redis::pipe();
         pipe.atomic();
         for (field, value) in [
@@ -32,8 +48,12 @@ impl ImportLedger for RedisLedger {
         ] {
             pipe.hset_nx(&key, field, value).ignore();
         }
-        let mut connection = self.connection.clone();
-        let () = pipe.query_async(&mut connection).await?;
+        if !import.spool.is_empty() {
+            pipe.hset_nx(&key, hash::SPOOL, &import.spool).ignore();
+            pipe.hset_nx(&key, hash::CLIENT, &import.client).ignore();
+        }
+        pipe.hexists(&key, hash::SENT_AT);
+        let (has_ended,): (bool,) = pipe.query_async(&mut connection).await?;
         // Keys of their own slots, so not in the same transaction. An import
         // that is known and not listed is listed when this is repeated.
         let mut pipe = redis::pipe();
@@ -44,7 +64,8 @@ impl ImportLedger for RedisLedger {
         if !finished {
             self.list_as_open(import.import_id).await?;
         }
-        self.expire([key]).await
+        self.expire([key]).await?;
+        Ok(!has_ended)
     }
 
     async fn rows_of(&self, import_id: Uuid) -> Result<Option<u64>, LedgerError> {
@@ -54,25 +75,6 @@ impl ImportLedger for RedisLedger {
             .query_async(&mut self.connection.clone())
             .await?;
         Ok(rows)
-    }
-
-    async fn record_sent(
-        &self,
-        import_id: Uuid,
-        sent: u64,
-        sent_at: Option<Timestamp>,
-    ) -> Result<bool, LedgerError> {
-        let key = keys::import(import_id);
-        let mut pipe = redis::pipe();
-        pipe.hset(&key, hash::SENT, sent).ignore();
-        if let Some(sent_at) = sent_at {
-            pipe.hset_nx(&key, hash::SENT_AT, sent_at.as_millisecond())
-                .ignore();
-            pipe.hdel(&key, hash::ABANDONED_AT).ignore();
-        }
-        pipe.hexists(&key, hash::CANCELLED_AT);
-        let (cancelled,): (bool,) = pipe.query_async(&mut self.connection.clone()).await?;
-        Ok(cancelled)
     }
 
     async fn record_waiting(&self, import_ids: &[Uuid], now: Timestamp) -> Result<(), LedgerError> {
@@ -88,37 +90,14 @@ impl ImportLedger for RedisLedger {
         Ok(pipe.exec_async(&mut self.connection.clone()).await?)
     }
 
-    async fn record_failure(
-        &self,
-        import_id: Uuid,
-        reason: &str,
-        now: Timestamp,
-    ) -> Result<(), LedgerError> {
-        let key = keys::import(import_id);
-        let mut pipe = redis::pipe();
-        pipe.hset(&key, hash::FAILURE, reason).ignore();
-        pipe.hset_nx(&key, hash::SENT_AT, now.as_millisecond())
-            .ignore();
-        pipe.cmd("ZADD")
-            .arg(keys::FAILED_IMPORTS)
-            .arg("NX")
-            .arg(now.as_millisecond())
-            .arg(import_id.to_string())
-            .ignore();
-        let forgotten = (now - FAILURES_KEPT).as_millisecond();
-        pipe.zrembyscore(keys::FAILED_IMPORTS, "-inf", format!("({forgotten}"))
-            .ignore();
-        Ok(pipe.exec_async(&mut self.connection.clone()).await?)
-    }
-
     async fn cancel_import(&self, import_id: Uuid, now: Timestamp) -> Result<(), LedgerError> {
-        redis::cmd("HSETNX")
-            .arg(keys::import(import_id))
-            .arg(hash::CANCELLED_AT)
-            .arg(now.as_millisecond())
-            .exec_async(&mut self.connection.clone())
-            .await?;
-        Ok(())
+        let mut call = self.carrying.cancel.prepare_invoke();
+        call.key(keys::import(import_id)).arg(now.as_millisecond());
+        let ended: Option<Listed> = call.invoke_async(&mut self.connection.clone()).await?;
+        match ended {
+            Some(listed) => self.list(&listed, import_id, Listing::Ended).await,
+            None => Ok(()),
+        }
     }
 
     async fn adopt_import(&self, status: &ImportStatus) -> Result<(), LedgerError> {
@@ -128,6 +107,7 @@ impl ImportLedger for RedisLedger {
         let time = |time: Option<Timestamp>| time.map(|time| time.as_millisecond().to_string());
         let fields = [
             (hash::SENT, Some(status.sent.to_string())),
+            (hash::OFFSET, Some(status.offset.to_string())),
             (hash::SENT_AT, time(status.sent_at)),
             (hash::CANCELLED_AT, time(status.cancelled_at)),
             (hash::ABANDONED_AT, time(status.abandoned_at)),
@@ -145,6 +125,10 @@ impl ImportLedger for RedisLedger {
         let mut pipe = redis::pipe();
         pipe.cmd("HSET").arg(&key).arg(fields).ignore();
         let () = pipe.query_async(&mut connection).await?;
+        if status.sent_at.is_some() {
+            let listed = (status.import.spool.clone(), status.import.client.clone());
+            self.list(&listed, import_id, Listing::Ended).await?;
+        }
         let mut pipe = redis::pipe();
         if status.finished_at.is_some() {
             pipe.srem(keys::OPEN_IMPORTS, import_id.to_string())

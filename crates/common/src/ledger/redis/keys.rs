@@ -4,6 +4,7 @@
 
 use boleto::AgreementId;
 use crc::{CRC_16_XMODEM, Crc};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use uuid::Uuid;
 
 use crate::ledger::Channel;
@@ -20,6 +21,10 @@ pub(super) const CLOSED: &str = "ledger:closed";
 /// The imports that failed lately: a sorted set whose scores are the times,
 /// in milliseconds since 1970.
 pub(super) const FAILED_IMPORTS: &str = "imports:failed";
+
+/// What the name of a spool does not have in a key: braces would be a hash tag
+/// of their own.
+const ENCODED: AsciiSet = CONTROLS.add(b' ').add(b'"').add(b'%').add(b'{').add(b'}');
 
 /// What the keys of some debts share, so that one command takes them.
 pub(super) type Tag = &'static str;
@@ -153,6 +158,19 @@ pub(super) fn import(import_id: Uuid) -> String {
     format!("import:{{{import_id}}}:info")
 }
 
+/// Set: the clients that have imports in a spool which are to be carried. What
+/// is listed of one spool is in one slot.
+pub(super) fn carried_clients(spool: &str) -> String {
+    let spool = utf8_percent_encode(spool, &ENCODED);
+    format!("imports:carry:{{{spool}}}")
+}
+
+/// Sorted set: those imports of a client, each with the time at which its lease
+/// ends, in milliseconds since 1970; 0 where it waits for a carrier.
+pub(super) fn carried(spool: &str, client: &str) -> String {
+    format!("{}:{client}", carried_clients(spool))
+}
+
 /// Bitmap of the rows of which that is true; bit = row number.
 pub(super) fn bitmap(import_id: Uuid, name: &str) -> String {
     format!("import:{{{import_id}}}:{name}")
@@ -242,6 +260,22 @@ mod tests {
         let groups = keys.groups(["a", "b", "a"], 2);
         let indices: Vec<_> = groups.into_iter().map(|group| group.indices).collect();
         assert_eq!(indices, [vec![0, 1], vec![2]]);
+    }
+
+    #[test]
+    fn what_is_listed_of_a_spool_is_in_one_slot_whatever_its_name_is() {
+        for spool in ["s3://files/imports", "node:{é} \"1\"", "}{", "{}", "%7B"] {
+            let slot = Slot::for_key(carried_clients(spool));
+            for client in ["", "a", "{b}", "é }"] {
+                assert!(
+                    Slot::for_key(carried(spool, client)) == slot,
+                    "{spool} {client}"
+                );
+            }
+        }
+        assert_ne!(carried_clients("{"), carried_clients("%7B"));
+        let plain = carried("s3://files", "a");
+        assert_eq!(plain, "imports:carry:{s3://files}:a");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The ledger in Redis 7 or later. Redis is named in this module alone.
 
 mod agreements;
+mod carrier_scripts;
+mod carrying;
 mod channels;
 mod claims;
 mod closed;
@@ -41,6 +43,7 @@ use ::redis::aio::ConnectionLike;
 use ::redis::{Script, SetExpiry, SetOptions};
 use async_trait::async_trait;
 
+use self::carrier_scripts::CarrierScripts;
 use self::closed::closed;
 use self::connection::Connection;
 use self::keys::Keys;
@@ -72,6 +75,8 @@ pub struct RedisLedger {
     record_undeliverable: Arc<Script>,
     reopen_undeliverable: Arc<Script>,
     forget_ends: Arc<Script>,
+    /// Who carries an import (see `carrying`).
+    carrying: Arc<CarrierScripts>,
 }
 
 impl std::fmt::Debug for RedisLedger {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::carrying::Listing;
 use super::put_off::Edge;
 use super::rows::bitmap_names;
 use super::{RedisLedger, import_hash as hash, keys, put_off};
@@ -41,7 +42,7 @@ impl RedisLedger {
         if let Some((status, _)) = &found
             && status.has_no_sender(now)
         {
-            self.abandon(import_id, now).await?;
+            self.abandon(status, now).await?;
             found = self.look(import_id, Some(now)).await?;
         }
         let Some((mut status, progress_before)) = found else {
@@ -94,8 +95,9 @@ impl RedisLedger {
     }
 
     /// Ends the sending of an import that nobody sends, unless it has ended.
-    async fn abandon(&self, import_id: Uuid, now: Timestamp) -> Result<(), LedgerError> {
-        let key = keys::import(import_id);
+    async fn abandon(&self, status: &ImportStatus, now: Timestamp) -> Result<(), LedgerError> {
+        let import = &status.import;
+        let key = keys::import(import.import_id);
         let mut pipe = redis::pipe();
         pipe.hset_nx(&key, hash::SENT_AT, now.as_millisecond());
         let (is_first,): (bool,) = pipe.query_async(&mut self.connection.clone()).await?;
@@ -107,7 +109,8 @@ impl RedisLedger {
                 .exec_async(&mut self.connection.clone())
                 .await?;
         }
-        Ok(())
+        let listed = (import.spool.clone(), import.client.clone());
+        self.list(&listed, import.import_id, Listing::Ended).await
     }
 
     /// An import, and its figures when they were last looked at. With `now`,

@@ -5,7 +5,7 @@ use redis::{Cmd, Pipeline, RedisError, ServerError, ServerErrorKind, Value};
 
 /// The commands that the ledger and its scripts call, each with arguments as
 /// it takes them.
-const COMMANDS: [&str; 42] = [
+const COMMANDS: [&str; 43] = [
     "BITCOUNT ready",
     "BITFIELD ready",
     "DEL ready",
@@ -40,6 +40,7 @@ const COMMANDS: [&str; 42] = [
     "SISMEMBER ready 1",
     "SMEMBERS ready",
     "SREM ready 1",
+    "TIME",
     "ZADD ready 1 1",
     "ZCARD ready",
     "ZCOUNT ready 1 1",
@@ -55,12 +56,13 @@ const COMMANDS: [&str; 42] = [
 const OF_A_CLUSTER: [&str; 2] = ["ASKING", "CLUSTER SLOTS"];
 
 /// A key of each kind.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "agreement:",
     "channel:",
     "idempotency:",
     "import:",
     "imports",
+    "imports:carry:",
     "imports:open",
     "ledger:closed",
     "mail:",

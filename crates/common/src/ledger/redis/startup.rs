@@ -5,6 +5,7 @@ use redis::RedisError;
 use redis::aio::MultiplexedConnection;
 use tracing::{info, warn};
 
+use super::carrier_scripts::CarrierScripts;
 use super::channels::end_script;
 use super::claims::{claim_script, release_script};
 use super::closed::why_closed;
@@ -80,6 +81,7 @@ impl RedisLedger {
             record_undeliverable: Arc::new(record_script()),
             reopen_undeliverable: Arc::new(reopen_script()),
             forget_ends: Arc::new(forget_script()),
+            carrying: Arc::new(CarrierScripts::new()),
         })
     }
 }
