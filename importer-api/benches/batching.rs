@@ -19,17 +19,19 @@ use tokio::runtime::Builder;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// An import that has been accepted.
-fn accepted(spool: &Spool) -> Manifest {
+async fn accepted(spool: &Spool) -> Manifest {
     let text = text::generated();
     let mut survey = Survey::new(u64::MAX);
     survey.look(&text).unwrap();
-    let mut upload = spool.begin().unwrap();
+    let mut upload = spool.begin().await.unwrap();
     upload.write(&text, &text).unwrap();
     let received = Received {
         file_name: None,
         surveyed: survey.finish().unwrap(),
+        client: String::new(),
+        key: None,
     };
-    upload.commit(received).unwrap()
+    upload.commit(received).await.unwrap()
 }
 
 /// Reads all batches, and gives how many rows there are.
@@ -46,8 +48,8 @@ async fn read(spool: Spool, manifest: Manifest, size: BatchSize) -> u64 {
 fn benches(criterion: &mut Criterion) {
     let dir = tempfile::tempdir().unwrap();
     let spool = Spool::open(dir.path()).unwrap();
-    let manifest = accepted(&spool);
     let runtime = Builder::new_current_thread().build().unwrap();
+    let manifest = runtime.block_on(accepted(&spool));
     let mut group = criterion.benchmark_group("batching");
     group.throughput(Throughput::Elements(text::ROWS));
     for rows_per_message in [1, 10] {

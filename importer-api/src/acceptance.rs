@@ -4,34 +4,40 @@
 use std::io;
 use std::time::Duration;
 
-use common::ledger::{KeyedUpload, Ledger, LedgerError, LedgerSlot, NewImport};
+use common::ledger::{KeyedUpload, Ledger, LedgerError, LedgerSlot};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
-use crate::blocking::blocking;
-use crate::import::Waiting;
+use crate::csv::Surveyed;
+use crate::import::Arrivals;
 use crate::spool::{Manifest, Received, Spool, Upload};
 
 /// How long an idempotency key stands for its upload.
-const KEY_KEPT: Duration = Duration::from_hours(24);
+pub(crate) const KEY_KEPT: Duration = Duration::from_hours(24);
 /// Longest wait for the ledger to know an import before its client is
-/// answered. The importer makes it known in any case, before the first row.
+/// answered. This process makes it known in any case, before the first row,
+/// where it alone has the file.
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(1);
+/// The same where any replica may carry it, and must learn of it from the
+/// ledger.
+const SHARED_REGISTER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A stored upload did not become an import.
 #[derive(Debug, Error)]
 pub enum AcceptanceError {
-    /// The disk is full, or something else is wrong with it.
+    /// The disk is full, S3 does not answer, or something else is wrong with
+    /// where the files are.
     #[error("the upload cannot be stored: {0}")]
     Disk(#[from] io::Error),
     /// The idempotency key belongs to an upload of another file.
     #[error("the idempotency key belongs to another file")]
     KeyTaken,
-    /// Whether the idempotency key is in use cannot be known.
-    #[error("the ledger is unavailable, and the upload has an idempotency key")]
+    /// Whether the idempotency key is in use cannot be known, or no replica
+    /// would learn of the import.
+    #[error("the ledger is unavailable, and the upload has an idempotency key or is for S3")]
     LedgerAway,
 }
 
@@ -60,6 +66,17 @@ impl IdempotencyKey {
     }
 }
 
+/// Who uploads a file, and what that client says of it.
+#[derive(Clone, Debug, Default)]
+pub struct Sender {
+    /// The name of the file, fit to be shown.
+    pub file_name: Option<String>,
+    /// Its name for the upload.
+    pub key: Option<IdempotencyKey>,
+    /// Tells it from other clients; empty where clients have no tokens.
+    pub client: String,
+}
+
 /// The answer to an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AcceptedImport {
@@ -78,8 +95,8 @@ pub struct Acceptance<L> {
     pub spool: Spool,
     /// Knows the keys and the imports.
     pub ledger: LedgerSlot<L>,
-    /// Takes the imports that are to be sent.
-    pub waiting: Waiting,
+    /// Is told of the imports that are to be sent.
+    pub arrivals: Arrivals,
 }
 
 impl<L: Ledger> Acceptance<L> {
@@ -87,95 +104,123 @@ impl<L: Ledger> Acceptance<L> {
     pub(crate) async fn accept(
         self,
         upload: Upload,
-        received: Received,
-        key: Option<IdempotencyKey>,
+        surveyed: Surveyed,
+        from: Sender,
     ) -> Result<AcceptedImport, AcceptanceError> {
-        let (sha256, rows) = (upload.sha256(), received.surveyed.rows);
+        let (sha256, rows) = (upload.sha256(), surveyed.rows);
+        let key = from.key.map(|key| key.hash);
         if let Some(key) = &key {
-            let ledger = self.ledger.get().ok_or(AcceptanceError::LedgerAway)?;
-            let earlier = ledger.keyed_upload(&key.hash).await;
+            let earlier = self.ledger()?.keyed_upload(key).await;
             if let Some(earlier) = earlier.map_err(|error| away(&error))? {
-                return replayed(&earlier, &sha256, rows);
+                return self.replay(&earlier, &sha256, rows).await;
             }
         }
-        let manifest = blocking(move || upload.commit(received)).await?;
+        let received = Received {
+            file_name: from.file_name,
+            surveyed,
+            client: from.client,
+            key: key.clone(),
+        };
+        let manifest = upload.commit(received).await?;
         if let Some(key) = &key
             && let Some(earlier) = self.claim(key, &manifest).await?
         {
-            return replayed(&earlier, &sha256, rows);
+            return self.replay(&earlier, &sha256, rows).await;
         }
-        let is_known = self.register(&manifest).await;
+        self.hand_on(&manifest).await?;
         info!(import_id = %manifest.import_id, rows, bytes = manifest.size, "File accepted");
-        let accepted = AcceptedImport {
+        Ok(AcceptedImport {
             import_id: manifest.import_id,
             rows,
             replayed: false,
-        };
-        if is_known {
-            self.waiting.add(manifest.import_id);
-        } else {
-            self.waiting.add_unknown([manifest.import_id]);
-        }
-        Ok(accepted)
+        })
     }
 
-    /// Claims the key for an import that is on disk, and removes the import
+    /// Sees to it that an import is carried.
+    async fn hand_on(&self, manifest: &Manifest) -> Result<(), AcceptanceError> {
+        if self.register(manifest).await {
+            self.arrivals.announce();
+        } else if self.spool.is_shared() {
+            return Err(AcceptanceError::LedgerAway);
+        } else {
+            self.arrivals.add_unknown([manifest.import_id]);
+        }
+        Ok(())
+    }
+
+    /// Claims the key for an import that is stored, and removes the import
     /// where another upload has the key. Where the ledger does not answer, the
     /// import stays: the claim may have been made, and the key must not stand
     /// for a file that is gone. If the client uploads again after that, or
-    /// after a crash, it gets this import, or one whose rows are skipped.
+    /// after a crash, it gets this import.
     async fn claim(
         &self,
-        key: &IdempotencyKey,
+        key: &str,
         manifest: &Manifest,
     ) -> Result<Option<KeyedUpload>, AcceptanceError> {
         let own = KeyedUpload {
             import_id: manifest.import_id,
             sha256: manifest.sha256.clone(),
         };
-        let ledger = self.ledger.get().ok_or(AcceptanceError::LedgerAway)?;
-        let standing = match ledger.claim_key(&key.hash, &own, KEY_KEPT).await {
+        let standing = match self.ledger()?.claim_key(key, &own, KEY_KEPT).await {
             Ok(standing) if standing != own => standing,
             Ok(_) => return Ok(None),
+            Err(error) if self.spool.is_shared() => return Err(away(&error)),
             Err(error) => {
                 warn!(import_id = %own.import_id, %error, "An idempotency key may not be kept");
                 return Ok(None);
             }
         };
-        let (spool, import_id) = (self.spool.clone(), own.import_id);
-        blocking(move || spool.remove(import_id)).await?;
+        self.spool.remove(own.import_id).await?;
         Ok(Some(standing))
     }
 
     /// Gives whether the ledger knows the import now.
     async fn register(&self, manifest: &Manifest) -> bool {
-        let Some(ledger) = self.ledger.get() else {
+        let Ok(ledger) = self.ledger() else {
             return false;
         };
-        let import = NewImport::from(manifest);
-        match timeout(REGISTER_TIMEOUT, ledger.register_import(&import)).await {
-            Ok(Ok(())) => return true,
+        let import = manifest.to_import(self.spool.name());
+        let limit = if self.spool.is_shared() {
+            SHARED_REGISTER_TIMEOUT
+        } else {
+            REGISTER_TIMEOUT
+        };
+        match timeout(limit, ledger.register_import(&import)).await {
+            Ok(Ok(_)) => return true,
             Ok(Err(error)) => debug!(%error, "The import is made known later"),
             Err(_) => debug!("The import is made known later"),
         }
         false
     }
-}
 
-fn replayed(
-    earlier: &KeyedUpload,
-    sha256: &str,
-    rows: u64,
-) -> Result<AcceptedImport, AcceptanceError> {
-    if earlier.sha256 != sha256 {
-        return Err(AcceptanceError::KeyTaken);
+    /// The import that an earlier upload with the key has become. The ledger
+    /// may not have learnt of that one before its client was told to try again.
+    async fn replay(
+        &self,
+        earlier: &KeyedUpload,
+        sha256: &str,
+        rows: u64,
+    ) -> Result<AcceptedImport, AcceptanceError> {
+        if earlier.sha256 != sha256 {
+            return Err(AcceptanceError::KeyTaken);
+        }
+        if self.spool.is_shared()
+            && let Some(manifest) = self.spool.manifest_of(earlier.import_id).await?
+        {
+            self.hand_on(&manifest).await?;
+        }
+        info!(import_id = %earlier.import_id, "Upload replayed by its idempotency key");
+        Ok(AcceptedImport {
+            import_id: earlier.import_id,
+            rows,
+            replayed: true,
+        })
     }
-    info!(import_id = %earlier.import_id, "Upload replayed by its idempotency key");
-    Ok(AcceptedImport {
-        import_id: earlier.import_id,
-        rows,
-        replayed: true,
-    })
+
+    fn ledger(&self) -> Result<&L, AcceptanceError> {
+        self.ledger.get().ok_or(AcceptanceError::LedgerAway)
+    }
 }
 
 fn away(error: &LedgerError) -> AcceptanceError {
@@ -190,21 +235,13 @@ mod tests {
     use super::*;
     use crate::csv::Survey;
 
-    fn stored(spool: &Spool) -> (Upload, Received) {
+    async fn stored(spool: &Spool) -> (Upload, Surveyed) {
         let file = CsvFile::new().valid_rows(2).bytes();
         let mut survey = Survey::new(10);
         survey.look(&file).unwrap();
-        let mut upload = spool.begin().unwrap();
+        let mut upload = spool.begin().await.unwrap();
         upload.write(&file, &file).unwrap();
-        let surveyed = survey.finish().unwrap();
-        let file_name = None;
-        (
-            upload,
-            Received {
-                file_name,
-                surveyed,
-            },
-        )
+        (upload, survey.finish().unwrap())
     }
 
     #[tokio::test(start_paused = true)]
@@ -214,18 +251,22 @@ mod tests {
             let acceptance = Acceptance {
                 spool: Spool::open(dir.path()).unwrap(),
                 ledger: LedgerSlot::default(),
-                waiting: Waiting::default(),
+                arrivals: Arrivals::default(),
             };
             let ledger = MemoryLedger::default().with_faults(FaultPlan::new(seed));
             acceptance.ledger.put(&ledger);
             // A client that uploads until it has its yes, and once more.
             let mut answers = 0;
             while answers < 2 {
-                let (upload, received) = stored(&acceptance.spool);
-                let key = IdempotencyKey::read(b"key", None);
-                let answer = acceptance.clone().accept(upload, received, key).await;
+                let (upload, surveyed) = stored(&acceptance.spool).await;
+                let from = Sender {
+                    key: IdempotencyKey::read(b"key", None),
+                    ..Sender::default()
+                };
+                let answer = acceptance.clone().accept(upload, surveyed, from).await;
                 if let Ok(import) = answer {
-                    let manifest = acceptance.spool.manifest_of(import.import_id).unwrap();
+                    let manifest = acceptance.spool.manifest_of(import.import_id).await;
+                    let manifest = manifest.unwrap();
                     assert!(manifest.is_some(), "seed {seed}: {import:?}");
                     answers += 1;
                 }

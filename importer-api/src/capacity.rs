@@ -9,7 +9,6 @@ use prometheus::IntGauge;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::blocking::blocking;
 use crate::spool::Spool;
 
 /// Time between two looks.
@@ -25,9 +24,9 @@ common::metrics! {
         /// machine where it has none; 0 where the ledger is on disk.
         ledger_max: IntGauge = "ledger_memory_max_bytes",
         /// Bytes that this process may still write on the file system of
-        /// SPOOL_DIR.
+        /// SPOOL_DIR; 0 where the files are on S3.
         spool_free: IntGauge = "spool_free_bytes",
-        /// Bytes of the file system of SPOOL_DIR.
+        /// Bytes of the file system of SPOOL_DIR; 0 where the files are on S3.
         spool_size: IntGauge = "spool_size_bytes",
     }
 }
@@ -49,9 +48,9 @@ pub async fn watch_capacity(
             }
             Err(error) => debug!(%error, "The memory of the ledger is not known"),
         }
-        let files = spool.clone();
-        match blocking(move || files.room()).await {
+        match spool.room().await {
             Ok(room) => {
+                let room = room.unwrap_or_default();
                 set(&gauges.spool_free, room.free);
                 set(&gauges.spool_size, room.size);
             }

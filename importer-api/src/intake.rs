@@ -1,5 +1,5 @@
-//! An upload → surveyed, on disk, synced. The file work is done on other
-//! threads, so that the runtime's thread never waits for the disk.
+//! An upload → surveyed, in the spool, safe. What takes long is done on other
+//! threads, so that the runtime's thread never waits for it.
 
 use std::io;
 
@@ -10,10 +10,10 @@ use tokio::task::JoinHandle;
 
 use common::ledger::Ledger;
 
-use crate::acceptance::{Acceptance, AcceptanceError, AcceptedImport, IdempotencyKey};
-use crate::blocking::blocking;
+use crate::acceptance::{Acceptance, AcceptanceError, AcceptedImport, Sender};
+use crate::blocking::UploadThreads;
 use crate::csv::{Conversion, Survey, SurveyError, Surveyed};
-use crate::spool::{Received, Spool, Upload};
+use crate::spool::{Spool, Upload};
 
 /// Pieces that may wait for the disk.
 const PIECES_WAITING: usize = 4;
@@ -24,7 +24,8 @@ pub enum IntakeError {
     /// The file cannot be imported.
     #[error(transparent)]
     File(#[from] SurveyError),
-    /// The disk is full, or something else is wrong with it.
+    /// The disk is full, S3 does not answer, or something else is wrong with
+    /// where the files are.
     #[error("the upload cannot be stored: {0}")]
     Disk(#[from] io::Error),
     /// It is stored, and did not become an import.
@@ -47,9 +48,9 @@ pub struct Intake {
 
 impl Intake {
     /// Begins an upload of a file of that many data records at most.
-    pub fn begin(spool: Spool, max_rows: u64) -> Self {
+    pub fn begin(spool: Spool, threads: UploadThreads, max_rows: u64) -> Self {
         let (pieces, incoming) = mpsc::channel(PIECES_WAITING);
-        let stored = tokio::spawn(store(spool, max_rows, incoming));
+        let stored = tokio::spawn(store(spool, threads, max_rows, incoming));
         Self { pieces, stored }
     }
 
@@ -60,23 +61,17 @@ impl Intake {
     }
 
     /// The whole upload was handed over. When this gives an import, it is
-    /// safe on disk. A client that hangs up meanwhile does not end it half
-    /// way.
+    /// safe. A client that hangs up meanwhile does not end it half way.
     pub async fn finish<L: Ledger>(
         self,
-        file_name: Option<String>,
-        key: Option<IdempotencyKey>,
+        from: Sender,
         acceptance: Acceptance<L>,
     ) -> Result<AcceptedImport, IntakeError> {
         let accepting = tokio::spawn(async move {
             // Where this fails the task has ended, and says why.
             let _ = self.pieces.send(None).await;
             let (upload, surveyed) = self.stored.await.map_err(|_| IntakeError::CutOff)??;
-            let received = Received {
-                file_name,
-                surveyed,
-            };
-            Ok(acceptance.accept(upload, received, key).await?)
+            Ok(acceptance.accept(upload, surveyed, from).await?)
         });
         accepting.await.map_err(|_| IntakeError::CutOff)?
     }
@@ -97,9 +92,9 @@ enum Stored {
 }
 
 impl Storing {
-    fn begin(spool: &Spool, max_rows: u64) -> io::Result<Box<Self>> {
+    async fn begin(spool: &Spool, max_rows: u64) -> io::Result<Box<Self>> {
         Ok(Box::new(Self {
-            upload: spool.begin()?,
+            upload: spool.begin().await?,
             conversion: Conversion::default(),
             survey: Survey::new(max_rows),
         }))
@@ -126,20 +121,23 @@ impl Storing {
 /// Stores what comes in. While nothing does, it has no thread.
 async fn store(
     spool: Spool,
+    threads: UploadThreads,
     max_rows: u64,
     mut incoming: mpsc::Receiver<Piece>,
 ) -> Result<(Upload, Surveyed), IntakeError> {
-    let folder = spool.clone();
-    let mut storing = blocking(move || Storing::begin(&folder, max_rows)).await?;
+    let mut storing = Storing::begin(&spool, max_rows).await?;
     loop {
         let mut pieces = Vec::with_capacity(PIECES_WAITING);
         if incoming.recv_many(&mut pieces, PIECES_WAITING).await == 0 {
             // To remove a large file takes its time.
-            let _ = spool.work(move || drop(storing)).await;
+            let _ = threads.work(move || drop(storing)).await;
             return Err(IntakeError::CutOff);
         }
-        storing = match spool.work(move || storing.add(pieces)).await?? {
-            Stored::Part(storing) => storing,
+        storing = match threads.work(move || storing.add(pieces)).await?? {
+            Stored::Part(mut storing) => {
+                storing.upload.flush().await?;
+                storing
+            }
             Stored::Whole(whole) => return Ok(*whole),
         };
     }
@@ -151,7 +149,7 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
-    use crate::import::Waiting;
+    use crate::import::Arrivals;
 
     const BEGIN: &str = "name,governmentId,email,debt";
     const END: &str = "Amount,debtDueDate,debtId\na,1,b,2,c,3\n";
@@ -160,21 +158,21 @@ mod tests {
     async fn an_import_is_handed_on_though_its_client_hangs_up_before_the_answer() {
         let dir = tempfile::tempdir().unwrap();
         let spool = Spool::open(dir.path()).unwrap();
-        let waiting = Waiting::default();
-        let intake = Intake::begin(spool.clone(), 10);
+        let arrivals = Arrivals::default();
+        let intake = Intake::begin(spool.clone(), UploadThreads::default(), 10);
         let file = "name,governmentId,email,debtAmount,debtDueDate,debtId\na,1,b,2,c,3\n";
         assert!(intake.write(Bytes::from_static(file.as_bytes())).await);
         let acceptance = Acceptance::<SharedLedger> {
             spool: spool.clone(),
             ledger: LedgerSlot::default(),
-            waiting: waiting.clone(),
+            arrivals: arrivals.clone(),
         };
-        let mut answer = Box::pin(intake.finish(None, None, acceptance));
+        let mut answer = Box::pin(intake.finish(Sender::default(), acceptance));
         assert!((&mut answer).now_or_never().is_none(), "too early");
         drop(answer);
         // The ledger was not there to be told.
-        let import_id = waiting.next_unknown().await;
-        assert_eq!(spool.unfinished().unwrap(), [import_id]);
+        let import_id = arrivals.next_unknown().await;
+        assert_eq!(spool.unfinished().await.unwrap(), [import_id]);
     }
 
     #[test]
@@ -188,7 +186,7 @@ mod tests {
         runtime.block_on(async {
             let mut begun = Vec::new();
             for _ in 0..20 {
-                let intake = Intake::begin(spool.clone(), 10);
+                let intake = Intake::begin(spool.clone(), UploadThreads::default(), 10);
                 assert!(intake.write(Bytes::from_static(BEGIN.as_bytes())).await);
                 begun.push(intake);
             }
@@ -197,12 +195,13 @@ mod tests {
                 let acceptance = Acceptance::<SharedLedger> {
                     spool: spool.clone(),
                     ledger: LedgerSlot::default(),
-                    waiting: Waiting::default(),
+                    arrivals: Arrivals::default(),
                 };
-                let accepted = intake.finish(None, None, acceptance).await.unwrap();
+                let accepted = intake.finish(Sender::default(), acceptance).await.unwrap();
                 assert_eq!(accepted.rows, 1);
             }
         });
-        assert_eq!(spool.unfinished().unwrap().len(), 20);
+        let unfinished = runtime.block_on(spool.unfinished());
+        assert_eq!(unfinished.unwrap().len(), 20);
     }
 }

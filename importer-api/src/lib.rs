@@ -1,12 +1,12 @@
-//! importer-api: takes a CSV of debts, puts it safely on disk, answers, and
+//! importer-api: takes a CSV of debts, puts it safely away, answers, and
 //! streams it to `data-process`.
 //!
 //! | module | what it does |
 //! | --- | --- |
 //! | [`http`] | routes, problem documents, API documentation, the page for people |
-//! | [`intake`] | an upload → surveyed, on disk, synced |
+//! | [`intake`] | an upload → surveyed, in the spool, safe |
 //! | [`acceptance`] | a stored upload → an import; idempotency keys |
-//! | [`spool`] | the files of the imports, and how far each is sent |
+//! | [`spool`] | the files of the imports, in a folder or on S3 |
 //! | [`csv`] | a file's layout and its records, in bounded memory |
 //! | [`import`] | the records of a file → batches → SQS, from the checkpoint on |
 //! | [`capacity`] | how much room is left in the ledger and on the spool's disk |
@@ -33,4 +33,4 @@ pub mod spool;
 
 pub use metrics::ImporterMetrics;
 pub use run::run;
-pub use settings::Settings;
+pub use settings::{Settings, SpoolSettings};

@@ -37,9 +37,12 @@ common::metrics! {
         pub invalid: IntCounter = "csv_processor_rows_invalid_total",
         /// Imports that are not at their end, of all replicas together.
         pub open: IntGauge = "imports_open",
-        /// Imports in the spool of this process that wait for their turn to be
-        /// sent.
+        /// Imports that are to be sent and that nobody sends at the moment, of all
+        /// replicas together.
         pub waiting: IntGauge = "imports_waiting",
+        /// Those of them that no replica with their files has seen for two minutes,
+        /// of all replicas together.
+        pub uncarried: IntGauge = "imports_uncarried",
         /// Imports that have made no progress for ten minutes, of all replicas
         /// together.
         pub stalled: IntGauge = "imports_stalled",

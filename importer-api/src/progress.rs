@@ -1,10 +1,10 @@
 //! Looks at imports, so that the ledger knows when each last moved and when it
 //! came to its end, whether or not a client asks; and tells it which of them
-//! wait for their turn to be sent.
+//! wait for their turn to be sent where their files are.
 
 use std::time::Duration;
 
-use common::ledger::{ImportLedger, ImportState, ImportStatus, LedgerError};
+use common::ledger::{CarrierLedger, ImportLedger, ImportState, ImportStatus, LedgerError};
 use common::runtime::wait;
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -13,49 +13,54 @@ use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::ImporterMetrics;
-use crate::import::Waiting;
 use crate::metrics::ROW_STATES;
 
-/// Time between two looks.
+/// Least time between two looks.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// So many times as long as a look takes is the time to the next one, as every
+/// replica looks at all imports.
+const LOOKS_APART: u32 = 4;
 
 /// Time between telling the ledger that imports wait. Well below
-/// [`STALLED_AFTER`](common::ledger::STALLED_AFTER).
-const WAITING_TOLD: Duration = Duration::from_mins(1);
+/// [`UNCARRIED_AFTER`](common::ledger::UNCARRIED_AFTER).
+const WAITING_TOLD: Duration = Duration::from_secs(30);
 /// For so long a failure shows in the gauge of failed imports.
 const FAILURE_SHOWN: Duration = Duration::from_hours(1);
 /// Imports of which it is told in one call.
 const IMPORTS_A_CALL: usize = 1_000;
 
-/// Looks once a second until told to stop. `waiting` are the imports of this
-/// process that wait for their turn; one that somebody has cancelled loses it.
-pub async fn watch_progress<L: ImportLedger>(
+/// Looks once a second, or less often where there is much to look at, until
+/// told to stop. `spool` is the name of that of this process.
+pub async fn watch_progress<L: ImportLedger + CarrierLedger>(
     ledger: L,
-    waiting: Waiting,
+    spool: String,
     metrics: ImporterMetrics,
     stop: CancellationToken,
 ) {
-    let mut told = None;
-    while wait(INTERVAL, &stop).await.is_ok() {
-        metrics
-            .waiting
-            .set(i64::try_from(waiting.count()).unwrap_or(i64::MAX));
+    let (mut told, mut pause) = (None, INTERVAL);
+    while wait(pause, &stop).await.is_ok() {
+        let begun = Instant::now();
         if told.is_none_or(|told: Instant| told.elapsed() >= WAITING_TOLD) {
-            match tell_waiting(&ledger, &waiting).await {
+            match tell_waiting(&ledger, &spool).await {
                 Ok(()) => told = Some(Instant::now()),
                 Err(error) => debug!(%error, "The ledger cannot be told what waits"),
             }
         }
-        if let Err(error) = look(&ledger, &waiting, &metrics).await {
+        if let Err(error) = look(&ledger, &metrics).await {
             debug!(%error, "The imports cannot be looked at");
         }
+        pause = INTERVAL.max(begun.elapsed() * LOOKS_APART);
     }
 }
 
 /// Tells the ledger which imports wait for their turn, so that they do not
-/// count as stalled.
-async fn tell_waiting<L: ImportLedger>(ledger: &L, waiting: &Waiting) -> Result<(), LedgerError> {
-    for imports in waiting.known().chunks(IMPORTS_A_CALL) {
+/// count as stalled, nor as ones that nobody can carry.
+async fn tell_waiting<L: ImportLedger + CarrierLedger>(
+    ledger: &L,
+    spool: &str,
+) -> Result<(), LedgerError> {
+    let waiting = ledger.uncarried_imports(spool).await?;
+    for imports in waiting.chunks(IMPORTS_A_CALL) {
         ledger.record_waiting(imports, Timestamp::now()).await?;
     }
     Ok(())
@@ -64,6 +69,10 @@ async fn tell_waiting<L: ImportLedger>(ledger: &L, waiting: &Waiting) -> Result<
 /// What a look found of the imports that are open.
 struct Found {
     open: i64,
+    /// Those that nobody sends at the moment.
+    waiting: i64,
+    /// Those of them that nobody has said to be waiting for a while.
+    uncarried: i64,
     stalled: i64,
     /// Those that wait for a mail server.
     put_off: i64,
@@ -77,6 +86,8 @@ impl Found {
     fn at(now: Timestamp) -> Self {
         Self {
             open: 0,
+            waiting: 0,
+            uncarried: 0,
             stalled: 0,
             put_off: 0,
             last_progress: now,
@@ -87,6 +98,13 @@ impl Found {
     fn add(&mut self, status: &ImportStatus, now: Timestamp) {
         let state = status.state(now);
         self.open += 1;
+        let is_carried = status.carried_until.is_some_and(|until| until > now);
+        if status.sent_at.is_none() && !is_carried {
+            self.waiting += 1;
+        }
+        if status.is_uncarried(now) {
+            self.uncarried += 1;
+        }
         if status.is_stalled(now) {
             self.stalled += 1;
         }
@@ -109,6 +127,8 @@ impl Found {
 
     fn show(&self, metrics: &ImporterMetrics) {
         metrics.open.set(self.open);
+        metrics.waiting.set(self.waiting);
+        metrics.uncarried.set(self.uncarried);
         metrics.stalled.set(self.stalled);
         metrics.put_off.set(self.put_off);
         metrics.last_progress.set(self.last_progress.as_second());
@@ -159,22 +179,13 @@ pub async fn observe<L: ImportLedger>(
     Ok(Some(status))
 }
 
-async fn look<L: ImportLedger>(
-    ledger: &L,
-    waiting: &Waiting,
-    metrics: &ImporterMetrics,
-) -> Result<(), LedgerError> {
+async fn look<L: ImportLedger>(ledger: &L, metrics: &ImporterMetrics) -> Result<(), LedgerError> {
     let mut found = Found::at(Timestamp::now());
     for import_id in ledger.open_imports().await? {
         let now = Timestamp::now();
         let Some(status) = observe(ledger, metrics, import_id, now).await? else {
             continue;
         };
-        let state = status.state(now);
-        if matches!(state, ImportState::Cancelled | ImportState::Abandoned) {
-            // Another replica may have been asked.
-            waiting.cancel(import_id);
-        }
         if !status.is_over() {
             found.add(&status, now);
         }

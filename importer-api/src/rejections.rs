@@ -1,8 +1,7 @@
 //! The rows of an import that somebody should look at, each with the reason
 //! and the record as it stands in the file.
 
-use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use common::ledger::{LedgerError, RowLedger};
@@ -13,7 +12,7 @@ use uuid::Uuid;
 
 use crate::blocking::blocking;
 use crate::csv::{RawRecord, RawRecords, shown};
-use crate::spool::Spool;
+use crate::spool::{FileReader, Spool};
 
 /// Rows that are looked at in one call.
 const ROWS_A_CALL: u64 = 4_096;
@@ -32,7 +31,7 @@ pub struct Rejection {
     /// The reason.
     pub reason: Arc<Reason>,
     /// Where it is in the file and what stands there, for as long as the
-    /// spool of this process has the file.
+    /// spool has the file.
     pub record: Option<RejectedRecord>,
 }
 
@@ -56,7 +55,7 @@ pub enum RejectionsError {
     Disk(#[from] io::Error),
 }
 
-type Records = RawRecords<File>;
+type Records = RawRecords<FileReader>;
 
 /// Hands the rejections of an import of that many rows, up to `limit` of them,
 /// to `taken`, some at a time, until it is closed.
@@ -70,7 +69,7 @@ pub async fn read_rejections<L: RowLedger>(
     limit: usize,
     taken: &mpsc::Sender<Vec<Rejection>>,
 ) -> Result<(), RejectionsError> {
-    let mut records = open(spool.clone(), import_id).await?;
+    let mut records = open(spool, import_id).await?;
     let (mut first, mut left) = (1, limit);
     while first <= rows && left > 0 {
         let count = ROWS_A_CALL.min(rows + 1 - first);
@@ -104,19 +103,16 @@ pub async fn read_rejections<L: RowLedger>(
 }
 
 /// The file of an import; `None` if it is not in this spool.
-async fn open(spool: Spool, import_id: Uuid) -> io::Result<Option<Records>> {
-    blocking(move || {
-        let Some(manifest) = spool.manifest_of(import_id)? else {
-            return Ok(None);
-        };
-        let file = match spool.open_csv(import_id) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        RawRecords::new(file, manifest.layout, manifest.data_start).map(Some)
-    })
-    .await
+async fn open(spool: &Spool, import_id: Uuid) -> io::Result<Option<Records>> {
+    let Some(manifest) = spool.manifest_of(import_id).await? else {
+        return Ok(None);
+    };
+    let file = match spool.read(import_id, 0).await {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    blocking(move || RawRecords::new(file, manifest.layout, manifest.data_start).map(Some)).await
 }
 
 /// Adds the record of each rejection, of as many as make a group; says how
@@ -125,25 +121,49 @@ async fn fill(
     mut records: Records,
     mut rejections: Vec<Rejection>,
 ) -> io::Result<(Records, Vec<Rejection>, usize)> {
-    blocking(move || {
-        let (mut bytes, mut size) = (0, 0);
-        for rejection in rejections.iter_mut().take(GROUP) {
+    let mut group = Group::default();
+    loop {
+        let is_whole;
+        (records, rejections, group, is_whole) = blocking(move || {
+            let is_whole = group.fill(&mut records, &mut rejections)?;
+            Ok((records, rejections, group, is_whole))
+        })
+        .await?;
+        if is_whole {
+            return Ok((records, rejections, group.size));
+        }
+        records.file().fetch().await?;
+    }
+}
+
+/// Rejections that are handed over together.
+#[derive(Clone, Copy, Default)]
+struct Group {
+    bytes: usize,
+    size: usize,
+}
+
+impl Group {
+    /// Adds records, for as long as they are here and there is room. Gives
+    /// whether the group is whole.
+    fn fill(&mut self, records: &mut Records, rejections: &mut [Rejection]) -> io::Result<bool> {
+        for rejection in rejections.iter_mut().take(GROUP).skip(self.size) {
             // The file is what was accepted, so it has every row.
-            if let Some(record) = records.record(rejection.row)? {
-                let RawRecord { line, bytes, .. } = record;
-                let text = shown(&bytes).into_owned();
-                rejection.record = Some(RejectedRecord { line, text });
+            match records.record(rejection.row) {
+                Ok(Some(RawRecord { line, bytes, .. })) => {
+                    let text = shown(&bytes).into_owned();
+                    self.bytes += text.len();
+                    rejection.record = Some(RejectedRecord { line, text });
+                }
+                Ok(None) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
             }
-            size += 1;
-            bytes += rejection
-                .record
-                .as_ref()
-                .map_or(0, |record| record.text.len());
-            if bytes >= GROUP_BYTES {
+            self.size += 1;
+            if self.bytes >= GROUP_BYTES {
                 break;
             }
         }
-        Ok((records, rejections, size))
-    })
-    .await
+        Ok(true)
+    }
 }

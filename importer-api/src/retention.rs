@@ -11,9 +11,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::blocking::blocking;
-use crate::spool::Spool;
+use crate::acceptance::KEY_KEPT;
+use crate::csv::Position;
+use crate::spool::{Spool, is_older};
 
+/// For so long beyond the time of an idempotency key the files are kept of an
+/// upload that was not accepted.
+const HANGING_ON: Duration = Duration::from_hours(1);
 /// Time between two rounds.
 const INTERVAL: Duration = Duration::from_mins(10);
 
@@ -49,34 +53,38 @@ async fn round<L: ImportLedger>(
     retention: Duration,
     now: Timestamp,
 ) -> Result<(), RetentionError> {
-    let files = spool.clone();
-    let finished = blocking(move || files.finished()).await?;
-    for import_id in finished {
-        if ended_at(spool, ledger, import_id)
-            .await?
-            .is_some_and(|ended| {
-                now.duration_since(ended).unsigned_abs() >= retention && now > ended
-            })
-        {
-            let files = spool.clone();
-            blocking(move || files.remove(import_id)).await?;
+    for import_id in spool.unfinished().await? {
+        let status = ledger.import_status(import_id).await?;
+        if status.is_some_and(|status| status.sent_at.is_some()) {
+            // Cancelled before somebody carried it, say.
+            spool.mark_done(import_id, Position::default()).await?;
+        }
+    }
+    // What was never accepted goes though finished imports are kept for longer.
+    let oldest = retention.min(KEY_KEPT + HANGING_ON);
+    for import_id in spool.older_than(oldest).await? {
+        let status = ledger.import_status(import_id).await?;
+        let is_over = match status {
+            Some(status) => status
+                .finished_at
+                .is_some_and(|ended| now >= ended + retention),
+            None => is_forgotten(spool, import_id).await?,
+        };
+        if is_over {
+            spool.remove(import_id).await?;
             info!(%import_id, "The file of a finished import was removed");
         }
     }
     Ok(())
 }
 
-/// When an import came to its end. One that the ledger has forgotten cannot
-/// be reconciled: it ended when it was accepted.
-async fn ended_at<L: ImportLedger>(
-    spool: &Spool,
-    ledger: &L,
-    import_id: Uuid,
-) -> Result<Option<Timestamp>, RetentionError> {
-    if let Some(status) = ledger.import_status(import_id).await? {
-        return Ok(status.finished_at);
+/// Whether nobody carries an import that the ledger does not know. In a folder
+/// it may only be that the ledger has not been told of it yet. In a bucket its
+/// upload was not accepted; while its idempotency key may be in use, a client
+/// may still make it an import.
+async fn is_forgotten(spool: &Spool, import_id: Uuid) -> io::Result<bool> {
+    if spool.is_shared() {
+        return Ok(is_older(import_id, KEY_KEPT + HANGING_ON));
     }
-    let files = spool.clone();
-    let manifest = blocking(move || files.manifest_of(import_id)).await?;
-    Ok(manifest.map(|manifest| manifest.accepted_at))
+    spool.is_done(import_id).await
 }

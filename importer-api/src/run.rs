@@ -11,14 +11,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::blocking::UploadThreads;
 use crate::capacity::{CapacityGauges, watch_capacity};
 use crate::http::{Followers, Shared, UploadLimits, routes};
-use crate::import::{Importer, Waiting};
+use crate::import::{Arrivals, Importer};
 use crate::progress::watch_progress;
 use crate::responses::count;
 use crate::retention::remove_finished;
-use crate::spool::{Spool, SpoolError};
-use crate::{ImporterMetrics, Settings};
+use crate::spool::{Bucket, Spool, SpoolError};
+use crate::{ImporterMetrics, Settings, SpoolSettings};
 
 /// How long a predecessor that is just ending may still hold the spool.
 const PREDECESSOR_ENDS: Duration = Duration::from_secs(2);
@@ -43,17 +44,18 @@ pub async fn run(
     .await?;
     let metrics = ImporterMetrics::new(&wiring.registry)?;
     let capacity = CapacityGauges::new(&wiring.registry)?;
-    let spool = open_spool(&settings.spool_dir)
-        .await
-        .map_err(|error| ServiceError::Unsuitable(error.to_string()))?;
+    let spool = open_spool(&settings.spool, &wiring).await?;
     // Read before the first upload comes in, which would be among them.
-    let unfinished = spool.unfinished().map_err(|source| ServiceError::Io {
-        context: format!("SPOOL_DIR {} cannot be read", settings.spool_dir.display()),
-        source,
-    })?;
-    let waiting = Waiting::default();
+    let unfinished = spool
+        .unfinished()
+        .await
+        .map_err(|source| ServiceError::Io {
+            context: "SPOOL_DIR cannot be read".to_owned(),
+            source,
+        })?;
+    let arrivals = Arrivals::default();
     // A crash may have come before the ledger was told of them.
-    waiting.add_unknown(unfinished);
+    arrivals.add_unknown(unfinished);
     if settings.tokens.is_open() && !settings.base.bind_address.is_loopback() {
         warn!(
             "Anyone who can reach BIND_ADDRESS may upload; set API_TOKENS or use a private network"
@@ -62,7 +64,8 @@ pub async fn run(
     let importer_slot = Arc::new(OnceLock::new());
     let shared = Shared {
         spool: spool.clone(),
-        waiting: waiting.clone(),
+        threads: UploadThreads::default(),
+        arrivals: arrivals.clone(),
         ledger: wiring.ledger.clone(),
         importer: Arc::clone(&importer_slot),
         metrics: metrics.clone(),
@@ -73,9 +76,10 @@ pub async fn run(
     let routes = routes(shared, settings.tokens, settings.hosts)
         .layer(from_fn_with_state(metrics.clone(), count));
     let queue = wiring.queue.clone();
+    let readiness = spool.ready_probe();
     let work = |ledger: SharedLedger| async move {
         let importer = Arc::new(Importer::new(
-            (spool.clone(), waiting.clone()),
+            (spool.clone(), arrivals),
             ledger.clone(),
             queue,
             metrics.clone(),
@@ -83,17 +87,34 @@ pub async fn run(
             stop.clone(),
         ));
         importer_slot.get_or_init(|| Arc::clone(&importer));
-        let watching = watch_progress(ledger.clone(), waiting, metrics, stop.clone());
+        let name = spool.name().to_owned();
+        let watching = watch_progress(ledger.clone(), name, metrics, stop.clone());
         let weighing = watch_capacity(spool.clone(), ledger.clone(), capacity, stop.clone());
         let cleaning = remove_finished(spool, ledger, settings.retention, stop);
         tokio::join!(importer.run(), watching, weighing, cleaning);
         Ok(())
     };
+    let wiring = match readiness {
+        Some(probe) => wiring.depends_on("S3", probe),
+        None => wiring,
+    };
     let wiring = wiring.serving(routes);
     wiring.run(listener, DRAIN, work).await
 }
 
-async fn open_spool(folder: &Path) -> Result<Spool, SpoolError> {
+async fn open_spool(settings: &SpoolSettings, wiring: &Wiring) -> Result<Spool, ServiceError> {
+    match settings {
+        SpoolSettings::Folder(folder) => open_folder(folder)
+            .await
+            .map_err(|error| ServiceError::Unsuitable(error.to_string())),
+        SpoolSettings::Bucket { url, encryption } => {
+            let store = wiring.aws.bucket(url, encryption)?;
+            Ok(Spool::in_bucket(Bucket::new(store, url)))
+        }
+    }
+}
+
+async fn open_folder(folder: &Path) -> Result<Spool, SpoolError> {
     let deadline = Instant::now() + PREDECESSOR_ENDS;
     loop {
         match Spool::open(folder) {

@@ -1,4 +1,5 @@
-use std::path::PathBuf;
+mod spool;
+
 use std::time::Duration;
 
 use common::ledger::LedgerSettings;
@@ -10,6 +11,8 @@ use contract::MAX_RECORDS;
 use crate::http::{AllowedHosts, ApiTokens, UploadSettings};
 use crate::import::{BatchSize, SendingLimits};
 
+pub use spool::SpoolSettings;
+
 /// Settings of importer-api; the variables are in `docs/SETTINGS.md`.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -19,8 +22,8 @@ pub struct Settings {
     pub ledger: LedgerSettings,
     /// The queue `data-process`.
     pub queue_url: QueueUrl,
-    /// Folder of the uploads.
-    pub spool_dir: PathBuf,
+    /// Where the uploads are kept.
+    pub spool: SpoolSettings,
     /// How much is taken of how many clients.
     pub uploads: UploadSettings,
     /// Who may use the API.
@@ -39,13 +42,14 @@ impl Settings {
     /// # Errors
     /// The first variable that is missing or wrong.
     pub fn read(env: &Environment) -> Result<Self, SettingError> {
+        let max_bytes = env.number("MAX_UPLOAD_BYTES", 1 << 30, 1, 1 << 40)?;
         Ok(Self {
             base: BaseSettings::read(env, "PORT", 8000)?,
             ledger: LedgerSettings::read(env)?,
             queue_url: queue_url(env)?,
-            spool_dir: env.or("SPOOL_DIR", PathBuf::from("data/spool"), "a folder")?,
+            spool: SpoolSettings::read(env, max_bytes)?,
             uploads: UploadSettings {
-                max_bytes: env.number("MAX_UPLOAD_BYTES", 1 << 30, 1, 1 << 40)?,
+                max_bytes,
                 max_rows: env.number("MAX_ROWS", 5_000_000, 1, 1 << 40)?,
                 max_concurrent: env.number("MAX_CONCURRENT_UPLOADS", 16, 1, 1024)?,
                 idle_timeout: env.seconds("UPLOAD_IDLE_TIMEOUT", 30.0, 0.1, 3_600.0)?,

@@ -6,7 +6,10 @@ mod importer;
 
 use std::time::Duration;
 
-use common::ledger::{EndedRow, ImportLedger, RowLedger, SharedLedger, Unbilled};
+use common::ledger::{
+    CarrierLedger, Carrying, Checkpoint, EndedRow, ImportLease, ImportLedger, RowLedger,
+    SharedLedger, Unbilled,
+};
 use importer::{Importer, LONG, upload};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -18,8 +21,23 @@ async fn without_file(ledger: &SharedLedger, rows: u64, sent: u64) -> Uuid {
     let import_id = Uuid::now_v7();
     let import = new_import(import_id, rows);
     ledger.register_import(&import).await.unwrap();
-    ledger.record_sent(import_id, sent, None).await.unwrap();
+    record_sent(ledger, import_id, sent, None).await;
     import_id
+}
+
+/// Records how far an import is sent that nobody has carried yet.
+async fn record_sent(
+    ledger: &SharedLedger,
+    import_id: Uuid,
+    rows: u64,
+    sent_at: Option<Timestamp>,
+) -> Carrying {
+    let lease = ImportLease {
+        import_id,
+        epoch: 0,
+    };
+    let sent = Checkpoint { rows, offset: 1 };
+    ledger.record_sent(&lease, sent, sent_at).await.unwrap()
 }
 
 /// Ends these rows without a bill, so that no e-mail is missing.
@@ -83,8 +101,8 @@ async fn a_cancel_that_came_too_late_to_stop_a_row_does_not_show_in_the_state() 
         let now = Timestamp::now();
         ledger.cancel_import(import_id, now).await.unwrap();
         skip(&ledger, import_id, 1..=3).await;
-        let sent = ledger.record_sent(import_id, recorded, Some(now)).await;
-        assert!(sent.unwrap(), "the sender learns of the cancel");
+        let carrying = record_sent(&ledger, import_id, recorded, Some(now)).await;
+        assert_eq!(carrying, Carrying::Cancelled);
         let import = get(&service, import_id).await;
         assert_eq!(
             (&import["state"], &import["over"]),
@@ -100,7 +118,7 @@ async fn a_cancel_that_came_too_late_to_stop_a_row_does_not_show_in_the_state() 
 }
 
 #[tokio::test]
-async fn an_import_whose_spool_is_lost_is_abandoned_a_minute_after_its_cancel() {
+async fn an_import_whose_carrier_is_lost_is_abandoned_a_minute_after_its_cancel() {
     let importer = Importer::new().await;
     let service = importer.start().await;
     let ledger = importer.stack.ledger().await;
@@ -108,6 +126,12 @@ async fn an_import_whose_spool_is_lost_is_abandoned_a_minute_after_its_cancel() 
     let import_id = without_file(&ledger, 30, 10).await;
     skip(&ledger, import_id, 1..=10).await;
     let lately = without_file(&ledger, 30, 10).await;
+    for import_id in [import_id, lately] {
+        let spool = new_import(import_id, 30).spool;
+        let lasts = Duration::from_mins(5);
+        let taken = ledger.take_import(&spool, Uuid::nil(), lasts).await;
+        assert_eq!(taken.unwrap().unwrap().lease.import_id, import_id);
+    }
     ledger.cancel_import(import_id, ago(61)).await.unwrap();
     ledger.cancel_import(lately, ago(30)).await.unwrap();
 

@@ -68,7 +68,9 @@ impl Importer {
     fn files(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.spool.path()).unwrap();
         let names = entries.map(|e| e.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name != "lock").collect()
+        names
+            .filter(|name| name != "lock" && name != "node")
+            .collect()
     }
 
     async fn nothing_is_left(&self) {

@@ -16,8 +16,8 @@ use common::runtime::AppRegistry;
 use common::runtime::{Dependency, Outage};
 use contract::split_records;
 use importer_api::ImporterMetrics;
-use importer_api::csv::{Position, Survey};
-use importer_api::import::{BatchSize, Importer, SendingLimits, Waiting};
+use importer_api::csv::Survey;
+use importer_api::import::{Arrivals, BatchSize, Importer, SendingLimits};
 use importer_api::spool::{Manifest, Received, Spool};
 use tempfile::TempDir;
 use testkit::{CsvFile, CsvRow, Stack, poll_until, sample};
@@ -121,16 +121,18 @@ struct Setting {
 }
 
 /// Makes a file an import.
-fn store(spool: &Spool, file: &[u8]) -> Manifest {
+async fn store(spool: &Spool, file: &[u8]) -> Manifest {
     let mut survey = Survey::new(u64::MAX);
     survey.look(file).unwrap();
-    let mut upload = spool.begin().unwrap();
+    let mut upload = spool.begin().await.unwrap();
     upload.write(file, file).unwrap();
     let received = Received {
         file_name: None,
         surveyed: survey.finish().unwrap(),
+        client: String::new(),
+        key: None,
     };
-    upload.commit(received).unwrap()
+    upload.commit(received).await.unwrap()
 }
 
 impl Setting {
@@ -138,7 +140,7 @@ impl Setting {
         let stack = Stack::start().await;
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path()).unwrap();
-        let manifest = store(&spool, &file);
+        let manifest = store(&spool, &file).await;
         Self {
             ledger: stack.ledger().await,
             stack,
@@ -149,7 +151,7 @@ impl Setting {
     }
 
     /// With so many rows a message.
-    fn importer(
+    async fn importer(
         &self,
         queue: &Queue,
         stop: &CancellationToken,
@@ -157,7 +159,7 @@ impl Setting {
     ) -> (Arc<Importer<Queue, SharedLedger>>, AppRegistry) {
         let registry = AppRegistry::new("importer-api").unwrap();
         let importer = Importer::new(
-            (self.spool.clone(), self.waiting()),
+            (self.spool.clone(), self.arrivals().await),
             self.ledger.clone(),
             queue.clone(),
             ImporterMetrics::new(&registry).unwrap(),
@@ -168,25 +170,32 @@ impl Setting {
     }
 
     /// What is unfinished now.
-    fn waiting(&self) -> Waiting {
-        let waiting = Waiting::default();
-        waiting.add_unknown(self.spool.unfinished().unwrap());
-        waiting
+    async fn arrivals(&self) -> Arrivals {
+        let arrivals = Arrivals::default();
+        arrivals.add_unknown(self.spool.unfinished().await.unwrap());
+        arrivals
     }
 
-    /// Where the import goes on.
-    fn position(&self) -> Position {
+    /// Up to which row the import is sent, as the ledger knows.
+    async fn sent(&self) -> u64 {
         let import_id = self.manifest.import_id;
-        self.spool.resume(import_id).unwrap().unwrap().1
+        let status = self.ledger.import_status(import_id).await.unwrap().unwrap();
+        assert_eq!((status.sent_at, status.carried_until), (None, None));
+        status.sent
     }
 
     /// Runs until the imports that are unfinished now are finished.
     async fn finish(&self, queue: &Queue, rows_per_message: usize) -> AppRegistry {
         let stop = CancellationToken::new();
-        let (importer, registry) = self.importer(queue, &stop, rows_per_message);
+        let (importer, registry) = self.importer(queue, &stop, rows_per_message).await;
         let run = tokio::spawn(importer.run());
         poll_until("the import to be finished", LONG, async || {
-            self.spool.unfinished().unwrap().is_empty().then_some(())
+            self.spool
+                .unfinished()
+                .await
+                .unwrap()
+                .is_empty()
+                .then_some(())
         })
         .await;
         stop.cancel();
@@ -330,7 +339,7 @@ async fn resumes(before: usize, after: usize) {
     let setting = Setting::with(CsvFile::new().valid_rows(2_000).bytes()).await;
     let away = Queue::new(1_500);
     let stop = CancellationToken::new();
-    let (importer, _) = setting.importer(&away, &stop, before);
+    let (importer, _) = setting.importer(&away, &stop, before).await;
     let run = tokio::spawn(importer.run());
     poll_until("three quarters of the rows", LONG, async || {
         (away.accepted().len() >= 1_500).then_some(())
@@ -338,13 +347,13 @@ async fn resumes(before: usize, after: usize) {
     .await;
     stop.cancel();
     run.await.unwrap();
-    let position = setting.position();
-    assert!(position.rows > 500, "{position:?}");
-    assert!((1..=position.rows).all(|row| away.accepted().contains_key(&row)));
+    let sent = setting.sent().await;
+    assert!(sent > 500, "{sent}");
+    assert!((1..=sent).all(|row| away.accepted().contains_key(&row)));
 
     let back = Queue::new(usize::MAX);
     setting.finish(&back, after).await;
-    let expected: Vec<u64> = (position.rows + 1..=2_000).collect();
+    let expected: Vec<u64> = (sent + 1..=2_000).collect();
     assert_eq!(back.accepted().into_keys().collect::<Vec<_>>(), expected);
 }
 
@@ -356,7 +365,7 @@ async fn a_checkpoint_is_never_behind_a_row_that_was_not_accepted() {
         ..Queue::new(usize::MAX)
     };
     let stop = CancellationToken::new();
-    let (importer, _) = setting.importer(&gapped, &stop, 1);
+    let (importer, _) = setting.importer(&gapped, &stop, 1).await;
     let run = tokio::spawn(importer.run());
     poll_until("all rows but those of the stuck batch", LONG, async || {
         let accepted = gapped.accepted();
@@ -366,8 +375,7 @@ async fn a_checkpoint_is_never_behind_a_row_that_was_not_accepted() {
     .await;
     stop.cancel();
     run.await.unwrap();
-    let position = setting.position();
-    assert_eq!(position.rows, 490);
+    assert_eq!(setting.sent().await, 490);
 
     let back = Queue::new(usize::MAX);
     setting.finish(&back, 1).await;
@@ -417,7 +425,7 @@ impl Setting {
         let stop = CancellationToken::new();
         let registry = AppRegistry::new("importer-api").unwrap();
         let importer = Arc::new(Importer::new(
-            (self.spool.clone(), self.waiting()),
+            (self.spool.clone(), self.arrivals().await),
             self.ledger.clone(),
             queue.clone(),
             ImporterMetrics::new(&registry).unwrap(),
@@ -429,7 +437,7 @@ impl Setting {
         ));
         let run = tokio::spawn(importer.run());
         poll_until("the imports to be sent", LONG, async || {
-            let unfinished = self.spool.unfinished().unwrap();
+            let unfinished = self.spool.unfinished().await.unwrap();
             let is_finished = |id| !unfinished.contains(id);
             finished.iter().all(is_finished).then_some(())
         })
@@ -444,7 +452,8 @@ impl Setting {
 async fn a_large_import_does_not_hold_up_a_small_one() {
     let setting = Setting::with(CsvFile::new().valid_rows(5_000).bytes()).await;
     let large = setting.manifest.import_id;
-    let small = store(&setting.spool, &CsvFile::new().valid_rows(50).bytes()).import_id;
+    let small = CsvFile::new().valid_rows(50).bytes();
+    let small = store(&setting.spool, &small).await.import_id;
     let sent = setting.send_slowly(16, &[large, small]).await;
     let last_of_small = sent.iter().rposition(|import| *import == small).unwrap();
     assert!(last_of_small < 1_000, "after {last_of_small} rows");
@@ -459,7 +468,9 @@ async fn so_many_imports_are_sent_at_a_time_and_the_oldest_first() {
     let file = CsvFile::new().valid_rows(100).bytes();
     let setting = Setting::with(file.clone()).await;
     let mut imports = vec![setting.manifest.import_id];
-    imports.extend((0..7).map(|_| store(&setting.spool, &file).import_id));
+    for _ in 0..7 {
+        imports.push(store(&setting.spool, &file).await.import_id);
+    }
     let sent = setting.send_slowly(2, &imports).await;
     assert_eq!(sent.len(), 800);
     let first = |import: &Uuid| sent.iter().position(|sent| sent == import).unwrap();
@@ -476,7 +487,7 @@ async fn so_many_imports_are_sent_at_a_time_and_the_oldest_first() {
 async fn an_import_that_the_disk_keeps_from_its_end_leaves_its_place_to_the_next() {
     let file = CsvFile::new().valid_rows(20).bytes();
     let setting = Setting::with(file.clone()).await;
-    let next = store(&setting.spool, &file).import_id;
+    let next = store(&setting.spool, &file).await.import_id;
     let stuck = setting.manifest.import_id;
     // A folder cannot be read as a file.
     let path = setting.folder.path().join(format!("{stuck}.csv"));
@@ -484,5 +495,5 @@ async fn an_import_that_the_disk_keeps_from_its_end_leaves_its_place_to_the_next
     std::fs::create_dir(&path).unwrap();
     let sent = setting.send_slowly(1, &[next]).await;
     assert_eq!(sent, [next; 20]);
-    assert_eq!(setting.spool.unfinished().unwrap(), [stuck]);
+    assert_eq!(setting.spool.unfinished().await.unwrap(), [stuck]);
 }

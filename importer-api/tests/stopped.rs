@@ -4,7 +4,7 @@
 
 mod importer;
 
-use common::ledger::ImportLedger;
+use common::ledger::{CarrierLedger, Checkpoint, ImportLease, ImportLedger};
 use contract::RowId;
 use importer::{Importer, LONG, upload};
 use importer_api::rejections::read_rejections;
@@ -40,7 +40,12 @@ async fn what_got_out_before_earlier_rows_of_a_cancelled_import_is_reconciled() 
     importer.stack.take_all(queue).await;
     // As if row 3 had never been accepted: of those behind it row 5 was.
     let now = Timestamp::now();
-    ledger.record_sent(import_id, 2, Some(now)).await.unwrap();
+    let lease = ImportLease {
+        import_id,
+        epoch: 1,
+    };
+    let sent = Checkpoint { rows: 2, offset: 1 };
+    ledger.record_sent(&lease, sent, Some(now)).await.unwrap();
     ledger.cancel_import(import_id, now).await.unwrap();
     let told = [row(import_id, 2), row(import_id, 5)];
     bill_rows(&ledger, &told).await;

@@ -1,4 +1,4 @@
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 
 use contract::{Cell, InvalidReason, Layout, MAX_RECORD_BYTES, Scanned, scan};
 
@@ -87,10 +87,17 @@ impl Cutter {
     }
 
     /// Reads the next piece of the text from its file.
+    ///
+    /// # Errors
+    /// Those of the file. Of the kind `WouldBlock` where nothing is there yet.
     pub fn read_from(&mut self, file: impl Read) -> io::Result<()> {
         let start = self.forget();
-        let read = file.take(READ_BYTES as u64).read_to_end(&mut self.text)?;
-        self.is_whole = read < READ_BYTES;
+        let mut piece = file.take(READ_BYTES as u64);
+        match piece.read_to_end(&mut self.text) {
+            Ok(read) => self.is_whole = read < READ_BYTES,
+            Err(error) if error.kind() == ErrorKind::WouldBlock && self.text.len() > start => {}
+            Err(error) => return Err(error),
+        }
         self.drop_rest_of_line(start);
         Ok(())
     }

@@ -43,8 +43,16 @@ impl<R: Read> RawRecords<R> {
         })
     }
 
+    /// What it reads from.
+    pub const fn file(&mut self) -> &mut R {
+        &mut self.file
+    }
+
     /// The record of that row, which must lie behind the last one that was
     /// asked for; `None` if the file has no such row.
+    ///
+    /// # Errors
+    /// Those of the file. After one of the kind `WouldBlock` it can go on.
     pub fn record(&mut self, row: u64) -> io::Result<Option<RawRecord>> {
         loop {
             while let Some(cut) = self.cutter.next_cut() {

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::io::{self, Read};
 
+use common::ledger::Checkpoint;
 use contract::{Cell, Column, Fields, InvalidReason, Layout, OptionalFields, write_record};
 use serde::{Deserialize, Serialize};
 
@@ -9,12 +10,18 @@ use super::header::columns_of;
 use super::{Cutter, Place};
 
 /// A place in a file between two records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// Bytes before it.
     pub offset: u64,
     /// Data records before it.
     pub rows: u64,
+}
+
+impl From<Position> for Checkpoint {
+    fn from(Position { offset, rows }: Position) -> Self {
+        Self { rows, offset }
+    }
 }
 
 /// A data record.
@@ -63,6 +70,11 @@ impl<R: Read> Rows<R> {
         }
     }
 
+    /// What it reads from.
+    pub const fn file(&mut self) -> &mut R {
+        &mut self.file
+    }
+
     /// Where the next record starts, or blank lines before it.
     pub fn position(&self) -> Position {
         Position {
@@ -72,6 +84,9 @@ impl<R: Read> Rows<R> {
     }
 
     /// The next data record; `None` at the end of the file.
+    ///
+    /// # Errors
+    /// Those of the file. After one of the kind `WouldBlock` it can go on.
     pub fn next_row(&mut self) -> io::Result<Option<Row>> {
         loop {
             if let Some(cut) = self.cutter.next_cut() {

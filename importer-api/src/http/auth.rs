@@ -87,6 +87,15 @@ impl fmt::Debug for ApiTokens {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Client(pub(super) Option<[u8; 32]>);
 
+impl Client {
+    /// Tells it from others, and nothing of its token; empty where the API is
+    /// open.
+    pub(super) fn name(&self) -> String {
+        self.0
+            .map_or_else(String::new, |token| hex::encode(&token[..8]))
+    }
+}
+
 fn digest(token: &[u8]) -> [u8; 32] {
     Sha256::digest(token).into()
 }

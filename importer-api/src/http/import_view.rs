@@ -34,7 +34,7 @@ pub(super) const IMPORT_ID: &str = "01a20d97-6b57-75d8-bf76-a150c081d411";
 pub(super) struct ImportView {
     /// The import.
     import_id: Uuid,
-    /// `received`: on disk, nothing is sent yet. `sending`: its rows are being
+    /// `received`: stored, nothing is sent yet. `sending`: its rows are being
     /// sent. `processing`: all are sent, not all are at their end.
     /// `waiting`: all that is left are e-mails that a mail server put off; they
     /// are tried again when `put_off` says.

@@ -140,8 +140,8 @@ pub(super) async fn get(
 ///
 /// Its rows are no longer sent, from a second or so later on, whichever
 /// replica is asked. Rows that were sent before are billed and mailed; the
-/// rest is counted as `not_sent`. One that waits for its turn is over then; one
-/// whose file is lost is `abandoned` a minute later.
+/// rest is counted as `not_sent`. One that waits for its turn is over at once;
+/// one whose replica is lost while it sends is `abandoned` a minute later.
 ///
 /// ```sh
 /// curl --request POST http://localhost:8000/v1/imports/01a20d97-6b57-75d8-bf76-a150c081d411/cancel
@@ -174,7 +174,6 @@ pub(super) async fn cancel(
         let cancelled = ledger.cancel_import(import_id, now).await;
         cancelled.map_err(|error| ledger_problem(&error))?;
         info!(%import_id, "Import cancelled by a client");
-        shared.waiting.cancel(import_id);
         status.cancelled_at = Some(now);
     }
     Ok(Json(ImportView::new(&status, now)))
@@ -184,8 +183,8 @@ pub(super) async fn cancel(
 ///
 /// Sends every row again that is not at its end, but for those whose e-mail a
 /// mail server put off. Nothing is billed or mailed twice by it, so it may be
-/// asked for at any time. The file must be in the spool of the replica that is
-/// asked.
+/// asked for at any time. Where the files are not on S3, the file must be in the
+/// spool of the replica that is asked.
 ///
 /// ```sh
 /// curl --request POST http://localhost:8000/v1/imports/01a20d97-6b57-75d8-bf76-a150c081d411/reconcile
@@ -256,7 +255,7 @@ pub(super) fn reconcile_problem(import_id: Uuid, error: &ReconcileError) -> Prob
         }
         ReconcileError::Disk(error) => {
             warn!(%import_id, %error, "Reconciling failed");
-            Problem::internal()
+            Problem::files_away()
         }
     }
 }

@@ -46,7 +46,8 @@ use self::page::page_routes;
 use self::places::take_place;
 use crate::ImporterMetrics;
 use crate::acceptance::Acceptance;
-use crate::import::{Importer, Waiting};
+use crate::blocking::UploadThreads;
+use crate::import::{Arrivals, Importer};
 use crate::spool::Spool;
 
 /// What the handlers share.
@@ -54,8 +55,10 @@ use crate::spool::Spool;
 pub struct Shared {
     /// The files.
     pub spool: Spool,
-    /// Takes the imports that are to be sent.
-    pub waiting: Waiting,
+    /// The threads of the uploads.
+    pub threads: UploadThreads,
+    /// Is told of the imports that are to be sent.
+    pub arrivals: Arrivals,
     /// What became of the imports.
     pub ledger: LedgerSlot<SharedLedger>,
     /// Sends them; set once the ledger has answered for the first time.
@@ -86,7 +89,7 @@ impl Shared {
         Acceptance {
             spool: self.spool.clone(),
             ledger: self.ledger.clone(),
-            waiting: self.waiting.clone(),
+            arrivals: self.arrivals.clone(),
         }
     }
 }

@@ -343,6 +343,24 @@ impl Problem {
         }
     }
 
+    /// The files cannot be read or written.
+    pub(super) fn files_away() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "files-away",
+            "The files are unavailable",
+            "where the files are kept cannot be reached right now; try again in a moment",
+        )
+    }
+
+    /// The same for an upload.
+    pub(super) fn files_away_from_upload() -> Self {
+        Self {
+            detail: "where the files are kept cannot be reached right now, and nothing of the file was kept; send it again in a moment".into(),
+            ..Self::files_away()
+        }
+    }
+
     /// The disk is full.
     pub(super) fn disk_full() -> Self {
         Self::new(

@@ -18,7 +18,6 @@ use uuid::Uuid;
 use super::import_view::IMPORT_ID;
 use super::imports::find;
 use super::{Problem, Shared};
-use crate::blocking::blocking;
 use crate::rejections::{Rejection, read_rejections};
 
 /// Groups of rejections that are read ahead of the client.
@@ -188,8 +187,7 @@ pub(super) async fn rejections(
 /// What separates the columns of the uploaded file; `None` where the spool
 /// does not have it.
 async fn delimiter(shared: &Shared, import_id: Uuid) -> Option<u8> {
-    let spool = shared.spool.clone();
-    let manifest = blocking(move || spool.manifest_of(import_id)).await;
+    let manifest = shared.spool.manifest_of(import_id).await;
     Some(manifest.ok()??.layout.delimiter)
 }
 

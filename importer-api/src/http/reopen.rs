@@ -36,8 +36,8 @@ pub(super) struct ReopenedView {
 /// Takes back that the e-mails of an import are undeliverable, of all or of
 /// those with one reason code, and sends them again; an import that was at its
 /// end is open until they have ended anew. E-mails that were sent are not sent
-/// again, so it may be asked for at any time. The file must be in the spool of
-/// the replica that is asked.
+/// again, so it may be asked for at any time. Where the files are not on S3, the
+/// file must be in the spool of the replica that is asked.
 ///
 /// ```sh
 /// curl --request POST 'http://localhost:8000/v1/imports/01a20d97-6b57-75d8-bf76-a150c081d411/reopen?code=mailbox_refused'

@@ -15,7 +15,7 @@ use super::form::{Form, FormError, FormField};
 use super::import_view::IMPORT_ID;
 use super::pace::Slow;
 use super::{Problem, Shared};
-use crate::acceptance::{AcceptanceError, AcceptedImport, IdempotencyKey};
+use crate::acceptance::{AcceptanceError, AcceptedImport, IdempotencyKey, Sender};
 use crate::csv::{Guess, HeaderError};
 use crate::intake::{Intake, IntakeError};
 
@@ -24,7 +24,7 @@ const FILE_FIELD: &str = "file";
 /// A client's name for an upload (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The upload is on disk and will be processed.
+/// The upload is stored and will be processed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Accepted {
     /// For people.
@@ -52,7 +52,7 @@ pub(super) struct UploadForm {
 
 /// Import a CSV of debts.
 ///
-/// Answers as soon as the file is safe on disk; its rows are processed in the
+/// Answers as soon as the file is safely stored; its rows are processed in the
 /// background. Fields are separated by commas, semicolons or tabs, text is
 /// UTF-8 or Windows-1252. A bad row does not stop the others. The same content
 /// with the same `Idempotency-Key` within 24 hours is the same import; without
@@ -71,14 +71,14 @@ pub(super) struct UploadForm {
     request_body(content = inline(UploadForm), content_type = "multipart/form-data", encoding(("file" = (content_type = "text/csv")))),
     security((), ("bearer" = [])),
     responses(
-        (status = 202, description = "The file is on disk and will be processed", body = Accepted),
+        (status = 202, description = "The file is stored and will be processed", body = Accepted),
         (status = 400, description = "The form is malformed or has no file", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_file())),
         (status = 408, description = "The client sent nothing, or too slowly, for too long; nothing was kept", body = Problem, content_type = "application/problem+json", examples(("idle" = (value = json!(Problem::idle(std::time::Duration::from_secs(30))))), ("too-slow" = (value = json!(Problem::too_slow()))))),
         (status = 413, description = "The request is too large; at once where its length says so", body = Problem, content_type = "application/problem+json", example = json!(Problem::too_large(1 << 30))),
         (status = 415, description = "The request is compressed", body = Problem, content_type = "application/problem+json", example = json!(Problem::encoded())),
         (status = 422, description = "The file is no CSV, has no data, too many rows, or lacks columns, or the idempotency key belongs to another file", body = Problem, content_type = "application/problem+json", example = json!(Problem::file(&HeaderError::Missing { missing: vec!["email"], line: "\"name,governmentId,mail,debtAmount,debtDueDate,debtId\"".to_owned(), guess: Guess::None }.into()))),
         (status = 429, description = "Too many concurrent uploads", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::too_many_uploads())),
-        (status = 503, description = "The upload has an idempotency key, and the ledger is unavailable, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away_from_upload())),
+        (status = 503, description = "The upload has an idempotency key or is for S3, and the ledger is unavailable; S3 is unavailable; or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away_from_upload())),
         (status = 507, description = "The disk is full; nothing was kept", body = Problem, content_type = "application/problem+json", example = json!(Problem::disk_full())),
     )
 )]
@@ -90,9 +90,14 @@ pub(super) async fn upload(
     shared.limits.admit(&head.headers)?;
     let content_type = head.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.map(HeaderValue::as_bytes);
-    let client = head.extensions.get::<Client>().copied();
-    let key = idempotency_key(&head.headers, client.unwrap_or_default())?;
-    let import = store(&shared, content_type.unwrap_or_default(), key, body).await?;
+    let client = head.extensions.get::<Client>().copied().unwrap_or_default();
+    let from = Sender {
+        key: idempotency_key(&head.headers, client)?,
+        client: client.name(),
+        file_name: None,
+    };
+    check_ledger(&shared)?;
+    let import = store(&shared, content_type.unwrap_or_default(), from, body).await?;
     let accepted = Accepted {
         message: "File accepted, its rows are being processed",
         import_id: import.import_id,
@@ -116,12 +121,27 @@ fn idempotency_key(
     }
 }
 
+/// An import on S3 is none before the ledger knows it, so that a file need not
+/// be stored while the ledger is away.
+fn check_ledger(shared: &Shared) -> Result<(), Problem> {
+    let is_away = || {
+        shared
+            .ledger
+            .get()
+            .is_none_or(|ledger| ledger.outage().is_away())
+    };
+    if shared.spool.is_shared() && is_away() {
+        return Err(Problem::ledger_away_from_upload());
+    }
+    Ok(())
+}
+
 /// Stores the form's file. The form is read to its end even where the file
 /// turns out bad, as many clients read no answer before they have sent it all.
 async fn store(
     shared: &Shared,
     content_type: &[u8],
-    key: Option<IdempotencyKey>,
+    mut from: Sender,
     body: Body,
 ) -> Result<AcceptedImport, Problem> {
     let failed = |error: FormError| form_problem(&error, shared);
@@ -135,20 +155,21 @@ async fn store(
         }
         if stored.is_none() {
             field.check_transfer_encoding().map_err(failed)?;
-            let file_name = field.file_name().as_deref().and_then(shown_file_name);
+            from.file_name = field.file_name().as_deref().and_then(shown_file_name);
             let slot = shared.limits.begin(&pace)?;
-            let intake = Intake::begin(shared.spool.clone(), shared.limits.max_rows());
+            let (spool, threads) = (shared.spool.clone(), shared.threads.clone());
+            let intake = Intake::begin(spool, threads, shared.limits.max_rows());
             receive(field, &intake).await.map_err(failed)?;
-            stored = Some((intake, file_name, slot));
+            stored = Some((intake, slot));
         } else {
             return Err(Problem::many_files());
         }
     }
-    let (intake, file_name, _slot) = stored.ok_or_else(Problem::no_file)?;
+    let (intake, _slot) = stored.ok_or_else(Problem::no_file)?;
     intake
-        .finish(file_name, key, shared.acceptance())
+        .finish(from, shared.acceptance())
         .await
-        .map_err(|e| intake_problem(&e))
+        .map_err(|error| intake_problem(&error, shared.spool.is_shared()))
 }
 
 async fn receive(mut field: FormField<'_>, intake: &Intake) -> Result<(), FormError> {
@@ -169,7 +190,7 @@ fn form_problem(error: &FormError, shared: &Shared) -> Problem {
     }
 }
 
-fn intake_problem(error: &IntakeError) -> Problem {
+fn intake_problem(error: &IntakeError, is_on_s3: bool) -> Problem {
     match error {
         IntakeError::File(error) => Problem::file(error),
         IntakeError::Disk(error) | IntakeError::NotAccepted(AcceptanceError::Disk(error))
@@ -179,6 +200,12 @@ fn intake_problem(error: &IntakeError) -> Problem {
             ) =>
         {
             Problem::disk_full()
+        }
+        IntakeError::Disk(error) | IntakeError::NotAccepted(AcceptanceError::Disk(error))
+            if is_on_s3 =>
+        {
+            error!(%error, "An upload cannot be stored");
+            Problem::files_away_from_upload()
         }
         IntakeError::NotAccepted(AcceptanceError::KeyTaken) => Problem::idempotency_key_taken(),
         IntakeError::NotAccepted(AcceptanceError::LedgerAway) => Problem::ledger_away_from_upload(),

@@ -1,16 +1,16 @@
-use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, ErrorKind};
 use std::vec;
 
 use common::messaging::Outgoing;
 use contract::names::SNS_MAX_BYTES;
 use contract::{InvalidReason, RowId, push_line, push_record};
 use futures::{Stream, stream};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::blocking::blocking;
 use crate::csv::{Position, Row, RowBody, Rows};
-use crate::spool::{Manifest, Spool};
+use crate::spool::{FileReader, Manifest, Spool};
 
 /// Most bytes of a message, and of a batch. SQS takes four times as many, but
 /// a queue may be set to less, and a longer record could not be billed: SNS
@@ -187,10 +187,13 @@ type Group = (Vec<BatchAt>, Option<Reader>);
 impl Batches {
     /// Begins to read.
     pub fn read(spool: Spool, manifest: Manifest, from: Position, size: BatchSize) -> Self {
-        let open = move || Reader::open(&spool, manifest, from, size)?.group();
+        let open = async move {
+            let file = spool.read(manifest.import_id, from.offset).await?;
+            Reader::new(file, manifest, from, size).group().await
+        };
         Self {
             group: Vec::new().into_iter(),
-            ahead: Some(spawn_blocking(open)),
+            ahead: Some(tokio::spawn(open)),
         }
     }
 
@@ -210,7 +213,7 @@ impl Batches {
             self.ahead = None;
             let (group, reader) = read.map_err(io::Error::other)??;
             self.group = group.into_iter();
-            self.ahead = reader.map(|reader| spawn_blocking(move || reader.group()));
+            self.ahead = reader.map(|reader| tokio::spawn(reader.group()));
         }
     }
 
@@ -223,37 +226,56 @@ impl Batches {
     }
 }
 
+impl Drop for Batches {
+    fn drop(&mut self) {
+        if let Some(ahead) = &self.ahead {
+            ahead.abort();
+        }
+    }
+}
+
 /// Reads a file into batches.
 #[derive(Debug)]
 struct Reader {
-    rows: Rows<File>,
+    rows: Rows<FileReader>,
     filling: Filling,
 }
 
 impl Reader {
-    fn open(
-        spool: &Spool,
-        manifest: Manifest,
-        from: Position,
-        size: BatchSize,
-    ) -> io::Result<Self> {
-        let mut file = spool.open_csv(manifest.import_id)?;
-        file.seek(SeekFrom::Start(from.offset))?;
-        Ok(Self {
+    fn new(file: FileReader, manifest: Manifest, from: Position, size: BatchSize) -> Self {
+        Self {
             rows: Rows::new(file, manifest.layout, from),
             filling: Filling::new(manifest.import_id, size, from),
-        })
+        }
     }
 
-    /// Reads the next batches.
-    fn group(mut self) -> io::Result<Group> {
+    /// The next batches.
+    async fn group(mut self) -> io::Result<Group> {
+        loop {
+            let (group, reader) = blocking(move || self.read()).await?;
+            match reader {
+                // All that is here of the file makes no batch.
+                Some(reader) if group.is_empty() => self = reader,
+                reader => return Ok((group, reader)),
+            }
+            self.rows.file().fetch().await?;
+        }
+    }
+
+    /// Reads batches of what is here of the file.
+    fn read(mut self) -> io::Result<Group> {
         let (mut group, mut bytes) = (Vec::new(), 0);
         while group.len() < GROUP_BATCHES && bytes < GROUP_BYTES {
-            let Some(row) = self.rows.next_row()? else {
-                if self.filling.rows > 0 {
-                    group.push(self.filling.take());
+            let row = match self.rows.next_row() {
+                Ok(Some(row)) => row,
+                Ok(None) => {
+                    if self.filling.rows > 0 {
+                        group.push(self.filling.take());
+                    }
+                    return Ok((group, None));
                 }
-                return Ok((group, None));
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
             };
             if let Some(full) = self.filling.add(row, self.rows.position()) {
                 bytes += full.0.bytes;

@@ -1,17 +1,17 @@
-use std::io;
 use std::sync::Arc;
 
-use common::ledger::{ImportLedger, RowLedger};
+use common::ledger::RowLedger;
 use common::messaging::BatchSender;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 use uuid::Uuid;
 
-use super::{BatchSize, Dispatcher, Waiting};
+use super::leases::Leases;
+use super::{Arrivals, BatchSize, Dispatcher};
 use crate::ImporterMetrics;
-use crate::blocking::blocking;
 use crate::csv::Position;
-use crate::spool::{Checkpoint, Spool};
+use crate::spool::Spool;
 
 /// How much is sent at a time.
 #[derive(Clone, Copy, Debug)]
@@ -28,24 +28,27 @@ pub struct SendingLimits {
 #[derive(Debug)]
 pub struct Importer<S, L> {
     pub(super) spool: Spool,
+    pub(super) arrivals: Arrivals,
     pub(super) ledger: L,
     pub(super) dispatcher: Dispatcher<S, L>,
     pub(super) metrics: ImporterMetrics,
     pub(super) limits: SendingLimits,
     pub(super) stop: CancellationToken,
-    pub(super) waiting: Waiting,
     /// One for each import that is sent.
     pub(super) slots: Arc<Semaphore>,
+    pub(super) leases: Leases,
+    /// The name of this process, for those who look who carries an import.
+    pub(super) replica: Uuid,
 }
 
 impl<S, L> Importer<S, L>
 where
     S: BatchSender + 'static,
-    L: ImportLedger + RowLedger + Clone + 'static,
+    L: RowLedger + Clone + 'static,
 {
-    /// An importer of the imports that wait in `waiting`.
+    /// An importer of the imports of that spool.
     pub fn new(
-        (spool, waiting): (Spool, Waiting),
+        (spool, arrivals): (Spool, Arrivals),
         ledger: L,
         queue: S,
         metrics: ImporterMetrics,
@@ -55,26 +58,23 @@ where
         let dispatcher = Dispatcher::new(queue, ledger.clone(), metrics.clone(), limits.batches);
         Self {
             spool,
+            arrivals,
             ledger,
             dispatcher,
             metrics,
             limits,
             stop,
-            waiting,
             slots: Arc::new(Semaphore::new(limits.open_imports)),
+            leases: Leases::default(),
+            replica: Uuid::new_v4(),
         }
     }
 
-    /// Records up to which row an import is sent; with `done` that nothing
-    /// more is sent of it.
-    pub(super) async fn save(
-        &self,
-        import_id: Uuid,
-        position: Position,
-        done: bool,
-    ) -> io::Result<()> {
-        let spool = self.spool.clone();
-        let checkpoint = Checkpoint { position, done };
-        blocking(move || spool.save_checkpoint(import_id, checkpoint)).await
+    /// Notes in the spool that nothing more is to be sent of an import.
+    pub(super) async fn mark_done(&self, import_id: Uuid, position: Position) {
+        if let Err(error) = self.spool.mark_done(import_id, position).await {
+            // The ledger knows, and this is noted at the next start.
+            error!(%import_id, %error, "SPOOL_DIR cannot be written");
+        }
     }
 }

@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use super::selection::{Selection, Wanted};
 use super::{Batch, BatchSize, Batches, Importer, ReconcileError, Reconciled};
-use crate::blocking::blocking;
 
 impl<S, L> Importer<S, L>
 where
@@ -65,8 +64,7 @@ where
         if status.sent_at.is_none() {
             return Err(ReconcileError::StillSending);
         }
-        let spool = self.spool.clone();
-        let manifest = blocking(move || spool.manifest_of(import_id)).await?;
+        let manifest = self.spool.manifest_of(import_id).await?;
         let manifest = manifest.ok_or(ReconcileError::NoFile)?;
         let start = manifest.start();
         // What is left of a file is seldom consecutive.

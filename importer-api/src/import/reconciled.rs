@@ -30,8 +30,8 @@ pub enum ReconcileError {
     /// Its rows are being sent for the first time.
     #[error("the import is still being sent")]
     StillSending,
-    /// Its file is not in this process's spool.
-    #[error("the file is not in the spool of this process")]
+    /// Its file is not in the spool.
+    #[error("the file is not in the spool")]
     NoFile,
     /// The spool cannot be read.
     #[error("the spool cannot be read: {0}")]

@@ -3,7 +3,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::ledger::{ImportLedger, LedgerError, NewImport, RowLedger};
+use common::ledger::{CarrierLedger, Carrying, Checkpoint, ImportLedger, LedgerError, RowLedger};
 use common::messaging::BatchSender;
 use common::runtime::{GaveUp, Interrupted, ride_out};
 use futures::StreamExt;
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
 
+use super::leases::Held;
 use super::{Batch, BatchAt, Batches, Importer, Room};
 use crate::csv::Position;
 use crate::spool::Manifest;
@@ -25,17 +26,20 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 /// Sending ended before the last row.
 #[derive(Debug, Error)]
 pub(super) enum SendingError {
-    /// The process was told to stop. It goes on at the next start.
+    /// The process was told to stop.
     #[error("the process was told to stop")]
     Interrupted,
     /// Somebody cancelled the import.
     #[error("the import was cancelled")]
     Cancelled,
+    /// Another replica carries the import.
+    #[error("another replica has taken the import over")]
+    TakenOver,
     /// The file is gone, or is not what was accepted.
     #[error("{0}")]
     Broken(String),
     /// The spool cannot be read or written.
-    #[error("SPOOL_DIR cannot be used: {0}")]
+    #[error("the spool cannot be used: {0}")]
     Disk(io::Error),
     /// The ledger refused what it was asked.
     #[error("{0}")]
@@ -46,6 +50,7 @@ pub(super) enum SendingError {
 pub(super) struct Sending<'a, S, L> {
     importer: Arc<Importer<S, L>>,
     manifest: &'a Manifest,
+    held: &'a Held,
     import_id: Uuid,
     /// Ends the taking of batches; those in flight are brought to their end.
     halt: CancellationToken,
@@ -56,12 +61,17 @@ pub(super) struct Sending<'a, S, L> {
 impl<'a, S, L> Sending<'a, S, L>
 where
     S: BatchSender + 'static,
-    L: ImportLedger + RowLedger + Clone + 'static,
+    L: ImportLedger + CarrierLedger + RowLedger + Clone + 'static,
 {
-    pub(super) fn new(importer: &Arc<Importer<S, L>>, manifest: &'a Manifest) -> Self {
+    pub(super) fn new(
+        importer: &Arc<Importer<S, L>>,
+        manifest: &'a Manifest,
+        held: &'a Held,
+    ) -> Self {
         Self {
             importer: Arc::clone(importer),
             manifest,
+            held,
             import_id: manifest.import_id,
             halt: importer.stop.child_token(),
             quit: importer.stop.child_token(),
@@ -71,28 +81,35 @@ where
     /// Sends from a position on, and moves it behind what is sent.
     pub(super) async fn run(self, position: &mut Position) -> Result<(), SendingError> {
         let Importer { ledger, stop, .. } = &*self.importer;
-        let import = NewImport::from(self.manifest);
+        let import = self.manifest.to_import(self.importer.spool.name());
         // Before the first message, as a worker has to know the import.
         ride_out(ledger.outage(), stop, || ledger.register_import(&import)).await?;
-        let mut cancelled = self.report(*position, None).await?;
+        let mut carrying = self.report(*position, None).await?;
         let mut failure = None;
-        if !cancelled {
-            (cancelled, failure) = self.send(position).await;
+        if carrying == Carrying::GoesOn {
+            (carrying, failure) = self.send(position).await;
         }
-        let import_id = self.import_id;
+        if carrying == Carrying::TakenOver {
+            return Err(SendingError::TakenOver);
+        }
         let all = position.rows == self.manifest.rows;
-        if failure.is_none() && (all || cancelled) {
-            self.report(*position, Some(Timestamp::now())).await?;
-            self.importer.save(import_id, *position, true).await?;
+        if failure.is_none() && (all || carrying == Carrying::Cancelled) {
+            let ended = self.report(*position, Some(Timestamp::now())).await?;
+            if ended == Carrying::TakenOver {
+                return Err(SendingError::TakenOver);
+            }
+            self.importer.mark_done(self.import_id, *position).await;
             return if all {
                 Ok(())
             } else {
                 Err(SendingError::Cancelled)
             };
         }
-        self.importer.save(import_id, *position, false).await?;
-        if !stop.is_cancelled() {
-            // What is in the queue counts, whatever ended the sending.
+        // What is in the queue counts, whatever ended the sending.
+        if stop.is_cancelled() {
+            // Once: what it does not tell is sent again, and changes nothing.
+            self.tell(*position).await;
+        } else {
             self.report(*position, None).await?;
         }
         Err(match failure {
@@ -105,27 +122,17 @@ where
         })
     }
 
-    /// Ends an import that was cancelled before its turn.
-    pub(super) async fn end_cancelled(self, position: Position) -> Result<(), SendingError> {
-        if self.report(position, None).await? {
-            self.report(position, Some(Timestamp::now())).await?;
-            self.importer.save(self.import_id, position, true).await?;
-            return Ok(());
-        }
-        Err(SendingError::Ledger("it is not cancelled".to_owned()))
-    }
-
-    /// Gives whether the import was cancelled meanwhile, and what went wrong.
-    async fn send(&self, position: &mut Position) -> (bool, Option<SendingError>) {
+    /// Gives what the ledger said meanwhile, and what went wrong.
+    async fn send(&self, position: &mut Position) -> (Carrying, Option<SendingError>) {
         let (reached, kept) = watch::channel(*position);
-        let (failure, cancelled) = tokio::join!(
+        let (failure, carrying) = tokio::join!(
             self.send_batches(*position, reached),
             self.keep(kept.clone())
         );
         *position = *kept.borrow();
         match failure {
-            Some(SendingError::Interrupted) if cancelled => (true, None),
-            failure => (cancelled, failure),
+            Some(SendingError::Interrupted) if carrying != Carrying::GoesOn => (carrying, None),
+            failure => (carrying, failure),
         }
     }
 
@@ -189,57 +196,48 @@ where
         failure
     }
 
-    /// Saves each second how far the import is sent, until `reached` is
-    /// closed, while batches are sent. Gives whether the import was cancelled.
-    async fn keep(&self, reached: watch::Receiver<Position>) -> bool {
+    /// Tells the ledger each second how far the import is sent, until `reached`
+    /// is closed. Where the import is cancelled or another replica has it, the
+    /// sending ends. Gives what the ledger said last.
+    async fn keep(&self, reached: watch::Receiver<Position>) -> Carrying {
         let mut checkpoints =
             interval_at(Instant::now() + CHECKPOINT_INTERVAL, CHECKPOINT_INTERVAL);
         checkpoints.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut saved, mut cancelled) = (*reached.borrow(), false);
         let mut closed = pin!(closed(reached.clone()));
-        loop {
+        let carrying = loop {
             tokio::select! {
                 biased;
-                () = &mut closed => return cancelled,
+                () = &mut closed => return Carrying::GoesOn,
+                () = self.held.lost.cancelled() => break Carrying::TakenOver,
                 _ = checkpoints.tick() => {}
             }
             let position = *reached.borrow();
-            if position != saved {
-                // Not cut off, as the next one is written to the same file.
-                match self.importer.save(self.import_id, position, false).await {
-                    Ok(()) => saved = position,
-                    // Without it more is sent again after a crash; no reason
-                    // to send nothing now.
-                    Err(error) => {
-                        warn!(import_id = %self.import_id, %error, "Checkpoint was not saved");
-                    }
-                }
-            }
-            if cancelled {
-                continue;
-            }
-            cancelled = tokio::select! {
+            let carrying = tokio::select! {
                 biased;
-                () = &mut closed => return false,
-                cancelled = self.is_cancelled(position) => cancelled,
+                () = &mut closed => return Carrying::GoesOn,
+                carrying = self.tell(position) => carrying,
             };
-            if cancelled {
-                self.halt.cancel();
-                self.quit.cancel();
+            if carrying != Carrying::GoesOn {
+                break carrying;
             }
-        }
+        };
+        self.halt.cancel();
+        self.quit.cancel();
+        closed.await;
+        carrying
     }
 
-    /// Tells the ledger how far the import is, and asks whether somebody
-    /// cancelled it. A ledger that is away holds nothing up.
-    async fn is_cancelled(&self, position: Position) -> bool {
-        let ledger = &self.importer.ledger;
-        let answer = ledger
-            .record_sent(self.import_id, position.rows, None)
-            .await;
-        answer.unwrap_or_else(|error| {
+    /// Tells the ledger how far the import is, and asks whether to go on. A
+    /// ledger that is away holds nothing up.
+    async fn tell(&self, position: Position) -> Carrying {
+        let sent = Checkpoint::from(position);
+        let answer = self
+            .importer
+            .ledger
+            .record_sent(&self.held.lease, sent, None);
+        answer.await.unwrap_or_else(|error| {
             warn!(import_id = %self.import_id, %error, "Progress was not recorded");
-            false
+            Carrying::GoesOn
         })
     }
 
@@ -247,11 +245,11 @@ where
         &self,
         position: Position,
         sent_at: Option<Timestamp>,
-    ) -> Result<bool, SendingError> {
+    ) -> Result<Carrying, SendingError> {
         let Importer { ledger, stop, .. } = &*self.importer;
-        let (import_id, sent) = (self.import_id, position.rows);
+        let sent = Checkpoint::from(position);
         let recorded = ride_out(ledger.outage(), stop, || {
-            ledger.record_sent(import_id, sent, sent_at)
+            ledger.record_sent(&self.held.lease, sent, sent_at)
         });
         Ok(recorded.await?)
     }
@@ -275,7 +273,7 @@ async fn with_room<S: BatchSender, L: RowLedger>(
 impl From<io::Error> for SendingError {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::NotFound {
-            Self::Broken(format!("the file is no longer in SPOOL_DIR: {error}"))
+            Self::Broken(format!("the file is no longer in the spool: {error}"))
         } else {
             Self::Disk(error)
         }

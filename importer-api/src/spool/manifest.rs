@@ -1,6 +1,6 @@
-//! What an import's `<id>.json` and `<id>.checkpoint` hold.
+//! What an import's `<id>.json` and, in a folder, `<id>.checkpoint` hold.
 
-use common::ledger::NewImport;
+use common::ledger::{self, NewImport};
 use contract::Layout;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,22 +29,42 @@ pub struct Manifest {
     pub data_start: u64,
     /// When it was accepted.
     pub accepted_at: Timestamp,
-}
-
-impl From<&Manifest> for NewImport {
-    fn from(manifest: &Manifest) -> Self {
-        Self {
-            import_id: manifest.import_id,
-            file_name: manifest.file_name.clone(),
-            size: manifest.size,
-            sha256: manifest.sha256.clone(),
-            rows: manifest.rows,
-            accepted_at: manifest.accepted_at,
-        }
-    }
+    /// Who uploaded it; empty where clients have no tokens, and in the
+    /// manifest of an older version.
+    #[serde(default)]
+    pub client: String,
+    /// The hash of its idempotency key, if it has one.
+    #[serde(default)]
+    pub key: Option<String>,
 }
 
 impl Manifest {
+    /// What the ledger is told of it.
+    pub fn to_import(&self, spool: &str) -> NewImport {
+        NewImport {
+            import_id: self.import_id,
+            file_name: self.file_name.clone(),
+            size: self.size,
+            sha256: self.sha256.clone(),
+            rows: self.rows,
+            accepted_at: self.accepted_at,
+            spool: spool.to_owned(),
+            client: self.client.clone(),
+        }
+    }
+
+    /// Where its sending begins, or goes on behind that checkpoint.
+    pub fn from(&self, checkpoint: ledger::Checkpoint) -> Position {
+        // A ledger that was copied from one of an older version has no offset.
+        if checkpoint.offset == 0 {
+            return self.start();
+        }
+        Position {
+            offset: checkpoint.offset,
+            rows: checkpoint.rows,
+        }
+    }
+
     /// Before the first data record.
     pub fn start(&self) -> Position {
         Position {
@@ -54,14 +74,16 @@ impl Manifest {
     }
 }
 
-/// How far an import is sent: SQS has accepted every row before `position`.
+/// How far the sending of an import has come that has ended. In a folder of an
+/// older version also one that goes on; the ledger knows where, or it begins
+/// anew, and the rows that were sent are known by their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checkpoint {
-    /// Where sending goes on.
-    pub position: Position,
+pub(super) struct Checkpoint {
+    /// Behind the last row that was sent.
+    pub(super) position: Position,
     /// Nothing more is to be sent: all rows are, or the import was cancelled
     /// or failed.
-    pub done: bool,
+    pub(super) done: bool,
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tracing::warn;
 use uuid::Uuid;
 
-use super::{Manifest, Spool, private_file};
+use super::bucket::{Bucket, BucketUpload};
+use super::folder::Unfinished;
+use super::{Manifest, Place, Spool};
+use crate::blocking::blocking;
 use crate::csv::Surveyed;
 
 /// What the manifest of an upload tells beside the file itself.
@@ -17,42 +19,75 @@ pub struct Received {
     pub file_name: Option<String>,
     /// What its records are like.
     pub surveyed: Surveyed,
+    /// Who uploads it; empty where clients have no tokens.
+    pub client: String,
+    /// The hash of its idempotency key, if it has one.
+    pub key: Option<String>,
 }
 
-/// An upload that comes in.
+/// An upload that comes in. Dropping it leaves nothing.
 #[derive(Debug)]
 pub struct Upload {
-    spool: Spool,
     import_id: Uuid,
     file: File,
-    /// `None` once it is committed.
-    path: Option<PathBuf>,
     size: u64,
     hash: Sha256,
 }
 
+#[derive(Debug)]
+enum File {
+    Local(Unfinished),
+    Object {
+        bucket: Bucket,
+        object: BucketUpload,
+        /// Text that is still to be sent there.
+        ready: Vec<Bytes>,
+    },
+}
+
 impl Upload {
-    pub(super) fn begin(spool: &Spool) -> io::Result<Self> {
+    pub(super) async fn begin(spool: &Spool) -> io::Result<Self> {
         // Version 7 sorts by time.
         let import_id = Uuid::now_v7();
-        let path = spool.csv(import_id);
-        let file = private_file().create_new(true).open(&path)?;
+        let file = match &spool.0 {
+            Place::Folder(folder) => {
+                let folder = folder.clone();
+                File::Local(blocking(move || folder.begin(import_id)).await?)
+            }
+            Place::Bucket(bucket) => File::Object {
+                bucket: bucket.clone(),
+                object: bucket.begin(import_id),
+                ready: Vec::new(),
+            },
+        };
         Ok(Self {
-            spool: spool.clone(),
             import_id,
             file,
-            path: Some(path),
             size: 0,
             hash: Sha256::new(),
         })
     }
 
     /// Adds to the file. Size and hash are those of what came in, the text is
-    /// what is kept of it.
+    /// what is kept of it. It may wait for the disk, and is followed by
+    /// [`Upload::flush`].
     pub fn write(&mut self, came: &[u8], text: &[u8]) -> io::Result<()> {
-        self.file.write_all(text)?;
+        match &mut self.file {
+            File::Local(file) => file.write(text)?,
+            File::Object { ready, .. } => ready.push(Bytes::copy_from_slice(text)),
+        }
         self.hash.update(came);
         self.size += came.len() as u64;
+        Ok(())
+    }
+
+    /// Hands on what was written, to where that is not done at once.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        if let File::Object { object, ready, .. } = &mut self.file {
+            for text in std::mem::take(ready) {
+                object.write(text).await?;
+            }
+        }
         Ok(())
     }
 
@@ -63,8 +98,8 @@ impl Upload {
 
     /// Makes the upload an import. When this returns, neither a crash nor a
     /// loss of power loses it.
-    pub fn commit(mut self, received: Received) -> io::Result<Manifest> {
-        self.file.sync_all()?;
+    pub async fn commit(mut self, received: Received) -> io::Result<Manifest> {
+        self.flush().await?;
         let manifest = Manifest {
             import_id: self.import_id,
             file_name: received.file_name,
@@ -74,21 +109,24 @@ impl Upload {
             layout: received.surveyed.layout,
             data_start: received.surveyed.data_start,
             accepted_at: Timestamp::now(),
+            client: received.client,
+            key: received.key,
         };
-        let path = self.spool.manifest(self.import_id);
-        self.spool.write_json(&path, &manifest)?;
-        self.path = None;
-        Ok(manifest)
-    }
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        let Some(path) = self.path.take() else { return };
-        // A manifest that was renamed and not synced must go first.
-        let _ = fs::remove_file(self.spool.manifest(self.import_id));
-        if let Err(error) = fs::remove_file(&path) {
-            warn!(path = %path.display(), %error, "An unfinished upload cannot be removed");
+        match self.file {
+            File::Local(file) => {
+                let kept = manifest.clone();
+                blocking(move || file.finish(&kept)).await?;
+            }
+            File::Object { bucket, object, .. } => {
+                object.complete().await?;
+                if let Err(error) = bucket.put_manifest(&manifest).await {
+                    if let Err(error) = bucket.remove(manifest.import_id).await {
+                        warn!(%error, "An unfinished upload cannot be removed yet");
+                    }
+                    return Err(error);
+                }
+            }
         }
+        Ok(manifest)
     }
 }

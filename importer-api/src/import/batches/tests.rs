@@ -86,13 +86,12 @@ fn files_that_are_read_from_share_a_thread_however_many_there_are() {
     let file = CsvFile::new().valid_rows(1_000).bytes();
     let mut survey = Survey::new(u64::MAX);
     survey.look(&file).unwrap();
-    let mut upload = spool.begin().unwrap();
-    upload.write(&file, &file).unwrap();
     let received = Received {
         file_name: None,
         surveyed: survey.finish().unwrap(),
+        client: String::new(),
+        key: None,
     };
-    let manifest = upload.commit(received).unwrap();
     let size = BatchSize {
         messages: 10,
         rows_per_message: 1,
@@ -102,6 +101,9 @@ fn files_that_are_read_from_share_a_thread_however_many_there_are() {
         .build()
         .unwrap();
     runtime.block_on(async {
+        let mut upload = spool.begin().await.unwrap();
+        upload.write(&file, &file).unwrap();
+        let manifest = upload.commit(received).await.unwrap();
         let start = manifest.start();
         let read = || Batches::read(spool.clone(), manifest.clone(), start, size);
         let mut files: Vec<Batches> = (0..50).map(|_| read()).collect();
