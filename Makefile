@@ -14,7 +14,17 @@ DEVSTACK = $(BINARIES)/devstack
 # redis-cluster or postgres; of the stack of docker-compose.yml: redis or postgres
 LEDGER ?= redis
 export DEVSTACK_LEDGER := $(LEDGER)
+# Where they keep the files of the imports: disk, a folder for each importer-api, or s3, a bucket in
+# the process of devstack; and how many importer-apis there are
+SPOOL ?= disk
+export DEVSTACK_SPOOL := $(SPOOL)
+IMPORTERS ?= 1
+export DEVSTACK_IMPORTERS := $(IMPORTERS)
+# The S3 of development takes long to build: what is there soonest is without
+FEATURES = $(if $(or $(filter s3,$(SPOOL)),$(filter dist,$(PROFILE))),--features devstack/s3)
 test/api test/browser test/dashboard test/mail screenshots: export DEVSTACK_LEDGER := redis
+# Its panel of the disk has no answer without one
+test/dashboard: export DEVSTACK_SPOOL := disk
 URL_OF_redis := redis://127.0.0.1:$(or $(DEVSTACK_REDIS_PORT),6390)
 URL_OF_redis-cluster := redis-cluster://127.0.0.1:$(or $(DEVSTACK_REDIS_PORT),6390)
 URL_OF_postgres := postgres://postgres:postgres-of-tests@127.0.0.1:$(or $(DEVSTACK_POSTGRES_PORT),5490)/postgres
@@ -38,13 +48,15 @@ TESTED := $(if $(CONTEXT),--package $(CONTEXT),--workspace)
 # Tests wait more than they compute: four for two cores
 TEST_THREADS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
 
-# The stack of docker-compose.yml; BILLING_WORKERS= and MAIL_WORKERS= are how many processes of each
+# The stack of docker-compose.yml; IMPORTERS=, BILLING_WORKERS= and MAIL_WORKERS= are how many
+# processes of each
 COMPOSE ?= docker compose
 # The ledger in PostgreSQL changes a few services
 ifeq ($(LEDGER),postgres)
 export COMPOSE_FILE ?= docker-compose.yml:docker-compose.postgres.yml
 endif
-SCALE := $(if $(BILLING_WORKERS),--scale billing-worker=$(BILLING_WORKERS)) \
+SCALE := $(if $(filter-out 1,$(IMPORTERS)),--scale importer-api=$(IMPORTERS)) \
+	$(if $(BILLING_WORKERS),--scale billing-worker=$(BILLING_WORKERS)) \
 	$(if $(MAIL_WORKERS),--scale send-mail-worker=$(MAIL_WORKERS))
 SERVICES := importer-api billing-worker send-mail-worker
 
@@ -102,7 +114,7 @@ setup: ## Install what the other targets need and is missing: redis-server, with
 	@developer/setup.sh $(LEDGER)
 
 # What the other targets need of it; the whole workspace is named, so that all share its dependencies
-BUILD = $(CARGO) build --profile $(PROFILE) --workspace
+BUILD = $(CARGO) build --profile $(PROFILE) --workspace $(FEATURES)
 STACK := --bin devstack $(SERVICES:%=--bin %)
 
 build: ## Build all programs: PROFILE=dist as they ship, into target/dist
@@ -114,13 +126,13 @@ build/stack:
 build/devstack build/operator: build/%:
 	$(BUILD) --bin $*
 
-run: setup build/stack ## Start the whole stack and keep it up until Ctrl-C; LEDGER=redis-cluster or postgres; MAIL=smtp sends its e-mails to a mail server of its own, MAIL=external to that of SMTP_HOST=
+run: setup build/stack ## Start the whole stack and keep it up until Ctrl-C; LEDGER=redis-cluster or postgres; SPOOL=s3, IMPORTERS=; MAIL=smtp sends its e-mails to a mail server of its own, MAIL=external to that of SMTP_HOST=
 	@$(DEVSTACK) run $(MAIL_OPTION)
 
-demo: setup build/stack ## Start the stack, upload a file (ROWS=100000 generates one), check the outcome of every row; LEDGER=, MAIL=smtp, PROFILE=dist
+demo: setup build/stack ## Start the stack, upload a file (ROWS=100000 generates one), check the outcome of every row; LEDGER=, SPOOL=s3, IMPORTERS=, MAIL=smtp, PROFILE=dist
 	@$(DEVSTACK) demo $(if $(ROWS),--rows $(ROWS)) $(MAIL_OPTION)
 
-bench: setup build/stack ## Measure upload to last e-mail and what each process takes: LEDGER=, ROWS=, SEED=, BASELINE=, OUTPUT= (JSON), ROWS_PER_MESSAGE=, BILLING_WORKERS=, MAIL_WORKERS=, LATENCY_MS=, APPEND_FSYNC= (everysec, always)
+bench: setup build/stack ## Measure upload to last e-mail and what each process takes: LEDGER=, SPOOL=s3, IMPORTERS=, ROWS=, SEED=, BASELINE=, OUTPUT= (JSON), ROWS_PER_MESSAGE=, BILLING_WORKERS=, MAIL_WORKERS=, LATENCY_MS=, APPEND_FSYNC= (everysec, always)
 	@$(DEVSTACK) bench --seed $(SEED) \
 		$(if $(ROWS),--rows $(ROWS)) $(if $(ROWS_PER_MESSAGE),--rows-per-message $(ROWS_PER_MESSAGE)) \
 		$(if $(BILLING_WORKERS),--billing-workers $(BILLING_WORKERS)) $(if $(MAIL_WORKERS),--mail-workers $(MAIL_WORKERS)) \
@@ -162,7 +174,7 @@ app/setup: ## Make the .env of each service from its .env.example; one that is t
 		[ -e $$service/.env ] || { cp $$service/.env.example $$service/.env && echo "made $$service/.env"; }; \
 	done
 
-app/up: app/setup ## Start the stack of docker-compose.yml and wait until it is healthy: LEDGER=postgres, BILLING_WORKERS=, MAIL_WORKERS=
+app/up: app/setup ## Start the stack of docker-compose.yml and wait until it is healthy: LEDGER=postgres, IMPORTERS=, BILLING_WORKERS=, MAIL_WORKERS=
 	@$(COMPOSE) up --detach --wait $(SCALE)
 
 app/up/build: app/setup ## The same with images that are built anew
@@ -171,14 +183,14 @@ app/up/build: app/setup ## The same with images that are built anew
 app/logs: ## Follow the logs of the three services
 	@$(COMPOSE) logs --follow --tail 100 $(SERVICES)
 
-app/down: ## Stop the stack; what ledger, spool and Prometheus hold is kept
+app/down: ## Stop the stack; what ledger and Prometheus hold is kept, and what waits in LocalStack is lost
 	@$(COMPOSE) down
 
 app/down-volumes: ## Stop the stack and remove all that it holds
 	@$(COMPOSE) down --volumes
 
-app/smoke: build/devstack ## Upload the sample through the ports of the stack, check the counts and that everything answers: BILLING_WORKERS=, MAIL_WORKERS=, API_TOKEN=
-	@$(if $(API_TOKEN),API_TOKEN='$(API_TOKEN)') $(DEVSTACK) smoke \
+app/smoke: build/devstack ## Upload the sample through the ports of the stack, check the counts and that everything answers: IMPORTERS=, BILLING_WORKERS=, MAIL_WORKERS=, API_TOKEN=
+	@$(if $(API_TOKEN),API_TOKEN='$(API_TOKEN)') $(DEVSTACK) smoke --importers $(IMPORTERS) \
 		$(if $(BILLING_WORKERS),--billing-workers $(BILLING_WORKERS)) $(if $(MAIL_WORKERS),--mail-workers $(MAIL_WORKERS))
 
 docker/build: ## Build the image IMAGE_NAME= of CONTEXT= (importer-api, billing-worker, send-mail-worker)
@@ -194,7 +206,7 @@ test: ## Run all tests, or those of CONTEXT= (billing-worker, common, …), with
 		$(CARGO) test $(TESTED); \
 	fi
 
-test/chaos: setup build/stack ## Kill and take away everything during imports, and show that nothing is lost: LEDGER=, ONLY=, ROWS=, SEED=, APPEND_FSYNC= (everysec, always)
+test/chaos: setup build/stack ## Kill and take away everything during imports, and show that nothing is lost: LEDGER=, SPOOL=s3, IMPORTERS=, ONLY=, ROWS=, SEED=, APPEND_FSYNC= (everysec, always)
 	@$(DEVSTACK) chaos --seed $(SEED) \
 		$(if $(ROWS),--rows $(ROWS)) $(if $(APPEND_FSYNC),--append-fsync $(APPEND_FSYNC)) \
 		$(foreach fault,$(ONLY),--only $(fault))
@@ -222,7 +234,7 @@ screenshots: setup build/stack $(WEB)/ready ## Make the pictures of the page and
 $(WEB)/ready: developer/web/requirements.txt
 	$(python_environment)
 
-test/localstack: setup $(LOCALSTACK)/ready ## Run the tests of queues and topic against LocalStack from PyPI; needs python3-venv and curl
+test/localstack: setup $(LOCALSTACK)/ready ## Run localstack/ready.d and the tests of queues and topic against LocalStack from PyPI; needs python3-venv and curl
 	@developer/localstack.sh
 
 $(LOCALSTACK)/ready: developer/localstack.txt

@@ -21,7 +21,7 @@ use std::{
 use anyhow::Result;
 use emulators::redis_server::AppendFsync;
 
-use crate::{ledger_server::LedgerOption, run::or_stopped};
+use crate::{ledger_server::LedgerOption, run::or_stopped, spool_server::SpoolOption};
 
 pub(crate) use guard::GuardCommand;
 
@@ -34,6 +34,8 @@ use table::Table;
 pub(crate) struct BenchCommand {
     #[command(flatten)]
     ledger: LedgerOption,
+    #[command(flatten)]
+    spool: SpoolOption,
     /// Data rows of the generated file.
     #[arg(long, default_value_t = 1_100_000, value_parser = clap::value_parser!(u64).range(1..))]
     rows: u64,
@@ -83,6 +85,8 @@ impl BenchCommand {
             mail_workers: self.mail_workers.into(),
             latency_ms: self.latency_ms,
             ledger: self.ledger.ledger,
+            spool: self.spool.spool,
+            importers: self.spool.importers,
             append_fsync: self.append_fsync,
         };
         let run = or_stopped(measure(&settings, &self.directory)).await?;

@@ -4,6 +4,7 @@
 //! release binaries. A run ends when every row has its outcome or nothing moves any more.
 
 mod arena;
+mod carriers;
 mod crew;
 mod failover;
 mod ledger_host;
@@ -24,6 +25,7 @@ use emulators::redis_server::AppendFsync;
 use crate::{
     ledger_server::{LedgerKind, LedgerOption, LedgerOptions},
     run::or_stopped,
+    spool_server::SpoolOption,
 };
 
 use scenario::Scenario;
@@ -57,6 +59,8 @@ struct Options {
     /// When Redis makes its append-only file safe; PostgreSQL does so at each commit.
     #[arg(long, default_value_t)]
     append_fsync: AppendFsync,
+    #[command(flatten)]
+    spool: SpoolOption,
 }
 
 impl Options {

@@ -17,6 +17,7 @@ use crate::{
     mails::MailOption,
     run::or_stopped,
     services::Logs,
+    spool_server::SpoolOption,
     stack::{DevStack, Ports, StackOptions},
     verdict::Verdict,
 };
@@ -36,6 +37,8 @@ pub(crate) struct DemoCommand {
     ports: Ports,
     #[command(flatten)]
     ledger: LedgerOption,
+    #[command(flatten)]
+    spool: SpoolOption,
     #[command(flatten)]
     mail: MailOption,
     /// The file to upload.
@@ -61,6 +64,7 @@ impl DemoCommand {
         let mails = self.mail.mails(&self.logs.join("mails"));
         let options = StackOptions {
             ledger: LedgerOptions::new(self.ledger.ledger),
+            spool: self.spool,
             ..StackOptions::new(self.ports, mails.clone(), Logs::Files(self.logs.clone()))
         };
         let report = or_stopped(async {

@@ -29,6 +29,7 @@ mod mails;
 mod run;
 mod services;
 mod smoke;
+mod spool_server;
 mod stack;
 mod verdict;
 mod wait;

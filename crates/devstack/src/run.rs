@@ -15,6 +15,7 @@ use crate::{
     ledger_server::{LedgerOption, LedgerOptions},
     mails::{MailOption, Mails},
     services::Logs,
+    spool_server::SpoolOption,
     stack::{DevStack, Ports, StackOptions},
 };
 
@@ -29,6 +30,8 @@ pub(crate) struct RunCommand {
     #[command(flatten)]
     ledger: LedgerOption,
     #[command(flatten)]
+    spool: SpoolOption,
+    #[command(flatten)]
     mail: MailOption,
 }
 
@@ -41,6 +44,7 @@ impl RunCommand {
         let mails = self.mail.mails(MAIL_FOLDER.as_ref());
         let options = StackOptions {
             ledger: LedgerOptions::new(self.ledger.ledger),
+            spool: self.spool,
             ..StackOptions::new(self.ports, mails.clone(), Logs::Prefixed)
         };
         let mut stack = tokio::select! {

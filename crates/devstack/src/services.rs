@@ -78,16 +78,14 @@ impl Kind {
     }
 
     /// The variables of its queue, and those that it needs besides.
-    pub(crate) fn variables(self, queues: &PipelineResources, spool: &Path) -> Vec<Variable> {
+    pub(crate) fn variables(self, queues: &PipelineResources) -> Vec<Variable> {
         let queue = match self {
             Self::Importer | Self::Billing => &queues.data_process_url,
             Self::Mail => &queues.process_email_url,
         };
         let mut variables = vec![("SQS_QUEUE_URL", queue.clone())];
-        match self {
-            Self::Importer => variables.push(("SPOOL_DIR", spool.to_string_lossy().into_owned())),
-            Self::Billing => variables.push(("SNS_TOPIC_ARN", queues.topic_arn.clone())),
-            Self::Mail => {}
+        if self == Self::Billing {
+            variables.push(("SNS_TOPIC_ARN", queues.topic_arn.clone()));
         }
         variables
     }
@@ -156,6 +154,16 @@ impl Service {
             child: child::spawn(program).await.with_context(context)?,
             log,
         })
+    }
+
+    /// Has it do nothing from now on, as one whose machine stands still.
+    pub(crate) fn pause(&self) {
+        self.child.pause();
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.child.resume();
     }
 
     /// Which service it is.

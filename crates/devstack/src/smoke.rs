@@ -19,7 +19,7 @@ use crate::{
     wait::{until, watch},
 };
 
-use targets::Workers;
+use targets::Processes;
 
 /// Longest wait for a port to answer.
 const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
@@ -40,6 +40,9 @@ pub(crate) struct SmokeCommand {
     /// The file to upload.
     #[arg(long, default_value = "developer/input.csv")]
     input: PathBuf,
+    /// How many importer-apis there are.
+    #[arg(long, default_value_t = 1)]
+    importers: usize,
     /// How many billing-workers there are.
     #[arg(long, default_value_t = 1)]
     billing_workers: usize,
@@ -80,11 +83,12 @@ impl SmokeCommand {
                  services say"
             );
         }
-        let workers = Workers {
-            billing: self.billing_workers,
-            mail: self.mail_workers,
+        let processes = Processes {
+            importers: self.importers,
+            billing_workers: self.billing_workers,
+            mail_workers: self.mail_workers,
         };
-        let targets = targets::all_up(&http, workers).await?;
+        let targets = targets::all_up(&http, processes).await?;
         writeln!(
             io::stdout(),
             "\nPrometheus sees {targets} processes, all up."

@@ -20,6 +20,7 @@ use crate::{
     ledger_server::{LedgerOptions, LedgerServer},
     mails::MailCatcher,
     services::{Kind, Service, ServiceSettings, Variable, stop_all},
+    spool_server::SpoolServer,
 };
 
 pub(crate) use options::{Ports, StackOptions};
@@ -32,6 +33,7 @@ pub(crate) struct DevStack {
     services: Vec<Service>,
     catcher: Option<MailCatcher>,
     ledger: LedgerServer,
+    spool: SpoolServer,
     emulator: Emulator,
     resources: PipelineResources,
     files: TempDir,
@@ -66,10 +68,13 @@ impl DevStack {
         let ledger = LedgerServer::start(ledger, &files.path().join("ledger"))
             .await
             .with_context(|| format!("{kind} ({})", kind.port_variable()))?;
+        let spool = options.spool.spool;
+        let spool = SpoolServer::start(spool, &files.path().join("spool")).await?;
         let mut stack = Self {
             services: Vec::new(),
             catcher,
             ledger,
+            spool,
             emulator,
             resources,
             files,
@@ -129,7 +134,7 @@ impl DevStack {
 
     async fn start_services(&mut self, options: &StackOptions) -> Result<()> {
         for (kind, processes) in [
-            (Kind::Importer, 1),
+            (Kind::Importer, options.spool.importers.into()),
             (Kind::Billing, options.billing_workers),
             (Kind::Mail, options.mail_workers),
         ] {
@@ -140,7 +145,7 @@ impl DevStack {
                         1 => options.ports.of(kind).0,
                         _ => free_port().context("no free port on 127.0.0.1")?,
                     },
-                    environment: self.environment(kind, options),
+                    environment: self.environment(kind, number, options),
                 };
                 let logs = options.logs.of_process(kind, number);
                 self.services.push(Service::start(settings, &logs).await?);
@@ -153,15 +158,18 @@ impl DevStack {
         Ok(())
     }
 
-    fn environment(&self, kind: Kind, options: &StackOptions) -> Vec<Variable> {
+    fn environment(&self, kind: Kind, number: usize, options: &StackOptions) -> Vec<Variable> {
         let shared = shared_environment(&self.emulator.endpoint_url());
         let own = match kind {
-            Kind::Importer => options.importer_environment.clone(),
+            Kind::Importer => {
+                let spool = self.spool.variables(number, None).into_iter();
+                spool.chain(options.importer_environment.clone()).collect()
+            }
             Kind::Billing => Vec::new(),
             Kind::Mail => options.mails.variables(self.catcher.as_ref()),
         };
         let bind_address = ("BIND_ADDRESS", "127.0.0.1".to_owned());
-        let queues = kind.variables(&self.resources, &self.files().join("spool"));
+        let queues = kind.variables(&self.resources);
         let shared = shared.into_iter().chain(self.ledger.variables());
         let shared = shared.chain([bind_address]);
         shared.chain(queues).chain(own).collect()

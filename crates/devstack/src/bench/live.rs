@@ -25,6 +25,7 @@ use crate::{
     ledger_server::LedgerOptions,
     mails::Mails,
     services::{Logs, Service},
+    spool_server::SpoolOption,
     stack::{DevStack, Ports, StackOptions},
     verdict::Verdict,
     wait::until,
@@ -56,6 +57,10 @@ pub(super) async fn measure(settings: &Settings, directory: &Path) -> Result<Mea
         ledger: LedgerOptions {
             append_fsync: settings.append_fsync,
             ..LedgerOptions::new(settings.ledger)
+        },
+        spool: SpoolOption {
+            spool: settings.spool,
+            importers: settings.importers,
         },
         latency: Duration::from_millis(settings.latency_ms),
         billing_workers: settings.billing_workers,

@@ -7,7 +7,10 @@ use emulators::redis_server::AppendFsync;
 use serde::{Deserialize, Serialize};
 
 use super::{findings::Findings, health::Health, json, machine::Machine, meter::ProcessCost};
-use crate::ledger_server::{LedgerFacts, LedgerKind};
+use crate::{
+    ledger_server::{LedgerFacts, LedgerKind},
+    spool_server::SpoolKind,
+};
 
 /// What is run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +30,12 @@ pub(super) struct Settings {
     /// What kept the ledger.
     #[serde(default)]
     pub(super) ledger: LedgerKind,
+    /// Where the files of imports were.
+    #[serde(default)]
+    pub(super) spool: SpoolKind,
+    /// Processes of importer-api.
+    #[serde(default = "one")]
+    pub(super) importers: u16,
     /// When Redis makes its append-only file safe; PostgreSQL does so at each commit.
     #[serde(default = "everysec")]
     pub(super) append_fsync: AppendFsync,
@@ -35,6 +44,11 @@ pub(super) struct Settings {
 /// What every measurement had before there was a choice.
 const fn everysec() -> AppendFsync {
     AppendFsync::Everysec
+}
+
+/// The same.
+const fn one() -> u16 {
+    1
 }
 
 impl Settings {
@@ -48,6 +62,8 @@ impl Settings {
             mail_workers: 1,
             latency_ms: 0,
             ledger: LedgerKind::Redis,
+            spool: SpoolKind::Disk,
+            importers: 1,
             append_fsync: AppendFsync::Everysec,
         }
     }
@@ -195,6 +211,8 @@ pub(super) mod tests {
                 mail_workers: 1,
                 latency_ms: 5,
                 ledger: LedgerKind::Redis,
+                spool: SpoolKind::Disk,
+                importers: 1,
                 append_fsync: AppendFsync::Everysec,
             },
             revision: Some("abc1234".into()),

@@ -15,14 +15,22 @@ use emulators::{
 };
 use fastrand::Rng;
 use futures::future::try_join_all;
+use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Options, crew::Crew, ledger_host::LedgerHost, network::Network, post::Post};
+use super::{
+    Options,
+    crew::Crew,
+    ledger_host::LedgerHost,
+    network::{Network, local},
+    post::Post,
+};
 use crate::{
     generate::write_file,
     import::{Expected, connect, upload},
     ledger_server::LedgerKind,
     services::{Kind, Variable},
+    spool_server::{SpoolKind, SpoolServer},
     wait::until,
 };
 
@@ -32,16 +40,19 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// Longest wait for the moment of a fault.
 const MOMENT_DEADLINE: Duration = Duration::from_mins(2);
 
-/// How many services there are beside the one importer-api, how fast that sends, and what they
-/// have to do with.
+/// How many services there are, how fast importer-api sends, and what they have to do with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {
+    pub(super) importers: usize,
+    pub(super) spool: SpoolKind,
     pub(super) billing_workers: usize,
     pub(super) mail_workers: usize,
     pub(super) importer: Pace,
     pub(super) mails: Mails,
     /// Whether each master of a cluster has a replica from the start.
     pub(super) with_replicas: bool,
+    /// How much later each answer of SQS and SNS comes.
+    pub(super) latency: Duration,
 }
 
 /// Where e-mails go.
@@ -85,6 +96,13 @@ pub(super) struct Input {
     generated: Generated,
 }
 
+impl Input {
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 /// Emulator, ledger, the network between, and the services.
 #[derive(Debug)]
 pub(super) struct Arena {
@@ -93,6 +111,7 @@ pub(super) struct Arena {
     pub(super) network: Network,
     pub(super) post: Option<Post>,
     pub(super) ledger_host: LedgerHost,
+    pub(super) spool: SpoolServer,
     pub(super) emulator: Emulator,
     pub(super) resources: PipelineResources,
     pub(super) ledger: SharedLedger,
@@ -102,6 +121,8 @@ pub(super) struct Arena {
     pub(super) expected: Expected,
     /// How often the way to the mail server was cut.
     pub(super) post_cuts: u64,
+    /// The logs of importers that were killed while others took over what they carried, and when.
+    pub(super) lost_carriers: Vec<(PathBuf, Timestamp)>,
     /// From the moment at which a new master could be reached until each service had gone on.
     pub(super) went_on_after: Option<Duration>,
     directory: PathBuf,
@@ -118,7 +139,8 @@ impl Arena {
         options: Options,
     ) -> Result<Self> {
         let directory = cleared(directory)?;
-        let emulator = Emulator::start_on_free_port().await?;
+        let emulator = Emulator::start_with_latency(local(0), plan.latency).await?;
+        let spool = SpoolServer::start(plan.spool, &directory.join("spool")).await?;
         let resources = emulator.create_pipeline(&PipelineNames::default()).await?;
         let mut random = Rng::with_seed(options.seed);
         let ledger = options.ledger(kind, plan.with_replicas);
@@ -126,38 +148,41 @@ impl Arena {
         let ledger_host = LedgerHost::start(ledger, files, random.fork()).await?;
         let mut arena = Self {
             crew: Crew::new(directory.join("logs"))?,
-            network: Network::start(emulator.port(), ledger_host.server().port()).await?,
+            network: Network::start(emulator.port(), ledger_host.server().port(), spool.port())
+                .await?,
             post: match plan.mails {
                 Mails::Log => None,
                 Mails::Smtp => Some(Post::open(&directory).await?),
             },
             ledger: connect(ledger_host.server()).await?,
             ledger_host,
+            spool,
             emulator,
             resources,
             random,
             imports: Vec::new(),
             expected: Expected::default(),
             post_cuts: 0,
+            lost_carriers: Vec::new(),
             went_on_after: None,
             directory,
             inputs: 0,
             options,
         };
         for (kind, count) in [
-            (Kind::Importer, 1),
+            (Kind::Importer, plan.importers),
             (Kind::Billing, plan.billing_workers),
             (Kind::Mail, plan.mail_workers),
         ] {
-            for _ in 0..count {
-                let environment = arena.environment(kind, plan.importer);
+            for number in 1..=count {
+                let environment = arena.environment(kind, number, plan.importer);
                 arena.crew.hire(kind, environment).await?;
             }
         }
         Ok(arena)
     }
 
-    fn environment(&self, kind: Kind, pace: Pace) -> Vec<Variable> {
+    fn environment(&self, kind: Kind, number: usize, pace: Pace) -> Vec<Variable> {
         let network = &self.network;
         let (sqs, ledger) = match kind {
             Kind::Importer => (&network.importer_to_sqs, &network.importer_to_ledger),
@@ -166,7 +191,12 @@ impl Arena {
         };
         let mut own = vec![("SQS_ENDPOINT_URL", sqs.url())];
         match kind {
-            Kind::Importer => own.extend(pace.variables()),
+            Kind::Importer => {
+                let s3 = network.importer_to_s3.as_ref();
+                let s3 = s3.map(|proxy| proxy.address().port());
+                own.extend(self.spool.variables(number, s3));
+                own.extend(pace.variables());
+            }
             Kind::Billing => own.push(("SNS_ENDPOINT_URL", network.billing_to_sns.url())),
             Kind::Mail => own.extend(self.post.iter().flat_map(Post::variables)),
         }
@@ -174,7 +204,7 @@ impl Arena {
         shared_environment(&self.emulator.endpoint_url())
             .into_iter()
             .chain(self.ledger_host.server().variables_through(ledger_port))
-            .chain(kind.variables(&self.resources, &self.directory.join("spool")))
+            .chain(kind.variables(&self.resources))
             .chain(own)
             .collect()
     }
@@ -193,16 +223,29 @@ impl Arena {
         Ok(Input { path, generated })
     }
 
-    /// Uploads a file by that many clients at once.
+    /// Uploads a file by that many clients at once, to the importers by turns.
     pub(super) async fn upload(&mut self, input: &Input, clients: u64) -> Result<()> {
-        let importer = self.crew.url(Kind::Importer);
-        let uploads = (0..clients).map(|_| upload(&importer, &input.path));
-        self.imports.extend(try_join_all(uploads).await?);
-        let expected = &mut self.expected;
-        expected.rows += clients * input.generated.rows;
-        expected.invalid += clients * input.generated.invalid;
-        expected.skipped = expected.rows - expected.invalid - expected.billed;
+        let importers = self.crew.urls(Kind::Importer);
+        let turns = importers
+            .iter()
+            .cycle()
+            .skip(self.imports.len() % importers.len());
+        let uploads = turns
+            .zip(0..clients)
+            .map(|(importer, _)| upload(importer, &input.path));
+        for import_id in try_join_all(uploads).await? {
+            self.expect(input, import_id);
+        }
         Ok(())
+    }
+
+    /// A file has become an import.
+    pub(super) fn expect(&mut self, input: &Input, import_id: Uuid) {
+        self.imports.push(import_id);
+        let expected = &mut self.expected;
+        expected.rows += input.generated.rows;
+        expected.invalid += input.generated.invalid;
+        expected.skipped = expected.rows - expected.invalid - expected.billed;
     }
 
     /// Random shares of the rows, in their order. The last rows are left out: a killed worker hides

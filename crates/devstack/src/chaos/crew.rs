@@ -94,10 +94,40 @@ impl Crew {
         self.kills.get(&kind).copied().unwrap_or_default()
     }
 
-    /// Where the first service of a kind answers.
-    pub(super) fn url(&self, kind: Kind) -> String {
-        let port = self.of(kind).next().map_or(0, |place| place.settings.port);
-        format!("http://127.0.0.1:{port}")
+    /// Where the services of a kind answer.
+    pub(super) fn urls(&self, kind: Kind) -> Vec<String> {
+        let ports = self.of(kind).map(|place| place.settings.port);
+        ports
+            .map(|port| format!("http://127.0.0.1:{port}"))
+            .collect()
+    }
+
+    /// Kills one service of a kind with SIGKILL. Gives the log of its process.
+    pub(super) fn kill_number(&mut self, kind: Kind, number: usize) -> Option<PathBuf> {
+        let place = self.place(kind, number)?;
+        drop(place.running.take()?);
+        let log = place.logs.last().cloned();
+        *self.kills.entry(kind).or_default() += 1;
+        log
+    }
+
+    /// One service of a kind, where it runs.
+    pub(super) fn number(&mut self, kind: Kind, number: usize) -> Option<&Service> {
+        self.place(kind, number)?.running.as_ref()
+    }
+
+    /// Starts one that was killed, and waits until it answers.
+    pub(super) async fn start_number(&mut self, kind: Kind, number: usize) -> Result<()> {
+        let (logs, http) = (self.logs.clone(), self.http.clone());
+        match self.place(kind, number) {
+            Some(place) => place.start(&logs, &http).await,
+            None => Ok(()),
+        }
+    }
+
+    fn place(&mut self, kind: Kind, number: usize) -> Option<&mut Place> {
+        let mut places = self.places.iter_mut();
+        places.find(|place| place.settings.kind == kind && place.number == number)
     }
 
     /// The logs of all processes of a kind, those that were killed included.

@@ -19,11 +19,17 @@ pub(super) struct Network {
     pub(super) importer_to_ledger: FaultProxy,
     pub(super) billing_to_ledger: FaultProxy,
     pub(super) mail_to_ledger: FaultProxy,
+    /// Where the files are on S3.
+    pub(super) importer_to_s3: Option<FaultProxy>,
 }
 
 impl Network {
     /// All ways pass.
-    pub(super) async fn start(emulator_port: u16, ledger_port: u16) -> Result<Self> {
+    pub(super) async fn start(
+        emulator_port: u16,
+        ledger_port: u16,
+        s3_port: Option<u16>,
+    ) -> Result<Self> {
         let to = async |port| {
             FaultProxy::start(local(port))
                 .await
@@ -37,6 +43,10 @@ impl Network {
             importer_to_ledger: to(ledger_port).await?,
             billing_to_ledger: to(ledger_port).await?,
             mail_to_ledger: to(ledger_port).await?,
+            importer_to_s3: match s3_port {
+                Some(port) => Some(to(port).await?),
+                None => None,
+            },
         })
     }
 
@@ -50,8 +60,8 @@ impl Network {
     }
 
     /// All of the proxies.
-    pub(super) fn all(&self) -> [&FaultProxy; 7] {
-        [
+    pub(super) fn all(&self) -> Vec<&FaultProxy> {
+        let always = [
             &self.importer_to_sqs,
             &self.billing_to_sqs,
             &self.billing_to_sns,
@@ -59,7 +69,8 @@ impl Network {
             &self.importer_to_ledger,
             &self.billing_to_ledger,
             &self.mail_to_ledger,
-        ]
+        ];
+        always.into_iter().chain(&self.importer_to_s3).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use tokio::time::Instant;
 
-use super::arena::Arena;
+use super::{arena::Arena, carriers::Carried};
 use crate::{
     services::Kind,
     verdict::{Backlog, MailLog, Verdict},
@@ -35,6 +35,9 @@ pub(super) struct Outcome {
     /// Where the ledger moved: from the moment at which its new server could be reached until each
     /// service had gone on.
     pub(super) went_on_after: Option<Duration>,
+    /// The longest time from the kill of a carrier until another had its imports, where carriers
+    /// were killed.
+    pub(super) taken_over_after: Option<Duration>,
 }
 
 impl Outcome {
@@ -61,6 +64,11 @@ impl Outcome {
         };
         verdict.note(goes_on_soon(arena.went_on_after));
         verdict.note(arena.crew.dismiss().await);
+        let carried = Carried::of(arena.crew.logs(Kind::Importer))?;
+        verdict.note(carried.each_epoch_has_one_carrier());
+        let taken_over = carried.taken_over(&arena.lost_carriers);
+        let taken_over_after = *taken_over.as_ref().unwrap_or(&None);
+        verdict.note(taken_over.map(drop));
         match &arena.post {
             Some(post) => verdict.at_server = Some(post.figures()),
             None => verdict.logged = Some(MailLog::of(arena.crew.logs(Kind::Mail))?),
@@ -71,6 +79,7 @@ impl Outcome {
             verdict,
             taken,
             went_on_after: arena.went_on_after,
+            taken_over_after,
         })
     }
 }

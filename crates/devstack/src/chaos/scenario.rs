@@ -10,12 +10,16 @@ use tokio::time;
 use super::{
     Options,
     arena::{Arena, Mails, Pace, Plan},
-    failover, lost_message,
+    carriers, failover, lost_message,
     network::{Network, disturb},
     outcome::Outcome,
     storm,
 };
-use crate::{ledger_server::LedgerKind, services::Kind};
+use crate::{
+    ledger_server::LedgerKind,
+    services::Kind,
+    spool_server::{SpoolKind, SpoolOption},
+};
 
 /// How often a service is killed during one import.
 const KILLS: usize = 5;
@@ -69,6 +73,12 @@ pub(crate) enum Scenario {
     Everything,
     /// The same file by 8 clients at once, 3 billing-workers, 2 send-mail-workers.
     ManyClients,
+    /// kill -9 each of 3 importer-apis, 5 times, the files of 8 imports on S3.
+    CarriersKilled,
+    /// One of 3 importer-apis stopped for a minute, the files of 8 imports on S3.
+    CarrierFrozen,
+    /// S3 down 10 s, silent 10 s, 3 in 10 of its answers lost for 10 s.
+    S3Down,
 }
 
 impl Scenario {
@@ -93,19 +103,22 @@ impl Scenario {
         ledger: LedgerKind,
         options: Options,
     ) -> Result<Outcome> {
-        let mut arena = Arena::start(directory, ledger, self.plan(), options).await?;
+        let mut arena = Arena::start(directory, ledger, self.plan(options), options).await?;
         let started = time::Instant::now();
         self.play(&mut arena).await?;
         Outcome::of(arena, started).await
     }
 
-    fn plan(self) -> Plan {
+    fn plan(self, options: Options) -> Plan {
         let (billing_workers, mail_workers) = match self {
             Self::ManyClients => (3, 2),
             _ => (1, 1),
         };
         let importer = match self {
-            Self::ImporterKilled
+            Self::CarriersKilled
+            | Self::CarrierFrozen
+            | Self::S3Down
+            | Self::ImporterKilled
             | Self::LedgerMoved
             | Self::LedgerSilent
             | Self::ImporterSqsDown
@@ -118,7 +131,24 @@ impl Scenario {
             Self::SmtpMailKilled | Self::SmtpServerDown => Mails::Smtp,
             _ => Mails::Log,
         };
+        let needs_carriers = matches!(
+            self,
+            Self::CarriersKilled | Self::CarrierFrozen | Self::S3Down
+        );
+        let (importers, spool, latency) = if needs_carriers {
+            let latency = match self {
+                Self::CarriersKilled => carriers::LATENCY_OF_KILLS,
+                _ => carriers::LATENCY,
+            };
+            (carriers::IMPORTERS, SpoolKind::S3, latency)
+        } else {
+            let SpoolOption { importers, spool } = options.spool;
+            (importers.into(), spool, Duration::ZERO)
+        };
         Plan {
+            importers,
+            spool,
+            latency,
             billing_workers,
             mail_workers,
             importer,
@@ -165,6 +195,9 @@ impl Scenario {
                 let input = arena.generate()?;
                 arena.upload(&input, CLIENTS).await
             }
+            Self::CarriersKilled => carriers::killed(arena).await,
+            Self::CarrierFrozen => carriers::frozen(arena).await,
+            Self::S3Down => carriers::s3_down(arena).await,
         }
     }
 }

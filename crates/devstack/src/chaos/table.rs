@@ -36,9 +36,12 @@ impl<W: Write> Table<W> {
         let went_on = outcome.went_on_after.map_or_else(String::new, |after| {
             format!(": all on their way {:.1} s later", after.as_secs_f64())
         });
+        let taken_over = outcome.taken_over_after.map_or_else(String::new, |after| {
+            format!(": taken over {:.1} s later at most", after.as_secs_f64())
+        });
         writeln!(
             self.out,
-            "| {title}{went_on} | {} | {} | {} | {}{allowed} | {:.0} |",
+            "| {title}{went_on}{taken_over} | {} | {} | {} | {}{allowed} | {:.0} |",
             verdict.expected.rows,
             verdict.lost(),
             verdict.billed_twice(),
@@ -74,6 +77,7 @@ mod tests {
             },
             taken: Duration::from_millis(61_400),
             went_on_after: None,
+            taken_over_after: None,
         };
         let mut broken = fine.clone();
         broken.verdict.may_be_mailed_twice = 0;

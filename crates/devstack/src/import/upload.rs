@@ -14,6 +14,7 @@ pub(crate) struct Importer {
     http: reqwest::Client,
     url: String,
     token: Option<String>,
+    key: Option<String>,
 }
 
 impl Importer {
@@ -23,6 +24,15 @@ impl Importer {
             http: crate::http::client(),
             url: url.to_owned(),
             token: token.map(str::to_owned),
+            key: None,
+        }
+    }
+
+    /// The same; each upload has that idempotency key.
+    pub(crate) fn with_key(self, key: &str) -> Self {
+        Self {
+            key: Some(key.to_owned()),
+            ..self
         }
     }
 
@@ -38,7 +48,10 @@ impl Importer {
         let size = file.metadata().await.with_context(context)?.len();
         let part = Part::stream_with_length(file, size).file_name("input.csv");
         let request = self.http.post(format!("{}/v1/upload", self.url));
-        let request = request.multipart(Form::new().part("file", part));
+        let mut request = request.multipart(Form::new().part("file", part));
+        if let Some(key) = &self.key {
+            request = request.header("Idempotency-Key", key);
+        }
         let answer = self.with_token(request).send().await;
         let body: Value = answer.with_context(context)?.json().await?;
         let import_id = body["import_id"].as_str().and_then(|id| id.parse().ok());

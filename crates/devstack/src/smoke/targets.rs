@@ -12,11 +12,12 @@ const TARGETS: &str = "http://127.0.0.1:9090/api/v1/targets?state=active";
 /// Longest wait for all to be found and scraped.
 const DEADLINE: Duration = Duration::from_mins(2);
 
-/// How many processes of each worker there must be.
+/// How many processes of each service there must be.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Workers {
-    pub(super) billing: usize,
-    pub(super) mail: usize,
+pub(super) struct Processes {
+    pub(super) importers: usize,
+    pub(super) billing_workers: usize,
+    pub(super) mail_workers: usize,
 }
 
 #[derive(Deserialize)]
@@ -40,13 +41,13 @@ struct Target {
 }
 
 /// Waits until all are up, and gives how many they are.
-pub(super) async fn all_up(http: &reqwest::Client, workers: Workers) -> Result<usize> {
+pub(super) async fn all_up(http: &reqwest::Client, processes: Processes) -> Result<usize> {
     let mut off = String::new();
     let what = "Prometheus to see every process";
     until(what, DEADLINE, POLL_INTERVAL, async || {
         let answer = http.get(TARGETS).send().await?.error_for_status()?;
         let targets = answer.json::<Answer>().await?.data.active_targets;
-        off = wrong(&targets, workers);
+        off = wrong(&targets, processes);
         Ok(off.is_empty().then_some(targets.len()))
     })
     .await
@@ -54,12 +55,12 @@ pub(super) async fn all_up(http: &reqwest::Client, workers: Workers) -> Result<u
 }
 
 /// What is wrong with them, a line each.
-fn wrong(targets: &[Target], workers: Workers) -> String {
+fn wrong(targets: &[Target], processes: Processes) -> String {
     let mut wrong = String::new();
     for (job, expected) in [
-        ("importer-api", 1),
-        ("billing-worker", workers.billing),
-        ("send-mail-worker", workers.mail),
+        ("importer-api", processes.importers),
+        ("billing-worker", processes.billing_workers),
+        ("send-mail-worker", processes.mail_workers),
     ] {
         let of_job = |target: &&Target| target.labels.get("job").is_some_and(|name| name == job);
         let found = targets.iter().filter(of_job).count();
@@ -94,21 +95,24 @@ mod tests {
 
     #[test]
     fn all_must_be_there_and_up() {
-        let workers = Workers {
-            billing: 2,
-            mail: 1,
+        let processes = Processes {
+            importers: 2,
+            billing_workers: 2,
+            mail_workers: 1,
         };
         let mut targets = vec![
             target("importer-api", "up"),
             target("billing-worker", "up"),
             target("send-mail-worker", "up"),
         ];
-        let one_missing = "\n  billing-worker: 1 found, 2 expected";
-        assert_eq!(wrong(&targets, workers), one_missing);
+        let two_missing = "\n  importer-api: 1 found, 2 expected\
+                           \n  billing-worker: 1 found, 2 expected";
+        assert_eq!(wrong(&targets, processes), two_missing);
+        targets.push(target("importer-api", "up"));
         targets.push(target("billing-worker", "up"));
-        assert_eq!(wrong(&targets, workers), "");
+        assert_eq!(wrong(&targets, processes), "");
         targets.push(target("prometheus", "down"));
         let one_down = "\n  http://prometheus/metrics is down refused";
-        assert_eq!(wrong(&targets, workers), one_down);
+        assert_eq!(wrong(&targets, processes), one_down);
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     ledger_server::{LedgerKind, LedgerOptions},
     mails::Mails,
     services::{Kind, Logs, Variable},
+    spool_server::{SpoolKind, SpoolOption},
 };
 
 /// Ports of the stack, all on 127.0.0.1.
@@ -83,6 +84,8 @@ pub(crate) struct StackOptions {
     pub(crate) ledger: LedgerOptions,
     /// How much later each answer of SQS and SNS comes than it could.
     pub(crate) latency: Duration,
+    /// Where the files of imports are, and the processes of importer-api.
+    pub(crate) spool: SpoolOption,
     /// Processes of billing-worker. Those after the first take any free port.
     pub(crate) billing_workers: usize,
     /// Processes of send-mail-worker, likewise.
@@ -101,6 +104,10 @@ impl StackOptions {
             files: None,
             ledger: LedgerOptions::new(LedgerKind::default()),
             latency: Duration::ZERO,
+            spool: SpoolOption {
+                spool: SpoolKind::Disk,
+                importers: 1,
+            },
             billing_workers: 1,
             mail_workers: 1,
             importer_environment: Vec::new(),
