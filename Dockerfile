@@ -1,7 +1,7 @@
 # The three services: `docker build --target importer-api .`, billing-worker, send-mail-worker.
 # Written so that the builder without BuildKit builds it as well.
 
-# What owns the ports of the workers in docker-compose.yml, so that these can be scaled.
+# What owns the ports of the services in docker-compose.yml, so that these can be scaled.
 FROM debian:bookworm-slim AS port
 # Of the fixed Debian release, which brings security fixes and nothing else
 # hadolint ignore=DL3008
@@ -52,13 +52,13 @@ EXPOSE 8002
 HEALTHCHECK --interval=5s --timeout=5s --start-period=15s CMD ["send-mail-worker", "health"]
 ENTRYPOINT ["send-mail-worker"]
 
-# With the commands for operators, which need what it has: Redis, and the queues.
+# With the commands for operators, which need what it has: the ledger, and the queues. The folder is
+# there for a volume with SPOOL_DIR; which of SPOOL_DIR and SPOOL_URL it is, the environment says.
 FROM service AS importer-api
 USER 0:0
 RUN mkdir --parents /var/lib/importer-api/spool && chown --recursive 10001:10001 /var/lib/importer-api
 USER 10001:10001
 COPY --from=build /src/target/dist/importer-api /src/target/dist/operator /usr/local/bin/
-ENV SPOOL_DIR=/var/lib/importer-api/spool
 EXPOSE 8000
 HEALTHCHECK --interval=5s --timeout=5s --start-period=15s CMD ["importer-api", "health"]
 ENTRYPOINT ["importer-api"]

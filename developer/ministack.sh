@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tests the suite against MiniStack, a third opinion on what SQS and SNS do: starts the program of PyPI
-# on a free port, then the tests that use queues and topic. Arguments are names of tests.
+# Tests the suite against MiniStack, a third opinion on what SQS, SNS and S3 do: starts the program of
+# PyPI on a free port, then the tests that use queues, topic and bucket. Arguments are names of tests.
 # `make test/ministack` installs what it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,7 +10,7 @@ export PATH="$folder/venv/bin:$PATH"
 
 port="$(python -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')"
 endpoint="http://127.0.0.1:$port"
-BIND_HOST=127.0.0.1 GATEWAY_PORT="$port" SERVICES=sqs,sns ministack >"$folder/ministack.log" 2>&1 &
+BIND_HOST=127.0.0.1 GATEWAY_PORT="$port" SERVICES=sqs,sns,s3 ministack >"$folder/ministack.log" 2>&1 &
 ministack=$!
 trap 'kill -9 "$ministack" 2>/dev/null || true; wait "$ministack" 2>/dev/null || true' EXIT
 
@@ -29,8 +29,8 @@ echo "MiniStack at $endpoint"
 
 # Those of developer/localstack.sh
 tests=(
-    --package common --package operator --package send-mail-worker
-    --test consumer --test put_off --test watch --test redrive --test mailing
+    --package common --package importer-api --package operator --package send-mail-worker
+    --test bucket --test consumer --test put_off --test watch --test redrive --test mailing
 )
 export TESTKIT_AWS_ENDPOINT_URL="$endpoint"
 if "${CARGO:-cargo}" nextest --version >/dev/null 2>&1; then

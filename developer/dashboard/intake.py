@@ -26,12 +26,13 @@ IMPORTS = [
     ),
     graph(
         "Imports in progress",
-        "Open ones, and those among them that have not moved for ten minutes, that wait for a mail server, or that wait for their turn to be sent.",
+        "Open ones, and those among them that have not moved for ten minutes, that wait for a mail server, that are to be sent and that nobody sends at the moment, or whose files no replica has.",
         [
             query(highest("imports_open"), "open"),
             query(highest("imports_stalled"), "stalled"),
             query(highest("imports_put_off"), "put off"),
-            query(f"sum(imports_waiting{{{CHOSEN}}})", "waiting"),
+            query(highest("imports_waiting"), "waiting"),
+            query(highest("imports_uncarried"), "without carrier"),
         ],
         units.Short,
         NONE,
@@ -55,7 +56,7 @@ IMPORTS = [
     ),
     graph(
         "Answers of the API",
-        "By the class of their status, a second. 5xx: uploads may be refused, as the disk is full or the ledger is unavailable.",
+        "By the class of their status, a second. 5xx: uploads may be refused, as the disk is full, or the ledger or S3 is unavailable.",
         [query(rate("http_responses_total", "class"), "{{class}}")],
         units.RequestsPerSecond,
     ),

@@ -41,14 +41,14 @@ PROCESSES: list[Panel] = [
     ),
     graph(
         "How full ledger and spool are",
-        "Of the memory that a ledger in Redis may take, and of the disk of each SPOOL_DIR. A full ledger refuses every write, a full disk every upload. PostgreSQL has a disk, which its own monitoring watches.",
+        "Of the memory that a ledger in Redis may take, and of the disk of each SPOOL_DIR. A full ledger refuses every write, a full disk every upload. PostgreSQL has a disk, which its own monitoring watches; a bucket is never full.",
         [
             query(
                 f"{highest('ledger_memory_used_bytes')} / {highest('ledger_memory_max_bytes')}",
                 "memory of the ledger",
             ),
             query(
-                f"1 - spool_free_bytes{{{CHOSEN}}} / spool_size_bytes{{{CHOSEN}}}",
+                f"1 - spool_free_bytes{{{CHOSEN}}} / (spool_size_bytes{{{CHOSEN}}} > 0)",
                 "disk of {{instance}}",
             ),
         ],

@@ -29,7 +29,7 @@ SUMMARY = [
     ),
     stat(
         "Dependencies away",
-        "The ledger, SQS, SNS and the mail transport, counted once for each process that has no answer from them. Work waits for them, nothing is lost.",
+        "The ledger, SQS, SNS, S3 and the mail transport, counted once for each process that has no answer from them. Work waits for them, nothing is lost.",
         "count(dependency_up == 0) or vector(0)",
         steps=NONE,
     ),
