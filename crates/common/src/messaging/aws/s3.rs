@@ -55,6 +55,9 @@ impl Place<'_> {
             .with_region(self.region)
             .with_credentials(Arc::new(signer.clone()))
             .with_http_connector(Connections::new(connector, signer))
+            // TLS guards the content; to hash 8 MiB would keep the thread of the
+            // runtime from all else.
+            .with_unsigned_payload(true)
             // One kind of request less that a server or a policy may not know.
             .with_disable_bulk_delete(true)
             .with_retry(RetryConfig {
