@@ -63,7 +63,7 @@ impl Suite {
         };
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names
-            .filter(|name| name.ends_with(".csv") || name.ends_with(".json"))
+            .filter(|name| name.contains(".csv") || name.contains(".json"))
             .collect()
     }
 }
