@@ -18,13 +18,7 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{
-    Options,
-    crew::Crew,
-    ledger_host::LedgerHost,
-    network::{Network, local},
-    post::Post,
-};
+use super::{Options, crew::Crew, ledger_host::LedgerHost, network::Network, post::Post};
 use crate::{
     generate::write_file,
     import::{Expected, connect, upload},
@@ -51,8 +45,6 @@ pub(super) struct Plan {
     pub(super) mails: Mails,
     /// Whether each master of a cluster has a replica from the start.
     pub(super) with_replicas: bool,
-    /// How much later each answer of SQS and SNS comes.
-    pub(super) latency: Duration,
 }
 
 /// Where e-mails go.
@@ -139,7 +131,7 @@ impl Arena {
         options: Options,
     ) -> Result<Self> {
         let directory = cleared(directory)?;
-        let emulator = Emulator::start_with_latency(local(0), plan.latency).await?;
+        let emulator = Emulator::start_on_free_port().await?;
         let spool = SpoolServer::start(plan.spool, &directory.join("spool")).await?;
         let resources = emulator.create_pipeline(&PipelineNames::default()).await?;
         let mut random = Rng::with_seed(options.seed);

@@ -21,11 +21,8 @@ use crate::{import::Importer, services::Kind, wait::until};
 
 /// Processes of importer-api.
 pub(super) const IMPORTERS: usize = 3;
-/// Answers of SQS take that long, so that there is work for as long as carriers are killed: about
-/// five minutes.
-pub(super) const LATENCY_OF_KILLS: Duration = Duration::from_millis(5);
-/// The same for as long as one stands still, or S3 is away.
-pub(super) const LATENCY: Duration = Duration::from_millis(1);
+/// Answers of SQS take that long while there are faults, so that there is work for as long.
+const SLOW: FaultMode = FaultMode::Slow(Duration::from_millis(20));
 
 /// Files that are uploaded at once.
 const FILES: u64 = 8;
@@ -46,6 +43,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Kills each importer five times, at random, while at least one is left. One that was killed stays
 /// away until others must have taken over what it carried.
 pub(super) async fn killed(arena: &mut Arena) -> Result<()> {
+    arena.network.importer_to_sqs.set(SLOW);
     upload_all(arena).await?;
     let mut left = [KILLS; IMPORTERS];
     let mut away: Vec<(usize, Instant)> = Vec::new();
@@ -71,6 +69,7 @@ pub(super) async fn killed(arena: &mut Arena) -> Result<()> {
             next = Instant::now() + Duration::from_millis(arena.random.u64(2_000..15_000));
         }
     }
+    arena.network.importer_to_sqs.set(FaultMode::Pass);
     Ok(())
 }
 
@@ -78,8 +77,9 @@ pub(super) async fn killed(arena: &mut Arena) -> Result<()> {
 pub(super) async fn frozen(arena: &mut Arena) -> Result<()> {
     upload_all(arena).await?;
     for share in arena.moments(1) {
-        arena.reached(Kind::Billing, share.min(0.3)).await?;
+        arena.reached(Kind::Billing, share.min(0.1)).await?;
     }
+    arena.network.importer_to_sqs.set(SLOW);
     let number = 1 + arena.random.usize(..IMPORTERS);
     if let Some(importer) = arena.crew.number(Kind::Importer, number) {
         importer.pause();
@@ -88,6 +88,7 @@ pub(super) async fn frozen(arena: &mut Arena) -> Result<()> {
     if let Some(importer) = arena.crew.number(Kind::Importer, number) {
         importer.resume();
     }
+    arena.network.importer_to_sqs.set(FaultMode::Pass);
     Ok(())
 }
 
@@ -96,7 +97,7 @@ pub(super) async fn frozen(arena: &mut Arena) -> Result<()> {
 pub(super) async fn s3_down(arena: &mut Arena) -> Result<()> {
     upload_all(arena).await?;
     for share in arena.moments(1) {
-        arena.reached(Kind::Billing, share.min(0.3)).await?;
+        arena.reached(Kind::Billing, share.min(0.1)).await?;
     }
     let modes = [
         FaultMode::Refuse,

@@ -135,20 +135,15 @@ impl Scenario {
             self,
             Self::CarriersKilled | Self::CarrierFrozen | Self::S3Down
         );
-        let (importers, spool, latency) = if needs_carriers {
-            let latency = match self {
-                Self::CarriersKilled => carriers::LATENCY_OF_KILLS,
-                _ => carriers::LATENCY,
-            };
-            (carriers::IMPORTERS, SpoolKind::S3, latency)
+        let (importers, spool) = if needs_carriers {
+            (carriers::IMPORTERS, SpoolKind::S3)
         } else {
             let SpoolOption { importers, spool } = options.spool;
-            (importers.into(), spool, Duration::ZERO)
+            (importers.into(), spool)
         };
         Plan {
             importers,
             spool,
-            latency,
             billing_workers,
             mail_workers,
             importer,
