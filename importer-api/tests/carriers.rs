@@ -228,9 +228,11 @@ async fn while_the_ledger_is_away_an_upload_to_s3_is_refused() {
     })
     .await;
     suite.stack.start_redis().await;
-    ready(&service).await;
-    let (status, accepted) = try_upload(&service, file, "a").await;
-    assert_eq!(status, 202, "{accepted}");
+    let accepted = poll_until("an upload to be taken", LONG, async || {
+        let (status, accepted) = try_upload(&service, file.clone(), "a").await;
+        (status == 202).then_some(accepted)
+    })
+    .await;
     let import_id = accepted["import_id"].as_str().unwrap().parse().unwrap();
     is_sent(&service, import_id).await;
 }
