@@ -209,8 +209,16 @@ impl Carried {
                     id == import_id && later > epoch
                 };
                 let next = self.taken.iter().find(later);
-                let (.., at) = next.with_context(|| format!("nobody took {import_id} over"))?;
-                let after = at.duration_since(*killed_at).unsigned_abs();
+                let (_, taken, _, at) =
+                    next.with_context(|| format!("nobody took {import_id} over"))?;
+                // Who had it in between was killed before it could say so.
+                let since = if *taken > epoch + 1 {
+                    let kills = lost.iter().map(|(_, killed_at)| killed_at);
+                    kills.filter(|kill| *kill < at).max().unwrap_or(killed_at)
+                } else {
+                    killed_at
+                };
+                let after = at.duration_since(*since).unsigned_abs();
                 if at > killed_at {
                     longest = longest.max(Some(after));
                 }
@@ -256,6 +264,15 @@ mod tests {
         let longest = carried.taken_over(&killed("2026-11-30T10:00:03Z")).unwrap();
         assert_eq!(longest, Some(Duration::from_secs(34)));
         assert!(carried.taken_over(&killed("2026-11-30T10:00:01Z")).is_err());
+        // The carrier of epoch 2 was killed at once.
+        let third = [line(50, 1, 3), line(5, 2, 2)].join("\n");
+        std::fs::write(&logs[1], third).unwrap();
+        let kills = [
+            (logs[0].clone(), at("2026-11-30T10:00:03Z")),
+            (directory.path().join("c"), at("2026-11-30T10:00:20Z")),
+        ];
+        let longest = Carried::of(&logs).unwrap().taken_over(&kills).unwrap();
+        assert_eq!(longest, Some(Duration::from_secs(30)));
         // Nobody has what the other one carried.
         let other = [(logs[1].clone(), at("2026-11-30T10:00:50Z"))];
         assert!(carried.taken_over(&other).is_err());
