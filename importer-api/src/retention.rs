@@ -68,7 +68,7 @@ async fn round<L: ImportLedger>(
             Some(status) => status
                 .finished_at
                 .is_some_and(|ended| now >= ended + retention),
-            None => is_forgotten(spool, import_id).await?,
+            None => is_forgotten(spool, import_id, retention).await?,
         };
         if is_over {
             spool.remove(import_id).await?;
@@ -79,12 +79,46 @@ async fn round<L: ImportLedger>(
 }
 
 /// Whether nobody carries an import that the ledger does not know. In a folder
-/// it may only be that the ledger has not been told of it yet. In a bucket its
-/// upload was not accepted; while its idempotency key may be in use, a client
-/// may still make it an import.
-async fn is_forgotten(spool: &Spool, import_id: Uuid) -> io::Result<bool> {
+/// it may only be that the ledger has not been told of it yet; one that is done
+/// was forgotten, and ended when it was accepted. In a bucket its upload was not
+/// accepted; while its idempotency key may be in use, a client may still make
+/// it an import.
+async fn is_forgotten(spool: &Spool, import_id: Uuid, retention: Duration) -> io::Result<bool> {
     if spool.is_shared() {
         return Ok(is_older(import_id, KEY_KEPT + HANGING_ON));
     }
-    spool.is_done(import_id).await
+    Ok(is_older(import_id, retention) && spool.is_done(import_id).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use testkit::MemoryLedger;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_file_of_an_import_that_the_ledger_forgot_is_kept_as_long_as_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path()).unwrap();
+        let ledger = MemoryLedger::default();
+        let now = Timestamp::now();
+        let accepted = (now - Duration::from_hours(30)).as_second();
+        let accepted = uuid::Timestamp::from_unix_time(accepted.unsigned_abs(), 0, 0, 0);
+        let [done, untold] = [(); 2].map(|()| Uuid::new_v7(accepted));
+        for import_id in [done, untold] {
+            fs::write(dir.path().join(format!("{import_id}.json")), "{}").unwrap();
+        }
+        spool.mark_done(done, Position::default()).await.unwrap();
+        let left = async |hours| {
+            let retention = Duration::from_hours(hours);
+            round(&spool, &ledger, retention, now).await.unwrap();
+            spool.older_than(Duration::ZERO).await.unwrap().len()
+        };
+        assert_eq!(left(168).await, 2);
+        assert_eq!(left(29).await, 1);
+        assert_eq!(spool.unfinished().await.unwrap(), [untold]);
+    }
 }
