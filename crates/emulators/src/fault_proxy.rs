@@ -16,14 +16,11 @@ use fastrand::Rng;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{broadcast, watch},
-    task::{JoinHandle, JoinSet},
-    time,
+    task::JoinHandle,
 };
 
+use crate::connections::serve_each;
 use relay::{Broken, relay};
-
-/// How long to let connections close when the process has no file descriptors left.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 /// What a proxy does to its connections, open ones and new ones alike.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -103,7 +100,10 @@ impl FaultProxy {
             random: Mutex::new(Rng::with_seed(1)),
             resets: AtomicU64::new(0),
         });
-        let server = tokio::spawn(serve(listener, Arc::clone(&shared)));
+        let of_each = Arc::clone(&shared);
+        let server = tokio::spawn(serve_each(listener, move |client| {
+            serve_connection(client, Arc::clone(&of_each))
+        }));
         Ok(Self {
             address,
             shared,
@@ -165,22 +165,6 @@ impl Shared {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Serves until the task is aborted, which ends the connections as well.
-async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((client, _)) => {
-                    connections.spawn(serve_connection(client, Arc::clone(&shared)));
-                }
-                Err(_) => time::sleep(ACCEPT_BACKOFF).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
 }
 
 async fn serve_connection(mut client: TcpStream, shared: Arc<Shared>) {

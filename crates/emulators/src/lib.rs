@@ -10,6 +10,7 @@
 
 mod certificates;
 pub mod child;
+mod connections;
 mod data_directory;
 pub mod emulator;
 mod environment;

@@ -9,7 +9,6 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -26,14 +25,10 @@ use s3s::{
 use s3s_fs::FileSystem;
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::{JoinHandle, JoinSet},
-    time,
+    task::JoinHandle,
 };
 
-use crate::data_directory::DataDirectory;
-
-/// How long to let connections close when the process has no file descriptors left.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+use crate::{connections::serve_each, data_directory::DataDirectory};
 
 /// What callers sign with.
 #[derive(Clone, PartialEq, Eq)]
@@ -97,10 +92,12 @@ impl S3Server {
         let mut service = S3ServiceBuilder::new(files);
         service.set_auth(Known(Arc::clone(&keys)));
         service.set_access(Buckets(directory.path().into()));
-        let listener = TcpListener::bind(address).await?;
+        let (listener, service) = (TcpListener::bind(address).await?, service.build());
         Ok(Self {
             address: listener.local_addr()?,
-            server: tokio::spawn(serve(listener, service.build())),
+            server: tokio::spawn(serve_each(listener, move |stream| {
+                serve_connection(stream, service.clone())
+            })),
             directory,
             keys,
         })
@@ -175,22 +172,6 @@ impl S3Access for Buckets {
             return Err(s3_error!(NoSuchBucket));
         }
         Ok(())
-    }
-}
-
-/// Serves until the task is aborted, which ends the connections as well.
-async fn serve(listener: TcpListener, service: S3Service) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(serve_connection(stream, service.clone()));
-                }
-                Err(_) => time::sleep(ACCEPT_BACKOFF).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
     }
 }
 

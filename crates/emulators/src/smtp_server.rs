@@ -16,16 +16,15 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
-    task::{JoinHandle, JoinSet},
-    time,
+    task::JoinHandle,
 };
 
+use crate::connections::serve_each;
 use fault::Faults;
 use inbox::Inbox;
 use session::Session;
@@ -33,9 +32,6 @@ use tls::Identity;
 
 pub use fault::{Act, Fault, Stage};
 pub use inbox::{Figures, Keep, TakenMessage};
-
-/// How long to let connections close when the process has no file descriptors left.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 /// What a server is like.
 #[derive(Debug, Clone, Default)]
@@ -221,20 +217,12 @@ impl Drop for SmtpServer {
 
 /// Serves until the task is aborted, which ends the connections as well.
 async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((client, _)) => {
-                    shared.accepted.fetch_add(1, Ordering::Relaxed);
-                    shared.open.send_modify(|open| *open += 1);
-                    connections.spawn(serve_connection(client, Arc::clone(&shared)));
-                }
-                Err(_) => time::sleep(ACCEPT_BACKOFF).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
+    let served = |client| {
+        shared.accepted.fetch_add(1, Ordering::Relaxed);
+        shared.open.send_modify(|open| *open += 1);
+        serve_connection(client, Arc::clone(&shared))
+    };
+    serve_each(listener, served).await;
 }
 
 async fn serve_connection(client: TcpStream, shared: Arc<Shared>) {

@@ -1,4 +1,9 @@
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufStream},
+    time,
+};
 
 use super::*;
 
