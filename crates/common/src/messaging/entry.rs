@@ -145,13 +145,7 @@ impl CallError {
 
     /// An error that another one led to, told on one line with its causes.
     pub(super) fn caused_by(what: &str, error: &dyn std::error::Error) -> Self {
-        let mut text = format!("{what}: {error}");
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
-        }
-        Self::new(text)
+        Self::new(format!("{what}: {}", with_causes(error)))
     }
 
     /// An error that the service names by a code.
@@ -211,6 +205,18 @@ pub trait BatchSender<M = Outgoing>: Dependency + Send + Sync {
         &self,
         entries: &[&M],
     ) -> impl Future<Output = Result<Vec<EntryOutcome>, CallError>> + Send;
+}
+
+/// An error with its causes on one line: its own text may only say that there was
+/// one.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }
 
 #[cfg(test)]

@@ -1,4 +1,3 @@
-use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,6 +16,7 @@ use object_store::client::{
 use tokio::time::{error::Elapsed, timeout};
 
 use super::signer::Signer;
+use crate::messaging::entry::with_causes;
 use crate::messaging::refusal::blames_credentials;
 
 /// Longest time of one attempt to its answer's end: 8 MiB at 2.3 Mbit/s.
@@ -106,16 +106,5 @@ fn failed(error: &ConnectorError) -> HttpError {
         // It may have been sent: what must not be done twice is not repeated.
         HttpErrorKind::Interrupted
     };
-    HttpError::new_boxed(kind, chain(error).into())
-}
-
-/// An error with its causes: its own text only says that there was one.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+    HttpError::new_boxed(kind, with_causes(error).into())
 }
