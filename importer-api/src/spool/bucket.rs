@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use common::messaging::BucketUrl;
+use common::runtime::Backoff;
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use object_store::path::Path;
@@ -38,7 +39,7 @@ const PARTS_IN_FLIGHT: usize = 3;
 /// Tries of what must not be done twice, and is therefore not tried again
 /// below.
 const TRIES: u32 = 4;
-/// The wait before the second of them; each further one is twice as long.
+/// The longest wait before the second of them; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// Time since the first after which it is not tried again.
 const TRYING: Duration = Duration::from_secs(5);
@@ -95,8 +96,9 @@ impl Bucket {
     pub async fn put_manifest(&self, manifest: &Manifest) -> io::Result<()> {
         let text = Bytes::from(serde_json::to_vec(manifest)?);
         let path = self.manifest(manifest.import_id);
-        let (begun, mut wait) = (Instant::now(), FIRST_WAIT);
-        for tries_left in (0..TRIES).rev() {
+        let (begun, mut tries_left) = (Instant::now(), TRIES);
+        let mut backoff = Backoff::new(FIRST_WAIT, TRYING);
+        loop {
             let payload = PutPayload::from_bytes(text.clone());
             let put = self
                 .0
@@ -118,14 +120,12 @@ impl Bucket {
                     error
                 }
             };
+            tries_left -= 1;
             if tries_left == 0 || begun.elapsed() >= TRYING {
                 return Err(error);
             }
-            sleep(wait).await;
-            wait *= 2;
+            sleep(backoff.next_wait()).await;
         }
-        // The last try has returned.
-        Ok(())
     }
 
     /// The manifest of an import; `None` if there is none that can be read.

@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{Checkpoint, Manifest};
+use crate::blocking::blocking;
 use crate::csv::Position;
 
 /// Holds the name of the folder, whichever machine has it.
@@ -83,6 +84,15 @@ impl Folder {
         folder.remove_rubbish().map_err(failed)?;
         folder.name = folder.read_name().map_err(failed)?.into();
         Ok(folder)
+    }
+
+    /// Works in the folder, on a thread that may wait for the disk.
+    pub(super) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let folder = self.clone();
+        blocking(move || work(&folder)).await
     }
 
     /// What the ledger knows the folder by, as long as it is there.

@@ -23,7 +23,6 @@ pub use manifest::Manifest;
 pub use reader::FileReader;
 pub use upload::{Received, Upload};
 
-use crate::blocking::blocking;
 use crate::csv::Position;
 
 /// Where the files are. Cloning shares it.
@@ -88,9 +87,9 @@ impl Spool {
     /// The imports of a folder that are not known to be sent to their end,
     /// oldest first. Of a shared spool the ledger knows.
     pub async fn unfinished(&self) -> io::Result<Vec<Uuid>> {
-        match self.folder() {
-            Some(folder) => blocking(move || folder.unfinished()).await,
-            None => Ok(Vec::new()),
+        match &self.0 {
+            Place::Folder(folder) => folder.work(Folder::unfinished).await,
+            Place::Bucket(_) => Ok(Vec::new()),
         }
     }
 
@@ -98,8 +97,7 @@ impl Spool {
     pub async fn older_than(&self, age: Duration) -> io::Result<Vec<Uuid>> {
         match &self.0 {
             Place::Folder(folder) => {
-                let folder = folder.clone();
-                let imports = blocking(move || folder.imports()).await?;
+                let imports = folder.work(Folder::imports).await?;
                 Ok(imports
                     .into_iter()
                     .filter(|id| is_older(*id, age))
@@ -116,8 +114,9 @@ impl Spool {
     pub async fn manifest_of(&self, import_id: Uuid) -> io::Result<Option<Manifest>> {
         match &self.0 {
             Place::Folder(folder) => {
-                let folder = folder.clone();
-                blocking(move || folder.manifest_of(import_id)).await
+                folder
+                    .work(move |folder| folder.manifest_of(import_id))
+                    .await
             }
             Place::Bucket(bucket) => bucket.manifest_of(import_id).await,
         }
@@ -130,9 +129,8 @@ impl Spool {
     pub async fn read(&self, import_id: Uuid, offset: u64) -> io::Result<FileReader> {
         match &self.0 {
             Place::Folder(folder) => {
-                let folder = folder.clone();
-                let file = blocking(move || folder.open_csv(import_id, offset)).await?;
-                Ok(FileReader::of_file(file))
+                let file = folder.work(move |folder| folder.open_csv(import_id, offset));
+                Ok(FileReader::of_file(file.await?))
             }
             Place::Bucket(bucket) => FileReader::of_object(bucket.read(import_id, offset)).await,
         }
@@ -141,17 +139,20 @@ impl Spool {
     /// Notes that nothing more is to be sent of an import, where the ledger
     /// alone would not be enough: what it has forgotten is not sent again.
     pub async fn mark_done(&self, import_id: Uuid, position: Position) -> io::Result<()> {
-        match self.folder() {
-            Some(folder) => blocking(move || folder.mark_done(import_id, position)).await,
-            None => Ok(()),
+        match &self.0 {
+            Place::Folder(folder) => {
+                let mark = move |folder: &Folder| folder.mark_done(import_id, position);
+                folder.work(mark).await
+            }
+            Place::Bucket(_) => Ok(()),
         }
     }
 
     /// Whether that was noted.
     pub async fn is_done(&self, import_id: Uuid) -> io::Result<bool> {
-        match self.folder() {
-            Some(folder) => blocking(move || folder.is_done(import_id)).await,
-            None => Ok(false),
+        match &self.0 {
+            Place::Folder(folder) => folder.work(move |folder| folder.is_done(import_id)).await,
+            Place::Bucket(_) => Ok(false),
         }
     }
 
@@ -159,26 +160,16 @@ impl Spool {
     /// a crash in between, somebody removes later what is left.
     pub async fn remove(&self, import_id: Uuid) -> io::Result<()> {
         match &self.0 {
-            Place::Folder(folder) => {
-                let folder = folder.clone();
-                blocking(move || folder.remove(import_id)).await
-            }
+            Place::Folder(folder) => folder.work(move |folder| folder.remove(import_id)).await,
             Place::Bucket(bucket) => bucket.remove(import_id).await,
         }
     }
 
     /// How much room is left; `None` where there is no end to it.
     pub async fn room(&self) -> io::Result<Option<Room>> {
-        match self.folder() {
-            Some(folder) => blocking(move || folder.room().map(Some)).await,
-            None => Ok(None),
-        }
-    }
-
-    fn folder(&self) -> Option<Folder> {
         match &self.0 {
-            Place::Folder(folder) => Some(folder.clone()),
-            Place::Bucket(_) => None,
+            Place::Folder(folder) => folder.work(|folder| folder.room().map(Some)).await,
+            Place::Bucket(_) => Ok(None),
         }
     }
 }

@@ -51,8 +51,7 @@ impl Upload {
         let import_id = Uuid::now_v7();
         let file = match &spool.0 {
             Place::Folder(folder) => {
-                let folder = folder.clone();
-                File::Local(blocking(move || folder.begin(import_id)).await?)
+                File::Local(folder.work(move |folder| folder.begin(import_id)).await?)
             }
             Place::Bucket(bucket) => File::Object {
                 bucket: bucket.clone(),
