@@ -36,7 +36,7 @@ impl Arrivals {
     }
 
     /// The oldest import that the ledger may not know, once there is one; it
-    /// stays one until [`Arrivals::is_known`]. One caller at a time.
+    /// stays one until [`Arrivals::done_with`]. One caller at a time.
     pub(crate) async fn next_unknown(&self) -> Uuid {
         loop {
             let oldest = self.unknown().first().copied();
@@ -47,8 +47,8 @@ impl Arrivals {
         }
     }
 
-    /// The ledger knows an import.
-    pub(super) fn is_known(&self, import_id: Uuid) {
+    /// The ledger was told of an import, or is told again later.
+    pub(super) fn done_with(&self, import_id: Uuid) {
         self.unknown().remove(&import_id);
         self.announce();
     }
@@ -74,7 +74,7 @@ mod tests {
             for _ in 0..2 {
                 assert_eq!(arrivals.next_unknown().await, id);
             }
-            arrivals.is_known(id);
+            arrivals.done_with(id);
             arrivals.announced().await;
         }
         assert!(arrivals.next_unknown().now_or_never().is_none());

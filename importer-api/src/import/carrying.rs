@@ -122,7 +122,7 @@ where
         loop {
             let import_id = self.arrivals.next_unknown().await;
             let made_known = self.make_one_known(import_id).await;
-            self.arrivals.is_known(import_id);
+            self.arrivals.done_with(import_id);
             if let Err(error) = made_known {
                 warn!(%import_id, %error, "An import was not made known, trying again");
                 self.tell_again_later(import_id);

@@ -69,13 +69,9 @@ impl Crew {
 
     /// Kills one service of a kind with SIGKILL, any of them.
     pub(super) fn kill(&mut self, kind: Kind, random: &mut Rng) {
-        let of_kind = self
-            .places
-            .iter_mut()
-            .filter(|place| place.settings.kind == kind);
-        if let Some(place) = random.choice(of_kind.collect::<Vec<_>>()) {
-            drop(place.running.take());
-            *self.kills.entry(kind).or_default() += 1;
+        let numbers: Vec<usize> = self.of(kind).map(|place| place.number).collect();
+        if let Some(number) = random.choice(numbers) {
+            self.kill_number(kind, number);
         }
     }
 
