@@ -2,15 +2,16 @@
 
 use std::{
     env,
-    fs::{self, File},
+    fmt::{self, Display, Formatter},
+    fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
 };
 
 use tempfile::TempDir;
 
-/// How many of the last lines of the log an error shows.
-const LOG_LINES_IN_ERROR: usize = 5;
+/// How many of the last lines of a log are shown.
+const LINES_SHOWN: usize = 5;
 
 /// The directory of one server.
 #[derive(Debug)]
@@ -66,20 +67,42 @@ impl DataDirectory {
         }
     }
 
-    /// A log of this run only, so that an error never shows the words of an earlier one.
+    /// A log that begins with this run, so that an error does not show the words of an earlier one.
+    ///
+    /// Processes of a predecessor that was killed may still write to it: all append.
     pub(crate) fn open_log(&self) -> Result<File, Unusable> {
         let path = self.log_path();
-        File::create(&path).map_err(Unusable::at(&path))
+        let opened = OpenOptions::new().create(true).append(true).open(&path);
+        opened
+            .and_then(|log| log.set_len(0).map(|()| log))
+            .map_err(Unusable::at(&path))
     }
 
-    /// The last lines of the log, on one line.
-    pub(crate) fn end_of_log(&self) -> String {
-        let log = fs::read_to_string(self.log_path()).unwrap_or_default();
-        let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(LOG_LINES_IN_ERROR)..].join("; ")
+    /// What was written to the log since it was opened.
+    pub(crate) fn log(&self) -> Log {
+        let log = fs::read(self.log_path()).unwrap_or_default();
+        Log(String::from_utf8_lossy(&log).into_owned())
     }
 
     fn log_path(&self) -> PathBuf {
         self.path().join(self.server).with_extension("log")
+    }
+}
+
+/// What a server wrote; shown as its last lines, on one line.
+#[derive(Debug)]
+pub struct Log(String);
+
+impl Log {
+    /// Whether it said so at any time.
+    pub(crate) fn says(&self, words: &str) -> bool {
+        self.0.contains(words)
+    }
+}
+
+impl Display for Log {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self.0.lines().collect();
+        f.write_str(&lines[lines.len().saturating_sub(LINES_SHOWN)..].join("; "))
     }
 }

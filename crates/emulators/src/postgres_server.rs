@@ -26,7 +26,7 @@ use programs::Programs;
 
 use crate::{
     child::OwnedChild,
-    data_directory::Unusable,
+    data_directory::{Log, Unusable},
     server_process::{self, NotStarted, POLL_INTERVAL, START_DEADLINE, STOP_DEADLINE, on_a_port},
 };
 
@@ -88,8 +88,8 @@ pub enum PostgresError {
         program: &'static str,
         /// How it ended.
         status: ExitStatus,
-        /// The last lines of its log.
-        log: String,
+        /// Its log.
+        log: Log,
     },
     /// A server does not answer a statement.
     #[error("PostgreSQL on port {port}: {source}")]
@@ -114,8 +114,8 @@ pub enum PostgresError {
         port: u16,
         /// How long it was given.
         waited: Duration,
-        /// The last lines of its log.
-        log: String,
+        /// Its log.
+        log: Log,
     },
 }
 
@@ -261,7 +261,7 @@ impl PostgresServer {
         self.child = loop {
             match launch(&self.programs, self.port, &self.cluster, self.fsync).await {
                 Err(PostgresError::Exited { log, .. })
-                    if log.contains(PREDECESSOR_ENDS) && Instant::now() < deadline =>
+                    if log.says(PREDECESSOR_ENDS) && Instant::now() < deadline =>
                 {
                     time::sleep(POLL_INTERVAL).await;
                 }

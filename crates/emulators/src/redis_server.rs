@@ -24,7 +24,7 @@ pub use secure::{AsksClients, SecureRedis};
 
 use crate::{
     child::{self, OwnedChild, Program},
-    data_directory::{DataDirectory, Unusable},
+    data_directory::{DataDirectory, Log, Unusable},
     free_port,
     server_process::{self, NotStarted, POLL_INTERVAL, START_DEADLINE, STOP_DEADLINE, on_a_port},
 };
@@ -81,8 +81,8 @@ pub enum RedisError {
     Exited {
         /// How it ended.
         status: ExitStatus,
-        /// The last lines of its log.
-        log: String,
+        /// Its log.
+        log: Log,
     },
     /// Redis runs but does not answer.
     #[error("`redis-server` on port {port} did not answer in {} s; its last words: {log}", waited.as_secs())]
@@ -91,8 +91,8 @@ pub enum RedisError {
         port: u16,
         /// How long it was given.
         waited: Duration,
-        /// The last lines of its log.
-        log: String,
+        /// Its log.
+        log: Log,
     },
 }
 

@@ -6,7 +6,7 @@ use tokio::time::{self, Instant};
 
 use crate::{
     child::{self, OwnedChild, Program},
-    data_directory::DataDirectory,
+    data_directory::{DataDirectory, Log},
     free_port,
 };
 
@@ -33,13 +33,13 @@ pub(crate) enum NotStarted {
     /// It ended before it answered.
     Exited {
         status: ExitStatus,
-        /// The last lines of its log.
-        log: String,
+        /// Its log.
+        log: Log,
     },
     /// It runs but does not answer.
     NoAnswer {
-        /// The last lines of its log.
-        log: String,
+        /// Its log.
+        log: Log,
     },
 }
 
@@ -76,15 +76,15 @@ pub(crate) async fn launch(
             return Ok(child);
         }
         if let Some(status) = child.exited().map_err(NotStarted::Spawn)? {
-            let log = files.end_of_log();
-            return Err(if log.contains("Address already in use") {
+            let log = files.log();
+            return Err(if log.says("Address already in use") {
                 NotStarted::PortInUse
             } else {
                 NotStarted::Exited { status, log }
             });
         }
         if Instant::now() >= deadline {
-            let log = files.end_of_log();
+            let log = files.log();
             return Err(NotStarted::NoAnswer { log });
         }
         time::sleep(POLL_INTERVAL).await;

@@ -80,7 +80,7 @@ impl Cluster {
         Err(PostgresError::Exited {
             program: "initdb",
             status,
-            log: self.0.end_of_log(),
+            log: self.0.log(),
         })
     }
 

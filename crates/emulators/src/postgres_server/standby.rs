@@ -64,7 +64,7 @@ impl PostgresServer {
             Some(status) => Err(PostgresError::Exited {
                 program,
                 status,
-                log: cluster.files().end_of_log(),
+                log: cluster.files().log(),
             }),
             None => Err(PostgresError::Replication {
                 what: "a copy of the primary",

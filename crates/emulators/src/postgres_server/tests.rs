@@ -2,6 +2,7 @@ use std::{fs, net::Ipv4Addr};
 
 use tempfile::tempdir;
 use tokio::net::TcpStream;
+use tokio_postgres::NoTls;
 
 use super::*;
 
@@ -45,4 +46,21 @@ async fn a_port_in_use_is_named() {
         .unwrap_err();
     assert!(error.to_string().contains(&port.to_string()), "{error}");
     assert!(matches!(error, PostgresError::PortInUse { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_killed_server_starts_again_while_its_processes_end() {
+    let mut server = PostgresServer::start(None, None, Fsync::Off).await.unwrap();
+    for _ in 0..3 {
+        // Each is a process that has its own last words in the log.
+        let mut clients = Vec::new();
+        for _ in 0..30 {
+            let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
+            tokio::spawn(connection);
+            clients.push(client);
+        }
+        server.kill();
+        server.start_again().await.unwrap();
+        assert!(answers(server.port()).await);
+    }
 }
