@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use common::ledger::ImportLedger;
 use emulators::fault_proxy::{FaultMode, Resets};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -36,8 +37,9 @@ const GOES_ON_WITHIN: Duration = Duration::from_secs(35);
 /// How long an importer stands still.
 const FROZEN: Duration = Duration::from_mins(1);
 const S3_AWAY: Duration = Duration::from_secs(10);
-/// Longest wait for an upload to be taken again.
+/// Longest wait for what was refused to be taken again.
 const TAKEN_AGAIN: Duration = Duration::from_secs(30);
+const SENT_WITHIN: Duration = Duration::from_mins(2);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Kills each importer five times, at random, while at least one is left. One that was killed stays
@@ -92,9 +94,21 @@ pub(super) async fn frozen(arena: &mut Arena) -> Result<()> {
     Ok(())
 }
 
-/// S3 is away while imports are sent and files are uploaded, then loses answers. An upload that is
-/// refused is made again, as its client would.
+/// S3 is away while imports are sent, files are uploaded and an import is reconciled, then loses
+/// answers. What is refused is asked again, as its client would.
 pub(super) async fn s3_down(arena: &mut Arena) -> Result<()> {
+    arena.upload_one().await?;
+    let first = arena.imports[0];
+    until(
+        "the first import to be sent",
+        SENT_WITHIN,
+        POLL_INTERVAL,
+        async || {
+            let status = arena.ledger.import_status(first).await?;
+            Ok(status.and_then(|status| status.sent_at))
+        },
+    )
+    .await?;
     upload_all(arena).await?;
     for share in arena.moments(1) {
         arena.reached(Kind::Billing, share.min(0.1)).await?;
@@ -106,27 +120,32 @@ pub(super) async fn s3_down(arena: &mut Arena) -> Result<()> {
     ];
     for mode in modes {
         let input = arena.generate()?;
-        if let Some(s3) = &arena.network.importer_to_s3 {
-            s3.set(mode);
-        }
-        let importer = arena.crew.urls(Kind::Importer).remove(0);
-        // Makes it one import, whichever answer was lost.
-        let importer = Importer::new(&importer, None).with_key(&input.path().to_string_lossy());
-        let away_until = Instant::now() + S3_AWAY;
-        let what = "an upload to be taken once S3 is back";
-        let import_id = until(what, S3_AWAY + TAKEN_AGAIN, POLL_INTERVAL, async || {
-            if Instant::now() >= away_until
-                && let Some(s3) = &arena.network.importer_to_s3
-            {
-                s3.set(FaultMode::Pass);
-            }
-            Ok(importer.upload(input.path()).await.ok())
-        });
-        let import_id = import_id.await?;
-        time::sleep_until(away_until).await;
-        if let Some(s3) = &arena.network.importer_to_s3 {
+        let importers = arena.crew.urls(Kind::Importer);
+        // The key makes it one import, whichever answer was lost.
+        let uploader = Importer::new(&importers[0], None).with_key(&input.path().to_string_lossy());
+        let other = Importer::new(&importers[1], None);
+        let s3 = arena.network.importer_to_s3.as_ref();
+        let s3 = s3.context("the files are not on S3")?;
+        let again = S3_AWAY + TAKEN_AGAIN;
+        let uploaded = until(
+            "an upload to be taken again",
+            again,
+            POLL_INTERVAL,
+            async || Ok(uploader.upload(input.path()).await.ok()),
+        );
+        let reconciled = until(
+            "a reconcile to be done again",
+            again,
+            POLL_INTERVAL,
+            async || Ok(other.reconcile(first).await.ok()),
+        );
+        s3.set(mode);
+        let back = async {
+            time::sleep(S3_AWAY).await;
             s3.set(FaultMode::Pass);
-        }
+            Ok(())
+        };
+        let (import_id, (), ()) = tokio::try_join!(uploaded, reconciled, back)?;
         arena.expect(&input, import_id);
     }
     Ok(())

@@ -58,6 +58,14 @@ impl Importer {
         import_id.with_context(|| format!("importer-api refused the file: {body}"))
     }
 
+    /// Has an import told again what it lacks; an error unless that was done to its end.
+    pub(crate) async fn reconcile(&self, import_id: Uuid) -> Result<()> {
+        let url = format!("{}/v1/imports/{import_id}/reconcile", self.url);
+        let answer = self.with_token(self.http.post(url)).send().await?;
+        answer.error_for_status()?;
+        Ok(())
+    }
+
     fn with_token(&self, request: RequestBuilder) -> RequestBuilder {
         match &self.token {
             Some(token) => request.bearer_auth(token),
