@@ -7,6 +7,7 @@ import { rejections } from './rejections.js';
 import { duration, moment, number, percent, rate, rows, size, text } from './texts.js';
 
 const ALWAYS = ['total', 'billed', 'skipped', 'invalid', 'pending', 'mailed'];
+const LISTS = ['results', 'rejections'];
 const WHERE_ANY = ['not_sent', 'put_off', 'undeliverable'];
 
 /** `onImport` is told of each change of the import that is open. */
@@ -39,6 +40,7 @@ export function importCard(onImport) {
     byId('mail-figures').textContent = text('import_figures', { done: number(settled), total: number(shown.billed) });
     byId('import-counts').replaceChildren(...counts(seen));
     const rejected = shown.invalid + shown.undeliverable;
+    byId('results-download').hidden = done === 0;
     // Conflicts are among the skipped rows, and not counted.
     byId('rejections-download').hidden = rejected + shown.skipped === 0;
     byId('import-cancel').hidden = seen.over || Boolean(seen.sent_at ?? seen.cancelled_at ?? seen.failure);
@@ -71,11 +73,11 @@ export function importCard(onImport) {
     byId('import-done').hidden = true;
     byId('import-counts').replaceChildren();
     for (const id of ['import-times', 'import-advice', 'import-figures', 'mail-figures', 'import-state']) byId(id).textContent = '';
-    for (const id of ['rejections-download', 'import-cancel', 'import-reconcile', 'import-reopen']) byId(id).hidden = true;
+    for (const id of ['results-download', 'rejections-download', 'import-cancel', 'import-reconcile', 'import-reopen']) byId(id).hidden = true;
     gauge('import-progress', 0, 0, false);
     gauge('mail-progress', 0, 0, false);
     preview.clear();
-    byId('rejections-download').href = `/v1/imports/${importId}/rejections`;
+    for (const list of LISTS) byId(`${list}-download`).href = `/v1/imports/${importId}/${list}`;
     title.textContent = text('import_loading');
     card.hidden = false;
     title.focus();
@@ -126,7 +128,7 @@ export function importCard(onImport) {
     const again = sent.without_outcome + sent.not_notified + sent.not_mailed;
     show(byId('import-done'), again ? text('reconciled', { rows: rows(again) }) : text('reconciled_none'));
   });
-  fetchWithToken(byId('rejections-download'), () => `rejections-${open.importId}.csv`, fail);
+  for (const list of LISTS) fetchWithToken(byId(`${list}-download`), () => `${list}-${open.importId}.csv`, fail);
 
   return { open: start, close };
 }

@@ -13,6 +13,7 @@
 //! | [`progress`] | when each import last moved, and when it came to its end |
 //! | [`rejections`] | rows that somebody should look at, with reason and record |
 //! | [`responses`] | answers of the API are counted |
+//! | [`results`] | what became of every row, with the numbers of its boleto |
 //! | [`retention`] | old files are removed |
 
 pub mod acceptance;
@@ -26,6 +27,7 @@ mod metrics;
 pub mod progress;
 pub mod rejections;
 pub mod responses;
+pub mod results;
 pub mod retention;
 mod run;
 mod settings;

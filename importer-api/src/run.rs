@@ -13,7 +13,7 @@ use tracing::warn;
 
 use crate::blocking::UploadThreads;
 use crate::capacity::{CapacityGauges, watch_capacity};
-use crate::http::{Followers, Shared, UploadLimits, routes};
+use crate::http::{Downloads, Followers, Shared, UploadLimits, routes};
 use crate::import::{Arrivals, Importer};
 use crate::progress::watch_progress;
 use crate::responses::count;
@@ -71,6 +71,7 @@ pub async fn run(
         metrics: metrics.clone(),
         limits: UploadLimits::new(settings.uploads),
         followers: Followers::default(),
+        downloads: Downloads::default(),
         stop: stop.clone(),
     };
     let routes = routes(shared, settings.tokens, settings.hosts)

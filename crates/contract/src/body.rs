@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::field::unwrapped;
 use super::scan::{Scanned, scan};
 use super::{Cell, Column, DebtRecord, Fields, InvalidReason, Layout};
 
@@ -35,6 +36,16 @@ pub fn read_record(body: &str) -> Result<DebtRecord, InvalidReason> {
         None => record,
         Some(_) => Err(InvalidReason::TooManyRecords { most: 1 }),
     }
+}
+
+/// What identifies the debt of a message's first record, as the ledger knows it, whether or not
+/// the record can be billed; `None` where nothing does.
+pub fn debt_id_of(body: &str) -> Option<String> {
+    let mut records = read_records(body);
+    let (raw, found) = records.next_raw()?;
+    found.ok()?;
+    let text = records.cells.get(Column::DebtId as usize)?.text(raw)?;
+    Some(unwrapped(&text).to_owned()).filter(|debt_id| !debt_id.is_empty())
 }
 
 /// The records of a message, in their order.
@@ -133,6 +144,22 @@ mod tests {
         assert_eq!(record.government_id, "00123456789");
         assert_eq!(record.amount.centavos(), 100_050);
         assert_eq!(record.debt_id, "17");
+    }
+
+    #[test]
+    fn the_debt_is_named_even_where_it_cannot_be_billed() {
+        let named = |body| debt_id_of(body);
+        assert_eq!(named(GOOD).unwrap(), read(GOOD).unwrap().debt_id);
+        assert_eq!(named(",1,a,x,y,\" '17 \"").as_deref(), Some("17"));
+        for body in [
+            "",
+            "\n",
+            "a,b,c",
+            "n,1,a@b.co,1,2024-01-01, ",
+            "\"open,1,a,b,c,d",
+        ] {
+            assert_eq!(named(body), None, "{body}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod writing;
 pub mod masking;
 pub mod names;
 
-pub use body::{MAX_RECORDS, Records, read_record, read_records, split_records};
+pub use body::{MAX_RECORDS, Records, debt_id_of, read_record, read_records, split_records};
 pub use cell::Cell;
 pub use columns::{Column, Fields, OptionalColumn, OptionalFields, push_line};
 pub use field::trimmed;

@@ -4,6 +4,7 @@ mod auth;
 mod boletos;
 mod browsers;
 mod docs;
+mod download;
 mod events;
 mod file_name;
 mod form;
@@ -18,6 +19,7 @@ mod places;
 mod problem;
 mod rejections;
 mod reopen;
+mod results;
 mod upload;
 
 use std::sync::{Arc, OnceLock};
@@ -34,6 +36,7 @@ use utoipa_axum::routes;
 pub use auth::{ApiTokens, UnfitToken};
 pub use browsers::{AllowedHosts, UnfitHost};
 pub use docs::ApiDoc;
+pub use download::Downloads;
 pub use events::Followers;
 pub use limits::{UploadLimits, UploadSettings};
 pub use problem::Problem;
@@ -69,6 +72,8 @@ pub struct Shared {
     pub limits: UploadLimits,
     /// Who may follow imports.
     pub followers: Followers,
+    /// Who may download results.
+    pub downloads: Downloads,
     /// Cancelled when the process is told to stop.
     pub stop: CancellationToken,
 }
@@ -108,6 +113,7 @@ pub fn routes(shared: Shared, tokens: ApiTokens, hosts: AllowedHosts) -> Router 
         .routes(routes!(reopen::reopen))
         .routes(routes!(events::events))
         .routes(routes!(rejections::rejections))
+        .routes(routes!(results::results))
         .routes(routes!(boletos::boleto))
         .split_for_parts();
     v1.layer(from_fn_with_state(tokens, authenticate))

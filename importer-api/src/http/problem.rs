@@ -292,6 +292,16 @@ impl Problem {
         )
     }
 
+    /// As many clients download results as the service serves at a time.
+    pub(super) fn too_many_downloads() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-downloads",
+            "Too many concurrent downloads",
+            "other clients are downloading results; try again in a moment",
+        )
+    }
+
     /// The form has no field `file`.
     pub(super) fn no_file() -> Self {
         Self::new(

@@ -1,29 +1,23 @@
 use std::ops::RangeInclusive;
 
-use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
-use common::ledger::ImportStatus;
-use futures::{Stream, StreamExt, stream};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use futures::StreamExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tracing::warn;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::download::{
+    CSV, Cut, JSON, Separator, answer, csv_header, groups, part, prefers, push_csv,
+};
 use super::import_view::IMPORT_ID;
 use super::imports::find;
 use super::{Problem, Shared};
 use crate::rejections::{Rejection, read_rejections};
 
-/// Groups of rejections that are read ahead of the client.
-const GROUPS_AHEAD: usize = 1;
-/// Tells spreadsheets that the text is UTF-8.
-const BYTE_ORDER_MARK: &str = "\u{feff}";
 /// What `limit` takes.
 const LIMITS: RangeInclusive<usize> = 1..=1_000_000;
 const COLUMNS: [&str; 5] = ["line", "row", "code", "reason", "record"];
@@ -40,38 +34,6 @@ pub(super) struct Wanted {
     /// it is given, as a spreadsheet splits what it would have saved.
     #[param(inline, example = "semicolon")]
     separator: Option<Separator>,
-}
-
-/// What separates the columns of a CSV.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Separator {
-    #[serde(alias = ",")]
-    Comma,
-    #[serde(alias = ";")]
-    Semicolon,
-    #[serde(alias = "\t")]
-    Tab,
-}
-
-impl Separator {
-    /// What separates the columns of an uploaded file; a comma where that is
-    /// none of these, or the file is gone.
-    fn of_file(delimiter: Option<u8>) -> Self {
-        match delimiter {
-            Some(b';') => Self::Semicolon,
-            Some(b'\t') => Self::Tab,
-            _ => Self::Comma,
-        }
-    }
-
-    const fn text(self) -> &'static str {
-        match self {
-            Self::Comma => ",",
-            Self::Semicolon => ";",
-            Self::Tab => "\t",
-        }
-    }
 }
 
 /// The rejections of an import.
@@ -152,36 +114,26 @@ pub(super) async fn rejections(
         return Err(Problem::bad_query("limit takes 1 to 1000000"));
     }
     let status = find(&shared, import_id, Timestamp::now()).await?;
-    let name = status.import.import_id;
-    let groups = groups(&shared, &status, wanted.limit)?;
-    let (content_type, body) = if wants_json(&headers) {
+    let of = (status.import.import_id, status.import.rows);
+    let (ledger, spool) = (shared.ledger()?.clone(), shared.spool.clone());
+    let limit = wanted.limit.unwrap_or(usize::MAX);
+    let groups = groups(of.0, move |taken| async move {
+        read_rejections(&ledger, &spool, of, limit, &taken).await
+    });
+    if prefers(JSON, &headers) {
         let mut first = true;
-        let rows = groups.map(move |group| json(&group, &mut first));
-        ("application/json", framed("{\"rejections\":[", rows, "]}"))
-    } else {
-        let separator = match wanted.separator {
-            Some(separator) => separator,
-            None => Separator::of_file(delimiter(&shared, name).await),
-        };
-        let head = format!("{BYTE_ORDER_MARK}{}\r\n", COLUMNS.join(separator.text()));
-        let rows = groups.map(move |group| csv(&group, separator));
-        ("text/csv; charset=utf-8", framed(&head, rows, ""))
-    };
-    let disposition = format!("attachment; filename=\"rejections-{name}.csv\"");
-    let mut response = body.into_response();
-    let mut set = |name: HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            response.headers_mut().insert(name, value);
-        }
-    };
-    set(header::CONTENT_TYPE, content_type);
-    set(header::CACHE_CONTROL, "no-store");
-    set(header::VARY, "accept");
-    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    if !wants_json(&headers) {
-        set(header::CONTENT_DISPOSITION, &disposition);
+        let rows = groups.map(move |group| json(&group?, &mut first));
+        let parts = part("{\"rejections\":[").chain(rows).chain(part("]}"));
+        return Ok(answer(JSON, None, parts));
     }
-    Ok(response)
+    let separator = match wanted.separator {
+        Some(separator) => separator,
+        None => Separator::of_file(delimiter(&shared, of.0).await),
+    };
+    let rows = groups.map(move |group| Ok(csv(&group?, separator)));
+    let parts = part(csv_header(&COLUMNS, separator)).chain(rows);
+    let name = format!("rejections-{}.csv", of.0);
+    Ok(answer(CSV, Some(&name), parts))
 }
 
 /// What separates the columns of the uploaded file; `None` where the spool
@@ -191,61 +143,9 @@ async fn delimiter(shared: &Shared, import_id: Uuid) -> Option<u8> {
     Some(manifest.ok()??.layout.delimiter)
 }
 
-fn wants_json(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT);
-    let accept = accept.and_then(|accept| accept.to_str().ok()).unwrap_or("");
-    accept
-        .split(',')
-        .filter_map(|range| range.split(';').next())
-        .map(str::trim)
-        .find(|range| matches!(*range, "application/json" | "text/csv" | "text/*"))
-        == Some("application/json")
-}
-
-/// Reads the rejections while the client takes them. What goes wrong then
-/// cuts the answer off, so that it cannot be taken for a whole one.
-fn groups(
-    shared: &Shared,
-    status: &ImportStatus,
-    limit: Option<usize>,
-) -> Result<impl Stream<Item = Result<Vec<Rejection>, Cut>> + use<>, Problem> {
-    let ledger = shared.ledger()?.clone();
-    let spool = shared.spool.clone();
-    let of = (status.import.import_id, status.import.rows);
-    let (groups, taken) = mpsc::channel(GROUPS_AHEAD);
-    let limit = limit.unwrap_or(usize::MAX);
-    let read = async move { read_rejections(&ledger, &spool, of, limit, &groups).await };
-    let read = tokio::spawn(read);
-    let end = stream::once(async move {
-        match read.await {
-            Ok(Ok(())) => Ok(Vec::new()),
-            Ok(Err(error)) => {
-                warn!(import_id = %of.0, %error, "Rejections cut off");
-                Err(Cut)
-            }
-            Err(_) => Err(Cut),
-        }
-    });
-    Ok(ReceiverStream::new(taken).map(Ok).chain(end))
-}
-
-/// The answer ends before its end.
-#[derive(Debug, thiserror::Error)]
-#[error("the rejections could not be read to their end")]
-struct Cut;
-
-fn framed(
-    head: &str,
-    rows: impl Stream<Item = Result<String, Cut>> + Send + 'static,
-    tail: &str,
-) -> Body {
-    let part = |text: &str| stream::once(std::future::ready(Ok(text.to_owned())));
-    Body::from_stream(part(head).chain(rows).chain(part(tail)))
-}
-
-fn json(group: &Result<Vec<Rejection>, Cut>, first: &mut bool) -> Result<String, Cut> {
+fn json(group: &[Rejection], first: &mut bool) -> Result<String, Cut> {
     let mut text = String::new();
-    for rejection in group.as_ref().map_err(|_| Cut)? {
+    for rejection in group {
         if !std::mem::take(first) {
             text.push(',');
         }
@@ -255,54 +155,19 @@ fn json(group: &Result<Vec<Rejection>, Cut>, first: &mut bool) -> Result<String,
     Ok(text)
 }
 
-fn csv(group: &Result<Vec<Rejection>, Cut>, separator: Separator) -> Result<String, Cut> {
+fn csv(group: &[Rejection], separator: Separator) -> String {
     let mut text = String::new();
-    for rejection in group.as_ref().map_err(|_| Cut)? {
+    for rejection in group {
         let record = rejection.record.as_ref();
+        let line = record.map(|record| record.line.to_string());
         let cells = [
-            record.map_or_else(String::new, |record| record.line.to_string()),
-            rejection.row.to_string(),
-            cell(&rejection.reason.code),
-            cell(&rejection.reason.text),
-            record.map_or_else(String::new, |record| cell(&record.text)),
+            line.as_deref(),
+            Some(&*rejection.row.to_string()),
+            Some(&*rejection.reason.code),
+            Some(&*rejection.reason.text),
+            record.map(|record| &*record.text),
         ];
-        text.push_str(&cells.join(separator.text()));
-        text.push_str("\r\n");
+        push_csv(&mut text, cells, separator);
     }
-    Ok(text)
-}
-
-/// A quoted cell. Text that a spreadsheet would take for a formula gets an
-/// apostrophe before it (OWASP, CSV injection). A line break becomes a sign:
-/// programs that do not know quotes would take what follows for a cell.
-fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
-    let guard = if formula { "'" } else { "" };
-    let text = text.replace("\r\n", "⏎").replace(['\r', '\n'], "⏎");
-    format!("\"{guard}{}\"", text.replace('"', "\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_is_never_a_formula() {
-        assert_eq!(cell("=1+1"), "\"'=1+1\"");
-        assert_eq!(cell("@SUM(A1)"), "\"'@SUM(A1)\"");
-        assert_eq!(cell("a \"b\"\r\n=c\n"), "\"a \"\"b\"\"⏎=c⏎\"");
-    }
-
-    #[test]
-    fn json_is_given_to_those_who_prefer_it() {
-        let wants = |accept: &'static str| {
-            let headers = HeaderMap::from_iter([(header::ACCEPT, accept.parse().unwrap())]);
-            wants_json(&headers)
-        };
-        assert!(wants("application/json"));
-        assert!(wants("application/json; q=1, text/csv"));
-        assert!(!wants("text/csv, application/json"));
-        assert!(!wants("*/*"));
-        assert!(!wants_json(&HeaderMap::new()));
-    }
+    text
 }

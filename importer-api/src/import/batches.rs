@@ -197,6 +197,15 @@ impl Batches {
         }
     }
 
+    /// Begins to read a file that is open at that position.
+    pub fn of(file: FileReader, manifest: Manifest, from: Position, size: BatchSize) -> Self {
+        let reader = Reader::new(file, manifest, from, size);
+        Self {
+            group: Vec::new().into_iter(),
+            ahead: Some(tokio::spawn(reader.group())),
+        }
+    }
+
     /// The next batch; `None` at the end of the file.
     ///
     /// # Errors
@@ -218,7 +227,7 @@ impl Batches {
     }
 
     /// Them as a stream, which ends with the first error.
-    pub(super) fn stream(self) -> impl Stream<Item = io::Result<BatchAt>> + Send {
+    pub(crate) fn stream(self) -> impl Stream<Item = io::Result<BatchAt>> + Send {
         stream::try_unfold(self, async |mut batches| {
             let batch = batches.next().await?;
             Ok(batch.map(|batch| (batch, batches)))

@@ -1,0 +1,231 @@
+//! Tables that are made while the client takes them: as a CSV that spreadsheets open, or as JSON.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use futures::{Stream, StreamExt, stream};
+use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tracing::warn;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Problem;
+
+pub(super) const CSV: &str = "text/csv; charset=utf-8";
+pub(super) const JSON: &str = "application/json";
+
+/// Groups of rows that are read ahead of the client.
+const GROUPS_AHEAD: usize = 1;
+/// Most clients that download the results of an import at a time: each has some megabytes of them
+/// in memory, for as long as it reads.
+const MAX_DOWNLOADS: usize = 8;
+/// Tells spreadsheets that the text is UTF-8.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// The clients that may download results. Cloning shares them.
+#[derive(Clone, Debug)]
+pub struct Downloads(Arc<Semaphore>);
+
+impl Default for Downloads {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_DOWNLOADS)))
+    }
+}
+
+impl Downloads {
+    pub(super) fn begin(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let download = Arc::clone(&self.0).try_acquire_owned();
+        download.map_err(|_| Problem::too_many_downloads())
+    }
+}
+
+/// What separates the columns of a CSV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Separator {
+    #[serde(alias = ",")]
+    Comma,
+    #[serde(alias = ";")]
+    Semicolon,
+    #[serde(alias = "\t")]
+    Tab,
+}
+
+impl Separator {
+    /// What separates the columns of an uploaded file; a comma where that is
+    /// none of these, or the file is gone.
+    pub(super) fn of_file(delimiter: Option<u8>) -> Self {
+        match delimiter {
+            Some(b';') => Self::Semicolon,
+            Some(b'\t') => Self::Tab,
+            _ => Self::Comma,
+        }
+    }
+
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::Comma => ",",
+            Self::Semicolon => ";",
+            Self::Tab => "\t",
+        }
+    }
+}
+
+/// The answer stops before its end, so that it cannot be taken for a whole one.
+#[derive(Debug, thiserror::Error)]
+#[error("the rows could not be read to their end")]
+pub(super) struct Cut;
+
+/// The groups of rows that a task hands over, read while the client takes them. What goes wrong
+/// then cuts the answer off.
+pub(super) fn groups<T, E, R>(
+    import_id: Uuid,
+    read: impl FnOnce(mpsc::Sender<Vec<T>>) -> R,
+) -> impl Stream<Item = Result<Vec<T>, Cut>>
+where
+    T: Send + 'static,
+    E: Display + Send + 'static,
+    R: Future<Output = Result<(), E>> + Send + 'static,
+{
+    let (groups, taken) = mpsc::channel(GROUPS_AHEAD);
+    let read = tokio::spawn(read(groups));
+    let end = stream::once(async move {
+        match read.await {
+            Ok(Ok(())) => Ok(Vec::new()),
+            Ok(Err(error)) => {
+                warn!(%import_id, %error, "Download cut off");
+                Err(Cut)
+            }
+            Err(_) => Err(Cut),
+        }
+    });
+    ReceiverStream::new(taken).map(Ok).chain(end)
+}
+
+/// The parts of a text as an answer: to be saved under that name, where it has one.
+pub(super) fn answer(
+    content_type: &str,
+    file_name: Option<&str>,
+    parts: impl Stream<Item = Result<String, Cut>> + Send + 'static,
+) -> Response {
+    let mut response = Body::from_stream(parts).into_response();
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
+    };
+    set(header::CONTENT_TYPE, content_type);
+    set(header::CACHE_CONTROL, "no-store");
+    set(header::VARY, "accept");
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    if let Some(name) = file_name {
+        set(
+            header::CONTENT_DISPOSITION,
+            &format!("attachment; filename=\"{name}\""),
+        );
+    }
+    response
+}
+
+/// A part of a text that is there already.
+pub(super) fn part(text: impl Into<String>) -> impl Stream<Item = Result<String, Cut>> {
+    stream::once(std::future::ready(Ok(text.into())))
+}
+
+/// Whether a client would rather have that media type than a CSV, which it gets where it does not
+/// say.
+pub(super) fn prefers(media_type: &str, headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT);
+    let accept = accept.and_then(|accept| accept.to_str().ok()).unwrap_or("");
+    accept
+        .split(',')
+        .filter_map(|range| range.split(';').next())
+        .map(str::trim)
+        .find(|range| [media_type, "text/csv", "text/*"].contains(range))
+        == Some(media_type)
+}
+
+/// The first line of a CSV.
+pub(super) fn csv_header(columns: &[&str], separator: Separator) -> String {
+    let columns = columns.join(separator.text());
+    format!("{BYTE_ORDER_MARK}{columns}\r\n")
+}
+
+/// Adds a line to a CSV. `None` is an empty cell.
+pub(super) fn push_csv<'a>(
+    csv: &mut String,
+    cells: impl IntoIterator<Item = Option<&'a str>>,
+    separator: Separator,
+) {
+    for (index, cell) in cells.into_iter().enumerate() {
+        if index > 0 {
+            csv.push_str(separator.text());
+        }
+        if let Some(text) = cell {
+            push_cell(csv, text);
+        }
+    }
+    csv.push_str("\r\n");
+}
+
+/// Adds a cell, quoted unless it is a number. Text that a spreadsheet would take for a formula gets
+/// an apostrophe before it (OWASP, CSV injection), which an upload is read without. A line break
+/// becomes a sign: programs that do not know quotes would take what follows for a cell.
+fn push_cell(csv: &mut String, text: &str) {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        csv.push_str(text);
+        return;
+    }
+    csv.push('"');
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']) {
+        csv.push('\'');
+    }
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\r' if characters.peek() == Some(&'\n') => {}
+            '\r' | '\n' => csv.push('⏎'),
+            '"' => csv.push_str("\"\""),
+            character => csv.push(character),
+        }
+    }
+    csv.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_never_a_formula() {
+        let cell = |text| {
+            let mut csv = String::new();
+            push_cell(&mut csv, text);
+            csv
+        };
+        assert_eq!(cell("=1+1"), "\"'=1+1\"");
+        assert_eq!(cell("@SUM(A1)"), "\"'@SUM(A1)\"");
+        assert_eq!(cell("a \"b\"\r\n=c\n"), "\"a \"\"b\"\"⏎=c⏎\"");
+        assert_eq!(cell("a\rb"), "\"a⏎b\"");
+        assert_eq!(cell("-7"), "\"'-7\"");
+        assert_eq!(cell("0071"), "0071");
+    }
+
+    #[test]
+    fn json_is_given_to_those_who_prefer_it() {
+        let wants = |accept: &'static str| {
+            let headers = HeaderMap::from_iter([(header::ACCEPT, accept.parse().unwrap())]);
+            prefers("application/json", &headers)
+        };
+        assert!(wants("application/json"));
+        assert!(wants("application/json; q=1, text/csv"));
+        assert!(!wants("text/csv, application/json"));
+        assert!(!wants("*/*"));
+        assert!(!prefers("application/json", &HeaderMap::new()));
+    }
+}

@@ -1,0 +1,278 @@
+use std::io::{self, ErrorKind};
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use common::ledger::Outcome;
+use contract::Notification;
+use futures::StreamExt;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::download::{CSV, Cut, Separator, answer, csv_header, groups, part, prefers, push_csv};
+use super::import_view::IMPORT_ID;
+use super::imports::find;
+use super::{Problem, Shared};
+use crate::blocking::blocking;
+use crate::results::{RowOutcome, RowResult, read_results};
+use crate::spool::{FileReader, Manifest, Spool};
+
+/// JSON objects, one a line.
+const NDJSON: &str = "application/x-ndjson";
+const COLUMNS: [&str; 12] = [
+    "row",
+    "debtId",
+    "outcome",
+    "code",
+    "reason",
+    "ourNumber",
+    "digitableLine",
+    "barcode",
+    "pix",
+    "notified",
+    "mail",
+    "mailReason",
+];
+
+/// Which of the results, and what separates the columns of a CSV.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// Only rows with that outcome; all unless it is given.
+    #[param(inline, example = "billed")]
+    outcome: Option<WantedOutcome>,
+    /// What separates the columns of the CSV; that of the uploaded file unless it is given, as a
+    /// spreadsheet splits what it would have saved.
+    #[param(inline, example = "semicolon")]
+    separator: Option<Separator>,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum WantedOutcome {
+    Billed,
+    Skipped,
+    Invalid,
+    Pending,
+    NotSent,
+}
+
+impl From<WantedOutcome> for RowOutcome {
+    fn from(wanted: WantedOutcome) -> Self {
+        match wanted {
+            WantedOutcome::Billed => Self::Ended(Outcome::Billed),
+            WantedOutcome::Skipped => Self::Ended(Outcome::Skipped),
+            WantedOutcome::Invalid => Self::Ended(Outcome::Invalid),
+            WantedOutcome::Pending => Self::Pending,
+            WantedOutcome::NotSent => Self::NotSent,
+        }
+    }
+}
+
+/// What became of a row. A CSV has the same, with empty cells for null.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ResultView<'a> {
+    /// Number of the row, from 1.
+    #[schema(example = 17)]
+    row: u64,
+    /// What identifies the debt; null where the record cannot be read so far.
+    #[schema(example = "1adb6ccf-ff16-467f-bea7-5f05d494280f")]
+    debt_id: Option<&'a str>,
+    /// `billed`, `skipped` (another row billed the debt), `invalid`, `pending` (still to come), or
+    /// `not_sent` (the import was stopped before).
+    #[schema(example = "billed")]
+    outcome: &'static str,
+    /// Stable name of the reason why the row is invalid, undeliverable, or in conflict with what
+    /// was billed for its debt.
+    code: Option<&'a str>,
+    /// That reason in plain words, but for e-mails.
+    reason: Option<&'a str>,
+    /// Nosso número of the boleto that the row was billed with, as the slip prints it.
+    #[schema(example = "31285570000000001")]
+    our_number: Option<&'a str>,
+    /// Linha digitável as people read it.
+    #[schema(example = "00190.00009 03128.557000 00000.001172 2 14940000010050")]
+    digitable_line: Option<String>,
+    /// The 44 digits of the barcode.
+    #[schema(example = "00192149400000100500000003128557000000000117")]
+    barcode: Option<String>,
+    /// PIX BR Code, where the issuer has a key.
+    pix: Option<&'a str>,
+    /// Whether the topic has the notification; null where the row was not billed.
+    #[schema(example = true)]
+    notified: Option<bool>,
+    /// `sent`, `waiting` (a mail server put it off), `undeliverable`, or `pending`; null where the
+    /// row was not billed.
+    #[schema(example = "sent")]
+    mail: Option<&'static str>,
+    /// Why the e-mail is undeliverable.
+    mail_reason: Option<&'a str>,
+}
+
+impl<'a> ResultView<'a> {
+    fn new(result: &'a RowResult, notification: Option<&'a Notification>) -> Self {
+        let facts = &result.facts;
+        let code = facts.reason.as_ref().map(|reason| &*reason.code);
+        let text = facts.reason.as_ref().map(|reason| &*reason.text);
+        let boleto = notification.and_then(|notification| notification.boleto.as_ref());
+        let barcode = boleto.map(|boleto| &boleto.barcode);
+        Self {
+            row: facts.row,
+            debt_id: result.debt_id.as_deref(),
+            outcome: result.outcome.name(),
+            code,
+            reason: text.filter(|_| !facts.undeliverable),
+            our_number: boleto.map(|boleto| &*boleto.our_number),
+            digitable_line: barcode.map(|barcode| barcode.digitable_line().to_string()),
+            barcode: barcode.map(ToString::to_string),
+            pix: boleto.and_then(|boleto| boleto.pix.as_deref()),
+            notified: facts.billed.then_some(facts.notified),
+            mail: facts.billed.then(|| mail_of(result)),
+            mail_reason: text.filter(|_| facts.undeliverable),
+        }
+    }
+
+    fn push_csv(&self, csv: &mut String, separator: Separator) {
+        let notified = self
+            .notified
+            .map(|notified| if notified { "true" } else { "false" });
+        let cells = [
+            Some(&*self.row.to_string()),
+            self.debt_id,
+            Some(self.outcome),
+            self.code,
+            self.reason,
+            self.our_number,
+            self.digitable_line.as_deref(),
+            self.barcode.as_deref(),
+            self.pix,
+            notified,
+            self.mail,
+            self.mail_reason,
+        ];
+        push_csv(csv, cells, separator);
+    }
+}
+
+/// What became of the e-mail of a billed row.
+fn mail_of(result: &RowResult) -> &'static str {
+    let facts = &result.facts;
+    if facts.mailed {
+        "sent"
+    } else if facts.undeliverable {
+        "undeliverable"
+    } else if facts.put_off_until.is_some() {
+        "waiting"
+    } else {
+        "pending"
+    }
+}
+
+/// Download what became of every row.
+///
+/// One record per row of the file, in its order, with the numbers of its boleto: a CSV that a
+/// spreadsheet may open, with the separator of the uploaded file, or JSON objects, one per line,
+/// where the header Accept asks for `application/x-ndjson`. It is read from the ledger while it is
+/// downloaded, so that the rows of an import that goes on may be a moment apart. Where the files
+/// are not on S3, the file must be in the spool of the replica that is asked.
+///
+/// ```sh
+/// curl --remote-name --remote-header-name http://localhost:8000/v1/imports/01a20d97-6b57-75d8-bf76-a150c081d411/results
+/// curl --header 'Accept: application/x-ndjson' 'http://localhost:8000/v1/imports/01a20d97-6b57-75d8-bf76-a150c081d411/results?outcome=billed'
+/// ```
+#[utoipa::path(
+    get,
+    path = "/v1/imports/{import_id}/results",
+    tag = "imports",
+    security((), ("bearer" = [])),
+    params(("import_id" = Uuid, Path, description = "The import, as the upload answered", example = json!(IMPORT_ID)), Wanted),
+    responses(
+        (status = 200, description = "The rows; the schema is that of one", content((String = "text/csv", example = "row,debtId,outcome,code,reason,ourNumber,digitableLine,barcode,pix,notified,mail,mailReason\r\n1,\"sample-0001\",\"billed\",,,31285570000000001,\"00190.00009 03128.557000 00000.001172 2 14940000010050\",00192149400000100500000003128557000000000117,,\"true\",\"sent\",\r\n"), (ResultView = "application/x-ndjson"))),
+        (status = 400, description = "The query is invalid", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_query("unknown variant `paid`"))),
+        (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
+        (status = 409, description = "Its file is not here", body = Problem, content_type = "application/problem+json", example = json!(Problem::file_not_here())),
+        (status = 429, description = "Too many clients download results", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::too_many_downloads())),
+        (status = 503, description = "The ledger or the files are unavailable, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
+    )
+)]
+pub(super) async fn results(
+    State(shared): State<Shared>,
+    import_id: Result<Path<Uuid>, PathRejection>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Query(wanted) = wanted.map_err(|error| Problem::bad_query(error.body_text()))?;
+    let status = find(&shared, import_id, Timestamp::now()).await?;
+    let import_id = status.import.import_id;
+    let download = shared.downloads.begin()?;
+    let (manifest, file) = open(&shared.spool, import_id).await?;
+    let separator = Separator::of_file(Some(manifest.layout.delimiter));
+    let separator = wanted.separator.unwrap_or(separator);
+    let ledger = shared.ledger()?.clone();
+    let outcome = wanted.outcome.map(RowOutcome::from);
+    let rows = groups(import_id, move |taken| async move {
+        let _download = download;
+        read_results(&ledger, file, manifest, &status, outcome, &taken).await
+    });
+    if prefers(NDJSON, &headers) {
+        let parts = rows.then(|rows| text_of(rows, push_json));
+        let name = format!("results-{import_id}.ndjson");
+        return Ok(answer(NDJSON, Some(&name), parts));
+    }
+    let line = move |view: &ResultView<'_>, csv: &mut String| {
+        view.push_csv(csv, separator);
+        Ok(())
+    };
+    let rows = rows.then(move |rows| text_of(rows, line));
+    let parts = part(csv_header(&COLUMNS, separator)).chain(rows);
+    let name = format!("results-{import_id}.csv");
+    Ok(answer(CSV, Some(&name), parts))
+}
+
+/// The file of an import, where its first row starts.
+async fn open(spool: &Spool, import_id: Uuid) -> Result<(Manifest, FileReader), Problem> {
+    let away = |error: io::Error| {
+        if error.kind() == ErrorKind::NotFound {
+            return Problem::file_not_here();
+        }
+        warn!(%import_id, %error, "The file of an import cannot be read");
+        Problem::files_away()
+    };
+    let manifest = spool.manifest_of(import_id).await.map_err(away)?;
+    let manifest = manifest.ok_or_else(Problem::file_not_here)?;
+    let start = manifest.start().offset;
+    let file = spool.read(import_id, start).await.map_err(away)?;
+    Ok((manifest, file))
+}
+
+fn push_json(view: &ResultView<'_>, text: &mut String) -> Result<(), serde_json::Error> {
+    text.push_str(&serde_json::to_string(view)?);
+    text.push('\n');
+    Ok(())
+}
+
+/// The text of a group of rows. To write a thousand lines takes milliseconds, which the thread that
+/// answers requests does not have.
+async fn text_of(
+    rows: Result<Vec<RowResult>, Cut>,
+    push: impl Fn(&ResultView<'_>, &mut String) -> Result<(), serde_json::Error> + Send + 'static,
+) -> Result<String, Cut> {
+    let rows = rows?;
+    let text = blocking(move || {
+        let mut text = String::new();
+        for row in &rows {
+            let json = row.notification.as_deref();
+            let notification = json.and_then(|json| serde_json::from_str(json).ok());
+            push(&ResultView::new(row, notification.as_ref()), &mut text)?;
+        }
+        Ok(text)
+    });
+    text.await.map_err(|_| Cut)
+}
