@@ -97,7 +97,19 @@ def test_an_import_from_the_choice_of_its_file_to_its_last_e_mail(fresh, visitor
     assert sum(code != "conflict" for code in codes) == COUNTS["invalid"]
     lines = sample.read_text(encoding="utf-8").splitlines()
     for row in rejected:
-        assert row["record"].lstrip("'").splitlines()[0] == lines[int(row["line"]) - 1]
+        assert row["name"].lstrip("'").split(" ")[0] in lines[int(row["line"]) - 1]
+
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Download results").click()
+    assert downloading.value.suggested_filename == f"results-{import_id}.csv"
+    text = downloading.value.path().read_text(encoding="utf-8-sig")
+    results = list(csv.DictReader(io.StringIO(text)))
+    assert [int(row["row"]) for row in results] == list(range(1, COUNTS["total"] + 1))
+    for outcome in ("billed", "skipped", "invalid"):
+        assert sum(row["outcome"] == outcome for row in results) == COUNTS[outcome]
+    assert sum(row["mail"] == "sent" for row in results) == COUNTS["mailed"]
+    billed = [row for row in results if row["outcome"] == "billed"]
+    assert len({row["barcode"] for row in billed}) == COUNTS["billed"]
 
 
 def test_a_file_that_is_dropped_is_imported(stack, visitor):

@@ -42,6 +42,8 @@ pub struct RejectedRecord {
     pub line: u64,
     /// Its text.
     pub text: String,
+    /// The texts of its cells; where it cannot be cut into them, all of it is one.
+    pub cells: Vec<String>,
 }
 
 /// The rejections cannot be read to their end.
@@ -55,21 +57,21 @@ pub enum RejectionsError {
     Disk(#[from] io::Error),
 }
 
-type Records = RawRecords<FileReader>;
+/// The records of a file.
+pub type Records = RawRecords<FileReader>;
 
 /// Hands the rejections of an import of that many rows, up to `limit` of them,
-/// to `taken`, some at a time, until it is closed.
+/// to `taken`, some at a time, until it is closed. `records` are those of its file.
 ///
 /// # Errors
 /// The first call that failed; what was handed over before is right.
 pub async fn read_rejections<L: RowLedger>(
     ledger: &L,
-    spool: &Spool,
+    mut records: Option<Records>,
     (import_id, rows): (Uuid, u64),
     limit: usize,
     taken: &mpsc::Sender<Vec<Rejection>>,
 ) -> Result<(), RejectionsError> {
-    let mut records = open(spool, import_id).await?;
     let (mut first, mut left) = (1, limit);
     while first <= rows && left > 0 {
         let count = ROWS_A_CALL.min(rows + 1 - first);
@@ -102,8 +104,11 @@ pub async fn read_rejections<L: RowLedger>(
     Ok(())
 }
 
-/// The file of an import; `None` if it is not in this spool.
-async fn open(spool: &Spool, import_id: Uuid) -> io::Result<Option<Records>> {
+/// The records of an import's file; `None` if it is not in this spool.
+///
+/// # Errors
+/// When the spool cannot be read.
+pub async fn open_records(spool: &Spool, import_id: Uuid) -> io::Result<Option<Records>> {
     let Some(manifest) = spool.manifest_of(import_id).await? else {
         return Ok(None);
     };
@@ -150,10 +155,12 @@ impl Group {
         for rejection in rejections.iter_mut().take(GROUP).skip(self.size) {
             // The file is what was accepted, so it has every row.
             match records.record(rejection.row) {
-                Ok(Some(RawRecord { line, bytes, .. })) => {
+                Ok(Some(RawRecord {
+                    line, bytes, cells, ..
+                })) => {
                     let text = shown(&bytes).into_owned();
-                    self.bytes += text.len();
-                    rejection.record = Some(RejectedRecord { line, text });
+                    self.bytes += text.len() * 2;
+                    rejection.record = Some(RejectedRecord { line, text, cells });
                 }
                 Ok(None) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),

@@ -361,10 +361,10 @@ async fn rejections_name_line_reason_and_record_and_are_no_formulas() {
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     assert_eq!(
         text,
-        "\u{feff}line,row,code,reason,record\r\n\
-         2,1,\"mailbox_unknown\",\"the mail server does not know the mailbox\",\"João da Silva,52998224725,joao.silva@example.com,7811.50,2027-03-15,1\"\r\n\
-         4,2,\"field_count\",\"the record has 3 fields instead of 6\",\"'@SUM(1),too,few\"\r\n\
-         5,3,\"conflict\",\"the debt was billed with another amount\",\"\"\"=HYPERLINK(\"\"\"\"http://x\"\"\"\")\"\",52998224725,joao.silva@example.com,7811.50,2027-03-15,2\"\r\n"
+        "\u{feff}name,governmentId,email,debtAmount,debtDueDate,debtId,line,row,code,reason\r\n\
+         \"João da Silva\",52998224725,\"joao.silva@example.com\",\"7811.50\",\"2027-03-15\",1,2,1,\"mailbox_unknown\",\"the mail server does not know the mailbox\"\r\n\
+         \"'@SUM(1)\",too,few,,,,4,2,\"field_count\",\"the record has 3 fields instead of 6\"\r\n\
+         \"'=HYPERLINK(\"\"http://x\"\")\",52998224725,\"joao.silva@example.com\",\"7811.50\",\"2027-03-15\",2,5,3,conflict,\"the debt was billed with another amount\"\r\n"
     );
 
     let json = Client::new()

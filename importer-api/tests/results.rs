@@ -10,7 +10,7 @@ use common::ledger::{
     Bill, Channel, Claim, DebtLedger, EndedRow, PutOffLedger, RowLedger, SendEnd, SharedLedger,
     Unbilled,
 };
-use contract::{InvalidReason, Notification, Reason, RowId, RowIdentity};
+use contract::{InvalidReason, Notification, Reason, RowId, RowIdentity, read_record};
 use importer::{Importer, LONG, upload};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Client, Response};
@@ -117,7 +117,7 @@ async fn every_row_comes_in_the_order_of_the_file_with_what_became_of_it() {
         text[0],
         "\u{feff}row,debtId,outcome,code,reason,ourNumber,digitableLine,barcode,pix,notified,mail,mailReason"
     );
-    assert!(text[1].starts_with("1,\"'=debt\",\"invalid\",\"debt_id_malformed\",\""));
+    assert!(text[1].starts_with("1,\"'=debt\",invalid,\"debt_id_malformed\",\""));
     assert!(text[1].ends_with("\",,,,,,,"));
     let pix = if pix.is_empty() {
         pix
@@ -127,25 +127,22 @@ async fn every_row_comes_in_the_order_of_the_file_with_what_became_of_it() {
     assert_eq!(
         text[2],
         format!(
-            "2,\"debt-2\",\"billed\",,,{},\"{}\",{},{pix},\"true\",\"sent\",",
+            "2,\"debt-2\",billed,,,{},\"{}\",{},{pix},true,sent,",
             boleto.our_number,
             boleto.barcode.digitable_line(),
             boleto.barcode
         )
     );
-    assert!(text[3].starts_with("3,,\"invalid\",\"field_count\","));
-    assert!(
-        text[4]
-            .ends_with(",\"true\",\"undeliverable\",\"the mail server does not know the mailbox\"")
-    );
-    assert!(text[4].starts_with("4,\"debt-4\",\"billed\",\"mailbox_unknown\",,"));
+    assert!(text[3].starts_with("3,,invalid,\"field_count\","));
+    assert!(text[4].ends_with(",true,undeliverable,\"the mail server does not know the mailbox\""));
+    assert!(text[4].starts_with("4,\"debt-4\",billed,\"mailbox_unknown\",,"));
     // The boleto of the debt is that of another row.
     assert_eq!(
         text[5],
-        "5,\"debt-2\",\"skipped\",\"conflict\",\"the debt was billed with another amount\",,,,,,,"
+        "5,\"debt-2\",skipped,conflict,\"the debt was billed with another amount\",,,,,,,"
     );
-    assert!(text[6].ends_with(",\"true\",\"waiting\","));
-    assert_eq!(text[7], "7,\"debt-7\",\"pending\",,,,,,,,,");
+    assert!(text[6].ends_with(",true,waiting,"));
+    assert_eq!(text[7], "7,\"debt-7\",pending,,,,,,,,,");
     assert_eq!(text[8..], [""]);
 
     let rows = lines(&service, import_id, "").await;
@@ -170,7 +167,7 @@ async fn every_row_comes_in_the_order_of_the_file_with_what_became_of_it() {
     let text = answer.text().await.unwrap();
     let text: Vec<&str> = text.lines().collect();
     assert!(text[0].contains("row;debtId;outcome;code;reason;ourNumber;"));
-    assert!(text[2].starts_with("2;\"debt-2\";\"billed\";;;"));
+    assert!(text[2].starts_with("2;\"debt-2\";billed;;;"));
     for bad in ["?outcome=paid", "?separator=x", "?other=1"] {
         let answer = ask(&service, import_id, bad, "*/*").await;
         assert_eq!(answer.status(), 400, "{bad}");
@@ -227,4 +224,82 @@ async fn a_few_clients_download_at_a_time() {
         (answer.status() == 200).then_some(())
     })
     .await;
+}
+
+async fn rejections(service: &RunningService, import_id: Uuid) -> String {
+    let url = format!("{}/v1/imports/{import_id}/rejections", service.url());
+    reqwest::get(url).await.unwrap().text().await.unwrap()
+}
+
+/// The bodies of so many messages.
+async fn sent(importer: &Importer, count: u64) -> Vec<String> {
+    let queue = &importer.stack.resources().data_process_url;
+    poll_until("the messages", LONG, async || {
+        (importer.stack.depth(queue).await.visible == count).then_some(())
+    })
+    .await;
+    let messages = importer.stack.take_all(queue).await;
+    messages.into_iter().map(|message| message.body).collect()
+}
+
+#[tokio::test]
+async fn rejections_are_corrected_and_uploaded_as_they_are() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let ledger = importer.stack.ledger().await;
+    let text = "\u{feff}sep=;\r\n\r\ndebtId;obs;email;name;debtAmount;governmentId;debtDueDate\r\n\
+        1;\"a;b\";a@b.co;\"=Ana \"\"Z\"\"\r\nSouza\";10,50;00123;2027-03-15\r\n\
+        2;;a@b.co;Bia;10,50;123;2027-03-15\r\n\
+        3;too few\r\n\
+        4;x;\"open;Caio;1;1;2027-03-15\r\n\
+        5;x;a@b.co;Davi;1;1;2027-03-15;more\r\n";
+    let import_id = upload(&service, text).await;
+    sent(&importer, 2).await;
+    let reason = Reason::from(InvalidReason::EmailInvalid);
+    let rows = [1].map(|row| EndedRow {
+        row: RowId { import_id, row },
+        reason: Some(reason.clone()),
+    });
+    ledger.end_rows(Unbilled::Invalid, &rows).await.unwrap();
+    let rejected = poll_until("the rejections", LONG, async || {
+        let rejected = rejections(&service, import_id).await;
+        (rejected.lines().count() == 5).then_some(rejected)
+    })
+    .await;
+    let lines: Vec<&str> = rejected.split_terminator("\r\n").collect();
+    assert_eq!(
+        lines[0],
+        "\u{feff}debtId;obs;email;name;debtAmount;governmentId;debtDueDate;line;row;code;reason"
+    );
+    assert!(lines[1].starts_with(
+        "1;\"a;b\";\"a@b.co\";\"'=Ana \"\"Z\"\" Souza\";\"10,50\";00123;\"2027-03-15\";4;1;\"email_invalid\";"
+    ));
+    assert!(lines[2].starts_with("3;\"too few\";;;;;;7;3;\"field_count\";"));
+    assert!(lines[3].starts_with("\"4;x;\"\"open;Caio;1;1;2027-03-15\";;;;;;;8;4;quotes;"));
+    assert!(
+        lines[4].starts_with("5;x;\"a@b.co\";Davi;1;1;\"2027-03-15\";more;9;5;\"field_count\";")
+    );
+
+    // One row is corrected; the others are no better for their empty cells.
+    let corrected = rejected.replacen("a@b.co", "ana@b.co", 1);
+    let again = upload(&service, corrected).await;
+    let bodies = sent(&importer, 3).await;
+    let records: Vec<_> = bodies.iter().map(|body| read_record(body)).collect();
+    let record = records[0].as_ref().unwrap();
+    assert_eq!(record.name, "=Ana \"Z\" Souza");
+    assert_eq!((&*record.debt_id, record.amount.centavos()), ("1", 1_050));
+    assert_eq!(record.government_id, "00123");
+    assert!(records[1].is_err() && records[2].is_err());
+
+    // The reasons of the first time give way to new ones.
+    let rejected = poll_until("the rejections", LONG, async || {
+        let rejected = rejections(&service, again).await;
+        (rejected.lines().count() == 2).then_some(rejected)
+    })
+    .await;
+    let again: Vec<&str> = rejected.split_terminator("\r\n").collect();
+    assert_eq!(again[0], lines[0]);
+    assert!(
+        again[1].starts_with("5;x;\"a@b.co\";Davi;1;1;\"2027-03-15\";more;5;4;\"field_count\";")
+    );
 }

@@ -7,7 +7,7 @@ mod importer;
 use common::ledger::{CarrierLedger, Checkpoint, ImportLease, ImportLedger};
 use contract::RowId;
 use importer::{Importer, LONG, upload};
-use importer_api::rejections::read_rejections;
+use importer_api::rejections::{open_records, read_rejections};
 use importer_api::spool::Spool;
 use jiff::Timestamp;
 use reqwest::Client;
@@ -111,7 +111,8 @@ async fn rejections_are_read_as_they_are_taken_and_no_more_than_asked_for() {
     for limit in [usize::MAX, 7] {
         let (groups, mut taken) = mpsc::channel(1);
         let of = (import_id, ROWS);
-        let reading = read_rejections(&ledger, &spool, of, limit, &groups);
+        let records = open_records(&spool, import_id).await.unwrap();
+        let reading = read_rejections(&ledger, records, of, limit, &groups);
         let taking = async {
             let mut rows = Vec::new();
             while rows.len() < limit.min(60) {

@@ -130,7 +130,7 @@ impl Wrong {
 }
 
 /// Behind byte-order marks; programs that save a file again add one more.
-fn start_of(head: &[u8]) -> usize {
+pub(super) fn start_of(head: &[u8]) -> usize {
     const MARK: &[u8] = "\u{feff}".as_bytes();
     head.chunks(MARK.len())
         .take_while(|chunk| *chunk == MARK)

@@ -1,7 +1,9 @@
 use std::io::{self, Read};
 
-use contract::Layout;
+use contract::{Cell, Layout, Scanned, scan};
 
+use super::decode::shown;
+use super::header::start_of;
 use super::{Cutter, Place};
 
 /// Most bytes of a record that are kept; of a longer one the start is.
@@ -15,6 +17,8 @@ pub struct RawRecord {
     pub line: u64,
     /// Its bytes without the line end.
     pub bytes: Vec<u8>,
+    /// The texts of its cells; where it cannot be cut into them, all of it is one.
+    pub cells: Vec<String>,
 }
 
 /// The data records of a file as they stand there, from the first one on.
@@ -23,6 +27,8 @@ pub struct RawRecords<R> {
     file: R,
     cutter: Cutter,
     row: u64,
+    header: Vec<String>,
+    delimiter: u8,
 }
 
 impl<R: Read> RawRecords<R> {
@@ -38,6 +44,8 @@ impl<R: Read> RawRecords<R> {
         };
         Ok(Self {
             file,
+            header: header_of(&head, layout.delimiter),
+            delimiter: layout.delimiter,
             cutter: Cutter::new(layout, place),
             row: 0,
         })
@@ -46,6 +54,16 @@ impl<R: Read> RawRecords<R> {
     /// What it reads from.
     pub const fn file(&mut self) -> &mut R {
         &mut self.file
+    }
+
+    /// The names in its header.
+    pub fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// What separates its cells.
+    pub const fn delimiter(&self) -> u8 {
+        self.delimiter
     }
 
     /// The record of that row, which must lie behind the last one that was
@@ -58,11 +76,13 @@ impl<R: Read> RawRecords<R> {
             while let Some(cut) = self.cutter.next_cut() {
                 self.row += 1;
                 if self.row == row {
-                    let shown = &cut.raw[..cut.raw.len().min(MAX_KEPT)];
+                    let bytes = cut.raw[..cut.raw.len().min(MAX_KEPT)].trim_ascii_end();
+                    let cells = cut.cells.map(|cells| texts(cut.raw, cells));
                     return Ok(Some(RawRecord {
                         row,
                         line: cut.place.lines + 1,
-                        bytes: shown.trim_ascii_end().to_vec(),
+                        cells: cells.unwrap_or_else(|_| vec![shown(bytes).into_owned()]),
+                        bytes: bytes.to_vec(),
                     }));
                 }
             }
@@ -72,6 +92,33 @@ impl<R: Read> RawRecords<R> {
             self.cutter.read_from(&mut self.file)?;
         }
     }
+}
+
+/// The last record before the data.
+fn header_of(head: &[u8], delimiter: u8) -> Vec<String> {
+    let (mut at, mut header, mut cells) = (start_of(head), Vec::new(), Vec::new());
+    loop {
+        match scan(&head[at..], true, delimiter, None, &mut cells) {
+            Scanned::Record { len, .. } => {
+                header = texts(&head[at..at + len], &cells);
+                at += len;
+            }
+            Scanned::Blank { len, .. } | Scanned::Refused { len, .. } => at += len,
+            Scanned::End | Scanned::NeedsMore | Scanned::Endless => return header,
+        }
+    }
+}
+
+fn texts(record: &[u8], cells: &[Cell]) -> Vec<String> {
+    let text = |cell: &Cell| {
+        let text = shown(cell.bytes(record));
+        if cell.is_escaped() {
+            text.replace("\"\"", "\"")
+        } else {
+            text.into_owned()
+        }
+    };
+    cells.iter().map(text).collect()
 }
 
 /// Line ends: LF, CR LF or CR.

@@ -150,10 +150,9 @@ pub(super) fn prefers(media_type: &str, headers: &HeaderMap) -> bool {
         == Some(media_type)
 }
 
-/// The first line of a CSV.
-pub(super) fn csv_header(columns: &[&str], separator: Separator) -> String {
-    let columns = columns.join(separator.text());
-    format!("{BYTE_ORDER_MARK}{columns}\r\n")
+/// What a CSV begins with.
+pub(super) fn csv_start() -> String {
+    BYTE_ORDER_MARK.to_owned()
 }
 
 /// Adds a line to a CSV. `None` is an empty cell.
@@ -173,11 +172,11 @@ pub(super) fn push_csv<'a>(
     csv.push_str("\r\n");
 }
 
-/// Adds a cell, quoted unless it is a number. Text that a spreadsheet would take for a formula gets
+/// Adds a cell, quoted unless it is a plain word or number. Text that a spreadsheet would take for a formula gets
 /// an apostrophe before it (OWASP, CSV injection), which an upload is read without. A line break
 /// becomes a sign: programs that do not know quotes would take what follows for a cell.
 fn push_cell(csv: &mut String, text: &str) {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         csv.push_str(text);
         return;
     }

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+use std::iter::repeat_n;
 use std::ops::RangeInclusive;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -7,20 +9,22 @@ use axum::response::Response;
 use futures::StreamExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::download::{
-    CSV, Cut, JSON, Separator, answer, csv_header, groups, part, prefers, push_csv,
+    CSV, Cut, JSON, Separator, answer, csv_start, groups, part, prefers, push_csv,
 };
 use super::import_view::IMPORT_ID;
 use super::imports::find;
 use super::{Problem, Shared};
-use crate::rejections::{Rejection, read_rejections};
+use crate::rejections::{Records, Rejection, open_records, read_rejections};
 
 /// What `limit` takes.
 const LIMITS: RangeInclusive<usize> = 1..=1_000_000;
-const COLUMNS: [&str; 5] = ["line", "row", "code", "reason", "record"];
+/// What the CSV has behind the columns of the file.
+const REASON: [&str; 4] = ["line", "row", "code", "reason"];
 
 /// How many of the rejections, and what separates the columns of a CSV.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -81,10 +85,11 @@ impl<'a> From<&'a Rejection> for RejectionView<'a> {
 /// Download the rows that somebody should look at.
 ///
 /// Invalid and undeliverable rows, and skipped rows that differ from what was
-/// billed for their debt (`conflict`). A CSV that a spreadsheet may open, with
-/// the separator of the uploaded file, or JSON where the header Accept asks for
-/// `application/json`. The records are read from the spool of the replica that
-/// is asked, for as long as it has the file.
+/// billed for their debt (`conflict`). A CSV with the columns and the separator
+/// of the uploaded file, and `line`, `row`, `code` and `reason` behind them: it
+/// can be corrected and uploaded as it is. JSON where the header Accept asks
+/// for `application/json`. The records are read from the spool of the replica
+/// that is asked, for as long as it has the file.
 ///
 /// ```sh
 /// curl --remote-name --remote-header-name http://localhost:8000/v1/imports/01a20d97-6b57-75d8-bf76-a150c081d411/rejections
@@ -97,10 +102,10 @@ impl<'a> From<&'a Rejection> for RejectionView<'a> {
     security((), ("bearer" = [])),
     params(("import_id" = Uuid, Path, description = "The import, as the upload answered", example = json!(IMPORT_ID)), Wanted),
     responses(
-        (status = 200, description = "The rows", content((String = "text/csv", example = "line,row,code,reason,record\r\n42,41,\"email_invalid\",\"the e-mail address is not valid\",\"Ana Souza,52998224725,ana.souza,150.00,2030-01-15,7\"\r\n"), (RejectionsView = "application/json"))),
+        (status = 200, description = "The rows", content((String = "text/csv", example = "name,governmentId,email,debtAmount,debtDueDate,debtId,line,row,code,reason\r\n\"Ana Souza\",52998224725,\"ana.souza\",\"150.00\",\"2030-01-15\",7,42,41,\"email_invalid\",\"the e-mail address is not valid\"\r\n"), (RejectionsView = "application/json"))),
         (status = 400, description = "The query is invalid", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_query("limit takes 1 to 1000000"))),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
-        (status = 503, description = "The ledger is unavailable, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
+        (status = 503, description = "The ledger or the files are unavailable, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
 pub(super) async fn rejections(
@@ -115,10 +120,16 @@ pub(super) async fn rejections(
     }
     let status = find(&shared, import_id, Timestamp::now()).await?;
     let of = (status.import.import_id, status.import.rows);
-    let (ledger, spool) = (shared.ledger()?.clone(), shared.spool.clone());
+    let ledger = shared.ledger()?.clone();
+    let records = open_records(&shared.spool, of.0).await.map_err(|error| {
+        warn!(import_id = %of.0, %error, "The file of an import cannot be read");
+        Problem::files_away()
+    })?;
+    let delimiter = records.as_ref().map(Records::delimiter);
+    let table = Table::of(records.as_ref().map_or(&[], |records| records.header()));
     let limit = wanted.limit.unwrap_or(usize::MAX);
     let groups = groups(of.0, move |taken| async move {
-        read_rejections(&ledger, &spool, of, limit, &taken).await
+        read_rejections(&ledger, records, of, limit, &taken).await
     });
     if prefers(JSON, &headers) {
         let mut first = true;
@@ -126,21 +137,12 @@ pub(super) async fn rejections(
         let parts = part("{\"rejections\":[").chain(rows).chain(part("]}"));
         return Ok(answer(JSON, None, parts));
     }
-    let separator = match wanted.separator {
-        Some(separator) => separator,
-        None => Separator::of_file(delimiter(&shared, of.0).await),
-    };
-    let rows = groups.map(move |group| Ok(csv(&group?, separator)));
-    let parts = part(csv_header(&COLUMNS, separator)).chain(rows);
+    let separator = wanted.separator.unwrap_or(Separator::of_file(delimiter));
+    let mut header = csv_start();
+    table.push_header(&mut header, separator);
+    let rows = groups.map(move |group| Ok(table.csv(&group?, separator)));
     let name = format!("rejections-{}.csv", of.0);
-    Ok(answer(CSV, Some(&name), parts))
-}
-
-/// What separates the columns of the uploaded file; `None` where the spool
-/// does not have it.
-async fn delimiter(shared: &Shared, import_id: Uuid) -> Option<u8> {
-    let manifest = shared.spool.manifest_of(import_id).await;
-    Some(manifest.ok()??.layout.delimiter)
+    Ok(answer(CSV, Some(&name), part(header).chain(rows)))
 }
 
 fn json(group: &[Rejection], first: &mut bool) -> Result<String, Cut> {
@@ -155,19 +157,68 @@ fn json(group: &[Rejection], first: &mut bool) -> Result<String, Cut> {
     Ok(text)
 }
 
-fn csv(group: &[Rejection], separator: Separator) -> String {
-    let mut text = String::new();
-    for rejection in group {
-        let record = rejection.record.as_ref();
-        let line = record.map(|record| record.line.to_string());
-        let cells = [
-            line.as_deref(),
-            Some(&*rejection.row.to_string()),
-            Some(&*rejection.reason.code),
-            Some(&*rejection.reason.text),
-            record.map(|record| &*record.text),
-        ];
-        push_csv(&mut text, cells, separator);
+/// The CSV of rejections: the columns of the file, so that it can be corrected and uploaded as it
+/// is, and the reason behind them.
+struct Table {
+    /// The names in the file's header.
+    columns: Vec<String>,
+    /// The file is such a table itself, corrected: its reasons are left out.
+    has_reasons: bool,
+}
+
+impl Table {
+    fn of(header: &[String]) -> Self {
+        let columns = header.strip_suffix(&REASON.map(str::to_owned));
+        Self {
+            columns: columns.unwrap_or(header).to_vec(),
+            has_reasons: columns.is_some(),
+        }
     }
-    text
+
+    fn push_header(&self, csv: &mut String, separator: Separator) {
+        let columns = self.columns.iter().map(|name| Some(&**name));
+        push_csv(csv, columns.chain(REASON.map(Some)), separator);
+    }
+
+    fn csv(&self, group: &[Rejection], separator: Separator) -> String {
+        let mut text = String::new();
+        for rejection in group {
+            let record = rejection.record.as_ref();
+            let line = record.map(|record| record.line.to_string());
+            let row = rejection.row.to_string();
+            let reason = [
+                line.as_deref(),
+                Some(&*row),
+                Some(&*rejection.reason.code),
+                Some(&*rejection.reason.text),
+            ];
+            let cells = record.map_or(&[][..], |record| self.own_cells(&record.cells));
+            let missing = self.columns.len().saturating_sub(cells.len());
+            let cells: Vec<_> = cells.iter().map(|cell| on_one_line(cell)).collect();
+            let cells = cells.iter().map(|cell| Some(&**cell));
+            let cells = cells.chain(repeat_n(None, missing));
+            push_csv(&mut text, cells.chain(reason), separator);
+        }
+        text
+    }
+
+    /// Those without the reasons that were behind them.
+    fn own_cells<'c>(&self, cells: &'c [String]) -> &'c [String] {
+        let all = self.columns.len() + REASON.len();
+        if self.has_reasons && cells.len() >= all {
+            &cells[..cells.len() - REASON.len()]
+        } else {
+            cells
+        }
+    }
+}
+
+/// The sign for a line break must not come into a name.
+fn on_one_line(cell: &str) -> Cow<'_, str> {
+    if cell.contains(['\r', '\n']) {
+        let lines = cell.split(['\r', '\n']).filter(|line| !line.is_empty());
+        Cow::Owned(lines.collect::<Vec<_>>().join(" "))
+    } else {
+        Cow::Borrowed(cell)
+    }
 }

@@ -13,7 +13,7 @@ use tracing::warn;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::download::{CSV, Cut, Separator, answer, csv_header, groups, part, prefers, push_csv};
+use super::download::{CSV, Cut, Separator, answer, csv_start, groups, part, prefers, push_csv};
 use super::import_view::IMPORT_ID;
 use super::imports::find;
 use super::{Problem, Shared};
@@ -194,7 +194,7 @@ fn mail_of(result: &RowResult) -> &'static str {
     security((), ("bearer" = [])),
     params(("import_id" = Uuid, Path, description = "The import, as the upload answered", example = json!(IMPORT_ID)), Wanted),
     responses(
-        (status = 200, description = "The rows; the schema is that of one", content((String = "text/csv", example = "row,debtId,outcome,code,reason,ourNumber,digitableLine,barcode,pix,notified,mail,mailReason\r\n1,\"sample-0001\",\"billed\",,,31285570000000001,\"00190.00009 03128.557000 00000.001172 2 14940000010050\",00192149400000100500000003128557000000000117,,\"true\",\"sent\",\r\n"), (ResultView = "application/x-ndjson"))),
+        (status = 200, description = "The rows; the schema is that of one", content((String = "text/csv", example = "row,debtId,outcome,code,reason,ourNumber,digitableLine,barcode,pix,notified,mail,mailReason\r\n1,\"sample-0001\",billed,,,31285570000000001,\"00190.00009 03128.557000 00000.001172 2 14940000010050\",00192149400000100500000003128557000000000117,,true,sent,\r\n"), (ResultView = "application/x-ndjson"))),
         (status = 400, description = "The query is invalid", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_query("unknown variant `paid`"))),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
         (status = 409, description = "Its file is not here", body = Problem, content_type = "application/problem+json", example = json!(Problem::file_not_here())),
@@ -231,7 +231,9 @@ pub(super) async fn results(
         Ok(())
     };
     let rows = rows.then(move |rows| text_of(rows, line));
-    let parts = part(csv_header(&COLUMNS, separator)).chain(rows);
+    let mut header = csv_start();
+    push_csv(&mut header, COLUMNS.map(Some), separator);
+    let parts = part(header).chain(rows);
     let name = format!("results-{import_id}.csv");
     Ok(answer(CSV, Some(&name), parts))
 }
