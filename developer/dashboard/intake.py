@@ -33,6 +33,7 @@ IMPORTS = [
             query(highest("imports_put_off"), "put off"),
             query(highest("imports_waiting"), "waiting"),
             query(highest("imports_uncarried"), "without carrier"),
+            query(highest("imports_unknown"), "unknown to the ledger"),
         ],
         units.Short,
         NONE,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::ledger::{KeyedUpload, Ledger, LedgerError, LedgerSlot};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
@@ -24,6 +24,10 @@ const REGISTER_TIMEOUT: Duration = Duration::from_secs(1);
 /// The same where any replica may carry it, and must learn of it from the
 /// ledger.
 const SHARED_REGISTER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// When the ledger is asked whether it has learnt of an upload that was not
+/// accepted: a call that was made for it has ended by then.
+const TAKEN_BACK_AFTER: Duration = Duration::from_secs(30);
 
 /// A stored upload did not become an import.
 #[derive(Debug, Error)]
@@ -141,11 +145,34 @@ impl<L: Ledger> Acceptance<L> {
         if self.register(manifest).await {
             self.arrivals.announce();
         } else if self.spool.is_shared() {
+            self.take_back(manifest);
             return Err(AcceptanceError::LedgerAway);
         } else {
             self.arrivals.add_unknown([manifest.import_id]);
         }
         Ok(())
+    }
+
+    /// Of an upload that was not accepted nothing stays, unless the ledger has
+    /// learnt of it and the answer was lost. A key may stand for its file, which
+    /// its client may send again.
+    fn take_back(&self, manifest: &Manifest) {
+        if manifest.key.is_some() {
+            return;
+        }
+        let (spool, slot, import_id) =
+            (self.spool.clone(), self.ledger.clone(), manifest.import_id);
+        tokio::spawn(async move {
+            loop {
+                sleep(TAKEN_BACK_AFTER).await;
+                let Some(ledger) = slot.get() else { continue };
+                match ledger.import_status(import_id).await {
+                    Ok(Some(_)) => return,
+                    Ok(None) if spool.remove(import_id).await.is_ok() => return,
+                    Ok(None) | Err(_) => {}
+                }
+            }
+        });
     }
 
     /// Claims the key for an import that is stored, and removes the import

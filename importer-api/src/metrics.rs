@@ -43,6 +43,9 @@ common::metrics! {
         /// Those of them that no replica with their files has seen for two minutes,
         /// of all replicas together.
         pub uncarried: IntGauge = "imports_uncarried",
+        /// Imports whose files are in the bucket of this process and that its
+        /// ledger does not know.
+        pub unknown: IntGauge = "imports_unknown",
         /// Imports that have made no progress for ten minutes, of all replicas
         /// together.
         pub stalled: IntGauge = "imports_stalled",

@@ -6,20 +6,23 @@ use std::time::Duration;
 use common::ledger::{ImportLedger, LedgerError};
 use common::runtime::wait;
 use jiff::Timestamp;
+use prometheus::IntGauge;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use uuid::Uuid;
 
 use crate::acceptance::KEY_KEPT;
 use crate::csv::Position;
-use crate::spool::{Spool, is_older};
+use crate::spool::{OldImport, Spool, is_older};
 
-/// For so long beyond the time of an idempotency key the files are kept of an
-/// upload that was not accepted.
-const HANGING_ON: Duration = Duration::from_hours(1);
 /// Time between two rounds.
 const INTERVAL: Duration = Duration::from_mins(10);
+/// An upload of a bucket that was stored so long ago is known to the ledger, or
+/// was not accepted.
+const KNOWN_AFTER: Duration = Duration::from_mins(5);
+/// For so long a bucket's import is kept that the ledger does not know: it may
+/// be another ledger's, or this one may have lost it.
+const UNKNOWN_KEPT: Duration = Duration::from_hours(30 * 24);
 
 #[derive(Debug, Error)]
 enum RetentionError {
@@ -30,16 +33,19 @@ enum RetentionError {
 }
 
 /// Goes through the spool at once and every ten minutes until told to stop,
-/// and removes what came to its end more than `retention` ago.
+/// and removes what came to its end more than `retention` ago. The gauge shows
+/// how many imports of a bucket the ledger does not know.
 pub async fn remove_finished<L: ImportLedger>(
     spool: Spool,
     ledger: L,
     retention: Duration,
+    unknown: IntGauge,
     stop: CancellationToken,
 ) {
     loop {
-        if let Err(error) = round(&spool, &ledger, retention, Timestamp::now()).await {
-            warn!(%error, "Old files were not removed, trying again later");
+        match round(&spool, &ledger, retention, Timestamp::now()).await {
+            Ok(found) => unknown.set(found),
+            Err(error) => warn!(%error, "Old files were not removed, trying again later"),
         }
         if wait(INTERVAL, &stop).await.is_err() {
             return;
@@ -47,12 +53,13 @@ pub async fn remove_finished<L: ImportLedger>(
     }
 }
 
+/// Gives how many imports of a bucket the ledger does not know.
 async fn round<L: ImportLedger>(
     spool: &Spool,
     ledger: &L,
     retention: Duration,
     now: Timestamp,
-) -> Result<(), RetentionError> {
+) -> Result<i64, RetentionError> {
     for import_id in spool.unfinished().await? {
         let status = ledger.import_status(import_id).await?;
         if status.is_some_and(|status| status.sent_at.is_some()) {
@@ -60,34 +67,47 @@ async fn round<L: ImportLedger>(
             spool.mark_done(import_id, Position::default()).await?;
         }
     }
-    // What was never accepted goes though finished imports are kept for longer.
-    let oldest = retention.min(KEY_KEPT + HANGING_ON);
-    for import_id in spool.older_than(oldest).await? {
-        let status = ledger.import_status(import_id).await?;
-        let is_over = match status {
-            Some(status) => status
-                .finished_at
-                .is_some_and(|ended| now >= ended + retention),
-            None => is_forgotten(spool, import_id, retention).await?,
-        };
-        if is_over {
-            spool.remove(import_id).await?;
-            info!(%import_id, "The file of a finished import was removed");
+    let oldest = if spool.is_shared() {
+        KNOWN_AFTER
+    } else {
+        retention
+    };
+    let mut unknown = 0;
+    for import in spool.older_than(oldest).await? {
+        let import_id = import.import_id;
+        match ledger.import_status(import_id).await? {
+            Some(status) => {
+                let ended = status.finished_at;
+                if ended.is_some_and(|ended| now >= ended + retention) {
+                    spool.remove(import_id).await?;
+                    info!(%import_id, "The file of a finished import was removed");
+                }
+            }
+            None if is_rubbish(spool, import, retention).await? => {
+                spool.remove(import_id).await?;
+                info!(%import_id, "A file that is no import was removed");
+            }
+            None if spool.is_shared() && import.has_manifest => {
+                unknown += 1;
+                warn!(%import_id, "The ledger does not know an import of the bucket");
+            }
+            None => {}
         }
     }
-    Ok(())
+    Ok(unknown)
 }
 
-/// Whether nobody carries an import that the ledger does not know. In a folder
-/// it may only be that the ledger has not been told of it yet; one that is done
-/// was forgotten, and ended when it was accepted. In a bucket its upload was not
-/// accepted; while its idempotency key may be in use, a client may still make
-/// it an import.
-async fn is_forgotten(spool: &Spool, import_id: Uuid, retention: Duration) -> io::Result<bool> {
-    if spool.is_shared() {
-        return Ok(is_older(import_id, KEY_KEPT + HANGING_ON));
+/// Whether an import that the ledger does not know is none. In a folder the
+/// ledger may only not have been told of it yet; one that is done was forgotten,
+/// and ended when it was accepted. In a bucket an upload without a manifest
+/// never came to its end. One with a manifest may be an import of another
+/// ledger, or this one may have lost it: that is for people to find out.
+async fn is_rubbish(spool: &Spool, import: OldImport, retention: Duration) -> io::Result<bool> {
+    let is_old = |age| is_older(import.import_id, age);
+    if !spool.is_shared() {
+        return spool.is_done(import.import_id).await;
     }
-    Ok(is_older(import_id, retention) && spool.is_done(import_id).await?)
+    Ok(is_old(UNKNOWN_KEPT.max(retention)) || !import.has_manifest && is_old(KEY_KEPT))
 }
 
 #[cfg(test)]

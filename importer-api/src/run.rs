@@ -44,7 +44,7 @@ pub async fn run(
     .await?;
     let metrics = ImporterMetrics::new(&wiring.registry)?;
     let capacity = CapacityGauges::new(&wiring.registry)?;
-    let spool = open_spool(&settings.spool, &wiring).await?;
+    let spool = open_spool(&settings, &wiring).await?;
     // Read before the first upload comes in, which would be among them.
     let unfinished = spool
         .unfinished()
@@ -77,6 +77,7 @@ pub async fn run(
     let routes = routes(shared, settings.tokens, settings.hosts)
         .layer(from_fn_with_state(metrics.clone(), count));
     let queue = wiring.queue.clone();
+    let (files, unknown) = (spool.clone(), metrics.unknown.clone());
     let readiness = spool.ready_probe();
     let work = |ledger: SharedLedger| async move {
         let importer = Arc::new(Importer::new(
@@ -91,7 +92,7 @@ pub async fn run(
         let name = spool.name().to_owned();
         let watching = watch_progress(ledger.clone(), name, metrics, stop.clone());
         let weighing = watch_capacity(spool.clone(), ledger.clone(), capacity, stop.clone());
-        let cleaning = remove_finished(spool, ledger, settings.retention, stop);
+        let cleaning = remove_finished(spool, ledger, settings.retention, unknown, stop);
         tokio::join!(importer.run(), watching, weighing, cleaning);
         Ok(())
     };
@@ -100,16 +101,20 @@ pub async fn run(
         None => wiring,
     };
     let wiring = wiring.serving(routes);
-    wiring.run(listener, DRAIN, work).await
+    let ended = wiring.run(listener, DRAIN, work).await;
+    files.close().await;
+    ended
 }
 
-async fn open_spool(settings: &SpoolSettings, wiring: &Wiring) -> Result<Spool, ServiceError> {
-    match settings {
+async fn open_spool(settings: &Settings, wiring: &Wiring) -> Result<Spool, ServiceError> {
+    match &settings.spool {
         SpoolSettings::Folder(folder) => open_folder(folder)
             .await
             .map_err(|error| ServiceError::Unsuitable(error.to_string())),
         SpoolSettings::Bucket { url, encryption } => {
-            let store = wiring.aws.bucket(url, encryption)?;
+            let store = wiring
+                .aws
+                .bucket(url, encryption, Some(&settings.queue_url))?;
             Ok(Spool::in_bucket(Bucket::new(store, url)))
         }
     }

@@ -6,6 +6,10 @@
 use std::io;
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Body;
+use axum::http::{StatusCode, header};
+use axum::routing::get;
 use bytes::Bytes;
 use common::messaging::{Aws, AwsSettings, BucketEncryption};
 use common::runtime::Environment;
@@ -14,6 +18,7 @@ use futures::future::try_join_all;
 use importer_api::spool::{Bucket, BucketError, Manifest, OldImport};
 use jiff::Timestamp;
 use testkit::{BucketServer, FaultMode, FaultProxy, Resets, S3Keys, poll_until};
+use tokio::net::TcpListener;
 use uuid::Uuid;
 
 const LONG: Duration = Duration::from_secs(40);
@@ -22,7 +27,9 @@ const MIB: usize = 1024 * 1024;
 async fn bucket_in(environment: &Environment, bucket: &str) -> Bucket {
     let aws = Aws::new(&AwsSettings::read(environment).unwrap()).await;
     let url = format!("s3://{bucket}/some/prefix").parse().unwrap();
-    let store = aws.bucket(&url, &BucketEncryption::OfTheBucket).unwrap();
+    let store = aws
+        .bucket(&url, &BucketEncryption::OfTheBucket, None)
+        .unwrap();
     Bucket::new(store, &url)
 }
 
@@ -161,24 +168,68 @@ async fn an_upload_that_is_given_up_leaves_nothing() {
     let server = BucketServer::start().await;
     let bucket = bucket(&server).await;
     let file = content(20 * MIB);
-    let (aborted, dropped) = (Uuid::now_v7(), Uuid::now_v7());
-
-    let mut upload = bucket.begin(aborted);
-    upload.write(file.clone()).await.unwrap();
-    upload.abort().await.unwrap();
+    let uploads = [Uuid::now_v7(), Uuid::now_v7()];
+    for import_id in uploads {
+        let mut upload = bucket.begin(import_id);
+        upload.write(file.clone()).await.unwrap();
+    }
+    drop(bucket.begin(Uuid::now_v7()));
+    // What a process waits for at its end.
+    bucket.close().await;
     assert_eq!(server.unfinished_uploads().await, 0);
-
-    let mut upload = bucket.begin(dropped);
-    upload.write(file).await.unwrap();
-    drop(upload);
-    poll_until("no upload in parts", LONG, async || {
-        (server.unfinished_uploads().await == 0).then_some(())
-    })
-    .await;
-    for import_id in [aborted, dropped] {
+    for import_id in uploads {
         assert!(!is_there(&bucket, import_id).await);
     }
-    bucket.begin(Uuid::now_v7()).abort().await.unwrap();
+}
+
+/// A bucket whose server says that to each GET, and that each object has so many bytes.
+async fn answering(status: u16, body: &'static str, size: usize) -> Bucket {
+    let status = StatusCode::from_u16(status).unwrap();
+    let answer = move || async move { (status, body) };
+    let head = move || async move {
+        let headers = [
+            (header::CONTENT_LENGTH, size.to_string()),
+            (
+                header::LAST_MODIFIED,
+                "Tue, 01 Dec 2026 00:00:00 GMT".to_owned(),
+            ),
+            (header::ETAG, "\"tag\"".to_owned()),
+        ];
+        (headers, Body::from(vec![b'x'; size]))
+    };
+    let routes = Router::new().fallback(get(answer).head(head));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    let server = BucketServer::start().await;
+    let environment = server.environment_with(&[("S3_ENDPOINT_URL", &endpoint)]);
+    bucket_in(&environment, server.bucket()).await
+}
+
+#[tokio::test]
+async fn an_odd_answer_is_not_taken_for_the_end_of_an_import() {
+    let id = Uuid::now_v7();
+    // Of something before S3 that does not reach it.
+    let bucket = answering(404, "<html>404 Not Found</html>", 0).await;
+    for error in [
+        bucket.manifest_of(id).await.unwrap_err(),
+        read(&bucket, id, 0).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), io::ErrorKind::Other, "{error}");
+    }
+    let refusal = "<?xml version=\"1.0\"?><Error><Code>InternalError</Code></Error>";
+    let bucket = answering(200, refusal, 0).await;
+    let error = bucket.manifest_of(id).await.unwrap_err();
+    assert!(matches!(reason(&error), BucketError::NoManifest { .. }));
+    let past = "<Error><Code>InvalidRange</Code></Error>";
+    let bucket = answering(416, past, 54).await;
+    read(&bucket, id, 53).await.unwrap_err();
+    assert!(read(&bucket, id, 54).await.unwrap().is_empty());
+    let gone = "<Error><Code>NoSuchKey</Code></Error>";
+    let bucket = answering(404, gone, 0).await;
+    assert_eq!(bucket.manifest_of(id).await.unwrap(), None);
+    let error = read(&bucket, id, 0).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::NotFound);
 }
 
 #[tokio::test]

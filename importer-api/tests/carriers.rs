@@ -6,15 +6,19 @@
 mod importer;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::fs::File;
+use std::time::{Duration, SystemTime};
 
 use common::ledger::{CarrierLedger, ImportLedger};
 use importer::{LONG, ready, upload};
 use importer_api::Settings;
+use jiff::Timestamp;
 use reqwest::Client;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use testkit::{BucketServer, CsvFile, FaultMode, RunningService, Stack, poll_until};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use uuid::Uuid;
 
 struct Suite {
@@ -235,4 +239,63 @@ async fn while_the_ledger_is_away_an_upload_to_s3_is_refused() {
     .await;
     let import_id = accepted["import_id"].as_str().unwrap().parse().unwrap();
     is_sent(&service, import_id).await;
+}
+
+#[tokio::test]
+async fn an_upload_that_a_stop_cuts_off_leaves_no_parts() {
+    let suite = Suite::new().await;
+    let service = suite.start_with(&[]).await;
+    let address = service.url().replace("http://", "");
+    let mut client = TcpStream::connect(&address).await.unwrap();
+    let head = format!(
+        "POST /v1/upload HTTP/1.1\r\nHost: {address}\r\nContent-Length: 90000000\r\n\
+         Content-Type: multipart/form-data; boundary=x\r\n\r\n\
+         --x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n\
+         name,governmentId,email,debtAmount,debtDueDate,debtId\r\n"
+    );
+    client.write_all(head.as_bytes()).await.unwrap();
+    let line = format!("{},too,few\r\n", "x".repeat(40_000));
+    client.write_all(line.repeat(500).as_bytes()).await.unwrap();
+    poll_until("parts in the bucket", LONG, async || {
+        (suite.bucket.unfinished_uploads().await == 1).then_some(())
+    })
+    .await;
+    service.stop().await.unwrap();
+    assert_eq!(suite.bucket.unfinished_uploads().await, 0);
+}
+
+/// An import that was accepted so long ago.
+fn accepted_before(days: u64) -> Uuid {
+    let at = Timestamp::now() - Duration::from_hours(24 * days + 1);
+    let seconds = at.as_second().unsigned_abs();
+    Uuid::new_v7(uuid::Timestamp::from_unix_time(seconds, 0, 0, 0))
+}
+
+#[tokio::test]
+async fn what_a_ledger_does_not_know_is_kept_unless_it_never_was_an_import() {
+    let suite = Suite::new().await;
+    let folder = suite.bucket.embedded().unwrap().directory();
+    let folder = folder.join(suite.bucket.bucket()).join("imports");
+    std::fs::create_dir_all(&folder).unwrap();
+    let old = SystemTime::now() - Duration::from_hours(1);
+    let [unknown, rubbish, forgotten] = [2, 2, 31].map(accepted_before);
+    for (import_id, kind) in [
+        (unknown, "csv"),
+        (unknown, "json"),
+        (rubbish, "csv"),
+        (forgotten, "csv"),
+        (forgotten, "json"),
+    ] {
+        let path = folder.join(format!("{import_id}.{kind}"));
+        std::fs::write(&path, "{}").unwrap();
+        File::open(&path).unwrap().set_modified(old).unwrap();
+    }
+    let service = suite.start_with(&[]).await;
+    poll_until("the unknown import to be shown", LONG, async || {
+        (service.metric("imports_unknown").await == 1).then_some(())
+    })
+    .await;
+    let kept: BTreeSet<String> = suite.objects().into_iter().collect();
+    let expected = ["csv", "json"].map(|kind| format!("{unknown}.{kind}"));
+    assert_eq!(kept, expected.into());
 }

@@ -155,7 +155,7 @@ impl Problem {
     /// The ledger is unavailable to an upload.
     pub(super) fn ledger_away_from_upload() -> Self {
         Self {
-            detail: "the ledger cannot be reached right now, and nothing of the file was kept; send it again in a moment".into(),
+            detail: "the ledger cannot be reached right now, and the file was not accepted; send it again in a moment".into(),
             ..Self::ledger_away()
         }
     }

@@ -1,4 +1,4 @@
-use std::io;
+use std::io::{self, ErrorKind};
 
 use common::ledger::LedgerError;
 use common::runtime::GaveUp;
@@ -35,10 +35,20 @@ pub enum ReconcileError {
     NoFile,
     /// The spool cannot be read.
     #[error("the spool cannot be read: {0}")]
-    Disk(#[from] io::Error),
+    Disk(io::Error),
     /// The ledger refused something, or the process was told to stop.
     #[error(transparent)]
     GaveUp(#[from] GaveUp<LedgerError>),
+}
+
+impl From<io::Error> for ReconcileError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == ErrorKind::NotFound {
+            Self::NoFile
+        } else {
+            Self::Disk(error)
+        }
+    }
 }
 
 impl Reconciled {

@@ -4,6 +4,7 @@
 //! its manifest, which is written last. How far it is sent is kept elsewhere.
 
 mod error;
+mod health;
 mod reader;
 mod upload;
 
@@ -20,12 +21,16 @@ use jiff::Timestamp;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_util::task::TaskTracker;
+use tracing::warn;
 use uuid::Uuid;
 
 pub use error::BucketError;
 pub use reader::ObjectReader;
 pub use upload::BucketUpload;
+
+use health::Health;
 
 use super::Manifest;
 
@@ -44,12 +49,16 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// Time since the first after which it is not tried again.
 const TRYING: Duration = Duration::from_secs(5);
 
-/// An import that has an object in the bucket for long.
+/// The longest wait at the end of the process for what was given up to be
+/// removed.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// An import whose files have been there for long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OldImport {
     /// The import.
     pub import_id: Uuid,
-    /// Whether its upload was ever accepted.
+    /// Whether its upload came to its end.
     pub has_manifest: bool,
 }
 
@@ -64,6 +73,9 @@ struct Shared {
     name: String,
     /// One for each part that may be in flight.
     parts: Arc<Semaphore>,
+    /// Uploads that may have left something.
+    uploads: TaskTracker,
+    health: Health,
 }
 
 impl Bucket {
@@ -74,7 +86,18 @@ impl Bucket {
             prefix: Path::from(url.prefix()),
             name: url.to_string(),
             parts: Arc::new(Semaphore::new(PARTS_IN_FLIGHT)),
+            uploads: TaskTracker::new(),
+            health: Health::default(),
         }))
+    }
+
+    /// Waits for a moment until nothing is left of uploads that were given up.
+    pub async fn close(&self) {
+        self.0.uploads.close();
+        if timeout(CLOSING, self.0.uploads.wait()).await.is_err() {
+            let uploads = self.0.uploads.len();
+            warn!(uploads, "Parts of uploads may be left in the bucket");
+        }
     }
 
     /// Its URL, `s3://bucket/prefix`.
@@ -128,13 +151,22 @@ impl Bucket {
         }
     }
 
-    /// The manifest of an import; `None` if there is none that can be read.
+    /// The manifest of an import; `None` if there is none.
     ///
     /// # Errors
-    /// When the bucket does not answer, or refuses.
+    /// When the bucket does not answer, or refuses, or gives something else.
     pub async fn manifest_of(&self, import_id: Uuid) -> io::Result<Option<Manifest>> {
-        let text = self.object(&self.manifest(import_id)).await?;
-        Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
+        let path = self.manifest(import_id);
+        let Some(text) = self.object(&path).await? else {
+            return Ok(None);
+        };
+        let manifest = serde_json::from_slice(&text);
+        manifest.map(Some).map_err(|_| {
+            io::Error::other(BucketError::NoManifest {
+                bucket: self.name().to_owned(),
+                path: path.to_string(),
+            })
+        })
     }
 
     /// The upload of an import from a byte of it on. Nothing is asked yet.
@@ -180,9 +212,14 @@ impl Bucket {
     }
 
     /// Whether the bucket answers and takes writes.
+    pub async fn is_ready(&self) -> bool {
+        self.0.health.ask(self.clone()).await
+    }
+
+    /// Asks it that.
     ///
     /// # Errors
-    /// When it does not.
+    /// When it does not answer, or refuses.
     pub async fn check(&self) -> io::Result<()> {
         let path = self.0.prefix.clone().join("ready");
         let put = self.0.store.put(&path, PutPayload::from_static(b"ready\n"));

@@ -12,7 +12,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::runtime::ReadyProbe;
-use tracing::debug;
 use uuid::Uuid;
 
 pub use bucket::{Bucket, BucketError, BucketUpload, ObjectReader, OldImport};
@@ -63,14 +62,9 @@ impl Spool {
     pub fn ready_probe(&self) -> Option<ReadyProbe> {
         match &self.0 {
             Place::Folder(_) => None,
-            Place::Bucket(bucket) => {
-                Some(ReadyProbe::explained(bucket, |bucket: Bucket| async move {
-                    bucket.check().await.map_err(|error| {
-                        debug!(%error, "The bucket does not answer");
-                        None
-                    })
-                }))
-            }
+            Place::Bucket(bucket) => Some(ReadyProbe::new(bucket, |bucket: Bucket| async move {
+                bucket.is_ready().await
+            })),
         }
     }
 
@@ -94,19 +88,19 @@ impl Spool {
     }
 
     /// The imports whose files are older than that.
-    pub async fn older_than(&self, age: Duration) -> io::Result<Vec<Uuid>> {
+    pub async fn older_than(&self, age: Duration) -> io::Result<Vec<OldImport>> {
         match &self.0 {
             Place::Folder(folder) => {
                 let imports = folder.work(Folder::imports).await?;
-                Ok(imports
-                    .into_iter()
-                    .filter(|id| is_older(*id, age))
+                let old = imports.into_iter().filter(|id| is_older(*id, age));
+                Ok(old
+                    .map(|import_id| OldImport {
+                        import_id,
+                        has_manifest: true,
+                    })
                     .collect())
             }
-            Place::Bucket(bucket) => {
-                let imports = bucket.older_than(age).await?;
-                Ok(imports.into_iter().map(|import| import.import_id).collect())
-            }
+            Place::Bucket(bucket) => bucket.older_than(age).await,
         }
     }
 
@@ -162,6 +156,14 @@ impl Spool {
         match &self.0 {
             Place::Folder(folder) => folder.work(move |folder| folder.remove(import_id)).await,
             Place::Bucket(bucket) => bucket.remove(import_id).await,
+        }
+    }
+
+    /// Waits until nothing is left of uploads that were given up, for a moment:
+    /// the process is ending.
+    pub async fn close(&self) {
+        if let Place::Bucket(bucket) = &self.0 {
+            bucket.close().await;
         }
     }
 

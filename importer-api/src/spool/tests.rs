@@ -57,6 +57,7 @@ async fn an_import_is_unfinished_until_it_is_noted_as_done() {
     assert!(spool.unfinished().await.unwrap().is_empty());
     assert!(spool.is_done(import_id).await.unwrap());
     let older = spool.older_than(Duration::ZERO).await.unwrap();
+    let older: Vec<Uuid> = older.into_iter().map(|old| old.import_id).collect();
     assert_eq!(older, [import_id]);
     let older = spool.older_than(Duration::from_hours(1)).await.unwrap();
     assert!(older.is_empty());

@@ -160,8 +160,8 @@ impl Aws {
         Ok(Topic::new(sns, arn.to_string()))
     }
 
-    /// The bucket of that URL, in the region that was set, or else
-    /// `us-east-1`. Nothing is sent yet.
+    /// The bucket of that URL, in the region that was set, or else that of the
+    /// queue. Nothing is sent yet.
     ///
     /// # Errors
     /// When FIPS or dual-stack endpoints were asked for where the endpoint is
@@ -170,10 +170,11 @@ impl Aws {
         &self,
         url: &BucketUrl,
         encryption: &BucketEncryption,
+        queue: Option<&QueueUrl>,
     ) -> Result<Arc<dyn ObjectStore>, SettingError> {
         let endpoint = self.endpoint(self.settings.s3_endpoint.as_deref(), "S3");
         must_be_alone(endpoint.as_deref(), &self.sdk)?;
-        let region = region_for(self.set_region.as_ref(), None);
+        let region = region_for(self.set_region.as_ref(), queue.and_then(QueueUrl::region));
         let place = s3::Place {
             url,
             endpoint: endpoint.as_deref(),

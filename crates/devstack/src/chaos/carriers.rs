@@ -127,7 +127,7 @@ pub(super) async fn s3_down(arena: &mut Arena) -> Result<()> {
         let s3 = arena.network.importer_to_s3.as_ref();
         let s3 = s3.context("the files are not on S3")?;
         let again = S3_AWAY + TAKEN_AGAIN;
-        let uploaded = until(
+        let sent = until(
             "an upload to be taken again",
             again,
             POLL_INTERVAL,
@@ -145,7 +145,7 @@ pub(super) async fn s3_down(arena: &mut Arena) -> Result<()> {
             s3.set(FaultMode::Pass);
             Ok(())
         };
-        let (import_id, (), ()) = tokio::try_join!(uploaded, reconciled, back)?;
+        let (import_id, (), ()) = tokio::try_join!(sent, reconciled, back)?;
         arena.expect(&input, import_id);
     }
     Ok(())

@@ -70,6 +70,14 @@ pub enum BucketError {
         /// The object.
         path: String,
     },
+    /// What it gave is no manifest.
+    #[error("{bucket} gave something else for {path} than was written; it is asked again")]
+    NoManifest {
+        /// Its URL.
+        bucket: String,
+        /// The object.
+        path: String,
+    },
     /// It does not answer, or has a fault.
     #[error("{bucket} cannot {what} {path}: {says}")]
     Unavailable {
@@ -84,8 +92,9 @@ pub enum BucketError {
     },
 }
 
-/// An error of a store, as ours: of kind `NotFound` where the object is not
-/// there, though the bucket is.
+/// An error of a store, as ours: of kind `NotFound` where S3 says that the
+/// object, or the upload, is not there. A mere 404 is often the word of
+/// something before it that cannot reach it.
 pub(super) fn told(
     bucket: &str,
     what: &'static str,
@@ -101,7 +110,7 @@ pub(super) fn told(
     let says = says(&text, code);
     io::Error::other(match (code, error) {
         ("NoSuchBucket", _) => BucketError::NoBucket { bucket },
-        (_, Of::NotFound { .. }) => {
+        ("NoSuchKey" | "NoSuchUpload", _) => {
             return io::Error::new(io::ErrorKind::NotFound, format!("{bucket} has no {path}"));
         }
         (
@@ -227,5 +236,10 @@ mod tests {
         };
         assert_eq!(tell(&missing("NoSuchKey")).kind(), io::ErrorKind::NotFound);
         assert_eq!(tell(&missing("NoSuchBucket")).kind(), io::ErrorKind::Other);
+        let of_a_proxy = Of::NotFound {
+            path: String::new(),
+            source: "<html>404 Not Found</html>".into(),
+        };
+        assert_eq!(tell(&of_a_proxy).kind(), io::ErrorKind::Other);
     }
 }

@@ -2,7 +2,7 @@ use std::io;
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{GetOptions, ObjectStore};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Bucket;
@@ -85,10 +85,16 @@ async fn piece(bucket: &Bucket, path: &Path, offset: u64) -> io::Result<Piece> {
     };
     match got.await {
         Ok(piece) => Ok(piece),
-        Err(error) if is_past_the_end(&error) => Ok(Piece {
-            bytes: Bytes::new(),
-            size: offset,
-        }),
+        Err(error) if is_past_the_end(&error) => {
+            let failed = |error| bucket.failed("read", path, &error);
+            let there = bucket.0.store.head(path).await.map_err(failed)?;
+            // Said of an object that has these bytes, it is a fault.
+            if there.size > offset {
+                return Err(failed(error));
+            }
+            let (bytes, size) = (Bytes::new(), there.size);
+            Ok(Piece { bytes, size })
+        }
         Err(error) => Err(bucket.failed("read", path, &error)),
     }
 }

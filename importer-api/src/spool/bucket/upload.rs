@@ -3,12 +3,14 @@ use std::mem;
 use std::time::Duration;
 
 use bytes::Bytes;
+use common::runtime::Backoff;
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStoreExt, PutPayload, PutPayloadMut};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::warn;
 use uuid::Uuid;
 
@@ -17,13 +19,13 @@ use super::{Bucket, BucketError, MOST_PARTS, PART};
 /// Bytes of one allocation of the buffer: a small file takes little memory,
 /// and a large one is not moved while it grows.
 const BLOCK: usize = 64 * 1024;
-/// Waits before the tries to remove what an upload left.
-const CLEANING: [Duration; 4] = [
-    Duration::ZERO,
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(30),
-];
+/// The wait before the second try to remove what an upload left; each further
+/// one is up to twice as long.
+const CLEANING: Duration = Duration::from_secs(1);
+/// The longest of these waits.
+const CLEANING_AGAIN: Duration = Duration::from_mins(1);
+/// Time after which it is left to the lifecycle rule of the bucket.
+const CLEANED_WITHIN: Duration = Duration::from_hours(1);
 
 /// An upload that comes in. It is removed again unless it is completed.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub struct BucketUpload {
     buffer: PutPayloadMut,
     /// All bytes that were written.
     size: u64,
+    /// The process waits at its end until this and what it leaves are gone.
+    _token: TaskTrackerToken,
 }
 
 /// What an upload has in the bucket so far.
@@ -60,6 +64,7 @@ impl BucketUpload {
             }),
             buffer: buffer(),
             size: 0,
+            _token: bucket.0.uploads.token(),
         }
     }
 
@@ -96,17 +101,6 @@ impl BucketUpload {
         }
         self.begun = None;
         Ok(())
-    }
-
-    /// Gives the upload up, and removes what there is of it.
-    ///
-    /// # Errors
-    /// When the bucket does not answer, or refuses.
-    pub async fn abort(mut self) -> io::Result<()> {
-        match self.begun.take() {
-            Some(mut begun) => begun.remove(&self.bucket).await,
-            None => Ok(()),
-        }
     }
 
     /// Sends the buffer as one part, once there is a place for it.
@@ -210,14 +204,19 @@ impl Begun {
         Ok(())
     }
 
-    /// The same, tried for a while.
+    /// The same, tried again until the bucket takes it.
     async fn clean_up(mut self, bucket: Bucket) {
-        for wait in CLEANING {
-            sleep(wait).await;
-            let Err(error) = self.remove(&bucket).await else {
+        let mut backoff = Backoff::new(CLEANING, CLEANING_AGAIN);
+        let (begun, mut is_told) = (Instant::now(), false);
+        while let Err(error) = self.remove(&bucket).await {
+            if begun.elapsed() >= CLEANED_WITHIN {
+                warn!(%error, "An unfinished upload was not removed");
                 return;
-            };
-            warn!(%error, "An unfinished upload cannot be removed");
+            }
+            if !mem::replace(&mut is_told, true) {
+                warn!(%error, "An unfinished upload cannot be removed, trying again");
+            }
+            sleep(backoff.next_wait()).await;
         }
     }
 }
@@ -228,7 +227,8 @@ impl Drop for BucketUpload {
         let Some((begun, runtime)) = begun.zip(Handle::try_current().ok()) else {
             return;
         };
-        runtime.spawn(begun.clean_up(self.bucket.clone()));
+        let uploads = &self.bucket.0.uploads;
+        uploads.spawn_on(begun.clean_up(self.bucket.clone()), &runtime);
     }
 }
 

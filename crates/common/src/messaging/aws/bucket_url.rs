@@ -11,6 +11,7 @@ pub struct BucketUrl {
 impl BucketUrl {
     /// What a variable that holds one takes.
     pub const TAKES: &str = "the URL of a bucket with or without a prefix, such as s3://my-bucket/importer: \
+         the bucket's name has 3 to 63 lower-case letters, digits and the signs -._, \
          a prefix has letters, digits and the signs -_./ and no empty step";
 
     /// The name of the bucket.

@@ -20,7 +20,7 @@ use http::Connections;
 use signer::Signer;
 
 /// Further attempts of a call, within [`RETRYING`].
-const RETRIES: usize = 6;
+const RETRIES: usize = 10;
 /// The waits between them.
 const BACKOFF: BackoffConfig = BackoffConfig {
     init_backoff: Duration::from_millis(50),

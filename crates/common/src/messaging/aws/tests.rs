@@ -191,7 +191,9 @@ async fn a_bucket_is_asked_in_the_region_that_was_set() {
         let recorder = Recorder::default();
         let aws = recorder.aws(variables).await;
         let url = "s3://files/a".parse().unwrap();
-        let store = aws.bucket(&url, &BucketEncryption::OfTheBucket).unwrap();
+        let store = aws
+            .bucket(&url, &BucketEncryption::OfTheBucket, None)
+            .unwrap();
         store.head(&Path::from("a/b")).await.unwrap_err();
         let expected = [format!("{host}/a/b"), format!("{region}/s3")];
         assert_eq!(recorder.only(), expected);

@@ -21,6 +21,9 @@ use crate::messaging::refusal::blames_credentials;
 
 /// Longest time of one attempt to its answer's end: 8 MiB at 2.3 Mbit/s.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+/// A 400 that says what a lost connection says, and that every SDK tries again.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+const REQUEST_TIMEOUT: &str = "RequestTimeout";
 /// Most bytes of an answer. The longest that is asked for is a range of a few
 /// megabytes, or a page of a list.
 const MOST: usize = 16 * 1024 * 1024;
@@ -49,8 +52,17 @@ impl Connections {
         let body = Limited::new(body, MOST).collect().await;
         let body = body.map_err(|error| HttpError::new_boxed(HttpErrorKind::Interrupted, error))?;
         let body = body.to_bytes();
-        if head.status.is_client_error() && blames_the_key(&body) {
-            self.signer.forget();
+        if head.status.is_client_error() {
+            let code = code_of(&body);
+            if blames_credentials(&code) {
+                self.signer.forget();
+            } else if code == REQUEST_TIMEOUT {
+                let error = "S3 waited in vain for the rest of the request";
+                return Err(HttpError::new_boxed(
+                    HttpErrorKind::Interrupted,
+                    error.into(),
+                ));
+            }
         }
         Ok(HttpResponse::from_parts(head, body.into()))
     }
@@ -89,12 +101,12 @@ fn body(body: HttpRequestBody) -> SdkBody {
     }
 }
 
-/// Whether an answer says that the credentials are no longer good.
-fn blames_the_key(answer: &Bytes) -> bool {
+/// The code of a refusal; empty where there is none.
+fn code_of(answer: &Bytes) -> String {
     let answer = String::from_utf8_lossy(answer);
     let code = answer.split_once("<Code>");
     let code = code.and_then(|(_, rest)| rest.split_once("</Code>"));
-    code.is_some_and(|(code, _)| blames_credentials(code))
+    code.map_or_else(String::new, |(code, _)| code.to_owned())
 }
 
 fn failed(error: &ConnectorError) -> HttpError {
