@@ -40,7 +40,7 @@ const PART: usize = 8 * 1024 * 1024;
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
 const MOST_PARTS: usize = 10_000;
 /// Parts that are sent at a time, of all uploads together.
-const PARTS_IN_FLIGHT: usize = 3;
+const PARTS_IN_FLIGHT: usize = 2;
 /// Tries of what must not be done twice, and is therefore not tried again
 /// below.
 const TRIES: u32 = 4;

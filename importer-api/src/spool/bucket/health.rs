@@ -10,7 +10,7 @@ use super::Bucket;
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_500);
 /// For so long the last good answer counts while the bucket is slow: uploads
 /// and imports go on all the same.
-const GOOD_FOR: Duration = Duration::from_secs(30);
+const GOOD_FOR: Duration = Duration::from_secs(20);
 
 /// Whether a bucket answers, by what it answered last.
 #[derive(Clone, Debug, Default)]
