@@ -160,13 +160,13 @@ async fn a_quote_out_of_place_is_refused_and_a_name_on_two_lines_is_billed() {
     let route = format!("/v1/imports/{}/rejections", import.id);
     let csv = suite.importers[0].get(&route).await;
     assert!(
-        csv.starts_with("\u{feff}line;row;code;reason;record\r\n3;2;\"quotes\";"),
+        csv.starts_with("\u{feff}name;governmentId;email;debtAmount;debtDueDate;debtId;line;row;code;reason\r\n\"\"\"Bar \"\"do Zé"),
         "{csv}"
     );
     let tabs = format!("{route}?separator=tab&limit=1");
     let csv = suite.importers[0].get(&tabs).await;
     assert!(
-        csv.starts_with("\u{feff}line\trow\tcode\treason\trecord\r\n3\t2\t"),
+        csv.starts_with("\u{feff}name\tgovernmentId\t") && csv.contains("\t3\t2\tquotes\t"),
         "{csv}"
     );
     assert_eq!(
