@@ -3,6 +3,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use jiff::Timestamp;
+use tracing::debug;
 use uuid::Uuid;
 
 use super::carrier_scripts::{CANCELLED, GOES_ON, HELD, TAKEN, TAKEN_OVER};
@@ -50,22 +51,30 @@ impl CarrierLedger for RedisLedger {
             };
             let (found, figure, rows, offset) =
                 self.try_to_take(&listed, import_id, owner, lasts).await?;
-            let (listing, taken) = match found {
+            match found {
                 TAKEN => {
-                    self.expire([keys::import(import_id)]).await?;
+                    // It is taken, whatever becomes of the list: one that is
+                    // listed as free is looked at once more than it need be.
+                    let seen_to = async {
+                        self.expire([keys::import(import_id)]).await?;
+                        let listing = Listing::FreeAfter(lasts);
+                        self.list_id(&listed, &id, listing).await
+                    };
+                    if let Err(error) = seen_to.await {
+                        debug!(%import_id, %error, "An import that was taken is listed as free");
+                    }
                     let lease = ImportLease {
                         import_id,
                         epoch: figure,
                     };
                     let from = Checkpoint { rows, offset };
-                    (Listing::FreeAfter(lasts), Some(TakenImport { lease, from }))
+                    return Ok(Some(TakenImport { lease, from }));
                 }
-                HELD => (Listing::FreeAfter(Duration::from_millis(figure)), None),
-                _ => (Listing::Ended, None),
-            };
-            self.list_id(&listed, &id, listing).await?;
-            if taken.is_some() {
-                return Ok(taken);
+                HELD => {
+                    let listing = Listing::FreeAfter(Duration::from_millis(figure));
+                    self.list_id(&listed, &id, listing).await?;
+                }
+                _ => self.list_id(&listed, &id, Listing::Ended).await?,
             }
         }
         Ok(None)
