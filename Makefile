@@ -139,7 +139,8 @@ bench: setup build/stack ## Measure upload to last e-mail and what each process 
 		$(if $(LATENCY_MS),--latency-ms $(LATENCY_MS)) $(if $(APPEND_FSYNC),--append-fsync $(APPEND_FSYNC)) \
 		$(if $(OUTPUT),--output $(OUTPUT)) $(if $(BASELINE),--baseline $(BASELINE))
 
-bench/guard: setup build/stack ## Check that no service takes a quarter more CPU a row than crates/devstack/guard.json says; RECORD=1 records
+bench/guard: setup build/stack ## Check that no service takes a tenth more instructions per row than crates/devstack/guard.json says; RECORD=1 records
+	@developer/setup.sh valgrind
 	@$(DEVSTACK) bench-guard $(if $(RECORD),--record)
 
 bench/micro: ## Measure what a row costs in each part alone: reader, batching, chain, boleto, e-mail, …; FILTER= picks by name

@@ -8,6 +8,7 @@
 #   venv      python3-venv, for `make dashboard`, `make check/dashboard`, `make check/slip`, `make test/api`,
 #             `make test/browser` and `make test/localstack`
 #   openssl   for `make test/mail`
+#   valgrind  for `make bench/guard`
 #   chromium  for `make test/browser` and `make screenshots`
 set -euo pipefail
 
@@ -55,6 +56,11 @@ openssl)
     has openssl && exit 0
     else_install='openssl is not in PATH: install OpenSSL 3.0 or later, then try again'
     ;;
+valgrind)
+    package=valgrind
+    has valgrind && exit 0
+    else_install='valgrind is not in PATH: install Valgrind 3.19 or later, then try again'
+    ;;
 chromium)
     package=chromium
     if has chromium || has google-chrome; then
@@ -63,7 +69,7 @@ chromium)
     else_install='chromium is not in PATH: install Chromium or Chrome, or name it in CHROMIUM, then try again'
     ;;
 *)
-    echo "$0: knows redis, postgres, pgbouncer, venv, openssl and chromium, not $1" >&2
+    echo "$0: knows redis, postgres, pgbouncer, venv, openssl, valgrind and chromium, not $1" >&2
     exit 64
     ;;
 esac

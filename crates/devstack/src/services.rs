@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 
-use crate::wait::until;
+use crate::{bench::Callgrind, wait::until};
 
 use emulators::{
     child::{self, OwnedChild, Program},
@@ -110,6 +110,8 @@ pub(crate) struct ServiceSettings {
     pub(crate) port: u16,
     /// Its environment, added to that of this process. The later value of a variable counts.
     pub(crate) environment: Vec<Variable>,
+    /// Counts its instructions.
+    pub(crate) callgrind: Option<Callgrind>,
 }
 
 /// A running service. Dropping it kills the process.
@@ -128,6 +130,7 @@ impl Service {
             kind,
             port,
             mut environment,
+            callgrind,
         } = settings;
         environment.push((kind.port_variable(), port.to_string()));
         let name = kind.name();
@@ -142,9 +145,13 @@ impl Service {
             binary.display()
         );
         let (output, log) = output(name, logs).with_context(context)?;
+        let (binary, arguments) = match &callgrind {
+            Some(callgrind) => callgrind.command(kind, &binary),
+            None => (binary, Vec::new()),
+        };
         let program = Program {
             binary,
-            arguments: Vec::new(),
+            arguments,
             environment,
             log: output,
         };

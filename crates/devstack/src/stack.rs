@@ -146,6 +146,7 @@ impl DevStack {
                         _ => free_port().context("no free port on 127.0.0.1")?,
                     },
                     environment: self.environment(kind, number, options),
+                    callgrind: options.callgrind.clone(),
                 };
                 let logs = options.logs.of_process(kind, number);
                 self.services.push(Service::start(settings, &logs).await?);

@@ -1,32 +1,42 @@
-//! Whether the services still take as little CPU a row as was recorded.
+//! Whether the services still take as few instructions a row as was recorded.
 //!
 //! CPU seconds of one machine say nothing on another one, and little on the same one beside noisy
-//! neighbours. So they are measured in loops: the CPU time of a fixed piece of work of the same
-//! kind, in the same run.
+//! neighbours. The instructions that a service executes are the same everywhere, within a few in a
+//! hundred. Callgrind counts them, on a processor of its own making; the time in the kernel is not
+//! among them, but what calls it is.
 
-mod calibration;
+mod callgrind;
 mod costs;
 
 use std::{
     io::{self, Write},
     path::PathBuf,
-    thread,
+    time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
-use tokio::task::spawn_blocking;
+use anyhow::{Context, Result, bail, ensure};
 
-use calibration::calibrate;
 use costs::Costs;
 
-use super::{live::measure, measurement::Settings};
-use crate::run::or_stopped;
+use crate::{
+    generate::sample,
+    import::{connect, finished, upload},
+    mails::Mails,
+    run::or_stopped,
+    services::{Kind, Logs},
+    stack::{DevStack, Ports, StackOptions},
+    verdict::Verdict,
+};
 
-/// Runs before a rise counts, and before costs are recorded: the least of them is what neighbours
-/// disturbed least.
-const RUNS: usize = 3;
+pub(crate) use callgrind::Callgrind;
 
-/// Checks that no service takes a quarter more CPU a row than was recorded.
+/// Seed of the file.
+const SEED: u64 = 1;
+
+/// How often the ledger is asked how far the import is.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Checks that no service takes a tenth more instructions a row than was recorded.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct GuardCommand {
     /// The recorded costs.
@@ -36,80 +46,58 @@ pub(crate) struct GuardCommand {
     #[arg(long)]
     record: bool,
     /// Data rows of the generated file.
-    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     rows: u64,
-    /// Directory for the file, the logs and the data of the ledger. Not one in memory.
+    /// Directory for the file, the logs, the data of the ledger, and what was counted.
     #[arg(long, default_value = "data/bench/guard")]
     directory: PathBuf,
 }
 
 impl GuardCommand {
-    /// Measures up to three times: until no service takes too much.
+    /// Counts, and compares or records.
     pub(crate) async fn run(self) -> Result<()> {
-        or_stopped(async {
-            if self.record {
-                self.record_costs().await
-            } else {
-                self.compare_costs().await
-            }
-        })
-        .await
-    }
-
-    async fn compare_costs(&self) -> Result<()> {
+        if self.record {
+            or_stopped(self.costs()).await?.write(&self.recorded)?;
+            writeln!(io::stdout(), "recorded in `{}`", self.recorded.display())?;
+            return Ok(());
+        }
         let recorded = Costs::read(&self.recorded)
             .context("`make bench/guard RECORD=1` writes what is compared with")?;
-        let mut least = self.costs(1).await?;
-        for run in 2..=RUNS {
-            if least.problems(&recorded).is_empty() {
-                break;
-            }
-            least = least.least(self.costs(run).await?);
-        }
-        write!(io::stdout(), "{}", least.table(&recorded))?;
-        let problems = least.problems(&recorded);
+        let costs = or_stopped(self.costs()).await?;
+        write!(io::stdout(), "{}", costs.table(&recorded))?;
+        let problems = costs.problems(&recorded);
         ensure!(
             problems.is_empty(),
-            "{}; where that is meant, record it with `make bench/guard RECORD=1`",
-            problems.join("; ")
+            "{}; `callgrind_annotate {}/SERVICE.callgrind` says where; where that is meant, \
+             record it with `make bench/guard RECORD=1`",
+            problems.join("; "),
+            self.directory.display()
         );
         Ok(())
     }
 
-    async fn record_costs(&self) -> Result<()> {
-        let mut least = self.costs(1).await?;
-        for run in 2..=RUNS {
-            least = least.least(self.costs(run).await?);
+    /// One process of each service on one Redis, as the suite is shipped.
+    async fn costs(&self) -> Result<Costs> {
+        let input = sample(&self.directory, self.rows, SEED)?;
+        let callgrind = Callgrind::into(self.directory.clone())?;
+        let mut stack = DevStack::start(StackOptions {
+            callgrind: Some(callgrind.clone()),
+            ..StackOptions::new(
+                Ports::free().context("no free port")?,
+                Mails::Log,
+                Logs::Files(self.directory.join("logs")),
+            )
+        })
+        .await?;
+        let ledger = connect(stack.ledger_server()).await?;
+        let import_id = upload(&stack.importer_url(), &input).await?;
+        finished(&mut stack, &ledger, import_id, POLL_INTERVAL, |_| ()).await?;
+        // It stops the services, at which they are counted.
+        let verdict = Verdict::of_import(stack, &ledger, import_id, &input).await?;
+        let problems = verdict.problems();
+        if !problems.is_empty() {
+            bail!("the figures do not add up: {}", problems.join("; "));
         }
-        least.write(&self.recorded)?;
-        writeln!(io::stdout(), "recorded in `{}`", self.recorded.display())?;
-        Ok(())
+        Costs::of(self.rows, |kind: Kind| callgrind.instructions(kind))
     }
-
-    /// Of one run, which has that number.
-    async fn costs(&self, number: usize) -> Result<Costs> {
-        let settings = Settings::shipped(self.rows);
-        let before = calibration_seconds().await?;
-        let run = measure(&settings, &self.directory).await?;
-        let after = calibration_seconds().await?;
-        run.must_count()?;
-        let costs = Costs::of(&run, f64::midpoint(before, after));
-        writeln!(
-            io::stdout(),
-            "run {number}: {costs} (calibrations: {before:.3} s before, {after:.3} s after)"
-        )?;
-        Ok(costs)
-    }
-}
-
-/// An import keeps every core busy. So do as many calibrations at once: where two cores share
-/// caches or units, each of them is slowed as a service is.
-async fn calibration_seconds() -> Result<f64> {
-    let cores = thread::available_parallelism()?.get();
-    let loops: Vec<_> = (0..cores).map(|_| spawn_blocking(calibrate)).collect();
-    let mut sum = 0.0;
-    for one in loops {
-        sum += one.await?.context("cannot calibrate")?.as_secs_f64();
-    }
-    Ok(sum / f64::from(u32::try_from(cores)?))
 }

@@ -51,24 +51,6 @@ const fn one() -> u16 {
     1
 }
 
-impl Settings {
-    /// One process of each service on one Redis, as the suite is shipped, and seed 1.
-    pub(super) fn shipped(rows: u64) -> Self {
-        Self {
-            rows,
-            seed: 1,
-            rows_per_message: 1,
-            billing_workers: 1,
-            mail_workers: 1,
-            latency_ms: 0,
-            ledger: LedgerKind::Redis,
-            spool: SpoolKind::Disk,
-            importers: 1,
-            append_fsync: AppendFsync::Everysec,
-        }
-    }
-}
-
 /// When what was done, in seconds from the start of the upload.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "the JSON names the unit")]

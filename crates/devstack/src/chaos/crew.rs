@@ -52,6 +52,7 @@ impl Crew {
                 kind,
                 port,
                 environment,
+                callgrind: None,
             },
             logs: Vec::new(),
             running: None,

@@ -3,6 +3,7 @@ use std::{io, path::PathBuf, time::Duration};
 use emulators::free_port;
 
 use crate::{
+    bench::Callgrind,
     ledger_server::{LedgerKind, LedgerOptions},
     mails::Mails,
     services::{Kind, Logs, Variable},
@@ -92,6 +93,8 @@ pub(crate) struct StackOptions {
     pub(crate) mail_workers: usize,
     /// Further variables of importer-api.
     pub(crate) importer_environment: Vec<Variable>,
+    /// Counts the instructions of the services.
+    pub(crate) callgrind: Option<Callgrind>,
 }
 
 impl StackOptions {
@@ -111,6 +114,7 @@ impl StackOptions {
             billing_workers: 1,
             mail_workers: 1,
             importer_environment: Vec::new(),
+            callgrind: None,
         }
     }
 }
