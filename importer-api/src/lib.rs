@@ -25,6 +25,7 @@ pub mod import;
 pub mod intake;
 mod metrics;
 pub mod progress;
+mod read_error;
 pub mod rejections;
 pub mod responses;
 pub mod results;
@@ -34,5 +35,6 @@ mod settings;
 pub mod spool;
 
 pub use metrics::ImporterMetrics;
+pub use read_error::ReadError;
 pub use run::run;
 pub use settings::{Settings, SpoolSettings};

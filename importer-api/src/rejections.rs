@@ -4,14 +4,14 @@
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-use common::ledger::{LedgerError, RowLedger};
+use common::ledger::RowLedger;
 use contract::Reason;
-use thiserror::Error;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::blocking::blocking;
 use crate::csv::{RawRecord, RawRecords, shown};
+use crate::read_error::ReadError;
 use crate::spool::{FileReader, Spool};
 
 /// Rows that are looked at in one call.
@@ -46,17 +46,6 @@ pub struct RejectedRecord {
     pub cells: Vec<String>,
 }
 
-/// The rejections cannot be read to their end.
-#[derive(Debug, Error)]
-pub enum RejectionsError {
-    /// The ledger did not answer, or refused.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// The spool cannot be read.
-    #[error("the spool cannot be read: {0}")]
-    Disk(#[from] io::Error),
-}
-
 /// The records of a file.
 pub type Records = RawRecords<FileReader>;
 
@@ -71,7 +60,7 @@ pub async fn read_rejections<L: RowLedger>(
     (import_id, rows): (Uuid, u64),
     limit: usize,
     taken: &mpsc::Sender<Vec<Rejection>>,
-) -> Result<(), RejectionsError> {
+) -> Result<(), ReadError> {
     let (mut first, mut left) = (1, limit);
     while first <= rows && left > 0 {
         let count = ROWS_A_CALL.min(rows + 1 - first);

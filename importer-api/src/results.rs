@@ -1,18 +1,16 @@
 //! What became of every row of an import, in the order of its file.
 
-use std::io;
-
 use common::ledger::{
     DebtLedger, DebtState, ImportState, ImportStatus, LedgerError, Outcome, RowFacts, RowLedger,
 };
 use contract::{RowId, debt_id_of};
 use futures::{TryStreamExt, pin_mut};
 use jiff::Timestamp;
-use thiserror::Error;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::import::{Batch, BatchSize, Batches};
+use crate::read_error::ReadError;
 use crate::spool::{FileReader, Manifest};
 
 /// Rows that are looked up in one call. Each has a kilobyte of them in memory.
@@ -70,17 +68,6 @@ pub struct RowResult {
     pub notification: Option<String>,
 }
 
-/// The results cannot be read to their end.
-#[derive(Debug, Error)]
-pub enum ResultsError {
-    /// The ledger did not answer, or refused.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// The spool cannot be read.
-    #[error("the spool cannot be read: {0}")]
-    Disk(#[from] io::Error),
-}
-
 /// Hands what became of the rows of an import to `taken`, those with that outcome or all of them,
 /// some at a time, until it is closed. Its file is open where its first row starts.
 ///
@@ -93,7 +80,7 @@ pub async fn read_results<L: RowLedger + DebtLedger>(
     status: &ImportStatus,
     wanted: Option<RowOutcome>,
     taken: &mpsc::Sender<Vec<RowResult>>,
-) -> Result<(), ResultsError> {
+) -> Result<(), ReadError> {
     let start = manifest.start();
     let size = BatchSize {
         messages: ROWS_A_CALL,
@@ -102,7 +89,7 @@ pub async fn read_results<L: RowLedger + DebtLedger>(
     let batches = Batches::of(file, manifest, start, size);
     let results = batches
         .stream()
-        .map_err(ResultsError::from)
+        .map_err(ReadError::from)
         .map_ok(|(batch, _)| look_up(ledger, status, batch))
         .try_buffered(CALLS_AHEAD);
     pin_mut!(results);
@@ -122,7 +109,7 @@ async fn look_up<L: RowLedger + DebtLedger>(
     ledger: &L,
     status: &ImportStatus,
     batch: Batch,
-) -> Result<Vec<RowResult>, ResultsError> {
+) -> Result<Vec<RowResult>, ReadError> {
     let import_id = status.import.import_id;
     let debt_ids = debt_ids_of(batch);
     let Some((first, _)) = debt_ids.first() else {

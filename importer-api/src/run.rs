@@ -13,7 +13,7 @@ use tracing::warn;
 
 use crate::blocking::UploadThreads;
 use crate::capacity::{CapacityGauges, watch_capacity};
-use crate::http::{Downloads, Followers, Shared, UploadLimits, routes};
+use crate::http::{Clients, Shared, UploadLimits, routes};
 use crate::import::{Arrivals, Importer};
 use crate::progress::watch_progress;
 use crate::responses::count;
@@ -70,8 +70,8 @@ pub async fn run(
         importer: Arc::clone(&importer_slot),
         metrics: metrics.clone(),
         limits: UploadLimits::new(settings.uploads),
-        followers: Followers::default(),
-        downloads: Downloads::default(),
+        followers: Clients::followers(),
+        downloads: Clients::downloads(),
         stop: stop.clone(),
     };
     let routes = routes(shared, settings.tokens, settings.hosts)

@@ -1,48 +1,25 @@
 //! Tables that are made while the client takes them: as a CSV that spreadsheets open, or as JSON.
 
 use std::fmt::Display;
-use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::warn;
 use utoipa::ToSchema;
 use uuid::Uuid;
-
-use super::Problem;
 
 pub(super) const CSV: &str = "text/csv; charset=utf-8";
 pub(super) const JSON: &str = "application/json";
 
 /// Groups of rows that are read ahead of the client.
 const GROUPS_AHEAD: usize = 1;
-/// Most clients that download the results of an import at a time: each has some megabytes of them
-/// in memory, for as long as it reads.
-const MAX_DOWNLOADS: usize = 8;
 /// Tells spreadsheets that the text is UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
-
-/// The clients that may download results. Cloning shares them.
-#[derive(Clone, Debug)]
-pub struct Downloads(Arc<Semaphore>);
-
-impl Default for Downloads {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_DOWNLOADS)))
-    }
-}
-
-impl Downloads {
-    pub(super) fn begin(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let download = Arc::clone(&self.0).try_acquire_owned();
-        download.map_err(|_| Problem::too_many_downloads())
-    }
-}
 
 /// What separates the columns of a CSV.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
@@ -150,9 +127,14 @@ pub(super) fn prefers(media_type: &str, headers: &HeaderMap) -> bool {
         == Some(media_type)
 }
 
-/// What a CSV begins with.
-pub(super) fn csv_start() -> String {
-    BYTE_ORDER_MARK.to_owned()
+/// The first line of a CSV.
+pub(super) fn csv_header<'a>(
+    columns: impl IntoIterator<Item = &'a str>,
+    separator: Separator,
+) -> String {
+    let mut csv = BYTE_ORDER_MARK.to_owned();
+    push_csv(&mut csv, columns.into_iter().map(Some), separator);
+    csv
 }
 
 /// Adds a line to a CSV. `None` is an empty cell.

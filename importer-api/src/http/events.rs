@@ -1,5 +1,4 @@
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
@@ -10,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use common::ledger::ImportStatus;
 use futures::{Stream, stream};
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -21,28 +20,8 @@ use crate::progress::observe;
 
 /// Time between two looks at an import.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// Most clients that follow imports at a time. Each has a connection for as
-/// long as its import is open, so that they get a quarter of them all.
-const MAX_FOLLOWERS: usize = 256;
 /// Id of the last event. A client that comes back with it is told to stop.
 const LAST_ID: &str = "end";
-
-/// The clients that may follow imports. Cloning shares them.
-#[derive(Clone, Debug)]
-pub struct Followers(Arc<Semaphore>);
-
-impl Default for Followers {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_FOLLOWERS)))
-    }
-}
-
-impl Followers {
-    fn add(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let follower = Arc::clone(&self.0).try_acquire_owned();
-        follower.map_err(|_| Problem::too_many_followers())
-    }
-}
 
 /// An event of an import.
 #[derive(ToSchema)]
@@ -93,7 +72,8 @@ pub(super) async fn events(
     if status.is_over() && last_seen == Some(LAST_ID.as_bytes()) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let follower = shared.followers.add()?;
+    let follower = shared.followers.add();
+    let follower = follower.ok_or_else(Problem::too_many_followers)?;
     let events = Sse::new(follow(shared, follower, status)).keep_alive(KeepAlive::default());
     Ok(([("cache-control", "no-store")], events).into_response())
 }

@@ -1,3 +1,5 @@
+use std::io::{self, ErrorKind};
+
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -244,6 +246,15 @@ pub(super) fn ledger_problem(error: &LedgerError) -> Problem {
     Problem::ledger_away()
 }
 
+/// Of a file of the spool, that of an import.
+pub(super) fn file_problem(import_id: Uuid, error: &io::Error) -> Problem {
+    if error.kind() == ErrorKind::NotFound {
+        return Problem::file_not_here();
+    }
+    warn!(%import_id, %error, "The file of an import cannot be read");
+    Problem::files_away()
+}
+
 pub(super) fn reconcile_problem(import_id: Uuid, error: &ReconcileError) -> Problem {
     match error {
         ReconcileError::Unknown => Problem::no_such_import(),
@@ -253,9 +264,6 @@ pub(super) fn reconcile_problem(import_id: Uuid, error: &ReconcileError) -> Prob
             warn!(%import_id, %error, "Reconciling was given up");
             Problem::ledger_away()
         }
-        ReconcileError::Disk(error) => {
-            warn!(%import_id, %error, "Reconciling failed");
-            Problem::files_away()
-        }
+        ReconcileError::Disk(error) => file_problem(import_id, error),
     }
 }

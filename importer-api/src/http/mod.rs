@@ -3,6 +3,7 @@
 mod auth;
 mod boletos;
 mod browsers;
+mod clients;
 mod docs;
 mod download;
 mod events;
@@ -35,9 +36,8 @@ use utoipa_axum::routes;
 
 pub use auth::{ApiTokens, UnfitToken};
 pub use browsers::{AllowedHosts, UnfitHost};
+pub use clients::Clients;
 pub use docs::ApiDoc;
-pub use download::Downloads;
-pub use events::Followers;
 pub use limits::{UploadLimits, UploadSettings};
 pub use problem::Problem;
 
@@ -71,9 +71,9 @@ pub struct Shared {
     /// How much is taken of how many clients.
     pub limits: UploadLimits,
     /// Who may follow imports.
-    pub followers: Followers,
+    pub followers: Clients,
     /// Who may download results.
-    pub downloads: Downloads,
+    pub downloads: Clients,
     /// Cancelled when the process is told to stop.
     pub stop: CancellationToken,
 }

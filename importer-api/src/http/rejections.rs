@@ -9,15 +9,14 @@ use axum::response::Response;
 use futures::StreamExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tracing::warn;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::download::{
-    CSV, Cut, JSON, Separator, answer, csv_start, groups, part, prefers, push_csv,
+    CSV, Cut, JSON, Separator, answer, csv_header, groups, part, prefers, push_csv,
 };
 use super::import_view::IMPORT_ID;
-use super::imports::find;
+use super::imports::{file_problem, find};
 use super::{Problem, Shared};
 use crate::rejections::{Records, Rejection, open_records, read_rejections};
 
@@ -121,10 +120,8 @@ pub(super) async fn rejections(
     let status = find(&shared, import_id, Timestamp::now()).await?;
     let of = (status.import.import_id, status.import.rows);
     let ledger = shared.ledger()?.clone();
-    let records = open_records(&shared.spool, of.0).await.map_err(|error| {
-        warn!(import_id = %of.0, %error, "The file of an import cannot be read");
-        Problem::files_away()
-    })?;
+    let records = open_records(&shared.spool, of.0).await;
+    let records = records.map_err(|error| file_problem(of.0, &error))?;
     let delimiter = records.as_ref().map(Records::delimiter);
     let table = Table::of(records.as_ref().map_or(&[], |records| records.header()));
     let limit = wanted.limit.unwrap_or(usize::MAX);
@@ -138,8 +135,7 @@ pub(super) async fn rejections(
         return Ok(answer(JSON, None, parts));
     }
     let separator = wanted.separator.unwrap_or(Separator::of_file(delimiter));
-    let mut header = csv_start();
-    table.push_header(&mut header, separator);
+    let header = table.header(separator);
     let rows = groups.map(move |group| Ok(table.csv(&group?, separator)));
     let name = format!("rejections-{}.csv", of.0);
     Ok(answer(CSV, Some(&name), part(header).chain(rows)))
@@ -175,9 +171,9 @@ impl Table {
         }
     }
 
-    fn push_header(&self, csv: &mut String, separator: Separator) {
-        let columns = self.columns.iter().map(|name| Some(&**name));
-        push_csv(csv, columns.chain(REASON.map(Some)), separator);
+    fn header(&self, separator: Separator) -> String {
+        let columns = self.columns.iter().map(|name| &**name);
+        csv_header(columns.chain(REASON), separator)
     }
 
     fn csv(&self, group: &[Rejection], separator: Separator) -> String {

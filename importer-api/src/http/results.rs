@@ -1,5 +1,3 @@
-use std::io::{self, ErrorKind};
-
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
@@ -9,13 +7,12 @@ use contract::Notification;
 use futures::StreamExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tracing::warn;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::download::{CSV, Cut, Separator, answer, csv_start, groups, part, prefers, push_csv};
+use super::download::{CSV, Cut, Separator, answer, csv_header, groups, part, prefers, push_csv};
 use super::import_view::IMPORT_ID;
-use super::imports::find;
+use super::imports::{file_problem, find};
 use super::{Problem, Shared};
 use crate::blocking::blocking;
 use crate::results::{RowOutcome, RowResult, read_results};
@@ -211,7 +208,8 @@ pub(super) async fn results(
     let Query(wanted) = wanted.map_err(|error| Problem::bad_query(error.body_text()))?;
     let status = find(&shared, import_id, Timestamp::now()).await?;
     let import_id = status.import.import_id;
-    let download = shared.downloads.begin()?;
+    let download = shared.downloads.add();
+    let download = download.ok_or_else(Problem::too_many_downloads)?;
     let (manifest, file) = open(&shared.spool, import_id).await?;
     let separator = Separator::of_file(Some(manifest.layout.delimiter));
     let separator = wanted.separator.unwrap_or(separator);
@@ -231,8 +229,7 @@ pub(super) async fn results(
         Ok(())
     };
     let rows = rows.then(move |rows| text_of(rows, line));
-    let mut header = csv_start();
-    push_csv(&mut header, COLUMNS.map(Some), separator);
+    let header = csv_header(COLUMNS, separator);
     let parts = part(header).chain(rows);
     let name = format!("results-{import_id}.csv");
     Ok(answer(CSV, Some(&name), parts))
@@ -240,17 +237,11 @@ pub(super) async fn results(
 
 /// The file of an import, where its first row starts.
 async fn open(spool: &Spool, import_id: Uuid) -> Result<(Manifest, FileReader), Problem> {
-    let away = |error: io::Error| {
-        if error.kind() == ErrorKind::NotFound {
-            return Problem::file_not_here();
-        }
-        warn!(%import_id, %error, "The file of an import cannot be read");
-        Problem::files_away()
-    };
-    let manifest = spool.manifest_of(import_id).await.map_err(away)?;
+    let manifest = spool.manifest_of(import_id).await;
+    let manifest = manifest.map_err(|error| file_problem(import_id, &error))?;
     let manifest = manifest.ok_or_else(Problem::file_not_here)?;
-    let start = manifest.start().offset;
-    let file = spool.read(import_id, start).await.map_err(away)?;
+    let file = spool.read(import_id, manifest.start().offset).await;
+    let file = file.map_err(|error| file_problem(import_id, &error))?;
     Ok((manifest, file))
 }
 
