@@ -173,7 +173,7 @@ async fn an_import_whose_carrier_is_lost_is_carried_by_another_from_the_checkpoi
     // One that is killed after so many rows.
     let spool = format!("s3://{}/imports", suite.bucket.bucket());
     let lasts = Duration::from_secs(1);
-    let taken = ledger.take_import(&spool, Uuid::nil(), lasts).await;
+    let taken = ledger.take_import(&spool, Uuid::new_v4(), lasts).await;
     let taken = taken.unwrap().unwrap();
     assert_eq!(taken.lease.import_id, import_id);
     let service = suite.start_with(&[]).await;

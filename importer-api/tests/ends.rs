@@ -129,7 +129,7 @@ async fn an_import_whose_carrier_is_lost_is_abandoned_a_minute_after_its_cancel(
     for import_id in [import_id, lately] {
         let spool = new_import(import_id, 30).spool;
         let lasts = Duration::from_mins(5);
-        let taken = ledger.take_import(&spool, Uuid::nil(), lasts).await;
+        let taken = ledger.take_import(&spool, Uuid::new_v4(), lasts).await;
         assert_eq!(taken.unwrap().unwrap().lease.import_id, import_id);
     }
     ledger.cancel_import(import_id, ago(61)).await.unwrap();

@@ -59,7 +59,7 @@ async fn fill(ledger: &impl ExportLedger) {
     let import = new_import(IMPORT, ROWS);
     ledger.register_import(&import).await.unwrap();
     let taken = ledger
-        .take_import(&import.spool, Uuid::nil(), Duration::from_hours(1))
+        .take_import(&import.spool, Uuid::new_v4(), Duration::from_hours(1))
         .await;
     let sent = Checkpoint {
         rows: 8,

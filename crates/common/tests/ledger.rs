@@ -16,7 +16,9 @@ use contract::{Reason, RowId, RowIdentity};
 use jiff::Timestamp;
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
-use testkit::{Stack, bill, ledger_conformance, new_import, poll_until, record_sent, tell};
+use testkit::{
+    FaultMode, Resets, Stack, bill, ledger_conformance, new_import, poll_until, record_sent, tell,
+};
 use uuid::Uuid;
 
 async fn empty_redis() -> (SharedLedger, Stack) {
@@ -118,6 +120,33 @@ async fn take(ledger: &SharedLedger) -> Option<Uuid> {
     let spool = new_import(Uuid::nil(), 1).spool;
     let taken = ledger.take_import(&spool, Uuid::now_v7(), HOUR).await;
     taken.unwrap().map(|taken| taken.lease.import_id)
+}
+
+/// Nobody carries what was taken so, and it need not wait for the end of its lease.
+#[tokio::test]
+async fn a_take_whose_answer_is_lost_is_made_again() {
+    const ATTEMPT: &str = "00000000-0000-0000-0000-0000000000a1";
+    let stack = Stack::start().await;
+    let proxy = stack.proxy_to_redis().await;
+    let port = proxy.address().port().to_string();
+    let ledger = settings(&stack, &[("REDIS_PORT", &port)]);
+    let ledger = RedisLedger::connect(&ledger, None).await.unwrap();
+    let [before, import] = [1, 2].map(|id| new_import(Uuid::from_u128(id), 3));
+    for import in [&before, &import] {
+        ledger.register_import(import).await.unwrap();
+    }
+    let take = async |attempt| ledger.take_import(&import.spool, attempt, HOUR).await;
+    // From then on Redis has the script.
+    take(Uuid::new_v4()).await.unwrap().unwrap();
+    let attempt = ATTEMPT.parse().unwrap();
+    proxy.set(FaultMode::ResetAfterCommit(Resets::of(1.0, ATTEMPT)));
+    assert!(take(attempt).await.unwrap_err().is_transient());
+    assert!(proxy.resets() > 0);
+    proxy.set(FaultMode::Pass);
+    let taken = poll_until("the import", HOUR / 60, async || take(attempt).await.ok()).await;
+    let lease = taken.unwrap().lease;
+    assert_eq!((lease.import_id, lease.epoch), (import.import_id, 2));
+    assert!(ledger.renew_imports(&[lease], HOUR).await.unwrap()[0]);
 }
 
 /// The key of what is listed for carriers.

@@ -23,7 +23,7 @@ use emulators::redis_server::AppendFsync;
 
 use crate::{ledger_server::LedgerOption, run::or_stopped, spool_server::SpoolOption};
 
-pub(crate) use guard::{Callgrind, GuardCommand};
+pub(crate) use guard::GuardCommand;
 
 use live::measure;
 use measurement::{Measurement, Settings};

@@ -19,6 +19,7 @@
 
 #[cfg(target_os = "linux")]
 mod bench;
+mod callgrind;
 mod chaos;
 mod demo;
 mod generate;

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 
-use crate::{bench::Callgrind, wait::until};
+use crate::{callgrind::Callgrind, wait::until};
 
 use emulators::{
     child::{self, OwnedChild, Program},
@@ -146,7 +146,7 @@ impl Service {
         );
         let (output, log) = output(name, logs).with_context(context)?;
         let (binary, arguments) = match &callgrind {
-            Some(callgrind) => callgrind.command(kind, &binary),
+            Some(callgrind) => callgrind.command(name, &binary),
             None => (binary, Vec::new()),
         };
         let program = Program {

@@ -253,7 +253,7 @@ fn import(number: u128, rows: u64) -> NewImport {
 
 /// Takes the import that is next.
 async fn taken(ledger: &impl CarrierLedger, lasts: Duration) -> ImportLease {
-    let taken = ledger.take_import(SPOOL, Uuid::nil(), lasts).await;
+    let taken = ledger.take_import(SPOOL, Uuid::new_v4(), lasts).await;
     taken.unwrap().expect("no import to carry").lease
 }
 

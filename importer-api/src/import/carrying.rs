@@ -96,10 +96,11 @@ where
     /// The next import, once there is one; `None` when told to stop. A call to
     /// the ledger is not cut off, as it may have taken one.
     async fn take(&self) -> Option<TakenImport> {
+        let attempt = Uuid::new_v4();
         loop {
             let taken = ride_out(self.ledger.outage(), &self.stop, || {
                 let spool = self.spool.name();
-                self.ledger.take_import(spool, self.replica, LEASE)
+                self.ledger.take_import(spool, attempt, LEASE)
             });
             match taken.await {
                 Ok(Some(taken)) => return Some(taken),

@@ -37,8 +37,6 @@ pub struct Importer<S, L> {
     /// One for each import that is sent.
     pub(super) slots: Arc<Semaphore>,
     pub(super) leases: Leases,
-    /// The name of this process, for those who look who carries an import.
-    pub(super) replica: Uuid,
 }
 
 impl<S, L> Importer<S, L>
@@ -66,7 +64,6 @@ where
             stop,
             slots: Arc::new(Semaphore::new(limits.open_imports)),
             leases: Leases::default(),
-            replica: Uuid::new_v4(),
         }
     }
 

@@ -61,14 +61,15 @@ pub enum Carrying {
 pub trait CarrierLedger: Dependency + Send + Sync {
     /// Takes an import of that spool which nobody carries, for that long:
     /// first one whose carrier was lost, then the oldest of the client that
-    /// has the fewest carried. `None` where there is none. `owner` is the
-    /// replica, for those who look.
+    /// has the fewest carried. `None` where there is none.
     ///
-    /// Where the answer is lost, the import is free again when the lease ends.
+    /// `attempt` is the same for as long as no call has given an import, and
+    /// never used again: an import that was taken in a call whose answer is
+    /// lost is free for the attempt, and for others when the lease ends.
     async fn take_import(
         &self,
         spool: &str,
-        owner: Uuid,
+        attempt: Uuid,
         lasts: Duration,
     ) -> Result<Option<TakenImport>, LedgerError>;
 

@@ -32,7 +32,12 @@ async fn an_import_of_the_first_version_is_carried_once_it_is_registered_again()
     let ledger = ledger(&server.url(), &[]).await;
     let [unsent, sent] = [1, 2].map(Uuid::from_u128);
     let spool = new_import(unsent, 10).spool;
-    let take = async || ledger.take_import(&spool, Uuid::nil(), HOUR).await.unwrap();
+    let take = async || {
+        ledger
+            .take_import(&spool, Uuid::new_v4(), HOUR)
+            .await
+            .unwrap()
+    };
     // Its importer was stopped when the first of the new version started.
     assert!(!record_sent(&ledger, unsent, 5, None).await);
     assert_eq!(take().await, None);
@@ -66,8 +71,32 @@ async fn a_name_of_a_spool_or_a_client_may_hold_any_character() {
         ..new_import(Uuid::from_u128(1), 10)
     };
     ledger.register_import(&import).await.unwrap();
-    let other = ledger.take_import("ab", Uuid::nil(), HOUR).await.unwrap();
+    let other = ledger
+        .take_import("ab", Uuid::new_v4(), HOUR)
+        .await
+        .unwrap();
     assert_eq!(other, None);
-    let taken = ledger.take_import(&import.spool, Uuid::nil(), HOUR).await;
+    let taken = ledger
+        .take_import(&import.spool, Uuid::new_v4(), HOUR)
+        .await;
     assert_eq!(taken.unwrap().unwrap().lease.import_id, import.import_id);
+}
+
+/// As by one whose answer is lost.
+#[tokio::test]
+async fn an_import_is_taken_again_by_the_attempt_that_has_it() {
+    let server = server().await;
+    let ledger = ledger(&server.url(), &[]).await;
+    let import = new_import(Uuid::from_u128(1), 10);
+    ledger.register_import(&import).await.unwrap();
+    let take = async |attempt| {
+        let taken = ledger.take_import(&import.spool, attempt, HOUR).await;
+        taken.unwrap().map(|taken| taken.lease)
+    };
+    let (attempt, other) = (Uuid::new_v4(), Uuid::new_v4());
+    let unseen = take(attempt).await.unwrap();
+    assert_eq!(take(other).await, None);
+    let lease = take(attempt).await.unwrap();
+    assert_eq!((unseen.epoch, lease.epoch), (1, 2));
+    assert_eq!(take(other).await, None);
 }

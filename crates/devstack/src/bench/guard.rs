@@ -5,7 +5,6 @@
 //! hundred. Callgrind counts them, on a processor of its own making; the time in the kernel is not
 //! among them, but what calls it is.
 
-mod callgrind;
 mod costs;
 
 use std::{
@@ -19,6 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use costs::Costs;
 
 use crate::{
+    callgrind::Callgrind,
     generate::sample,
     import::{connect, finished, upload},
     mails::Mails,
@@ -27,8 +27,6 @@ use crate::{
     stack::{DevStack, Ports, StackOptions},
     verdict::Verdict,
 };
-
-pub(crate) use callgrind::Callgrind;
 
 /// Seed of the file.
 const SEED: u64 = 1;
@@ -98,6 +96,6 @@ impl GuardCommand {
         if !problems.is_empty() {
             bail!("the figures do not add up: {}", problems.join("; "));
         }
-        Costs::of(self.rows, |kind: Kind| callgrind.instructions(kind))
+        Costs::of(self.rows, |kind: Kind| callgrind.instructions(kind.name()))
     }
 }

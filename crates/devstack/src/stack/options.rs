@@ -3,7 +3,7 @@ use std::{io, path::PathBuf, time::Duration};
 use emulators::free_port;
 
 use crate::{
-    bench::Callgrind,
+    callgrind::Callgrind,
     ledger_server::{LedgerKind, LedgerOptions},
     mails::Mails,
     services::{Kind, Logs, Variable},

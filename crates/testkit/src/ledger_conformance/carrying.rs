@@ -20,7 +20,7 @@ fn sent(rows: u64) -> Checkpoint {
 }
 
 async fn take<L: Ledger>(ledger: &L, lasts: Duration) -> Option<TakenImport> {
-    let taken = ledger.take_import(SPOOL, Uuid::nil(), lasts).await;
+    let taken = ledger.take_import(SPOOL, Uuid::new_v4(), lasts).await;
     taken.unwrap()
 }
 
@@ -94,14 +94,19 @@ pub async fn an_import_is_taken_from_its_own_spool_alone<L: Ledger>(ledger: &L) 
     for (number, spool) in [(2, SPOOL), (1, "node:{é} \"1\"")] {
         let ids = [import_id(number)];
         assert_eq!(ledger.uncarried_imports(spool).await.unwrap(), ids);
-        let take = async || ledger.take_import(spool, Uuid::nil(), HOUR).await.unwrap();
+        let take = async || {
+            ledger
+                .take_import(spool, Uuid::new_v4(), HOUR)
+                .await
+                .unwrap()
+        };
         let taken = take().await.unwrap();
         assert_eq!(taken.lease.import_id, ids[0]);
         assert_eq!(take().await, None);
     }
     assert_eq!(
         ledger
-            .take_import("other", Uuid::nil(), HOUR)
+            .take_import("other", Uuid::new_v4(), HOUR)
             .await
             .unwrap(),
         None
@@ -277,7 +282,7 @@ pub async fn the_leases_of_a_spool_end_when_its_only_process_starts<L: Ledger>(l
     };
     ledger.register_import(&other).await.unwrap();
     let elsewhere = ledger
-        .take_import("other", Uuid::nil(), HOUR)
+        .take_import("other", Uuid::new_v4(), HOUR)
         .await
         .unwrap();
     let earlier = [taken(ledger, HOUR).await, taken(ledger, HOUR).await];

@@ -17,8 +17,8 @@ impl Import {
 }
 
 impl State {
-    /// The import that is to be taken next.
-    fn next(&self, spool: &str) -> Option<Uuid> {
+    /// The import that the attempt is to take next.
+    fn next(&self, spool: &str, attempt: Uuid) -> Option<Uuid> {
         let open = || {
             let imports = self.imports.iter();
             imports.filter(|(_, import)| {
@@ -30,7 +30,7 @@ impl State {
             let held = open().filter(|(_, import)| import.carriage.is_held());
             held.filter(|(_, import)| client(import) == of).count()
         };
-        let free = open().filter(|(_, import)| !import.carriage.is_held());
+        let free = open().filter(|(_, import)| import.carriage.is_free_for(attempt));
         let next = free.min_by_key(|(id, import)| {
             let was_lost = import.carriage.was_held();
             (Reverse(was_lost), carried(&client(import)), **id)
@@ -56,13 +56,13 @@ impl CarrierLedger for MemoryLedger {
     async fn take_import(
         &self,
         spool: &str,
-        _owner: Uuid,
+        attempt: Uuid,
         lasts: Duration,
     ) -> Result<Option<TakenImport>, LedgerError> {
         self.call(|state| {
-            let import_id = state.next(spool)?;
+            let import_id = state.next(spool, attempt)?;
             let import = state.imports.get_mut(&import_id)?;
-            import.carriage.epoch += 1;
+            import.carriage.begin(attempt);
             import.lease_ends(Some(lasts));
             Some(TakenImport {
                 lease: ImportLease {

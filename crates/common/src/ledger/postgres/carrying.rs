@@ -28,7 +28,7 @@ const TAKE: &str = "
     ), next AS (
         SELECT i.import_id FROM imports AS i LEFT JOIN held ON held.client = i.client
         WHERE i.spool = $1 AND i.sent_at IS NULL
-          AND (i.carried_until IS NULL OR i.carried_until <= clock_timestamp())
+          AND (i.carried_until IS NULL OR i.carried_until <= clock_timestamp() OR i.owner = $2)
         ORDER BY i.carried_until IS NULL, coalesce(held.held, 0), i.import_id
         LIMIT 1 FOR UPDATE OF i SKIP LOCKED
     )
@@ -96,14 +96,14 @@ impl CarrierLedger for PostgresLedger {
     async fn take_import(
         &self,
         spool: &str,
-        owner: Uuid,
+        attempt: Uuid,
         lasts: Duration,
     ) -> Result<Option<TakenImport>, LedgerError> {
         let (name, lasts) = (text(spool), milliseconds(lasts));
         for look in 1..=LOOKS {
             let taken = self
                 .connections
-                .query_one(TAKE, &[&name, &owner, &lasts])
+                .query_one(TAKE, &[&name, &attempt, &lasts])
                 .await?;
             if let Some(row) = taken {
                 return taken_import(&row).map(Some);

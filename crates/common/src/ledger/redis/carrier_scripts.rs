@@ -35,7 +35,7 @@ pub(super) struct CarrierScripts {
     pub(super) list: Script,
     /// Takes an import. Gives what it found, then the milliseconds that are
     /// left of another's lease, or the epoch; then how many rows and bytes are
-    /// sent. The key is the import; the arguments are the owner, the
+    /// sent. The key is the import; the arguments are the attempt, the
     /// milliseconds of the lease, and the spool and the client that it was
     /// found under.
     pub(super) take: Script,
@@ -171,20 +171,20 @@ const LIST: &str = r"
         ";
 
 const TAKE: &str = r"
-        local owner, lasts, spool, client = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+        local attempt, lasts, spool, client = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
         local now, left = now(), 0
         if has_ended() or (get(SPOOL) or spool) ~= spool then
             return { 0, 0, 0, 0 }
         end
         left = number(CARRIED_UNTIL) - now
-        if left > 0 then
+        if left > 0 and get(OWNER) ~= attempt then
             return { 1, left, 0, 0 }
         end
         if not get(SPOOL) then
             redis.call('HSET', KEYS[1], SPOOL, spool, CLIENT, client)
         end
         local epoch = number(EPOCH) + 1
-        redis.call('HSET', KEYS[1], EPOCH, epoch, OWNER, owner, CARRIED_UNTIL, now + lasts)
+        redis.call('HSET', KEYS[1], EPOCH, epoch, OWNER, attempt, CARRIED_UNTIL, now + lasts)
         return { 2, epoch, number(SENT), number(OFFSET) }
         ";
 

@@ -34,7 +34,7 @@ impl CarrierLedger for RedisLedger {
     async fn take_import(
         &self,
         spool: &str,
-        owner: Uuid,
+        attempt: Uuid,
         lasts: Duration,
     ) -> Result<Option<TakenImport>, LedgerError> {
         if spool.is_empty() {
@@ -50,7 +50,7 @@ impl CarrierLedger for RedisLedger {
                 continue;
             };
             let (found, figure, rows, offset) =
-                self.try_to_take(&listed, import_id, owner, lasts).await?;
+                self.try_to_take(&listed, import_id, attempt, lasts).await?;
             match found {
                 TAKEN => {
                     // It is taken, whatever becomes of the list: one that is
@@ -195,12 +195,12 @@ impl RedisLedger {
         &self,
         (spool, client): &Listed,
         import_id: Uuid,
-        owner: Uuid,
+        attempt: Uuid,
         lasts: Duration,
     ) -> Result<(i64, u64, u64, u64), LedgerError> {
         let mut call = self.carrying.take.prepare_invoke();
         call.key(keys::import(import_id))
-            .arg(owner.to_string())
+            .arg(attempt.to_string())
             .arg(milliseconds(lasts))
             .arg(spool)
             .arg(client);

@@ -8,8 +8,6 @@ use std::{
 use anyhow::{Context, Result};
 use emulators::child::find_in_path;
 
-use crate::services::Kind;
-
 /// Valgrind, which runs the services and counts what they do.
 #[derive(Debug, Clone)]
 pub(crate) struct Callgrind {
@@ -22,7 +20,7 @@ impl Callgrind {
     ///
     /// # Errors
     /// Where Valgrind is not installed.
-    pub(super) fn into(directory: PathBuf) -> Result<Self> {
+    pub(crate) fn into(directory: PathBuf) -> Result<Self> {
         let valgrind = find_in_path("valgrind")
             .context("valgrind is not in PATH: `developer/setup.sh valgrind` installs it")?;
         // Valgrind has its own directory in mind for a path that is not absolute.
@@ -34,21 +32,21 @@ impl Callgrind {
     }
 
     /// What to start for a service, and its arguments.
-    pub(crate) fn command(&self, kind: Kind, service: &Path) -> (PathBuf, Vec<OsString>) {
+    pub(crate) fn command(&self, service: &str, binary: &Path) -> (PathBuf, Vec<OsString>) {
         let mut file = OsString::from("--callgrind-out-file=");
-        file.push(self.file(kind));
+        file.push(self.file(service));
         let arguments = [
             "--tool=callgrind".into(),
             "--quiet".into(),
             file,
-            service.into(),
+            binary.into(),
         ];
         (self.valgrind.clone(), arguments.into())
     }
 
     /// Instructions that a service has executed, from its start to its end.
-    pub(super) fn instructions(&self, kind: Kind) -> Result<u64> {
-        let file = self.file(kind);
+    pub(crate) fn instructions(&self, service: &str) -> Result<u64> {
+        let file = self.file(service);
         let counted = fs::read_to_string(&file);
         let counted = counted.with_context(|| format!("cannot read `{}`", file.display()))?;
         let mut lines = counted.lines();
@@ -58,7 +56,7 @@ impl Callgrind {
             .with_context(|| format!("`{}` has no totals", file.display()))
     }
 
-    fn file(&self, kind: Kind) -> PathBuf {
-        self.directory.join(format!("{}.callgrind", kind.name()))
+    fn file(&self, service: &str) -> PathBuf {
+        self.directory.join(format!("{service}.callgrind"))
     }
 }
