@@ -162,7 +162,7 @@ async fn what_redis_took_without_saying_so_is_not_done_twice() {
         })
         .await;
     }
-    for (proxy, share) in [(&importing, 0.3), (&billing, 0.2)] {
+    for (proxy, share) in [(&importing, 0.1), (&billing, 0.1)] {
         proxy.set(FaultMode::ResetAfterCommit(Resets::of_all(share)));
     }
 

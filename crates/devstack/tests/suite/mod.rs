@@ -24,7 +24,7 @@ use testkit::{RunningService, Stack, poll_until};
 use uuid::Uuid;
 
 /// Longest wait for an import. Longer than a message stays hidden whose receiver is gone.
-const LONG: Duration = Duration::from_mins(3);
+const LONG: Duration = Duration::from_secs(90);
 
 /// A variable of a service that differs from those of the stack.
 pub(crate) type Variable = (&'static str, String);
