@@ -7,12 +7,12 @@
 use std::time::Duration;
 
 use billing_worker::BillingMetrics;
-use billing_worker::BillingRules;
 use billing_worker::chain::billing_chain;
 use billing_worker::publisher::Publisher;
 use billing_worker::worker::Worker;
 use common::ledger::ImportLedger;
 use common::messaging::{BatchHandler, BatchSender, CallError, Delivery, EntryOutcome, Outgoing};
+use common::rules::BillingRules;
 use common::runtime::AppRegistry;
 use common::runtime::{Dependency, Outage};
 use contract::RowId;

@@ -4,12 +4,13 @@
 
 use common::ledger::Ledger;
 use common::messaging::BatchSender;
+use common::rules::BillingRules;
 use tokio_util::sync::CancellationToken;
 
+use crate::BillingMetrics;
 use crate::publisher::Publisher;
 use crate::row::{Incoming, Step};
 use crate::steps::{Check, Context, Process, Schedule};
-use crate::{BillingMetrics, BillingRules};
 
 /// The chain of billing-worker: context → check → process → schedule.
 pub fn billing_chain<L: Ledger, S: BatchSender + Clone + 'static>(

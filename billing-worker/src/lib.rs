@@ -4,28 +4,24 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`chain`] | the billing rules in their order; one file a rule in [`steps`] |
-//! | [`calendar`] | which day it is for the issuer |
 //! | [`conflict`] | how a row differs from what was billed for its debt |
 //! | [`messages`] | messages → the rows in them, and back |
 //! | [`row`] | what the steps pass on, and how a row ends |
 //! | [`worker`] | a received batch → its rows → the chain → recorded outcomes → verdicts |
 //! | [`publisher`] | notifications of several batches in one SNS call |
 
-pub mod calendar;
 pub mod chain;
 pub mod conflict;
 pub mod messages;
 mod metrics;
 pub mod publisher;
 pub mod row;
-mod rules;
 mod run;
 mod settings;
 pub mod steps;
 pub mod worker;
 
 pub use metrics::BillingMetrics;
-pub use rules::BillingRules;
 pub use run::run;
 pub use settings::Settings;
 

@@ -1,13 +1,10 @@
 use std::time::Duration;
 
-use boleto::Agreement;
 use common::ledger::LedgerSettings;
 use common::messaging::{QueueUrl, TopicArn, queue_url, topic_arn};
+use common::rules::BillingRules;
 use common::runtime::{Environment, SettingError};
 use common::service::BaseSettings;
-
-use crate::BillingRules;
-use crate::calendar::Calendar;
 
 /// Settings of billing-worker; the variables are in `docs/SETTINGS.md`.
 #[derive(Clone, Debug)]
@@ -43,35 +40,11 @@ impl Settings {
             ledger: LedgerSettings::read(env)?,
             queue_url: queue_url(env)?,
             topic_arn: topic_arn(env)?,
-            rules: BillingRules {
-                agreement: agreement(env)?,
-                strict_documents: env.or("STRICT_GOVERNMENT_ID", false, "true or false")?,
-                calendar: Calendar::Brasilia,
-            },
+            rules: BillingRules::read(env)?,
             max_messages: env.number("SQS_MAX_MESSAGES", 10, 1, 10)?,
             long_poll: Duration::from_secs(env.number("SQS_WAIT_TIME_SECONDS", 20, 0, 20)?),
             publish_batch: env.number("MAX_SNS_SEND_MESSAGE_BATCH_SIZE", 10, 1, 10)?,
             flush_interval: env.seconds("NOTIFICATION_FLUSH_INTERVAL", 0.02, 0.0, 10.0)?,
         })
     }
-}
-
-/// The agreement of `ISSUER_FILE`, or that of the demonstration.
-fn agreement(env: &Environment) -> Result<Agreement, SettingError> {
-    const NAME: &str = "ISSUER_FILE";
-    let Some(path) = env.get(NAME) else {
-        return Ok(Agreement::demonstration());
-    };
-    let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
-    let agreement =
-        read.and_then(|text| Agreement::from_toml(&text).map_err(|error| error.to_string()));
-    agreement.map_err(|error| SettingError::Wrong {
-        name: NAME,
-        held: path.to_owned(),
-        // One line, as every error of a setting is.
-        takes: format!(
-            "the path of an issuer's TOML file; {}",
-            error.split_whitespace().collect::<Vec<_>>().join(" ")
-        ),
-    })
 }

@@ -9,13 +9,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use billing_worker::BillingMetrics;
-use billing_worker::BillingRules;
-use billing_worker::calendar::Calendar;
 use billing_worker::chain::billing_chain;
 use billing_worker::publisher::Publisher;
 use billing_worker::worker::Worker;
 use common::ledger::{Audit, Claim, DebtLedger, DebtState, ImportLedger, Law, RowFacts, RowLedger};
 use common::messaging::{BatchHandler, BatchSender, CallError, Delivery, EntryOutcome, Outgoing};
+use common::rules::{BillingRules, Calendar};
 use common::runtime::AppRegistry;
 use common::runtime::{Dependency, Outage};
 use contract::{

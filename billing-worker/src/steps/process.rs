@@ -1,21 +1,20 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use boleto::{Agreement, Boleto, DocumentType, DueDateWindow};
+use boleto::Boleto;
 use common::ledger::{Bill, Claim, Ledger};
+use common::rules::{BillingDay, BillingRules};
 use common::runtime::ride_out;
 use contract::names::SNS_MAX_BYTES;
 use contract::{BilledBoleto, DebtRecord, InvalidReason, Notification};
-use jiff::civil::Date;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::Checked;
-use crate::calendar::Calendar;
+use crate::BillingMetrics;
 use crate::conflict::Conflict;
 use crate::row::{BilledDebt, Ended, Row, RowEnd, Step, StepError};
-use crate::{BillingMetrics, BillingRules};
 
 /// Numbers taken from the ledger at a time. What a process has not used when
 /// it ends is a gap.
@@ -37,29 +36,11 @@ pub struct Process<L> {
     ledger: L,
     stop: CancellationToken,
     metrics: BillingMetrics,
-    agreement: Agreement,
-    strict_documents: bool,
-    calendar: Calendar,
+    rules: BillingRules,
     /// The name that all notifications share.
     beneficiary: Arc<str>,
     /// Reserved numbers that are not used yet.
     numbers: Mutex<Range<u64>>,
-}
-
-/// What follows from the day, once per batch.
-#[derive(Debug)]
-struct BillingDay {
-    today: Date,
-    due_dates: DueDateWindow,
-}
-
-impl BillingDay {
-    fn new(today: Date) -> Self {
-        Self {
-            today,
-            due_dates: DueDateWindow::of_billing_on(today),
-        }
-    }
 }
 
 impl<L: Ledger> Process<L> {
@@ -70,19 +51,12 @@ impl<L: Ledger> Process<L> {
         metrics: BillingMetrics,
         stop: CancellationToken,
     ) -> Self {
-        let BillingRules {
-            agreement,
-            strict_documents,
-            calendar,
-        } = rules;
         Self {
             ledger,
             stop,
             metrics,
-            beneficiary: agreement.beneficiary().name.as_str().into(),
-            agreement,
-            strict_documents,
-            calendar,
+            beneficiary: rules.agreement.beneficiary().name.as_str().into(),
+            rules,
             numbers: Mutex::new(0..0),
         }
     }
@@ -95,27 +69,15 @@ impl<L: Ledger> Process<L> {
             return Ok(number);
         }
         ride_out(self.ledger.outage(), &self.stop, || {
-            self.ledger.keep_agreement(&self.agreement)
+            self.ledger.keep_agreement(&self.rules.agreement)
         })
         .await?;
-        let sequence = format!("our-number:{}", self.agreement.bank().numbering());
+        let sequence = format!("our-number:{}", self.rules.agreement.bank().numbering());
         *numbers = ride_out(self.ledger.outage(), &self.stop, || {
             self.ledger.reserve_numbers(&sequence, NUMBERS_A_BLOCK)
         })
         .await?;
         Ok(numbers.next().unwrap_or_default())
-    }
-
-    /// What the issuer or the bank would not take, or the bank would take for
-    /// something else.
-    fn admit(&self, record: &DebtRecord, day: &BillingDay) -> Result<(), InvalidReason> {
-        let is_unverified = || DocumentType::of(&record.government_id) == DocumentType::Unverified;
-        if self.strict_documents && is_unverified() {
-            return Err(InvalidReason::GovernmentIdInvalid);
-        }
-        self.agreement.takes(record.amount)?;
-        day.due_dates.takes(record.due_date)?;
-        Ok(())
     }
 
     /// The bill of a debt. `None` when the row has ended.
@@ -126,12 +88,17 @@ impl<L: Ledger> Process<L> {
         day: &BillingDay,
         ended: &mut Ended,
     ) -> Result<Option<Bill>, StepError> {
-        if let Err(reason) = self.admit(&record, day) {
+        if let Err(reason) = self.rules.admit(&record, day) {
             ended.end(row, RowEnd::Invalid(reason));
             return Ok(None);
         }
         let sequence = self.next_number().await?;
-        let issued = Boleto::issue(&self.agreement, sequence, record.amount, record.due_date);
+        let issued = Boleto::issue(
+            &self.rules.agreement,
+            sequence,
+            record.amount,
+            record.due_date,
+        );
         let boleto = match issued {
             Ok(boleto) => boleto,
             Err(error) => {
@@ -146,8 +113,8 @@ impl<L: Ledger> Process<L> {
                 our_number: boleto.our_number.into(),
                 barcode: boleto.barcode,
                 beneficiary: Arc::clone(&self.beneficiary),
-                issuer: self.agreement.id(),
-                issued_on: day.today,
+                issuer: self.rules.agreement.id(),
+                issued_on: day.date,
                 pix: boleto.pix,
             }),
             ..Notification::of(record)
@@ -181,7 +148,7 @@ impl<L: Ledger> Step for Process<L> {
         let mut done = Vec::with_capacity(rows.len());
         let mut billing = Vec::with_capacity(rows.len());
         let mut bills = Vec::with_capacity(rows.len());
-        let day = BillingDay::new(self.calendar.today());
+        let day = self.rules.day();
         for row in rows {
             let (row, checked) = row.take();
             match checked {

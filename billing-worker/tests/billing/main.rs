@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use billing_worker::Settings;
-use billing_worker::calendar::Calendar;
 use common::ledger::{Claim, ImportLedger, OutcomeCounts, SharedLedger};
+use common::rules::Calendar;
 use contract::{ReceivedNotification, RowId, RowIdentity};
 use serde_json::Value;
 use testkit::{
