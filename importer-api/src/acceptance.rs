@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use common::ledger::{KeyedUpload, Ledger, LedgerError, LedgerSlot};
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::time::{sleep, timeout};
@@ -81,6 +82,18 @@ pub struct Sender {
     pub client: String,
 }
 
+impl Sender {
+    /// What the spool is told.
+    pub(crate) fn received(self, surveyed: Surveyed) -> Received {
+        Received {
+            file_name: self.file_name,
+            surveyed,
+            client: self.client,
+            key: self.key.map(|key| key.hash),
+        }
+    }
+}
+
 /// The answer to an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AcceptedImport {
@@ -112,24 +125,62 @@ impl<L: Ledger> Acceptance<L> {
         from: Sender,
     ) -> Result<AcceptedImport, AcceptanceError> {
         let (sha256, rows) = (upload.sha256(), surveyed.rows);
-        let key = from.key.map(|key| key.hash);
-        if let Some(key) = &key {
-            let earlier = self.ledger()?.keyed_upload(key).await;
-            if let Some(earlier) = earlier.map_err(|error| away(&error))? {
-                return self.replay(&earlier, &sha256, rows).await;
-            }
+        if let Some(earlier) = self.earlier(from.key.as_ref()).await? {
+            return self.replay(&earlier, &sha256, rows).await;
         }
-        let received = Received {
-            file_name: from.file_name,
-            surveyed,
-            client: from.client,
-            key: key.clone(),
+        let manifest = upload.commit(from.received(surveyed)).await?;
+        self.make_import(manifest).await
+    }
+
+    /// Makes a preview an import, unless it or the key says that it is one
+    /// already.
+    pub(crate) async fn accept_preview(
+        self,
+        preview: Manifest,
+        key: Option<IdempotencyKey>,
+    ) -> Result<AcceptedImport, AcceptanceError> {
+        if let Some(earlier) = self.earlier(key.as_ref()).await? {
+            return self.replay(&earlier, &preview.sha256, preview.rows).await;
+        }
+        let manifest = Manifest {
+            accepted_at: Timestamp::now(),
+            key: key.map(|key| key.hash),
+            ..preview
         };
-        let manifest = upload.commit(received).await?;
-        if let Some(key) = &key
+        self.spool.accept_preview(&manifest).await?;
+        self.make_import(manifest).await
+    }
+
+    /// A preview that has become an import, whose client may not know.
+    pub(crate) async fn accepted_preview(
+        self,
+        manifest: Manifest,
+    ) -> Result<AcceptedImport, AcceptanceError> {
+        self.hand_on(&manifest).await?;
+        Ok(AcceptedImport {
+            import_id: manifest.import_id,
+            rows: manifest.rows,
+            replayed: true,
+        })
+    }
+
+    /// What the key stands for.
+    async fn earlier(
+        &self,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Option<KeyedUpload>, AcceptanceError> {
+        let Some(key) = key else { return Ok(None) };
+        let earlier = self.ledger()?.keyed_upload(&key.hash).await;
+        earlier.map_err(|error| away(&error))
+    }
+
+    /// Goes on with what the spool has by now.
+    async fn make_import(&self, manifest: Manifest) -> Result<AcceptedImport, AcceptanceError> {
+        let rows = manifest.rows;
+        if let Some(key) = &manifest.key
             && let Some(earlier) = self.claim(key, &manifest).await?
         {
-            return self.replay(&earlier, &sha256, rows).await;
+            return self.replay(&earlier, &manifest.sha256, rows).await;
         }
         self.hand_on(&manifest).await?;
         info!(import_id = %manifest.import_id, rows, bytes = manifest.size, "File accepted");

@@ -13,7 +13,7 @@ use common::ledger::Ledger;
 use crate::acceptance::{Acceptance, AcceptanceError, AcceptedImport, Sender};
 use crate::blocking::UploadThreads;
 use crate::csv::{Conversion, Survey, SurveyError, Surveyed};
-use crate::spool::{Spool, Upload};
+use crate::spool::{Manifest, Spool, Upload};
 
 /// Pieces that may wait for the disk.
 const PIECES_WAITING: usize = 4;
@@ -68,12 +68,25 @@ impl Intake {
         acceptance: Acceptance<L>,
     ) -> Result<AcceptedImport, IntakeError> {
         let accepting = tokio::spawn(async move {
-            // Where this fails the task has ended, and says why.
-            let _ = self.pieces.send(None).await;
-            let (upload, surveyed) = self.stored.await.map_err(|_| IntakeError::CutOff)??;
+            let (upload, surveyed) = self.stored().await?;
             Ok(acceptance.accept(upload, surveyed, from).await?)
         });
         accepting.await.map_err(|_| IntakeError::CutOff)?
+    }
+
+    /// The same, for an upload that is looked at first.
+    pub async fn keep_as_preview(self, from: Sender) -> Result<Manifest, IntakeError> {
+        let keeping = tokio::spawn(async move {
+            let (upload, surveyed) = self.stored().await?;
+            Ok(upload.keep_as_preview(from.received(surveyed)).await?)
+        });
+        keeping.await.map_err(|_| IntakeError::CutOff)?
+    }
+
+    async fn stored(self) -> Result<(Upload, Surveyed), IntakeError> {
+        // Where this fails the task has ended, and says why.
+        let _ = self.pieces.send(None).await;
+        self.stored.await.map_err(|_| IntakeError::CutOff)?
     }
 }
 

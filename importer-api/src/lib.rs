@@ -10,6 +10,7 @@
 //! | [`csv`] | a file's layout and its records, in bounded memory |
 //! | [`import`] | the records of a file → batches → SQS, from the checkpoint on |
 //! | [`capacity`] | how much room is left in the ledger and on the spool's disk |
+//! | [`preview`] | what a file would bill, before it is an import |
 //! | [`progress`] | when each import last moved, and when it came to its end |
 //! | [`rejections`] | rows that somebody should look at, with reason and record |
 //! | [`responses`] | answers of the API are counted |
@@ -24,6 +25,7 @@ pub mod http;
 pub mod import;
 pub mod intake;
 mod metrics;
+pub mod preview;
 pub mod progress;
 mod read_error;
 pub mod rejections;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::blocking::blocking;
 use crate::csv::{RawRecord, RawRecords, shown};
 use crate::read_error::ReadError;
-use crate::spool::{FileReader, Spool};
+use crate::spool::{FileReader, Manifest, Spool};
 
 /// Rows that are looked at in one call.
 const ROWS_A_CALL: u64 = 4_096;
@@ -101,12 +101,21 @@ pub async fn open_records(spool: &Spool, import_id: Uuid) -> io::Result<Option<R
     let Some(manifest) = spool.manifest_of(import_id).await? else {
         return Ok(None);
     };
-    let file = match spool.read(import_id, 0).await {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    blocking(move || RawRecords::new(file, manifest.layout, manifest.data_start).map(Some)).await
+    match records_of(spool, &manifest).await {
+        Ok(records) => Ok(Some(records)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The records of the file of a manifest.
+///
+/// # Errors
+/// When the spool cannot be read; of the kind `NotFound` where the file is gone.
+pub async fn records_of(spool: &Spool, manifest: &Manifest) -> io::Result<Records> {
+    let file = spool.read(manifest.import_id, 0).await?;
+    let (layout, data_start) = (manifest.layout.clone(), manifest.data_start);
+    blocking(move || RawRecords::new(file, layout, data_start)).await
 }
 
 /// Adds the record of each rejection, of as many as make a group; says how

@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use prometheus::IntGauge;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::acceptance::KEY_KEPT;
 use crate::csv::Position;
+use crate::preview::PREVIEW_KEPT;
 use crate::spool::{OldImport, Spool, is_older};
 
 /// Time between two rounds.
@@ -23,6 +24,9 @@ const KNOWN_AFTER: Duration = Duration::from_mins(5);
 /// For so long a bucket's import is kept that the ledger does not know: it may
 /// be another ledger's, or this one may have lost it.
 const UNKNOWN_KEPT: Duration = Duration::from_hours(30 * 24);
+
+/// Time for a preview to become an import that is made one at its end.
+const PREVIEW_ACCEPTED: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Error)]
 enum RetentionError {
@@ -72,6 +76,7 @@ async fn round<L: ImportLedger>(
     } else {
         retention
     };
+    remove_previews(spool, ledger, now).await?;
     let mut unknown = 0;
     for import in spool.older_than(oldest).await? {
         let import_id = import.import_id;
@@ -97,6 +102,29 @@ async fn round<L: ImportLedger>(
     Ok(unknown)
 }
 
+/// Removes the previews whose hour is over. One that has become an import may be
+/// left beside it.
+async fn remove_previews<L: ImportLedger>(
+    spool: &Spool,
+    ledger: &L,
+    now: Timestamp,
+) -> Result<(), RetentionError> {
+    for import_id in spool.previews().await? {
+        let preview = spool.preview_of(import_id).await?;
+        // One that is accepted at the last moment has some time for it.
+        let is_over = preview
+            .is_some_and(|preview| now >= preview.accepted_at + PREVIEW_KEPT + PREVIEW_ACCEPTED);
+        if is_over
+            && spool.manifest_of(import_id).await?.is_none()
+            && ledger.import_status(import_id).await?.is_none()
+        {
+            spool.remove(import_id).await?;
+            debug!(%import_id, "The file of a preview was removed");
+        }
+    }
+    Ok(())
+}
+
 /// Whether an import that the ledger does not know is none. In a folder the
 /// ledger may only not have been told of it yet; one that is done was forgotten,
 /// and ended when it was accepted. In a bucket an upload without a manifest
@@ -114,10 +142,40 @@ async fn is_rubbish(spool: &Spool, import: OldImport, retention: Duration) -> io
 mod tests {
     use std::fs;
 
-    use testkit::MemoryLedger;
+    use testkit::{CsvFile, MemoryLedger};
     use uuid::Uuid;
 
     use super::*;
+    use crate::acceptance::Sender;
+    use crate::csv::Survey;
+
+    #[tokio::test]
+    async fn a_preview_is_removed_once_its_hour_is_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path()).unwrap();
+        let file = CsvFile::new().valid_rows(2).bytes();
+        let mut survey = Survey::new(10);
+        survey.look(&file).unwrap();
+        let mut upload = spool.begin().await.unwrap();
+        upload.write(&file, &file).unwrap();
+        let from = Sender::default().received(survey.finish().unwrap());
+        let preview = upload.keep_as_preview(from).await.unwrap();
+        drop(spool);
+        // What a crash left unfinished is no preview.
+        let spool = Spool::open(dir.path()).unwrap();
+        let ledger = MemoryLedger::default();
+        for (minutes, left) in [(59, 1), (64, 1), (66, 0)] {
+            let now = preview.accepted_at + Duration::from_mins(minutes);
+            round(&spool, &ledger, KEY_KEPT, now).await.unwrap();
+            assert_eq!(spool.previews().await.unwrap().len(), left);
+        }
+        let files = fs::read_dir(dir.path()).unwrap();
+        let files = files.filter(|entry| {
+            let path = entry.as_ref().unwrap().path();
+            path.extension().is_some()
+        });
+        assert_eq!(files.count(), 0);
+    }
 
     #[tokio::test]
     async fn the_file_of_an_import_that_the_ledger_forgot_is_kept_as_long_as_others() {

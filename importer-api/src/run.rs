@@ -72,6 +72,8 @@ pub async fn run(
         limits: UploadLimits::new(settings.uploads),
         followers: Clients::followers(),
         downloads: Clients::downloads(),
+        previews: Clients::previews(),
+        rules: settings.rules,
         stop: stop.clone(),
     };
     let routes = routes(shared, settings.tokens, settings.hosts)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use common::ledger::LedgerSettings;
 use common::messaging::{QueueUrl, queue_url};
+use common::rules::BillingRules;
 use common::runtime::{Environment, SettingError};
 use common::service::BaseSettings;
 use contract::MAX_RECORDS;
@@ -34,6 +35,9 @@ pub struct Settings {
     pub retention: Duration,
     /// How much is sent at a time.
     pub sending: SendingLimits,
+    /// By which files are looked at before they are billed: those of
+    /// billing-worker.
+    pub rules: BillingRules,
 }
 
 impl Settings {
@@ -70,6 +74,7 @@ impl Settings {
                     rows_per_message: env.number("ROWS_PER_MESSAGE", 1, 1, MAX_RECORDS)?,
                 },
             },
+            rules: BillingRules::read(env)?,
         })
     }
 }

@@ -92,6 +92,7 @@ fn manifest(import_id: Uuid, rows: u64) -> Manifest {
         accepted_at: Timestamp::now(),
         client: String::new(),
         key: None,
+        previewed: false,
     }
 }
 

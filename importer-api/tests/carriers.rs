@@ -299,3 +299,32 @@ async fn what_a_ledger_does_not_know_is_kept_unless_it_never_was_an_import() {
     let expected = ["csv", "json"].map(|kind| format!("{unknown}.{kind}"));
     assert_eq!(kept, expected.into());
 }
+
+#[tokio::test]
+async fn a_preview_is_accepted_by_any_replica() {
+    let suite = Suite::new().await;
+    let (one, other) = (suite.start_with(&[]).await, suite.start_with(&[]).await);
+    let file = CsvFile::new().valid_rows(40).line("no,row").bytes();
+    let form = Form::new().part("file", Part::bytes(file).file_name("debts.csv"));
+    let url = format!("{}/v1/uploads/preview", one.url());
+    let answer = Client::new()
+        .post(url)
+        .multipart(form)
+        .send()
+        .await
+        .unwrap();
+    let preview: Value = answer.json().await.unwrap();
+    assert_eq!(preview["rows"]["valid"], 40);
+    assert_eq!(preview["problems"][0]["line"], 42);
+    assert!(suite.sent().await.is_empty());
+
+    let id = preview["preview_id"].as_str().unwrap();
+    for service in [&other, &one] {
+        let url = format!("{}/v1/upload?preview={id}", service.url());
+        let answer = Client::new().post(url).send().await.unwrap();
+        assert_eq!(answer.status(), 202);
+    }
+    is_sent(&one, id.parse().unwrap()).await;
+    assert_eq!(suite.sent().await.len(), 40);
+    assert_eq!(suite.objects().len(), 2);
+}

@@ -3,6 +3,8 @@ use std::borrow::Cow;
 use boleto::{AboveBankLimit, AmountError, DueDateError, OutsideWindow};
 use thiserror::Error;
 
+use super::Column;
+
 /// What is recorded with the outcome of a row: a stable name for programs,
 /// and words for people. Neither holds personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +161,34 @@ pub enum InvalidReason {
 }
 
 impl InvalidReason {
+    /// The column that holds what is wrong, where it is one.
+    pub fn column(&self) -> Option<&'static str> {
+        let column = match self {
+            Self::Placeholder { column }
+            | Self::Invisible { column, .. }
+            | Self::TooLong { column, .. } => return Some(column),
+            Self::NameEmpty | Self::NameEscaped => Column::Name,
+            Self::GovernmentIdEmpty | Self::GovernmentIdMalformed | Self::GovernmentIdInvalid => {
+                Column::GovernmentId
+            }
+            Self::EmailInvalid => Column::Email,
+            Self::Amount(_) | Self::AmountAboveBankLimit(_) => Column::DebtAmount,
+            Self::DueDate(_) | Self::DueDateOutsideWindow(_) => Column::DebtDueDate,
+            Self::DebtIdEmpty | Self::DebtIdMalformed | Self::DebtIdAlike { .. } => Column::DebtId,
+            Self::NotOneRecord
+            | Self::TooManyRecords { .. }
+            | Self::FieldCount { .. }
+            | Self::Quotes
+            | Self::Encoding
+            | Self::Header
+            | Self::TooLarge
+            | Self::Characters
+            | Self::Rule { .. }
+            | Self::RefusedByQueue => return None,
+        };
+        Some(column.name())
+    }
+
     /// Stable name of the reason, in `snake_case`.
     pub fn code(&self) -> &'static str {
         match self {

@@ -20,6 +20,12 @@ impl Clients {
         Self::up_to(8)
     }
 
+    /// Those who look at files. Each takes a core, and some 20 MB for a million
+    /// rows.
+    pub fn previews() -> Self {
+        Self::up_to(4)
+    }
+
     fn up_to(most: usize) -> Self {
         Self(Arc::new(Semaphore::new(most)))
     }

@@ -17,6 +17,7 @@ mod pace;
 mod page;
 mod parameters;
 mod places;
+mod preview;
 mod problem;
 mod rejections;
 mod reopen;
@@ -29,6 +30,7 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use common::ledger::{LedgerSlot, SharedLedger};
 use common::messaging::Queue;
+use common::rules::BillingRules;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -74,6 +76,10 @@ pub struct Shared {
     pub followers: Clients,
     /// Who may download results.
     pub downloads: Clients,
+    /// Who may look at a file before it is billed.
+    pub previews: Clients,
+    /// By which files are looked at: those of billing-worker.
+    pub rules: BillingRules,
     /// Cancelled when the process is told to stop.
     pub stop: CancellationToken,
 }
@@ -106,6 +112,7 @@ pub fn routes(shared: Shared, tokens: ApiTokens, hosts: AllowedHosts) -> Router 
     let is_open = tokens.is_open();
     let (v1, api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(upload::upload))
+        .routes(routes!(preview::preview))
         .routes(routes!(imports::list))
         .routes(routes!(imports::get))
         .routes(routes!(imports::cancel))

@@ -302,6 +302,26 @@ impl Problem {
         )
     }
 
+    /// As many files are looked at as there may be.
+    pub(super) fn too_many_previews() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-previews",
+            "Too many concurrent previews",
+            "other clients look at files; try again in a moment",
+        )
+    }
+
+    /// The preview is none of this client, or its hour is over.
+    pub(super) fn no_such_preview() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no-such-preview",
+            "There is no such preview",
+            "a preview is kept for an hour, for the token that uploaded it and, unless the files are on S3, by the replica that took it: upload the file",
+        )
+    }
+
     /// The form has no field `file`.
     pub(super) fn no_file() -> Self {
         Self::new(

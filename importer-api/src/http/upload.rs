@@ -1,23 +1,29 @@
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use serde::Serialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tracing::error;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::auth::Client;
 use super::file_name::shown_file_name;
 use super::form::{Form, FormError, FormField};
 use super::import_view::IMPORT_ID;
+use super::imports::file_problem;
+use super::limits::Slot;
 use super::pace::Slow;
 use super::{Problem, Shared};
 use crate::acceptance::{AcceptanceError, AcceptedImport, IdempotencyKey, Sender};
 use crate::csv::{Guess, HeaderError};
 use crate::intake::{Intake, IntakeError};
+use crate::preview::PREVIEW_KEPT;
+use crate::spool::Manifest;
 
 /// Name of the form's field with the file.
 const FILE_FIELD: &str = "file";
@@ -38,6 +44,15 @@ pub(super) struct Accepted {
     rows: u64,
     /// An earlier upload with the same `Idempotency-Key` made the import.
     replayed: bool,
+}
+
+/// What is made an import.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// The file of that preview, in place of a form; the request has no body.
+    #[param(inline, required = false)]
+    preview: Option<Uuid>,
 }
 
 /// The form of an upload.
@@ -67,11 +82,12 @@ pub(super) struct UploadForm {
     post,
     path = "/v1/upload",
     tag = "imports",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The client's name for the upload: 1 to 255 visible ASCII characters", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    params(Wanted, ("Idempotency-Key" = Option<String>, Header, description = "The client's name for the upload: 1 to 255 visible ASCII characters", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     request_body(content = inline(UploadForm), content_type = "multipart/form-data", encoding(("file" = (content_type = "text/csv")))),
     security((), ("bearer" = [])),
     responses(
         (status = 202, description = "The file is stored and will be processed", body = Accepted),
+        (status = 404, description = "There is no such preview", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_preview())),
         (status = 400, description = "The form is malformed or has no file", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_file())),
         (status = 408, description = "The client sent nothing, or too slowly, for too long; nothing was kept", body = Problem, content_type = "application/problem+json", examples(("idle" = (value = json!(Problem::idle(std::time::Duration::from_secs(30))))), ("too-slow" = (value = json!(Problem::too_slow()))))),
         (status = 413, description = "The request is too large; at once where its length says so", body = Problem, content_type = "application/problem+json", example = json!(Problem::too_large(1 << 30))),
@@ -84,8 +100,10 @@ pub(super) struct UploadForm {
 )]
 pub(super) async fn upload(
     State(shared): State<Shared>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
     request: Request,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
+    let Query(wanted) = wanted.map_err(|error| Problem::bad_query(error.body_text()))?;
     let (head, body) = request.into_parts();
     shared.limits.admit(&head.headers)?;
     let content_type = head.headers.get(header::CONTENT_TYPE);
@@ -97,7 +115,10 @@ pub(super) async fn upload(
         file_name: None,
     };
     check_ledger(&shared)?;
-    let import = store(&shared, content_type.unwrap_or_default(), from, body).await?;
+    let import = match wanted.preview {
+        Some(preview_id) => accept_preview(&shared, preview_id, from).await?,
+        None => store(&shared, content_type.unwrap_or_default(), from, body).await?,
+    };
     let accepted = Accepted {
         message: "File accepted, its rows are being processed",
         import_id: import.import_id,
@@ -136,14 +157,70 @@ fn check_ledger(shared: &Shared) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Stores the form's file. The form is read to its end even where the file
-/// turns out bad, as many clients read no answer before they have sent it all.
+/// Makes a preview of the same client an import. One that is an import already
+/// is the answer to a client that did not see the first one.
+async fn accept_preview(
+    shared: &Shared,
+    preview_id: Uuid,
+    from: Sender,
+) -> Result<AcceptedImport, Problem> {
+    let (spool, acceptance) = (&shared.spool, shared.acceptance());
+    let is_own = |manifest: &Manifest| manifest.previewed && manifest.client == from.client;
+    let failed = |error: io::Error| file_problem(preview_id, &error);
+    let preview = spool.preview_of(preview_id).await.map_err(failed)?;
+    let preview = preview.filter(|preview| is_own(preview) && !is_over(preview));
+    // Looked for last, as it may come in place of the preview meanwhile.
+    let accepted = spool.manifest_of(preview_id).await.map_err(failed)?;
+    let accepting = match (accepted.filter(is_own), preview) {
+        (Some(manifest), _) => tokio::spawn(acceptance.accepted_preview(manifest)),
+        (None, Some(preview)) => tokio::spawn(acceptance.accept_preview(preview, from.key)),
+        (None, None) => return Err(Problem::no_such_preview()),
+    };
+    // A client that hangs up must not end it half way.
+    let accepted = accepting.await.map_err(|_| IntakeError::CutOff);
+    accepted
+        .and_then(|accepted| accepted.map_err(IntakeError::from))
+        .map_err(|error| intake_problem(&error, spool.is_shared()))
+}
+
+/// Whether the hour of a preview is over.
+fn is_over(preview: &Manifest) -> bool {
+    Timestamp::now() >= preview.accepted_at + PREVIEW_KEPT
+}
+
+/// Stores the form's file, and makes it an import.
 async fn store(
     shared: &Shared,
     content_type: &[u8],
-    mut from: Sender,
+    from: Sender,
     body: Body,
 ) -> Result<AcceptedImport, Problem> {
+    let file = receive_file(shared, content_type, body).await?;
+    let from = Sender {
+        file_name: file.name,
+        ..from
+    };
+    let accepted = file.intake.finish(from, shared.acceptance()).await;
+    accepted.map_err(|error| intake_problem(&error, shared.spool.is_shared()))
+}
+
+/// The file of a form, which has come in to its end.
+pub(super) struct ReceivedFile {
+    /// What is in it.
+    pub(super) intake: Intake,
+    /// Its name, fit to be shown.
+    pub(super) name: Option<String>,
+    /// It is among the uploads until this is dropped.
+    _slot: Slot,
+}
+
+/// Reads the form to its end even where the file turns out bad, as many clients
+/// read no answer before they have sent it all.
+pub(super) async fn receive_file(
+    shared: &Shared,
+    content_type: &[u8],
+    body: Body,
+) -> Result<ReceivedFile, Problem> {
     let failed = |error: FormError| form_problem(&error, shared);
     let limits = shared.limits.form();
     let pace = limits.pace.clone();
@@ -155,21 +232,21 @@ async fn store(
         }
         if stored.is_none() {
             field.check_transfer_encoding().map_err(failed)?;
-            from.file_name = field.file_name().as_deref().and_then(shown_file_name);
+            let name = field.file_name().as_deref().and_then(shown_file_name);
             let slot = shared.limits.begin(&pace)?;
             let (spool, threads) = (shared.spool.clone(), shared.threads.clone());
             let intake = Intake::begin(spool, threads, shared.limits.max_rows());
             receive(field, &intake).await.map_err(failed)?;
-            stored = Some((intake, slot));
+            stored = Some(ReceivedFile {
+                intake,
+                name,
+                _slot: slot,
+            });
         } else {
             return Err(Problem::many_files());
         }
     }
-    let (intake, _slot) = stored.ok_or_else(Problem::no_file)?;
-    intake
-        .finish(from, shared.acceptance())
-        .await
-        .map_err(|error| intake_problem(&error, shared.spool.is_shared()))
+    stored.ok_or_else(Problem::no_file)
 }
 
 async fn receive(mut field: FormField<'_>, intake: &Intake) -> Result<(), FormError> {
@@ -190,7 +267,7 @@ fn form_problem(error: &FormError, shared: &Shared) -> Problem {
     }
 }
 
-fn intake_problem(error: &IntakeError, is_on_s3: bool) -> Problem {
+pub(super) fn intake_problem(error: &IntakeError, is_on_s3: bool) -> Problem {
     match error {
         IntakeError::File(error) => Problem::file(error),
         IntakeError::Disk(error) | IntakeError::NotAccepted(AcceptanceError::Disk(error))

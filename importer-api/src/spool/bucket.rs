@@ -1,7 +1,8 @@
 //! The files of the imports in S3, or in a store that is like it.
 //!
 //! An import is two objects: `<id>.csv`, the upload as text, and `<id>.json`,
-//! its manifest, which is written last. How far it is sent is kept elsewhere.
+//! its manifest, which is written last. How far it is sent is kept elsewhere. A
+//! preview has `<id>.preview` in place of the manifest.
 
 mod error;
 mod health;
@@ -23,7 +24,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::{debug, warn};
 use uuid::Uuid;
 
 pub use error::BucketError;
@@ -60,6 +61,14 @@ pub struct OldImport {
     pub import_id: Uuid,
     /// Whether its upload came to its end.
     pub has_manifest: bool,
+}
+
+/// What an object is of an import.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    Manifest,
+    Preview,
 }
 
 /// A bucket, or a part of one. Cloning shares it.
@@ -156,7 +165,66 @@ impl Bucket {
     /// # Errors
     /// When the bucket does not answer, or refuses, or gives something else.
     pub async fn manifest_of(&self, import_id: Uuid) -> io::Result<Option<Manifest>> {
-        let path = self.manifest(import_id);
+        self.read_manifest(self.manifest(import_id)).await
+    }
+
+    /// Writes what the manifest of a preview will be.
+    ///
+    /// # Errors
+    /// When the bucket does not answer, or refuses.
+    pub async fn put_preview(&self, manifest: &Manifest) -> io::Result<()> {
+        let path = self.preview(manifest.import_id);
+        let payload = PutPayload::from(serde_json::to_vec(manifest)?);
+        let put = self.0.store.put(&path, payload).await;
+        put.map_err(|error| self.failed("write", &path, &error))?;
+        Ok(())
+    }
+
+    /// What the manifest of a preview will be; `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`Bucket::manifest_of`].
+    pub async fn preview_of(&self, import_id: Uuid) -> io::Result<Option<Manifest>> {
+        self.read_manifest(self.preview(import_id)).await
+    }
+
+    /// Makes a preview an import, unless it is one by now: a client may ask two
+    /// replicas. What is left of the preview, somebody removes later.
+    ///
+    /// # Errors
+    /// As [`Bucket::put_manifest`].
+    pub async fn accept_preview(&self, manifest: &Manifest) -> io::Result<()> {
+        let import_id = manifest.import_id;
+        if let Err(error) = self.put_manifest(manifest).await
+            && self.manifest_of(import_id).await?.is_none()
+        {
+            return Err(error);
+        }
+        let preview = self.preview(import_id);
+        if let Err(error) = self.remove_object(&preview).await {
+            debug!(%error, "A preview that was accepted is left");
+        }
+        Ok(())
+    }
+
+    /// All previews.
+    ///
+    /// # Errors
+    /// When the bucket does not answer, or refuses.
+    pub async fn previews(&self) -> io::Result<Vec<Uuid>> {
+        let objects = self.0.store.list(Some(&self.0.prefix));
+        let failed = |error| self.failed("list", &self.0.prefix, &error);
+        let objects = objects.map_err(failed);
+        let previews = objects.try_filter_map(async |object| {
+            Ok(match self.import_of(&object.location) {
+                Some((import_id, Kind::Preview)) => Some(import_id),
+                _ => None,
+            })
+        });
+        previews.try_collect().await
+    }
+
+    async fn read_manifest(&self, path: Path) -> io::Result<Option<Manifest>> {
         let Some(text) = self.object(&path).await? else {
             return Ok(None);
         };
@@ -180,7 +248,8 @@ impl Bucket {
     /// When the bucket does not answer, or refuses. It may be tried again.
     pub async fn remove(&self, import_id: Uuid) -> io::Result<()> {
         self.remove_object(&self.manifest(import_id)).await?;
-        self.remove_object(&self.csv(import_id)).await
+        self.remove_object(&self.csv(import_id)).await?;
+        self.remove_object(&self.preview(import_id)).await
     }
 
     /// The imports that have an object which was written longer ago than
@@ -195,12 +264,12 @@ impl Bucket {
         let mut objects = self.0.store.list(Some(&self.0.prefix));
         let failed = |error| self.failed("list", &self.0.prefix, &error);
         while let Some(object) = objects.try_next().await.map_err(failed)? {
-            let Some((import_id, is_manifest)) = self.import_of(&object.location) else {
+            let Some((import_id, kind)) = self.import_of(&object.location) else {
                 continue;
             };
             let (is_old, has_manifest) = imports.entry(import_id).or_default();
             *is_old |= object.last_modified.timestamp() < until;
-            *has_manifest |= is_manifest;
+            *has_manifest |= kind == Kind::Manifest;
         }
         let old = imports.into_iter().filter(|(_, (is_old, _))| *is_old);
         Ok(old
@@ -228,20 +297,21 @@ impl Bucket {
         Ok(())
     }
 
-    /// The import of an object, and whether it is its manifest.
-    fn import_of(&self, location: &Path) -> Option<(Uuid, bool)> {
+    /// The import of an object, and what it is of it.
+    fn import_of(&self, location: &Path) -> Option<(Uuid, Kind)> {
         let mut steps = location.prefix_match(&self.0.prefix)?;
         let name = steps.next()?;
         if steps.next().is_some() {
             return None;
         }
         let (import_id, kind) = name.as_ref().split_once('.')?;
-        let is_manifest = match kind {
-            "json" => true,
-            "csv" => false,
+        let kind = match kind {
+            "json" => Kind::Manifest,
+            "csv" => Kind::File,
+            "preview" => Kind::Preview,
             _ => return None,
         };
-        Some((Uuid::try_parse(import_id).ok()?, is_manifest))
+        Some((Uuid::try_parse(import_id).ok()?, kind))
     }
 
     /// The content of a small object; `None` if there is none.
@@ -279,6 +349,10 @@ impl Bucket {
 
     fn csv(&self, import_id: Uuid) -> Path {
         self.0.prefix.clone().join(format!("{import_id}.csv"))
+    }
+
+    fn preview(&self, import_id: Uuid) -> Path {
+        self.0.prefix.clone().join(format!("{import_id}.preview"))
     }
 
     fn manifest(&self, import_id: Uuid) -> Path {

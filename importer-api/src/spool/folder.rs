@@ -2,14 +2,15 @@
 //!
 //! An import is `<id>.csv`, the upload as text; `<id>.json`, its manifest, which
 //! is written last and synced: the import exists once that does; and
-//! `<id>.checkpoint` once nothing more is to be sent of it.
+//! `<id>.checkpoint` once nothing more is to be sent of it. A preview has
+//! `<id>.preview` in place of the manifest.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -56,6 +57,9 @@ pub(super) struct Folder {
     name: Arc<str>,
     /// Locked for as long as this process works in the folder.
     _lock: Arc<File>,
+    /// Held while a preview is made an import: a client may ask for it twice at
+    /// a time.
+    accepting: Arc<Mutex<()>>,
 }
 
 impl Folder {
@@ -80,6 +84,7 @@ impl Folder {
             dir: dir.to_owned(),
             name: "".into(),
             _lock: Arc::new(lock),
+            accepting: Arc::default(),
         };
         folder.remove_rubbish().map_err(failed)?;
         folder.name = folder.read_name().map_err(failed)?.into();
@@ -135,12 +140,22 @@ impl Folder {
 
     /// All imports, oldest first.
     pub(super) fn imports(&self) -> io::Result<Vec<Uuid>> {
+        self.ids_of("json")
+    }
+
+    /// All previews.
+    pub(super) fn previews(&self) -> io::Result<Vec<Uuid>> {
+        self.ids_of("preview")
+    }
+
+    /// Those that have a file of that kind, oldest first.
+    fn ids_of(&self, kind: &str) -> io::Result<Vec<Uuid>> {
         let mut imports = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let path = entry?.path();
             let import_id = path.file_stem().and_then(OsStr::to_str);
             let import_id = import_id.and_then(|id| Uuid::try_parse(id).ok());
-            if path.extension().is_some_and(|kind| kind == "json")
+            if path.extension().is_some_and(|extension| extension == kind)
                 && let Some(import_id) = import_id
             {
                 imports.push(import_id);
@@ -165,6 +180,24 @@ impl Folder {
         read_json(&self.manifest(import_id))
     }
 
+    /// What the manifest of a preview will be; `None` where it is none.
+    pub(super) fn preview_of(&self, import_id: Uuid) -> io::Result<Option<Manifest>> {
+        read_json(&self.preview(import_id))
+    }
+
+    /// Makes a preview an import, unless it is one by now.
+    pub(super) fn accept_preview(&self, manifest: &Manifest) -> io::Result<()> {
+        let _turn = self
+            .accepting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let path = self.manifest(manifest.import_id);
+        if !path.try_exists()? {
+            self.write_json(&path, manifest)?;
+        }
+        remove_if_there(&self.preview(manifest.import_id))
+    }
+
     /// Opens the file of an import at that place.
     pub(super) fn open_csv(&self, import_id: Uuid, offset: u64) -> io::Result<File> {
         let mut file = File::open(self.csv(import_id))?;
@@ -185,6 +218,7 @@ impl Folder {
         remove_if_there(&self.manifest(import_id))?;
         self.sync()?;
         remove_if_there(&self.csv(import_id))?;
+        remove_if_there(&self.preview(import_id))?;
         remove_if_there(&self.checkpoint(import_id))
     }
 
@@ -203,6 +237,10 @@ impl Folder {
 
     fn manifest(&self, import_id: Uuid) -> PathBuf {
         self.dir.join(format!("{import_id}.json"))
+    }
+
+    fn preview(&self, import_id: Uuid) -> PathBuf {
+        self.dir.join(format!("{import_id}.preview"))
     }
 
     fn checkpoint(&self, import_id: Uuid) -> PathBuf {
@@ -232,8 +270,10 @@ impl Folder {
             let path = entry?.path();
             let extension = path.extension().unwrap_or_default();
             let is_of_an_import = extension == "csv" || extension == "checkpoint";
-            let is_rubbish =
-                extension == "tmp" || is_of_an_import && !path.with_extension("json").exists();
+            let has = |kind| path.with_extension(kind).exists();
+            let is_rubbish = extension == "tmp"
+                || is_of_an_import && !has("json") && !has("preview")
+                || extension == "preview" && has("json");
             if is_rubbish {
                 info!(path = %path.display(), "Removing what a crash left unfinished");
                 fs::remove_file(&path)?;
@@ -262,10 +302,20 @@ impl Unfinished {
 
     /// Makes it an import. When this returns, neither a crash nor a loss of
     /// power loses it.
-    pub(super) fn finish(mut self, manifest: &Manifest) -> io::Result<()> {
-        self.file.sync_all()?;
+    pub(super) fn finish(self, manifest: &Manifest) -> io::Result<()> {
         let path = self.folder.manifest(self.import_id);
-        self.folder.write_json(&path, manifest)?;
+        self.finish_as(&path, manifest)
+    }
+
+    /// Makes it a preview.
+    pub(super) fn finish_preview(self, manifest: &Manifest) -> io::Result<()> {
+        let path = self.folder.preview(self.import_id);
+        self.finish_as(&path, manifest)
+    }
+
+    fn finish_as(mut self, path: &Path, manifest: &Manifest) -> io::Result<()> {
+        self.file.sync_all()?;
+        self.folder.write_json(path, manifest)?;
         self.path = None;
         Ok(())
     }
@@ -276,6 +326,7 @@ impl Drop for Unfinished {
         let Some(path) = self.path.take() else { return };
         // A manifest that was renamed and not synced must go first.
         let _ = fs::remove_file(self.folder.manifest(self.import_id));
+        let _ = fs::remove_file(self.folder.preview(self.import_id));
         if let Err(error) = fs::remove_file(&path) {
             warn!(path = %path.display(), %error, "An unfinished upload cannot be removed");
         }

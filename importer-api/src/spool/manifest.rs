@@ -36,6 +36,9 @@ pub struct Manifest {
     /// The hash of its idempotency key, if it has one.
     #[serde(default)]
     pub key: Option<String>,
+    /// It was looked at first.
+    #[serde(default)]
+    pub previewed: bool,
 }
 
 impl Manifest {

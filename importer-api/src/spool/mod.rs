@@ -116,6 +116,39 @@ impl Spool {
         }
     }
 
+    /// The manifest that a preview will have; `None` if it is none of this spool.
+    pub async fn preview_of(&self, import_id: Uuid) -> io::Result<Option<Manifest>> {
+        match &self.0 {
+            Place::Folder(folder) => {
+                folder
+                    .work(move |folder| folder.preview_of(import_id))
+                    .await
+            }
+            Place::Bucket(bucket) => bucket.preview_of(import_id).await,
+        }
+    }
+
+    /// Makes a preview an import, by its manifest. When this returns, neither a
+    /// crash nor a loss of power loses it.
+    pub async fn accept_preview(&self, manifest: &Manifest) -> io::Result<()> {
+        match &self.0 {
+            Place::Folder(folder) => {
+                let manifest = manifest.clone();
+                let accept = move |folder: &Folder| folder.accept_preview(&manifest);
+                folder.work(accept).await
+            }
+            Place::Bucket(bucket) => bucket.accept_preview(manifest).await,
+        }
+    }
+
+    /// All previews.
+    pub async fn previews(&self) -> io::Result<Vec<Uuid>> {
+        match &self.0 {
+            Place::Folder(folder) => folder.work(Folder::previews).await,
+            Place::Bucket(bucket) => bucket.previews().await,
+        }
+    }
+
     /// Opens the file of an import at that place.
     ///
     /// # Errors

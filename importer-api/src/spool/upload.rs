@@ -34,6 +34,13 @@ pub struct Upload {
     hash: Sha256,
 }
 
+/// What an upload becomes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Import,
+    Preview,
+}
+
 #[derive(Debug)]
 enum File {
     Local(Unfinished),
@@ -97,7 +104,16 @@ impl Upload {
 
     /// Makes the upload an import. When this returns, neither a crash nor a
     /// loss of power loses it.
-    pub async fn commit(mut self, received: Received) -> io::Result<Manifest> {
+    pub async fn commit(self, received: Received) -> io::Result<Manifest> {
+        self.finish(received, Kind::Import).await
+    }
+
+    /// Keeps the upload as a preview.
+    pub async fn keep_as_preview(self, received: Received) -> io::Result<Manifest> {
+        self.finish(received, Kind::Preview).await
+    }
+
+    async fn finish(mut self, received: Received, kind: Kind) -> io::Result<Manifest> {
         self.flush().await?;
         let manifest = Manifest {
             import_id: self.import_id,
@@ -110,15 +126,24 @@ impl Upload {
             accepted_at: Timestamp::now(),
             client: received.client,
             key: received.key,
+            previewed: kind == Kind::Preview,
         };
         match self.file {
             File::Local(file) => {
                 let kept = manifest.clone();
-                blocking(move || file.finish(&kept)).await?;
+                blocking(move || match kind {
+                    Kind::Import => file.finish(&kept),
+                    Kind::Preview => file.finish_preview(&kept),
+                })
+                .await?;
             }
             File::Object { bucket, object, .. } => {
                 object.complete().await?;
-                if let Err(error) = bucket.put_manifest(&manifest).await {
+                let put = match kind {
+                    Kind::Import => bucket.put_manifest(&manifest).await,
+                    Kind::Preview => bucket.put_preview(&manifest).await,
+                };
+                if let Err(error) = put {
                     if let Err(error) = bucket.remove(manifest.import_id).await {
                         warn!(%error, "An unfinished upload cannot be removed yet");
                     }

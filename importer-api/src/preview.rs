@@ -1,0 +1,294 @@
+//! What a file would bill, before it is an import: its rows are judged as
+//! billing-worker would judge them today.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use common::ledger::{DebtLedger, DebtState};
+use common::rules::{BillingDay, BillingRules};
+use contract::{InvalidReason, Reason, read_record};
+use futures::{TryStreamExt, pin_mut};
+use jiff::civil::Date;
+
+use crate::blocking::blocking;
+use crate::import::{Batch, BatchSize, Batches};
+use crate::rejections::records_of;
+use crate::spool::{Manifest, Spool};
+
+/// How long a preview can become an import, and is kept at least.
+pub const PREVIEW_KEPT: Duration = Duration::from_hours(1);
+
+/// Rows that are looked up in one call.
+const ROWS_A_CALL: usize = 1_024;
+/// Calls that are made, or groups that are read, ahead of the sums.
+const CALLS_AHEAD: usize = 2;
+/// Problems that are told one by one.
+const PROBLEMS: usize = 100;
+
+/// What the rows of a file would become.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// Rows that would be billed.
+    pub valid: u64,
+    /// Rows that would be INVALID.
+    pub invalid: u64,
+    /// Rows whose debt an earlier row of the file would bill.
+    pub duplicates: u64,
+    /// Rows whose debt is billed; `None` where the ledger did not say.
+    pub already_billed: Option<u64>,
+    /// What would be billed, in centavos.
+    pub centavos: u64,
+    /// First and last due date of what would be billed.
+    pub due: Option<(Date, Date)>,
+    /// Rows that would be billed although they were due before today.
+    pub past: u64,
+    /// The first of the rows that would be INVALID.
+    pub problems: Vec<FileProblem>,
+}
+
+/// A row that would be INVALID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileProblem {
+    /// Number of its line, from 1.
+    pub line: u64,
+    /// Number of the row, from 1.
+    pub row: u64,
+    /// The column that is wrong, where it is one.
+    pub column: Option<&'static str>,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl Preview {
+    /// Looks at the file of a preview. `looked_at` is told how many rows have
+    /// been, again and again.
+    ///
+    /// # Errors
+    /// When the spool cannot be read. A ledger that cannot be is done without.
+    pub async fn of<L: DebtLedger>(
+        spool: &Spool,
+        manifest: &Manifest,
+        rules: &BillingRules,
+        ledger: Option<&L>,
+        looked_at: impl Fn(u64),
+    ) -> io::Result<Self> {
+        let start = manifest.start();
+        let size = BatchSize {
+            messages: ROWS_A_CALL,
+            rows_per_message: 1,
+        };
+        let batches = Batches::read(spool.clone(), manifest.clone(), start, size);
+        let judge = Judge {
+            rules: rules.clone(),
+            day: rules.day(),
+            secret: RandomState::new(),
+        };
+        let groups = batches
+            .stream()
+            .map_ok(|(batch, _)| judge.clone().judge(batch, ledger))
+            .try_buffered(CALLS_AHEAD);
+        pin_mut!(groups);
+        let mut sums = Sums::new(judge.day.date);
+        while let Some(group) = groups.try_next().await? {
+            sums.add(group);
+            looked_at(sums.rows);
+        }
+        let mut preview = sums.preview;
+        preview.problems = with_lines(spool, manifest, sums.problems).await?;
+        Ok(preview)
+    }
+}
+
+/// What becomes of a row by itself.
+enum Judged {
+    Invalid(InvalidReason),
+    Debt {
+        /// What identifies it, hashed: a million texts would not fit, and in one
+        /// of ten million files of a million debts two look like one.
+        debt: u64,
+        is_billed: bool,
+        admitted: Result<(), InvalidReason>,
+        centavos: u64,
+        due: Date,
+    },
+}
+
+/// Consecutive rows, in their order.
+struct Group {
+    rows: Vec<(u64, Judged)>,
+    /// The ledger did not answer.
+    is_unknown: bool,
+}
+
+/// What it takes to judge rows.
+#[derive(Clone)]
+struct Judge {
+    rules: BillingRules,
+    day: BillingDay,
+    /// Of the hashes, so that nobody makes two debts look like one.
+    secret: RandomState,
+}
+
+impl Judge {
+    async fn judge<L: DebtLedger>(self, batch: Batch, ledger: Option<&L>) -> io::Result<Group> {
+        let (mut rows, ids) = blocking(move || Ok(self.read(batch))).await?;
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let states = match ledger {
+            Some(ledger) if !ids.is_empty() => ledger.debts(&ids).await.ok(),
+            Some(_) => Some(Vec::new()),
+            None => None,
+        };
+        let is_unknown = states.is_none();
+        let debts = rows.iter_mut().filter_map(|(_, judged)| match judged {
+            Judged::Debt { is_billed, .. } => Some(is_billed),
+            Judged::Invalid(_) => None,
+        });
+        for (is_billed, state) in debts.zip(states.into_iter().flatten()) {
+            *is_billed = matches!(state, DebtState::Billed { .. });
+        }
+        Ok(Group { rows, is_unknown })
+    }
+
+    /// The rows of a batch, and what identifies each debt, in their order.
+    fn read(&self, batch: Batch) -> (Vec<(u64, Judged)>, Vec<String>) {
+        let unsent = batch.invalid.into_iter();
+        let mut rows: Vec<(u64, Judged)> = unsent
+            .map(|(id, reason)| (id.row, Judged::Invalid(reason)))
+            .collect();
+        let mut ids = Vec::with_capacity(batch.messages.len());
+        for message in batch.messages {
+            let Some(id) = message.row else { continue };
+            let judged = match read_record(&message.body) {
+                Err(reason) => Judged::Invalid(reason),
+                Ok(record) => {
+                    let debt = Judged::Debt {
+                        debt: self.secret.hash_one(&record.debt_id),
+                        is_billed: false,
+                        admitted: self.rules.admit(&record, &self.day),
+                        centavos: record.amount.centavos().unsigned_abs(),
+                        due: record.due_date.date(),
+                    };
+                    ids.push(record.debt_id);
+                    debt
+                }
+            };
+            rows.push((id.row, judged));
+        }
+        rows.sort_unstable_by_key(|(row, _)| *row);
+        (rows, ids)
+    }
+}
+
+/// What the rows so far come to.
+struct Sums {
+    preview: Preview,
+    rows: u64,
+    problems: Vec<(u64, InvalidReason)>,
+    seen: HashSet<u64>,
+    today: Date,
+}
+
+impl Sums {
+    fn new(today: Date) -> Self {
+        Self {
+            preview: Preview {
+                already_billed: Some(0),
+                ..Preview::default()
+            },
+            rows: 0,
+            problems: Vec::new(),
+            seen: HashSet::new(),
+            today,
+        }
+    }
+
+    fn add(&mut self, group: Group) {
+        if group.is_unknown {
+            self.preview.already_billed = None;
+        }
+        self.rows += group.rows.len() as u64;
+        for (row, judged) in group.rows {
+            self.add_row(row, &judged);
+        }
+    }
+
+    /// In the order of billing-worker: what is billed is not judged again.
+    fn add_row(&mut self, row: u64, judged: &Judged) {
+        let preview = &mut self.preview;
+        let reason = match judged {
+            Judged::Invalid(reason) => reason,
+            Judged::Debt {
+                is_billed: true, ..
+            } => {
+                preview.already_billed = preview.already_billed.map(|billed| billed + 1);
+                return;
+            }
+            Judged::Debt { debt, .. } if self.seen.contains(debt) => {
+                preview.duplicates += 1;
+                return;
+            }
+            Judged::Debt {
+                admitted: Err(reason),
+                ..
+            } => reason,
+            Judged::Debt {
+                debt,
+                centavos,
+                due,
+                ..
+            } => {
+                self.seen.insert(*debt);
+                preview.valid += 1;
+                preview.centavos += centavos;
+                let (first, last) = preview.due.unwrap_or((*due, *due));
+                preview.due = Some((first.min(*due), last.max(*due)));
+                preview.past += u64::from(*due < self.today);
+                return;
+            }
+        };
+        preview.invalid += 1;
+        if self.problems.len() < PROBLEMS {
+            self.problems.push((row, *reason));
+        }
+    }
+}
+
+/// The problems, with the lines that they are on.
+async fn with_lines(
+    spool: &Spool,
+    manifest: &Manifest,
+    problems: Vec<(u64, InvalidReason)>,
+) -> io::Result<Vec<FileProblem>> {
+    let mut found = Vec::with_capacity(problems.len());
+    if problems.is_empty() {
+        return Ok(found);
+    }
+    let mut records = records_of(spool, manifest).await?;
+    for (row, reason) in problems {
+        let line = loop {
+            let record;
+            (records, record) = blocking(move || {
+                let record = records.record(row);
+                Ok((records, record))
+            })
+            .await?;
+            match record {
+                // The file is what was surveyed, so it has every row.
+                Ok(record) => break record.map_or(0, |record| record.line),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    records.file().fetch().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        found.push(FileProblem {
+            line,
+            row,
+            column: reason.column(),
+            reason: reason.into(),
+        });
+    }
+    Ok(found)
+}
