@@ -52,6 +52,44 @@ async fn every_row_has_one_outcome_and_every_bill_one_mail_however_often_a_file_
     }
 }
 
+/// Of the sample and of another file, and of one with the debts of both.
+#[tokio::test]
+async fn what_a_preview_says_is_what_is_billed() {
+    let suite = Suite::start().await;
+    let sample = include_bytes!("../../../developer/input.csv").to_vec();
+    let more = generated(300, 5);
+    let rows = more.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let both = [&sample, &generated(400, 5)[rows..]].concat();
+    let mut mailed = 0;
+    for file in [sample, more, both] {
+        let preview = suite.preview(file).await;
+        let import_id = preview["preview_id"].as_str().unwrap();
+        suite.accept(import_id).await;
+        let counts = suite.completed(import_id.parse().unwrap()).await;
+        let said = |of: &str| preview["rows"][of].as_u64().unwrap();
+        assert_eq!(
+            (counts.rows, counts.billed, counts.invalid),
+            (said("total"), said("valid"), said("invalid"))
+        );
+        assert_eq!(counts.skipped, said("duplicates") + said("already_billed"));
+        let mails = suite.mails.mails();
+        let new = mails[mailed..].iter();
+        let sum: i64 = new.map(|mail| mail.debt_amount.centavos()).sum();
+        mailed = mails.len();
+        let said = preview["amount"]["sum"].as_f64().unwrap();
+        assert!((said * 100.0 - sum as f64).abs() < 0.01, "{said} {sum}");
+        let problems = preview["problems"].as_array().unwrap().len() as u64;
+        assert_eq!(problems, counts.invalid.min(100));
+    }
+}
+
+fn generated(rows: u64, seed: u64) -> Vec<u8> {
+    let mut file = Vec::new();
+    let options = debts_file::GenerateOptions::usual(rows, seed);
+    debts_file::generate(options, &mut file).unwrap();
+    file
+}
+
 #[tokio::test]
 async fn a_mail_that_is_refused_for_ever_is_a_rejection_of_its_import() {
     let suite = Suite::start().await;

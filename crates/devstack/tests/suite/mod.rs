@@ -151,6 +151,21 @@ impl Suite {
         answer["import_id"].as_str().unwrap().parse().unwrap()
     }
 
+    /// Looks at a file.
+    pub(crate) async fn preview(&self, file: Vec<u8>) -> Value {
+        let form = Form::new().part("file", Part::bytes(file).file_name("debts.csv"));
+        let url = format!("{}/v1/uploads/preview", self.importers[0].url());
+        let request = reqwest::Client::new().post(url).multipart(form);
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Makes a preview an import.
+    pub(crate) async fn accept(&self, preview_id: &str) {
+        let url = format!("{}/v1/upload?preview={preview_id}", self.importers[0].url());
+        let answer = reqwest::Client::new().post(url).send().await.unwrap();
+        assert_eq!(answer.status(), 202);
+    }
+
     /// What `POST /v1/imports/{import_id}/<action>` answers.
     pub(crate) async fn ask(&self, import_id: Uuid, action: &str) -> Value {
         let url = format!(
