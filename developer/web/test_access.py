@@ -13,6 +13,12 @@ BEYOND = """() => [...document.querySelectorAll('body *')]
     .filter((it) => it.getBoundingClientRect().right > innerWidth + 1 && getComputedStyle(it).position !== 'absolute')
     .map((it) => it.outerHTML.slice(0, 90))"""
 
+# One debt that is never billed here, and one that cannot be.
+PREVIEWED = """name,governmentId,email,debtAmount,debtDueDate,debtId
+Ana,52998224725,ana@example.com,99999999.99,2030-01-15,previewed-1
+Bia,52998224725,bia,1,2030-01-15,previewed-2
+"""
+
 
 @pytest.fixture(scope="module")
 def import_id(stack, sample):
@@ -28,7 +34,7 @@ def full(stack, visitor, import_id):
     def open_page(**options) -> Page:
         page = visitor.open(f"{stack.url}/#{import_id}", **options)
         expect(page.locator("#rejections")).to_be_visible()
-        page.locator("summary").click()
+        page.locator("#format summary").click()
         page.locator("#boleto-debt").fill("there-is-none")
         page.locator("#boleto-form button").click()
         expect(page.locator("#boleto-error")).to_be_visible()
@@ -54,8 +60,12 @@ def test_an_audit_finds_nothing(full, stack, visitor, tmp_path, theme, language)
     bad = tmp_path / "bad.csv"
     bad.write_text("")
     page.locator("#file").set_input_files(bad)
-    page.locator("#upload-start").click()
     expect(page.locator("#upload-error")).to_be_visible()
+    assert violations(page) == []
+    bad.write_text(PREVIEWED)
+    page.locator("#file").set_input_files(bad)
+    expect(page.locator("#upload-start")).to_be_visible()
+    page.locator("#preview-problems summary").click()
     assert violations(page) == []
     phone = visitor.open(stack.url, locale=language, color_scheme=theme, viewport=PHONE)
     expect(phone.locator("#history")).to_be_visible()
@@ -92,9 +102,10 @@ def test_an_audit_of_what_is_rare_finds_nothing(token_stack, stack, visitor, imp
 def test_nothing_is_beyond_the_edge_of_a_phone(full, tmp_path, language):
     page = full(locale=language, viewport=PHONE)
     long = tmp_path / ("um-nome-de-arquivo-sem-espaços-que-não-acaba-" * 4 + ".csv")
-    long.write_text("x")
+    long.write_text(PREVIEWED)
     page.locator("#file").set_input_files(long)
     expect(page.locator("#upload-start")).to_be_visible()
+    page.locator("#preview-problems summary").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     inside = page.evaluate(BEYOND)
     assert [html for html in inside if "<code" not in html] == []
@@ -175,17 +186,20 @@ def test_all_can_be_done_with_the_keyboard(stack, visitor, tmp_path):
     expect(page.locator("#import-name")).to_be_focused()
 
 
-def test_progress_is_said_to_those_who_listen(stack, visitor, sample):
+def test_progress_is_said_to_those_who_listen(stack, visitor, tmp_path):
     page = visitor.open(stack.url)
     page.evaluate("""() => {
         window.said = [];
         const line = document.getElementById('announcement');
         new MutationObserver(() => window.said.push(line.textContent)).observe(line, { childList: true });
     }""")
-    page.locator("#file").set_input_files(sample)
+    file = tmp_path / "said.csv"
+    file.write_text(PREVIEWED.replace("previewed", "said"))
+    page.locator("#file").set_input_files(file)
     page.locator("#upload-start").click()
     expect(page.locator("#import-state")).to_have_text("Complete, with rejections")
     said = page.evaluate("window.said")
-    assert said[0] == "Uploading input.csv.", said
-    assert said[1] == "File accepted. 2,000 rows are being processed.", said
+    assert said[0] == "Uploading said.csv.", said
+    assert said[1] == "Bill 1 debt, R$99,999,999.99", said
+    assert said[2] == "File accepted. 2 rows are being processed.", said
     assert said[-1] == "Complete, with rejections", said

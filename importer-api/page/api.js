@@ -70,21 +70,20 @@ export async function json(path, options) {
 }
 
 /**
- * Uploads a file. `onProgress` is told how many bytes of the whole are sent.
- * The same key and file are the same import, however often they are sent.
+ * Uploads a file to be looked at. `onProgress` is told how many bytes of the
+ * whole are sent. Nothing is billed by it.
  */
-export function upload(file, key, onProgress, signal) {
+export function preview(file, onProgress, signal) {
   return new Promise((resolve, reject) => {
     const form = new FormData();
     form.append('file', file);
     // Only this tells how much of a body is sent; fetch does not.
     const call = new XMLHttpRequest();
-    call.open('POST', '/v1/upload');
-    call.setRequestHeader('Idempotency-Key', key);
+    call.open('POST', '/v1/uploads/preview');
     if (token.get()) call.setRequestHeader('Authorization', `Bearer ${token.get()}`);
     call.upload.addEventListener('progress', (event) => onProgress(event.loaded, event.total));
     call.addEventListener('load', () => {
-      if (call.status === 202) resolve(JSON.parse(call.responseText));
+      if (call.status === 200) resolve(JSON.parse(call.responseText));
       else reject(failed(call.status, call.responseText));
     });
     call.addEventListener('error', () => reject(new ApiError('upload_broke', 0)));
@@ -94,11 +93,8 @@ export function upload(file, key, onProgress, signal) {
   });
 }
 
-/** A name for an upload, also where the page is not served over TLS. */
-export function newKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
+/** Bills what was looked at: one import, however often it is asked for. */
+export const bill = (previewId) => json(`/v1/upload?preview=${previewId}`, { method: 'POST' });
 
 /**
  * Lets a link fetch what it points to with the token, which the browser by

@@ -25,7 +25,7 @@ export function rejections() {
     }).catch(() => ({ rejections: [] }));
     if (loaded !== importId) return;
     const shown = found.rejections.slice(0, SHOWN);
-    list.replaceChildren(...shown.map(item));
+    list.replaceChildren(...shown.map(problemItem));
     const more = found.rejections.length > SHOWN;
     show(byId('rejections-title'), more ? text('rejections_first', { count: number(SHOWN) }) : text('rejections_title'));
     byId('rejections').hidden = shown.length === 0;
@@ -34,7 +34,8 @@ export function rejections() {
   return { clear, load };
 }
 
-function item(rejection) {
+/** A row and what is wrong with it, as an item of a list. */
+export function problemItem(rejection) {
   const where = rejection.line
     ? text('rejections_line', { line: number(rejection.line) })
     : text('rejections_row', { row: number(rejection.row) });
@@ -43,6 +44,6 @@ function item(rejection) {
     'li', {},
     element('span', { className: 'where', textContent: where }),
     known ? text(`reason_${rejection.code}`) : rejection.reason,
-    element('span', { className: 'code', textContent: rejection.record ?? '' }),
+    element('span', { className: 'code', textContent: rejection.record ?? rejection.column ?? '' }),
   );
 }

@@ -1,36 +1,26 @@
-// Choosing or dropping a file, and its way to the service.
+// Choosing or dropping a file, its way to the service, and a look at it before
+// it is billed.
 
-import { ApiError, newKey, upload } from './api.js';
+import { ApiError, bill, preview } from './api.js';
 import { announce, byId, showError } from './elements.js';
+import { showPreview } from './preview.js';
 import { percent, rows, size, text } from './texts.js';
 
-const STEPS = ['choose', 'chosen', 'running'];
+const STEPS = ['choose', 'running', 'chosen'];
 
-/** `onAccepted` is given the answer to each upload. */
+/** `onAccepted` is given the answer to each file that is billed. */
 export function uploadForm(onAccepted) {
   const input = byId('file');
   const drop = byId('drop');
   const failure = byId('upload-error');
-  let chosen = null;
+  let seen = null;
   let running = null;
 
   const step = (current) => {
     for (const name of STEPS) byId(`upload-${name}`).hidden = name !== current;
   };
 
-  const choose = (file) => {
-    // With its own key, a file that is sent again after a broken connection
-    // is not imported twice.
-    chosen = { file, key: newKey() };
-    failure.hidden = true;
-    byId('chosen-name').textContent = file.name;
-    byId('chosen-size').textContent = size(file.size);
-    step('chosen');
-    byId('upload-start').focus();
-  };
-
-  const start = async () => {
-    const { file, key } = chosen;
+  const look = async (file) => {
     running = new AbortController();
     failure.hidden = true;
     byId('upload-running-name').textContent = text('upload_running', { name: file.name });
@@ -39,36 +29,49 @@ export function uploadForm(onAccepted) {
     byId('upload-stop').focus();
     announce(text('upload_begun', { name: file.name }));
     try {
-      const accepted = await upload(file, key, progress, running.signal);
+      seen = await preview(file, progress, running.signal);
+      byId('chosen-name').textContent = file.name;
+      byId('chosen-size').textContent = size(file.size);
+      announce(showPreview(seen));
+      step('chosen');
+      byId(seen.rows.valid ? 'upload-start' : 'upload-other').focus();
+    } catch (error) {
       reset();
-      announce(accepted.replayed ? text('upload_replayed') : text('upload_accepted', { rows: rows(accepted.rows) }));
+      input.focus();
+      if (error instanceof ApiError) showError(failure, error, () => look(file));
+      else announce(text('upload_stopped'));
+    }
+  };
+
+  const start = async () => {
+    const button = byId('upload-start');
+    button.disabled = true;
+    failure.hidden = true;
+    try {
+      const accepted = await bill(seen.preview_id);
+      reset();
+      announce(text('upload_accepted', { rows: rows(accepted.rows) }));
       onAccepted(accepted);
     } catch (error) {
-      if (error instanceof ApiError) {
-        step('chosen');
-        byId('upload-start').focus();
-        showError(failure, error);
-      } else {
-        reset();
-        input.focus();
-        announce(text('upload_stopped'));
-      }
+      showError(failure, error);
+    } finally {
+      button.disabled = false;
     }
   };
 
   const reset = () => {
-    chosen = null;
+    seen = null;
     step('choose');
   };
 
   input.addEventListener('change', () => {
-    if (input.files.length) choose(input.files[0]);
+    if (input.files.length) look(input.files[0]);
     // Otherwise the same file, once corrected, would be no change.
     input.value = '';
   });
   byId('upload-form').addEventListener('submit', (event) => {
     event.preventDefault();
-    if (chosen) start();
+    if (seen?.rows.valid) start();
   });
   byId('upload-stop').addEventListener('click', () => running.abort());
   byId('upload-other').addEventListener('click', () => {
@@ -89,7 +92,7 @@ export function uploadForm(onAccepted) {
     const { files } = event.dataTransfer;
     if (!byId('upload-running').hidden || files.length === 0) return;
     if (files.length > 1) showError(failure, { plain: text('upload_one') });
-    else choose(files[0]);
+    else look(files[0]);
   });
   addEventListener('beforeunload', (event) => {
     if (!byId('upload-running').hidden) event.preventDefault();

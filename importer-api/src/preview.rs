@@ -90,7 +90,7 @@ impl Preview {
             .map_ok(|(batch, _)| judge.clone().judge(batch, ledger))
             .try_buffered(CALLS_AHEAD);
         pin_mut!(groups);
-        let mut sums = Sums::new(judge.day.date);
+        let mut sums = Sums::new(judge.day.date, manifest.rows);
         while let Some(group) = groups.try_next().await? {
             sums.add(group);
             looked_at(sums.rows);
@@ -191,7 +191,7 @@ struct Sums {
 }
 
 impl Sums {
-    fn new(today: Date) -> Self {
+    fn new(today: Date, rows: u64) -> Self {
         Self {
             preview: Preview {
                 already_billed: Some(0),
@@ -199,7 +199,8 @@ impl Sums {
             },
             rows: 0,
             problems: Vec::new(),
-            seen: HashSet::new(),
+            // Room for all at once, as to grow takes half as much again.
+            seen: HashSet::with_capacity(usize::try_from(rows).unwrap_or_default()),
             today,
         }
     }
@@ -218,7 +219,6 @@ impl Sums {
     fn add_row(&mut self, row: u64, judged: &Judged) {
         let preview = &mut self.preview;
         let reason = match judged {
-            Judged::Invalid(reason) => reason,
             Judged::Debt {
                 is_billed: true, ..
             } => {
@@ -229,7 +229,8 @@ impl Sums {
                 preview.duplicates += 1;
                 return;
             }
-            Judged::Debt {
+            Judged::Invalid(reason)
+            | Judged::Debt {
                 admitted: Err(reason),
                 ..
             } => reason,

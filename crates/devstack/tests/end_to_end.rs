@@ -77,7 +77,8 @@ async fn what_a_preview_says_is_what_is_billed() {
         let sum: i64 = new.map(|mail| mail.debt_amount.centavos()).sum();
         mailed = mails.len();
         let said = preview["amount"]["sum"].as_f64().unwrap();
-        assert!((said * 100.0 - sum as f64).abs() < 0.01, "{said} {sum}");
+        let sum = format!("{}.{:02}", sum / 100, sum % 100);
+        assert_eq!(format!("{said:.2}"), sum);
         let problems = preview["problems"].as_array().unwrap().len() as u64;
         assert_eq!(problems, counts.invalid.min(100));
     }
