@@ -13,14 +13,14 @@ export function showPreview({ rows, amount, due, problems }) {
     const past = due.past ? ` ${text('preview_past', { count: number(due.past) })}` : '';
     facts.push(fact(text('preview_due'), text('preview_dates', { first: day(due.first), last: day(due.last) }) + past));
   }
-  for (const name of ['duplicates', 'already_billed', 'invalid']) {
+  for (const name of ['duplicates', 'conflicts', 'already_billed', 'invalid']) {
     if (rows[name]) facts.push(fact(text(`preview_${name}`), number(rows[name])));
   }
   if (rows.already_billed === null) facts.push(fact(text('preview_already_billed'), text('preview_unknown')));
   byId('preview-facts').replaceChildren(...facts);
 
   byId('preview-problems').hidden = problems.length === 0;
-  byId('preview-problems-title').textContent = rows.invalid > problems.length
+  byId('preview-problems-title').textContent = rows.invalid + rows.conflicts > problems.length
     ? text('rejections_first', { count: number(problems.length) })
     : text('rejections_title');
   byId('preview-problems-list').replaceChildren(...problems.map(problemItem));

@@ -125,30 +125,33 @@ impl<L: Ledger> Acceptance<L> {
         from: Sender,
     ) -> Result<AcceptedImport, AcceptanceError> {
         let (sha256, rows) = (upload.sha256(), surveyed.rows);
-        if let Some(earlier) = self.earlier(from.key.as_ref()).await? {
-            return self.replay(&earlier, &sha256, rows).await;
+        if let Some(key) = &from.key {
+            let earlier = self.ledger()?.keyed_upload(&key.hash).await;
+            if let Some(earlier) = earlier.map_err(|error| away(&error))? {
+                return self.replay(&earlier, &sha256, rows).await;
+            }
         }
         let manifest = upload.commit(from.received(surveyed)).await?;
-        self.make_import(manifest).await
+        if let Some(key) = &manifest.key
+            && let Some(earlier) = self.claim(key, &manifest).await?
+        {
+            return self.replay(&earlier, &sha256, rows).await;
+        }
+        self.go_on(&manifest).await
     }
 
-    /// Makes a preview an import, unless it or the key says that it is one
-    /// already.
+    /// Makes a preview an import. Its id makes it one import, however often that
+    /// is asked for.
     pub(crate) async fn accept_preview(
         self,
         preview: Manifest,
-        key: Option<IdempotencyKey>,
     ) -> Result<AcceptedImport, AcceptanceError> {
-        if let Some(earlier) = self.earlier(key.as_ref()).await? {
-            return self.replay(&earlier, &preview.sha256, preview.rows).await;
-        }
         let manifest = Manifest {
             accepted_at: Timestamp::now(),
-            key: key.map(|key| key.hash),
             ..preview
         };
         self.spool.accept_preview(&manifest).await?;
-        self.make_import(manifest).await
+        self.go_on(&manifest).await
     }
 
     /// A preview that has become an import, whose client may not know.
@@ -164,25 +167,10 @@ impl<L: Ledger> Acceptance<L> {
         })
     }
 
-    /// What the key stands for.
-    async fn earlier(
-        &self,
-        key: Option<&IdempotencyKey>,
-    ) -> Result<Option<KeyedUpload>, AcceptanceError> {
-        let Some(key) = key else { return Ok(None) };
-        let earlier = self.ledger()?.keyed_upload(&key.hash).await;
-        earlier.map_err(|error| away(&error))
-    }
-
-    /// Goes on with what the spool has by now.
-    async fn make_import(&self, manifest: Manifest) -> Result<AcceptedImport, AcceptanceError> {
+    /// Goes on with what is an import by now.
+    async fn go_on(&self, manifest: &Manifest) -> Result<AcceptedImport, AcceptanceError> {
         let rows = manifest.rows;
-        if let Some(key) = &manifest.key
-            && let Some(earlier) = self.claim(key, &manifest).await?
-        {
-            return self.replay(&earlier, &manifest.sha256, rows).await;
-        }
-        self.hand_on(&manifest).await?;
+        self.hand_on(manifest).await?;
         info!(import_id = %manifest.import_id, rows, bytes = manifest.size, "File accepted");
         Ok(AcceptedImport {
             import_id: manifest.import_id,

@@ -1,14 +1,14 @@
 //! What a file would bill, before it is an import: its rows are judged as
 //! billing-worker would judge them today.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use common::ledger::{DebtLedger, DebtState};
 use common::rules::{BillingDay, BillingRules};
-use contract::{InvalidReason, Reason, read_record};
+use contract::{DebtRecord, InvalidReason, Reason, read_record};
 use futures::{TryStreamExt, pin_mut};
 use jiff::civil::Date;
 
@@ -34,8 +34,10 @@ pub struct Preview {
     pub valid: u64,
     /// Rows that would be INVALID.
     pub invalid: u64,
-    /// Rows whose debt an earlier row of the file would bill.
+    /// Rows whose debt another row of the file would bill.
     pub duplicates: u64,
+    /// Those of them that differ from the first row of their debt.
+    pub conflicts: u64,
     /// Rows whose debt is billed; `None` where the ledger did not say.
     pub already_billed: Option<u64>,
     /// What would be billed, in centavos.
@@ -44,11 +46,11 @@ pub struct Preview {
     pub due: Option<(Date, Date)>,
     /// Rows that would be billed although they were due before today.
     pub past: u64,
-    /// The first of the rows that would be INVALID.
+    /// The first of the rows that would be INVALID or are in conflict.
     pub problems: Vec<FileProblem>,
 }
 
-/// A row that would be INVALID.
+/// A row that would be INVALID, or is in conflict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileProblem {
     /// Number of its line, from 1.
@@ -74,6 +76,25 @@ impl Preview {
         ledger: Option<&L>,
         looked_at: impl Fn(u64),
     ) -> io::Result<Self> {
+        if let Some(ledger) = ledger {
+            let preview = Self::look(spool, manifest, rules, Some(ledger), &looked_at).await?;
+            if let Some(preview) = preview {
+                return Ok(preview);
+            }
+        }
+        let preview = Self::look::<L>(spool, manifest, rules, None, &looked_at).await?;
+        Ok(preview.unwrap_or_default())
+    }
+
+    /// `None` as soon as the ledger does not answer: some rows would be judged with
+    /// it, and some without.
+    async fn look<L: DebtLedger>(
+        spool: &Spool,
+        manifest: &Manifest,
+        rules: &BillingRules,
+        ledger: Option<&L>,
+        looked_at: &impl Fn(u64),
+    ) -> io::Result<Option<Self>> {
         let start = manifest.start();
         let size = BatchSize {
             messages: ROWS_A_CALL,
@@ -90,14 +111,15 @@ impl Preview {
             .map_ok(|(batch, _)| judge.clone().judge(batch, ledger))
             .try_buffered(CALLS_AHEAD);
         pin_mut!(groups);
-        let mut sums = Sums::new(judge.day.date, manifest.rows);
+        let mut sums = Sums::new(judge.day.date, manifest.rows, ledger.is_some());
         while let Some(group) = groups.try_next().await? {
-            sums.add(group);
+            let Some(rows) = group else { return Ok(None) };
+            sums.add(rows);
             looked_at(sums.rows);
         }
         let mut preview = sums.preview;
         preview.problems = with_lines(spool, manifest, sums.problems).await?;
-        Ok(preview)
+        Ok(Some(preview))
     }
 }
 
@@ -107,7 +129,9 @@ enum Judged {
     Debt {
         /// What identifies it, hashed: a million texts would not fit, and in one
         /// of ten million files of a million debts two look like one.
-        debt: u64,
+        debt: [u32; 2],
+        /// What two rows of a debt should have in common, hashed.
+        values: u32,
         is_billed: bool,
         admitted: Result<(), InvalidReason>,
         centavos: u64,
@@ -115,12 +139,8 @@ enum Judged {
     },
 }
 
-/// Consecutive rows, in their order.
-struct Group {
-    rows: Vec<(u64, Judged)>,
-    /// The ledger did not answer.
-    is_unknown: bool,
-}
+/// Consecutive rows, in their order; `None` where the ledger did not answer.
+type Group = Option<Vec<(u64, Judged)>>;
 
 /// What it takes to judge rows.
 #[derive(Clone)]
@@ -136,19 +156,20 @@ impl Judge {
         let (mut rows, ids) = blocking(move || Ok(self.read(batch))).await?;
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let states = match ledger {
-            Some(ledger) if !ids.is_empty() => ledger.debts(&ids).await.ok(),
-            Some(_) => Some(Vec::new()),
-            None => None,
+            Some(ledger) if !ids.is_empty() => match ledger.debts(&ids).await {
+                Ok(states) => states,
+                Err(_) => return Ok(None),
+            },
+            _ => Vec::new(),
         };
-        let is_unknown = states.is_none();
         let debts = rows.iter_mut().filter_map(|(_, judged)| match judged {
             Judged::Debt { is_billed, .. } => Some(is_billed),
             Judged::Invalid(_) => None,
         });
-        for (is_billed, state) in debts.zip(states.into_iter().flatten()) {
+        for (is_billed, state) in debts.zip(states) {
             *is_billed = matches!(state, DebtState::Billed { .. });
         }
-        Ok(Group { rows, is_unknown })
+        Ok(Some(rows))
     }
 
     /// The rows of a batch, and what identifies each debt, in their order.
@@ -164,7 +185,8 @@ impl Judge {
                 Err(reason) => Judged::Invalid(reason),
                 Ok(record) => {
                     let debt = Judged::Debt {
-                        debt: self.secret.hash_one(&record.debt_id),
+                        debt: halves(self.secret.hash_one(&record.debt_id)),
+                        values: halves(self.secret.hash_one(values(&record)))[0],
                         is_billed: false,
                         admitted: self.rules.admit(&record, &self.day),
                         centavos: record.amount.centavos().unsigned_abs(),
@@ -185,32 +207,32 @@ impl Judge {
 struct Sums {
     preview: Preview,
     rows: u64,
-    problems: Vec<(u64, InvalidReason)>,
-    seen: HashSet<u64>,
+    /// Those in conflict have no reason of their own.
+    problems: Vec<(u64, Option<InvalidReason>)>,
+    /// The values of each debt. The hash is in halves, which leaves no gap behind
+    /// the values.
+    seen: HashMap<[u32; 2], u32>,
     today: Date,
 }
 
 impl Sums {
-    fn new(today: Date, rows: u64) -> Self {
+    fn new(today: Date, rows: u64, has_ledger: bool) -> Self {
         Self {
             preview: Preview {
-                already_billed: Some(0),
+                already_billed: has_ledger.then_some(0),
                 ..Preview::default()
             },
             rows: 0,
             problems: Vec::new(),
             // Room for all at once, as to grow takes half as much again.
-            seen: HashSet::with_capacity(usize::try_from(rows).unwrap_or_default()),
+            seen: HashMap::with_capacity(usize::try_from(rows).unwrap_or_default()),
             today,
         }
     }
 
-    fn add(&mut self, group: Group) {
-        if group.is_unknown {
-            self.preview.already_billed = None;
-        }
-        self.rows += group.rows.len() as u64;
-        for (row, judged) in group.rows {
+    fn add(&mut self, rows: Vec<(u64, Judged)>) {
+        self.rows += rows.len() as u64;
+        for (row, judged) in rows {
             self.add_row(row, &judged);
         }
     }
@@ -225,8 +247,13 @@ impl Sums {
                 preview.already_billed = preview.already_billed.map(|billed| billed + 1);
                 return;
             }
-            Judged::Debt { debt, .. } if self.seen.contains(debt) => {
+            Judged::Debt { debt, values, .. } if self.seen.contains_key(debt) => {
                 preview.duplicates += 1;
+                if self.seen.get(debt) == Some(values) {
+                    return;
+                }
+                preview.conflicts += 1;
+                self.add_problem(row, None);
                 return;
             }
             Judged::Invalid(reason)
@@ -236,11 +263,12 @@ impl Sums {
             } => reason,
             Judged::Debt {
                 debt,
+                values,
                 centavos,
                 due,
                 ..
             } => {
-                self.seen.insert(*debt);
+                self.seen.insert(*debt, *values);
                 preview.valid += 1;
                 preview.centavos += centavos;
                 let (first, last) = preview.due.unwrap_or((*due, *due));
@@ -250,9 +278,35 @@ impl Sums {
             }
         };
         preview.invalid += 1;
+        self.add_problem(row, Some(*reason));
+    }
+
+    fn add_problem(&mut self, row: u64, reason: Option<InvalidReason>) {
         if self.problems.len() < PROBLEMS {
-            self.problems.push((row, *reason));
+            self.problems.push((row, reason));
         }
+    }
+}
+
+/// What billing-worker compares two rows of a debt by.
+fn values(record: &DebtRecord) -> (i64, Date, &str, String) {
+    (
+        record.amount.centavos(),
+        record.due_date.date(),
+        &record.government_id,
+        record.email.to_ascii_lowercase(),
+    )
+}
+
+fn halves(hash: u64) -> [u32; 2] {
+    #[expect(clippy::cast_possible_truncation, reason = "the halves")]
+    [hash as u32, (hash >> 32) as u32]
+}
+
+fn conflict() -> Reason {
+    Reason {
+        code: "conflict_in_file".into(),
+        text: "an earlier row has the same debt with another amount, due date, document or e-mail; one of the two is billed".into(),
     }
 }
 
@@ -260,7 +314,7 @@ impl Sums {
 async fn with_lines(
     spool: &Spool,
     manifest: &Manifest,
-    problems: Vec<(u64, InvalidReason)>,
+    problems: Vec<(u64, Option<InvalidReason>)>,
 ) -> io::Result<Vec<FileProblem>> {
     let mut found = Vec::with_capacity(problems.len());
     if problems.is_empty() {
@@ -287,8 +341,8 @@ async fn with_lines(
         found.push(FileProblem {
             line,
             row,
-            column: reason.column(),
-            reason: reason.into(),
+            column: reason.and_then(|reason| reason.column()),
+            reason: reason.map_or_else(conflict, Into::into),
         });
     }
     Ok(found)

@@ -24,8 +24,8 @@ fn row(debt_id: &str, amount: &str, due: &str) -> CsvRow {
     }
 }
 
-/// Three debts that can be billed, of which one was due long ago; one of them twice; four rows that
-/// cannot be billed, one for the bank alone.
+/// Three debts that can be billed, of which one was due long ago; one of them twice, with another
+/// amount; four rows that cannot be billed, one for the bank alone.
 fn mixed() -> Vec<u8> {
     let bad_email = CsvRow {
         email: "nobody".to_owned(),
@@ -86,7 +86,7 @@ async fn a_preview_says_what_would_be_billed_and_bills_nothing() {
     assert_eq!(preview["file_name"], "debts.csv");
     assert_eq!(
         preview["rows"],
-        json!({"total": 8, "valid": 3, "invalid": 4, "duplicates": 1, "already_billed": 0})
+        json!({"total": 8, "valid": 3, "invalid": 4, "duplicates": 1, "conflicts": 1, "already_billed": 0})
     );
     // To the centavo, where a float of the same size would do as well.
     assert_eq!(preview["amount"]["sum"], json!(100_000_011.04));
@@ -103,6 +103,7 @@ async fn a_preview_says_what_would_be_billed_and_bills_nothing() {
         problems,
         [
             json!([3, 2, "email", "email_invalid"]),
+            json!([6, 4, null, "conflict_in_file"]),
             json!([7, 5, null, "field_count"]),
             json!([9, 7, "debtAmount", "amount_malformed"]),
             json!([10, 8, "debtDueDate", "due_date_outside_window"]),
@@ -128,7 +129,7 @@ async fn what_is_billed_is_said_and_not_judged_again() {
     let preview = preview(&service, mixed()).await;
     assert_eq!(
         preview["rows"],
-        json!({"total": 8, "valid": 2, "invalid": 4, "duplicates": 0, "already_billed": 2})
+        json!({"total": 8, "valid": 2, "invalid": 4, "duplicates": 0, "conflicts": 0, "already_billed": 2})
     );
     assert_eq!(preview["amount"]["sum"], json!(100_000_000.99));
 }
@@ -158,18 +159,69 @@ async fn a_preview_becomes_one_import_however_often_it_is_accepted() {
     is_sent(&service, &third.1, 30).await;
     let queue = &importer.stack.resources().data_process_url;
     assert_eq!(importer.stack.take_all(queue).await.len(), 30);
-    let kept = fs::read_dir(importer.spool.path()).unwrap();
-    let kept = kept.filter(|entry| {
-        let path = entry.as_ref().unwrap().path();
-        path.extension().is_some_and(|kind| kind == "preview")
-    });
-    assert_eq!(kept.count(), 0);
+    // File, manifest and perhaps what says that all of it is sent.
+    assert!((2..=3).contains(&kept(&importer)));
     // An import that was uploaded is no preview.
     let uploaded = upload(&service, CsvFile::new().valid_rows(1).bytes()).await;
     let uploaded = json!({"preview_id": uploaded});
     let (status, problem) = accept(&service, "none", &uploaded).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(problem["type"], "urn:problem:no-such-preview");
+}
+
+#[tokio::test]
+async fn what_comes_with_a_preview_is_not_silently_left_aside() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let file = || CsvFile::new().valid_rows(3).bytes();
+    let preview = preview(&service, file()).await;
+    let id = preview["preview_id"].as_str().unwrap();
+    let url = format!("{}/v1/upload?preview={id}", service.url());
+    let form = Form::new().part("file", Part::bytes(file()).file_name("other.csv"));
+    for request in [
+        Client::new().post(&url).multipart(form),
+        Client::new().post(&url).header("idempotency-key", "a"),
+        Client::new().post(format!("{}/v1/upload?preview=7", service.url())),
+    ] {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+        let problem: Value = answer.json().await.unwrap();
+        assert_eq!(problem["type"], "urn:problem:bad-query");
+    }
+    let (status, _) = accept(&service, "none", &preview).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+}
+
+/// What is kept in the spool beside its own files.
+fn kept(importer: &Importer) -> usize {
+    let entries = fs::read_dir(importer.spool.path()).unwrap();
+    let of_files = entries.filter(|entry| {
+        let path = entry.as_ref().unwrap().path();
+        path.extension().is_some()
+    });
+    of_files.count()
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_before_the_answer_leaves_nothing() {
+    let importer = Importer::new().await;
+    let service = importer.start().await;
+    let file = CsvFile::new().valid_rows(60_000).bytes();
+    for accept in ["*/*", "text/event-stream"] {
+        let looking = send(&service, "none", file.clone(), accept);
+        let mut looking = Box::pin(async { looking.await.chunk().await });
+        poll_until("the file to be kept", LONG, async || {
+            let waited = tokio::time::timeout(std::time::Duration::from_millis(1), &mut looking);
+            let _ = waited.await;
+            (kept(&importer) == 2).then_some(())
+        })
+        .await;
+        drop(looking);
+        poll_until("the file to be removed", LONG, async || {
+            (kept(&importer) == 0).then_some(())
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
@@ -254,9 +306,5 @@ async fn a_form_without_a_csv_is_refused_as_an_upload_is() {
     let service = importer.start().await;
     let answer = send(&service, "none", b"a,b\n1,2\n".to_vec(), "*/*").await;
     assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
-    let kept: Vec<_> = fs::read_dir(importer.spool.path()).unwrap().collect();
-    assert!(kept.iter().all(|entry| {
-        let path = entry.as_ref().unwrap().path();
-        path.extension().is_none()
-    }));
+    assert_eq!(kept(&importer), 0);
 }

@@ -20,14 +20,20 @@ impl Clients {
         Self::up_to(8)
     }
 
-    /// Those who look at files. Each takes a core, and some 20 MB for a million
-    /// rows.
+    /// Those whose files are looked at. Each takes a core, and some 30 MB for a
+    /// million rows.
     pub fn previews() -> Self {
         Self::up_to(4)
     }
 
     fn up_to(most: usize) -> Self {
         Self(Arc::new(Semaphore::new(most)))
+    }
+
+    /// One more as soon as there is room, until it is dropped.
+    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        // The semaphore is never closed.
+        Arc::clone(&self.0).acquire_owned().await.ok()
     }
 
     /// One more, until it is dropped; `None` where there are enough.

@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::info;
+use tracing::{debug, info};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -21,12 +21,13 @@ use super::auth::Client;
 use super::download::prefers;
 use super::import_view::IMPORT_ID;
 use super::imports::file_problem;
+use super::limits::Slot;
 use super::upload::{UploadForm, intake_problem, receive_file};
 use super::{Problem, Shared};
 use crate::acceptance::Sender;
 use crate::csv::{Guess, HeaderError};
 use crate::preview::{FileProblem, PREVIEW_KEPT, Preview};
-use crate::spool::Manifest;
+use crate::spool::{Manifest, Spool};
 
 /// Time between two events of progress.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -50,7 +51,7 @@ pub(super) struct PreviewView {
     amount: PreviewAmount,
     /// When that is due.
     due: PreviewDue,
-    /// The first hundred invalid rows.
+    /// The first hundred rows that are invalid or in conflict.
     problems: Vec<ProblemView>,
 }
 
@@ -66,9 +67,14 @@ struct PreviewRows {
     /// Those that cannot be.
     #[schema(example = 35)]
     invalid: u64,
-    /// Those whose debt an earlier row of the file would bill.
+    /// Those whose debt another row of the file would bill.
     #[schema(example = 68)]
     duplicates: u64,
+    /// Those of the duplicates that differ from the first row of their debt in
+    /// amount, due date, document or e-mail. One of the two is billed; the
+    /// sums are those of the first.
+    #[schema(example = 1)]
+    conflicts: u64,
     /// Those whose debt is billed; null where the ledger did not answer. They
     /// are among the others then.
     #[schema(example = 0)]
@@ -97,7 +103,7 @@ struct PreviewDue {
     past: u64,
 }
 
-/// An invalid row.
+/// A row that is invalid or in conflict.
 #[derive(Debug, Serialize, ToSchema)]
 struct ProblemView {
     /// Number of its line in the file, from 1, the header being a line.
@@ -137,6 +143,7 @@ impl PreviewView {
                 valid: preview.valid,
                 invalid: preview.invalid,
                 duplicates: preview.duplicates,
+                conflicts: preview.conflicts,
                 already_billed: preview.already_billed,
             },
             amount: PreviewAmount {
@@ -190,7 +197,7 @@ impl From<FileProblem> for ProblemView {
         (status = 413, description = "The request is too large; at once where its length says so", body = Problem, content_type = "application/problem+json", example = json!(Problem::too_large(1 << 30))),
         (status = 415, description = "The request is compressed", body = Problem, content_type = "application/problem+json", example = json!(Problem::encoded())),
         (status = 422, description = "The file is no CSV, has no data, too many rows, or lacks columns", body = Problem, content_type = "application/problem+json", example = json!(Problem::file(&HeaderError::Missing { missing: vec!["email"], line: "\"name,governmentId,mail,debtAmount,debtDueDate,debtId\"".to_owned(), guess: Guess::None }.into()))),
-        (status = 429, description = "Too many concurrent uploads or previews", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::too_many_previews())),
+        (status = 429, description = "Too many concurrent uploads", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::too_many_uploads())),
         (status = 503, description = "The files are unavailable, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::files_away())),
         (status = 507, description = "The disk is full; nothing was kept", body = Problem, content_type = "application/problem+json", example = json!(Problem::disk_full())),
     )
@@ -201,8 +208,6 @@ pub(super) async fn preview(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     shared.limits.admit(&head.headers)?;
-    let place = shared.previews.add();
-    let place = place.ok_or_else(Problem::too_many_previews)?;
     let content_type = head.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.map(HeaderValue::as_bytes);
     let client = head.extensions.get::<Client>().copied().unwrap_or_default();
@@ -215,12 +220,45 @@ pub(super) async fn preview(
     let kept = file.intake.keep_as_preview(from).await;
     let manifest = kept.map_err(|error| intake_problem(&error, shared.spool.is_shared()))?;
     info!(preview_id = %manifest.import_id, rows = manifest.rows, "File kept for a preview");
+    let kept = Kept {
+        spool: shared.spool.clone(),
+        preview_id: Some(manifest.import_id),
+    };
+    let waiting = (file.slot, kept);
     if prefers(EVENT_STREAM, &head.headers) {
-        let events = Sse::new(told(shared, manifest, place)).keep_alive(KeepAlive::default());
+        let events = Sse::new(told(shared, manifest, waiting)).keep_alive(KeepAlive::default());
         return Ok(([(header::CACHE_CONTROL, "no-store")], events).into_response());
     }
     let view = look(&shared, &manifest, |_| ()).await?;
+    let (_slot, kept) = waiting;
+    kept.told();
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(view)).into_response())
+}
+
+/// A preview of which nobody knows: it is removed unless its client was told.
+struct Kept {
+    spool: Spool,
+    preview_id: Option<Uuid>,
+}
+
+impl Kept {
+    fn told(mut self) {
+        self.preview_id = None;
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let Some(preview_id) = self.preview_id else {
+            return;
+        };
+        let spool = self.spool.clone();
+        tokio::spawn(async move {
+            if let Err(error) = spool.remove(preview_id).await {
+                debug!(%preview_id, %error, "A preview that was given up is left for its hour");
+            }
+        });
+    }
 }
 
 async fn look(
@@ -228,6 +266,7 @@ async fn look(
     manifest: &Manifest,
     looked_at: impl Fn(u64),
 ) -> Result<PreviewView, Problem> {
+    let _turn = shared.previews.turn().await;
     let ledger = shared.ledger.get();
     let ledger = ledger.filter(|ledger| !ledger.outage().is_away());
     let preview = Preview::of(&shared.spool, manifest, &shared.rules, ledger, looked_at);
@@ -240,20 +279,22 @@ async fn look(
 fn told(
     shared: Shared,
     manifest: Manifest,
-    place: OwnedSemaphorePermit,
+    waiting: (Slot, Kept),
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     let of = manifest.rows;
     let (progress, seen) = watch::channel(0);
     let looking = AbortOnDropHandle::new(tokio::spawn(async move {
-        let _place = place;
         look(&shared, &manifest, |rows| _ = progress.send(rows)).await
     }));
-    stream::unfold(Some((looking, seen)), move |looking| async move {
-        let (mut looking, seen) = looking?;
+    stream::unfold(Some((looking, seen, waiting)), move |looking| async move {
+        let (mut looking, seen, waiting) = looking?;
         tokio::select! {
             looked = &mut looking => {
                 let event = match looked.unwrap_or_else(|_| Err(Problem::internal())) {
-                    Ok(view) => Event::default().event("preview").json_data(view),
+                    Ok(view) => {
+                        waiting.1.told();
+                        Event::default().event("preview").json_data(view)
+                    }
                     Err(problem) => Event::default().event("problem").json_data(problem),
                 };
                 Some((Ok(event.unwrap_or_default()), None))
@@ -261,7 +302,7 @@ fn told(
             () = tokio::time::sleep(INTERVAL) => {
                 let progress = Progress { rows: *seen.borrow(), of };
                 let event = Event::default().event("progress").json_data(progress);
-                Some((Ok(event.unwrap_or_default()), Some((looking, seen))))
+                Some((Ok(event.unwrap_or_default()), Some((looking, seen, waiting))))
             }
         }
     })

@@ -302,16 +302,6 @@ impl Problem {
         )
     }
 
-    /// As many files are looked at as there may be.
-    pub(super) fn too_many_previews() -> Self {
-        Self::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too-many-previews",
-            "Too many concurrent previews",
-            "other clients look at files; try again in a moment",
-        )
-    }
-
     /// The preview is none of this client, or its hour is over.
     pub(super) fn no_such_preview() -> Self {
         Self::new(

@@ -116,6 +116,11 @@ pub(super) async fn upload(
     };
     check_ledger(&shared)?;
     let import = match wanted.preview {
+        Some(_) if has_body(&head.headers) => {
+            return Err(Problem::bad_query(
+                "with preview= the request has no body: the file is that of the preview",
+            ));
+        }
         Some(preview_id) => accept_preview(&shared, preview_id, from).await?,
         None => store(&shared, content_type.unwrap_or_default(), from, body).await?,
     };
@@ -126,6 +131,11 @@ pub(super) async fn upload(
         replayed: import.replayed,
     };
     Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    let length = headers.get(header::CONTENT_LENGTH);
+    headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length != "0")
 }
 
 fn idempotency_key(
@@ -164,6 +174,11 @@ async fn accept_preview(
     preview_id: Uuid,
     from: Sender,
 ) -> Result<AcceptedImport, Problem> {
+    if from.key.is_some() {
+        return Err(Problem::bad_query(
+            "a preview is one import however often it is asked for: send no Idempotency-Key with it",
+        ));
+    }
     let (spool, acceptance) = (&shared.spool, shared.acceptance());
     let is_own = |manifest: &Manifest| manifest.previewed && manifest.client == from.client;
     let failed = |error: io::Error| file_problem(preview_id, &error);
@@ -173,7 +188,7 @@ async fn accept_preview(
     let accepted = spool.manifest_of(preview_id).await.map_err(failed)?;
     let accepting = match (accepted.filter(is_own), preview) {
         (Some(manifest), _) => tokio::spawn(acceptance.accepted_preview(manifest)),
-        (None, Some(preview)) => tokio::spawn(acceptance.accept_preview(preview, from.key)),
+        (None, Some(preview)) => tokio::spawn(acceptance.accept_preview(preview)),
         (None, None) => return Err(Problem::no_such_preview()),
     };
     // A client that hangs up must not end it half way.
@@ -211,7 +226,7 @@ pub(super) struct ReceivedFile {
     /// Its name, fit to be shown.
     pub(super) name: Option<String>,
     /// It is among the uploads until this is dropped.
-    _slot: Slot,
+    pub(super) slot: Slot,
 }
 
 /// Reads the form to its end even where the file turns out bad, as many clients
@@ -237,11 +252,7 @@ pub(super) async fn receive_file(
             let (spool, threads) = (shared.spool.clone(), shared.threads.clone());
             let intake = Intake::begin(spool, threads, shared.limits.max_rows());
             receive(field, &intake).await.map_err(failed)?;
-            stored = Some(ReceivedFile {
-                intake,
-                name,
-                _slot: slot,
-            });
+            stored = Some(ReceivedFile { intake, name, slot });
         } else {
             return Err(Problem::many_files());
         }
