@@ -59,8 +59,11 @@ def map_path_parameters(context, path_parameters):
 
 @schemathesis.hook
 def filter_case(context, case):
-    """The head of a form's part carries no control characters, whatever JSON takes as a name."""
-    return not isinstance(case.body, dict) or all(str(name).isprintable() for name in case.body)
+    """The head of a form's part carries no control characters, whatever JSON takes as a name. A
+    preview that is billed comes without a form, which OpenAPI cannot say."""
+    if not isinstance(case.body, dict):
+        return True
+    return all(str(name).isprintable() for name in case.body) and "preview" not in (case.query or {})
 
 
 numbers = itertools.count()
