@@ -193,10 +193,10 @@ impl<L: Ledger> Acceptance<L> {
     }
 
     /// Of an upload that was not accepted nothing stays, unless the ledger has
-    /// learnt of it and the answer was lost. A key may stand for its file, which
-    /// its client may send again.
+    /// learnt of it and the answer was lost. A key may stand for its file, and its
+    /// client may send that again, or bill the preview again.
     fn take_back(&self, manifest: &Manifest) {
-        if manifest.key.is_some() {
+        if manifest.key.is_some() || manifest.previewed {
             return;
         }
         let (spool, slot, import_id) =
