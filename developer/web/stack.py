@@ -95,11 +95,12 @@ class Stack:
         return self.ask("/v1/upload", body, content_type)["import_id"]
 
     def seen(self, import_id: str) -> dict | None:
-        """An import as it is now; `None` before its first row."""
+        """An import as it is now; `None` before its first row, or while importer-api has not reached
+        its ledger yet: it takes uploads before."""
         try:
             return self.ask(f"/v1/imports/{import_id}")
         except urllib.error.HTTPError as error:
-            if error.code != 404:
+            if error.code not in (404, 503):
                 raise
             return None
 
