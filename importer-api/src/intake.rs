@@ -74,13 +74,10 @@ impl Intake {
         accepting.await.map_err(|_| IntakeError::CutOff)?
     }
 
-    /// The same, for an upload that is looked at first.
+    /// The whole upload was handed over, and is looked at first.
     pub async fn keep_as_preview(self, from: Sender) -> Result<Manifest, IntakeError> {
-        let keeping = tokio::spawn(async move {
-            let (upload, surveyed) = self.stored().await?;
-            Ok(upload.keep_as_preview(from.received(surveyed)).await?)
-        });
-        keeping.await.map_err(|_| IntakeError::CutOff)?
+        let (upload, surveyed) = self.stored().await?;
+        Ok(upload.keep_as_preview(from.received(surveyed)).await?)
     }
 
     async fn stored(self) -> Result<(Upload, Surveyed), IntakeError> {

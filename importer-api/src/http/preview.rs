@@ -26,6 +26,7 @@ use super::upload::{UploadForm, intake_problem, receive_file};
 use super::{Problem, Shared};
 use crate::acceptance::Sender;
 use crate::csv::{Guess, HeaderError};
+use crate::intake::IntakeError;
 use crate::preview::{FileProblem, PREVIEW_KEPT, Preview};
 use crate::spool::{Manifest, Spool};
 
@@ -217,13 +218,17 @@ pub(super) async fn preview(
         key: None,
         client: client.name(),
     };
-    let kept = file.intake.keep_as_preview(from).await;
-    let manifest = kept.map_err(|error| intake_problem(&error, shared.spool.is_shared()))?;
+    let (spool, intake) = (shared.spool.clone(), file.intake);
+    // Where the client hangs up meanwhile, what it gives is dropped.
+    let keeping = tokio::spawn(async move {
+        let manifest = intake.keep_as_preview(from).await?;
+        let preview_id = Some(manifest.import_id);
+        Ok((manifest, Kept { spool, preview_id }))
+    });
+    let kept = keeping.await.unwrap_or(Err(IntakeError::CutOff));
+    let (manifest, kept) =
+        kept.map_err(|error| intake_problem(&error, shared.spool.is_shared()))?;
     info!(preview_id = %manifest.import_id, rows = manifest.rows, "File kept for a preview");
-    let kept = Kept {
-        spool: shared.spool.clone(),
-        preview_id: Some(manifest.import_id),
-    };
     let waiting = (file.slot, kept);
     if prefers(EVENT_STREAM, &head.headers) {
         let events = Sse::new(told(shared, manifest, waiting)).keep_alive(KeepAlive::default());
