@@ -4,6 +4,7 @@ import { ApiError, fetchWithToken, json } from './api.js';
 import { announce, byId, element, show, showError } from './elements.js';
 import { follow } from './events.js';
 import { rejections } from './rejections.js';
+import { slips } from './slips.js';
 import { duration, moment, number, percent, rate, rows, size, text } from './texts.js';
 
 const ALWAYS = ['total', 'billed', 'skipped', 'invalid', 'pending', 'mailed'];
@@ -19,6 +20,7 @@ export function importCard(onImport) {
   let open = null;
 
   const fail = (error) => showError(failure, error instanceof ApiError ? error : new ApiError('other', 0));
+  const archives = slips(fail);
 
   const render = (seen) => {
     const shown = seen.rows;
@@ -41,6 +43,7 @@ export function importCard(onImport) {
     byId('import-counts').replaceChildren(...counts(seen));
     const rejected = shown.invalid + shown.undeliverable;
     byId('results-download').hidden = done === 0;
+    if (shown.billed > 0) archives.show(seen.import_id, shown.total);
     // Conflicts are among the skipped rows, and not counted.
     byId('rejections-download').hidden = rejected + shown.skipped === 0;
     byId('import-cancel').hidden = seen.over || Boolean(seen.sent_at ?? seen.cancelled_at ?? seen.failure);
@@ -77,6 +80,7 @@ export function importCard(onImport) {
     gauge('import-progress', 0, 0, false);
     gauge('mail-progress', 0, 0, false);
     preview.clear();
+    archives.clear();
     for (const list of LISTS) byId(`${list}-download`).href = `/v1/imports/${importId}/${list}`;
     title.textContent = text('import_loading');
     card.hidden = false;

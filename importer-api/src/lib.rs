@@ -6,6 +6,7 @@
 //! | [`http`] | routes, problem documents, API documentation, the page for people |
 //! | [`intake`] | an upload → surveyed, in the spool, safe |
 //! | [`acceptance`] | a stored upload → an import; idempotency keys |
+//! | [`slips`] | the slips of an import as one ZIP archive |
 //! | [`spool`] | the files of the imports, in a folder or on S3 |
 //! | [`csv`] | a file's layout and its records, in bounded memory |
 //! | [`import`] | the records of a file → batches → SQS, from the checkpoint on |
@@ -34,6 +35,7 @@ pub mod results;
 pub mod retention;
 mod run;
 mod settings;
+pub mod slips;
 pub mod spool;
 
 pub use metrics::ImporterMetrics;

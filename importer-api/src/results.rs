@@ -1,5 +1,8 @@
 //! What became of every row of an import, in the order of its file.
 
+use std::future::ready;
+use std::ops::RangeInclusive;
+
 use common::ledger::{
     DebtLedger, DebtState, ImportState, ImportStatus, LedgerError, Outcome, RowFacts, RowLedger,
 };
@@ -54,6 +57,22 @@ impl RowOutcome {
     }
 }
 
+/// Which rows of an import.
+#[derive(Clone, Debug)]
+pub struct WantedRows {
+    /// Those with that outcome, or all of them.
+    pub outcome: Option<RowOutcome>,
+    /// Those with these numbers.
+    pub numbers: RangeInclusive<u64>,
+}
+
+impl WantedRows {
+    fn takes(&self, result: &RowResult) -> bool {
+        self.numbers.contains(&result.facts.row)
+            && self.outcome.is_none_or(|wanted| result.outcome == wanted)
+    }
+}
+
 /// What is known of a row.
 #[derive(Clone, Debug)]
 pub struct RowResult {
@@ -68,8 +87,8 @@ pub struct RowResult {
     pub notification: Option<String>,
 }
 
-/// Hands what became of the rows of an import to `taken`, those with that outcome or all of them,
-/// some at a time, until it is closed. Its file is open where its first row starts.
+/// Hands what became of those rows of an import to `taken`, some at a time, until it is closed. Its
+/// file is open where its first row starts.
 ///
 /// # Errors
 /// The first call that failed; what was handed over before is right.
@@ -78,7 +97,7 @@ pub async fn read_results<L: RowLedger + DebtLedger>(
     file: FileReader,
     manifest: Manifest,
     status: &ImportStatus,
-    wanted: Option<RowOutcome>,
+    wanted: WantedRows,
     taken: &mpsc::Sender<Vec<RowResult>>,
 ) -> Result<(), ReadError> {
     let start = manifest.start();
@@ -89,15 +108,17 @@ pub async fn read_results<L: RowLedger + DebtLedger>(
     let batches = Batches::of(file, manifest, start, size);
     let results = batches
         .stream()
+        .try_filter(|(_, behind)| ready(behind.rows >= *wanted.numbers.start()))
         .map_err(ReadError::from)
         .map_ok(|(batch, _)| look_up(ledger, status, batch))
         .try_buffered(CALLS_AHEAD);
     pin_mut!(results);
     while let Some(mut rows) = results.try_next().await? {
-        if let Some(wanted) = wanted {
-            rows.retain(|row| row.outcome == wanted);
-        }
-        if !rows.is_empty() && taken.send(rows).await.is_err() {
+        let is_last = rows
+            .last()
+            .is_some_and(|row| row.facts.row >= *wanted.numbers.end());
+        rows.retain(|row| wanted.takes(row));
+        if !rows.is_empty() && taken.send(rows).await.is_err() || is_last {
             break;
         }
     }

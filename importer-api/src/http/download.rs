@@ -2,12 +2,13 @@
 
 use std::fmt::Display;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::warn;
 use utoipa::ToSchema;
@@ -71,24 +72,37 @@ where
 {
     let (groups, taken) = mpsc::channel(GROUPS_AHEAD);
     let read = tokio::spawn(read(groups));
-    let end = stream::once(async move {
-        match read.await {
-            Ok(Ok(())) => Ok(Vec::new()),
+    ReceiverStream::new(taken)
+        .map(Ok)
+        .chain(end(import_id, read))
+}
+
+/// Nothing more, or the cut where the work that gave the rest failed.
+pub(super) fn end<T, E>(
+    import_id: Uuid,
+    work: JoinHandle<Result<(), E>>,
+) -> impl Stream<Item = Result<T, Cut>>
+where
+    T: Default,
+    E: Display,
+{
+    stream::once(async move {
+        match work.await {
+            Ok(Ok(())) => Ok(T::default()),
             Ok(Err(error)) => {
                 warn!(%import_id, %error, "Download cut off");
                 Err(Cut)
             }
             Err(_) => Err(Cut),
         }
-    });
-    ReceiverStream::new(taken).map(Ok).chain(end)
+    })
 }
 
-/// The parts of a text as an answer: to be saved under that name, where it has one.
-pub(super) fn answer(
+/// The parts of a file as an answer: to be saved under that name, where it has one.
+pub(super) fn answer<T: Into<Bytes> + 'static>(
     content_type: &str,
     file_name: Option<&str>,
-    parts: impl Stream<Item = Result<String, Cut>> + Send + 'static,
+    parts: impl Stream<Item = Result<T, Cut>> + Send + 'static,
 ) -> Response {
     let mut response = Body::from_stream(parts).into_response();
     let mut set = |name: HeaderName, value: &str| {

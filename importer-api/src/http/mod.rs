@@ -22,6 +22,7 @@ mod problem;
 mod rejections;
 mod reopen;
 mod results;
+mod slips;
 mod upload;
 
 use std::sync::{Arc, OnceLock};
@@ -121,6 +122,7 @@ pub fn routes(shared: Shared, tokens: ApiTokens, hosts: AllowedHosts) -> Router 
         .routes(routes!(events::events))
         .routes(routes!(rejections::rejections))
         .routes(routes!(results::results))
+        .routes(routes!(slips::slips))
         .routes(routes!(boletos::boleto))
         .split_for_parts();
     v1.layer(from_fn_with_state(tokens, authenticate))

@@ -30,7 +30,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str, &[u8]); 13] = files![
+const FILES: [(&str, &str, &[u8]); 14] = files![
     ("/page/page.css", "text/css; charset=utf-8", "page.css"),
     ("/page/icon.svg", "image/svg+xml", "icon.svg"),
     ("/page/main.js", SCRIPT, "main.js"),
@@ -42,6 +42,7 @@ const FILES: [(&str, &str, &[u8]); 13] = files![
     ("/page/import.js", SCRIPT, "import.js"),
     ("/page/preview.js", SCRIPT, "preview.js"),
     ("/page/rejections.js", SCRIPT, "rejections.js"),
+    ("/page/slips.js", SCRIPT, "slips.js"),
     ("/page/texts.js", SCRIPT, "texts.js"),
     ("/page/upload.js", SCRIPT, "upload.js"),
 ];

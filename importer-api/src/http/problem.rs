@@ -302,6 +302,18 @@ impl Problem {
         )
     }
 
+    /// The rows that were asked for are more than an archive of slips takes.
+    pub(super) fn too_many_slips(most: u64, rows: u64) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "too-many-slips",
+            "Too many slips for one archive",
+            format!(
+                "an archive has the slips of up to {most} rows, and this import has {rows} rows: ask for some of them, such as ?from=1&to={most}"
+            ),
+        )
+    }
+
     /// The preview is none of this client, or its hour is over.
     pub(super) fn no_such_preview() -> Self {
         Self::new(

@@ -15,7 +15,7 @@ use super::import_view::IMPORT_ID;
 use super::imports::{file_problem, find};
 use super::{Problem, Shared};
 use crate::blocking::blocking;
-use crate::results::{RowOutcome, RowResult, read_results};
+use crate::results::{RowOutcome, RowResult, WantedRows, read_results};
 use crate::spool::{FileReader, Manifest, Spool};
 
 /// JSON objects, one a line.
@@ -214,10 +214,13 @@ pub(super) async fn results(
     let separator = Separator::of_file(Some(manifest.layout.delimiter));
     let separator = wanted.separator.unwrap_or(separator);
     let ledger = shared.ledger()?.clone();
-    let outcome = wanted.outcome.map(RowOutcome::from);
+    let wanted = WantedRows {
+        outcome: wanted.outcome.map(RowOutcome::from),
+        numbers: 1..=u64::MAX,
+    };
     let rows = groups(import_id, move |taken| async move {
         let _download = download;
-        read_results(&ledger, file, manifest, &status, outcome, &taken).await
+        read_results(&ledger, file, manifest, &status, wanted, &taken).await
     });
     if prefers(NDJSON, &headers) {
         let parts = rows.then(|rows| text_of(rows, push_json));
@@ -236,7 +239,10 @@ pub(super) async fn results(
 }
 
 /// The file of an import, where its first row starts.
-async fn open(spool: &Spool, import_id: Uuid) -> Result<(Manifest, FileReader), Problem> {
+pub(super) async fn open(
+    spool: &Spool,
+    import_id: Uuid,
+) -> Result<(Manifest, FileReader), Problem> {
     let manifest = spool.manifest_of(import_id).await;
     let manifest = manifest.map_err(|error| file_problem(import_id, &error))?;
     let manifest = manifest.ok_or_else(Problem::file_not_here)?;
