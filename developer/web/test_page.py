@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import zipfile
 import re
 
 import pytest
@@ -119,6 +120,13 @@ def test_an_import_from_the_choice_of_its_file_to_its_last_e_mail(fresh, visitor
     assert sum(row["mail"] == "sent" for row in results) == COUNTS["mailed"]
     billed = [row for row in results if row["outcome"] == "billed"]
     assert len({row["barcode"] for row in billed}) == COUNTS["billed"]
+
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Download slips").click()
+    assert downloading.value.suggested_filename == f"boletos-{import_id}.zip"
+    with zipfile.ZipFile(downloading.value.path()) as slips:
+        assert slips.testzip() is None
+        assert [int(name.split("-")[0]) for name in slips.namelist()] == [int(row["row"]) for row in billed]
 
 
 def test_the_whole_way_of_a_file_with_a_bad_row(stack, visitor, tmp_path):
@@ -386,6 +394,22 @@ def test_past_imports_are_listed_page_by_page(stack, visitor, tmp_path):
     assert names == [found["file_name"] for found in listed]
     page.get_by_role("link", name="past-07.csv").click()
     expect(page.locator("#import-name")).to_have_text("past-07.csv")
+
+    # By name, state and day; the day is that of the reader.
+    page.get_by_label("File name").fill("PAST-0")
+    page.get_by_role("button", name="Search").click()
+    expect(rows).to_have_count(10)
+    today = page.evaluate("new Date().toLocaleDateString('sv')")
+    page.get_by_label("From").fill(today)
+    page.get_by_label("Until").fill(today)
+    page.get_by_label("State").select_option("Complete")
+    page.get_by_role("button", name="Search").click()
+    expect(rows).to_have_count(10)
+    page.get_by_label("State").select_option("Failed")
+    page.get_by_label("State").press("Tab")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_text("No import is like that.")).to_be_visible()
+    expect(rows).to_have_count(0)
 
 
 def test_a_name_or_record_is_never_read_as_html(stack, visitor, tmp_path):

@@ -1,7 +1,7 @@
-// The imports so far, newest first.
+// The imports so far, or those that were searched for, newest first.
 
 import { ApiError, json } from './api.js';
-import { byId, element, showError } from './elements.js';
+import { byId, element, show, showError } from './elements.js';
 import { moment, number, text } from './texts.js';
 
 const COUNTS = ['total', 'billed', 'skipped', 'invalid'];
@@ -11,7 +11,10 @@ export function history() {
   const body = byId('history-rows');
   const more = byId('history-more');
   const failure = byId('history-error');
+  const search = byId('history-search');
   let next = null;
+  // What the list was searched by.
+  let query = '';
 
   const put = (seen) => {
     const row = rowOf(seen);
@@ -24,14 +27,19 @@ export function history() {
 
   const shown = () => {
     table.hidden = body.rows.length === 0;
-    byId('history-empty').hidden = body.rows.length > 0;
+    show(byId('history-empty'), body.rows.length ? null : text(query ? 'history_none' : 'history_empty'));
     more.hidden = next === null;
+    search.hidden = !query && body.rows.length === 0;
   };
 
   const load = async (path, retry) => {
     failure.hidden = true;
+    const asked = query;
     try {
-      const page = await json(path);
+      let page = await json(path);
+      // One look for what is rare may find nothing, and have others after it.
+      while (asked === query && page.imports.length === 0 && page.next) page = await json(page.next);
+      if (asked !== query) return 0;
       page.imports.forEach(put);
       next = page.next;
       shown();
@@ -45,8 +53,20 @@ export function history() {
 
   const start = () => {
     body.replaceChildren();
-    return load('/v1/imports', start);
+    next = null;
+    return load(`/v1/imports${query}`, start);
   };
+
+  search.addEventListener('submit', (event) => {
+    event.preventDefault();
+    query = queryOf({
+      file_name: byId('history-name').value.trim(),
+      state: byId('history-in-state').value,
+      accepted_from: beginOf(byId('history-from').value, 0),
+      accepted_before: beginOf(byId('history-until').value, 1),
+    });
+    start();
+  });
 
   more.addEventListener('click', async () => {
     const count = body.rows.length;
@@ -57,12 +77,28 @@ export function history() {
     load: start,
     /** Shows how far an import is; one that is not in the list is a new one. */
     update: (seen) => {
+      const isListed = body.querySelector(`tr[data-import="${CSS.escape(seen.import_id)}"]`) !== null;
+      if (query && !isListed) return;
       const isNewest = !body.rows[0] || body.rows[0].dataset.import < seen.import_id;
       put(seen);
       if (isNewest) body.prepend(body.querySelector(`tr[data-import="${CSS.escape(seen.import_id)}"]`));
       shown();
     },
   };
+}
+
+/** The search as a query; empty where nothing is searched for. */
+function queryOf(wanted) {
+  const given = Object.entries(wanted).filter(([, value]) => value);
+  return given.length ? `?${new URLSearchParams(given)}` : '';
+}
+
+/** When a day begins for the reader, or the one that many days later. */
+function beginOf(day, later) {
+  if (!day) return null;
+  const [year, month, date] = day.split('-').map(Number);
+  const begin = new Date(year, month - 1, date + later);
+  return Number.isNaN(begin.getTime()) ? null : begin.toISOString();
 }
 
 function rowOf(seen) {

@@ -1,47 +1,19 @@
 use std::io::{self, ErrorKind};
 
 use axum::Json;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use common::ledger::{ImportLedger, ImportStatus, LedgerError};
-use futures::future::try_join_all;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tracing::{info, warn};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::import_view::{IMPORT_ID, ImportView};
 use super::{Problem, Shared};
 use crate::import::ReconcileError;
 use crate::progress::observe;
-
-/// Imports of a page, unless the client says.
-const PAGE: u64 = 20;
-/// Most imports of a page.
-const LARGEST_PAGE: u64 = 100;
-
-/// Which page of the imports.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Page {
-    /// Most imports of the page.
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: Option<u64>,
-    /// Only imports older than this one.
-    before: Option<Uuid>,
-}
-
-/// A page of the imports, newest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ImportPage {
-    /// The imports.
-    imports: Vec<ImportView>,
-    /// The next page, if there is one.
-    #[schema(example = "/v1/imports?limit=20&before=01a20cf7-b9ab-731a-b03f-a050ab734734")]
-    next: Option<String>,
-}
 
 /// Rows that were sent again, by what they lacked.
 #[derive(Debug, Serialize, ToSchema)]
@@ -56,60 +28,6 @@ pub(super) struct ReconciledView {
     /// Rows that were left alone: a mail server put their e-mail off, and it
     /// is tried again by itself.
     put_off: u64,
-}
-
-/// List the imports, newest first.
-///
-/// `next` is the address of the next page, until there is none.
-///
-/// ```sh
-/// curl 'http://localhost:8000/v1/imports?limit=20'
-/// ```
-#[utoipa::path(
-    get,
-    path = "/v1/imports",
-    tag = "imports",
-    security((), ("bearer" = [])),
-    params(Page),
-    responses(
-        (status = 200, description = "A page of the imports", body = ImportPage),
-        (status = 400, description = "The query is invalid", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_query("limit takes 1 to 100"))),
-        (status = 503, description = "The ledger is unavailable, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
-    )
-)]
-pub(super) async fn list(
-    State(shared): State<Shared>,
-    page: Result<Query<Page>, QueryRejection>,
-) -> Result<Json<ImportPage>, Problem> {
-    let Query(page) = page.map_err(|error| Problem::bad_query(error.body_text()))?;
-    let limit = page.limit.unwrap_or(PAGE);
-    if !(1..=LARGEST_PAGE).contains(&limit) {
-        return Err(Problem::bad_query("limit takes 1 to 100"));
-    }
-    let ledger = shared.ledger()?;
-    // One more than asked for tells whether there is a next page.
-    let ids = ledger.recent_imports(page.before, limit + 1).await;
-    let mut ids = ids.map_err(|error| ledger_problem(&error))?;
-    let more = ids.len() as u64 > limit;
-    if more {
-        ids.pop();
-    }
-    let now = Timestamp::now();
-    let looks = ids
-        .iter()
-        .map(|id| observe(ledger, &shared.metrics, *id, now));
-    let found = try_join_all(looks)
-        .await
-        .map_err(|error| ledger_problem(&error))?;
-    let next = ids.last().filter(|_| more);
-    Ok(Json(ImportPage {
-        imports: found
-            .iter()
-            .flatten()
-            .map(|status| ImportView::new(status, now))
-            .collect(),
-        next: next.map(|last| format!("/v1/imports?limit={limit}&before={last}")),
-    }))
 }
 
 /// What has become of an import.

@@ -9,6 +9,7 @@ mod download;
 mod events;
 mod file_name;
 mod form;
+mod import_list;
 mod import_view;
 mod imports;
 mod limits;
@@ -114,7 +115,7 @@ pub fn routes(shared: Shared, tokens: ApiTokens, hosts: AllowedHosts) -> Router 
     let (v1, api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(upload::upload))
         .routes(routes!(preview::preview))
-        .routes(routes!(imports::list))
+        .routes(routes!(import_list::list))
         .routes(routes!(imports::get))
         .routes(routes!(imports::cancel))
         .routes(routes!(imports::reconcile))
