@@ -3,8 +3,8 @@
 import csv
 import io
 import json
-import zipfile
 import re
+import zipfile
 
 import pytest
 from losing_proxy import LosingProxy
@@ -89,6 +89,7 @@ def test_an_import_from_the_choice_of_its_file_to_its_last_e_mail(fresh, visitor
     expect(page.locator("#rejections-list li")).to_have_count(5)
     expect(page.locator("#rejections-list li").first).to_contain_text("Line 61")
     expect(page.locator("#rejections-list li").first).to_contain_text("the name is empty")
+    expect(page.locator("#reasons-list")).to_contain_text("rows, not billed")
     past = page.locator("#history-rows tr")
     expect(past).to_have_count(1)
     expect(past).to_contain_text("input.csv")
@@ -350,6 +351,27 @@ def test_undeliverable_e_mails_are_sent_again_once_that_is_confirmed(stack, visi
     dialog.get_by_role("button", name="Send them again").click()
     expect(page.get_by_text("E-mails that are sent again: 2.")).to_be_visible()
     assert asked == [1]
+
+
+def test_undeliverable_e_mails_of_one_reason_are_sent_again(stack, visitor, sample):
+    import_id = stack.upload(sample)
+    seen = stack.finished(import_id)
+    refused = seen | {"rows": seen["rows"] | {"undeliverable": 3}}
+    reason = {"outcome": "undeliverable", "code": "mailbox_refused", "reason": "refused", "first_row": 7, "rows": 2}
+    page = visitor.page()
+    page.route(f"**/v1/imports/{import_id}/events", lambda route: route.abort())
+    page.route(f"**/v1/imports/{import_id}", lambda route: route.fulfill(json=refused))
+    page.route(f"**/v1/imports/{import_id}/reasons", lambda route: route.fulfill(json={"reasons": [reason]}))
+    asked = []
+    page.route(f"**/v1/imports/{import_id}/reopen*", lambda route: (asked.append(route.request.url), route.fulfill(json={"reopened": 2})))
+    page.goto(f"{stack.url}/#{import_id}")
+    expect(page.locator("#reasons-list")).to_contain_text("2 rows, billed, without an e-mail")
+    page.get_by_role("button", name="Try again").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("The 2 e-mails")
+    dialog.get_by_role("button", name="Send them again").click()
+    expect(page.get_by_text("E-mails that are sent again: 2.")).to_be_visible()
+    assert [url.rpartition("/")[2] for url in asked] == ["reopen?code=mailbox_refused"]
 
 
 def test_a_boleto_is_found_by_its_debt_and_printed(stack, visitor, sample):

@@ -3,12 +3,15 @@
 import { ApiError, fetchWithToken, json } from './api.js';
 import { announce, byId, element, show, showError } from './elements.js';
 import { follow } from './events.js';
+import { reasons } from './reasons.js';
 import { rejections } from './rejections.js';
 import { slips } from './slips.js';
 import { duration, moment, number, percent, rate, rows, size, text } from './texts.js';
 
 const ALWAYS = ['total', 'billed', 'skipped', 'invalid', 'pending', 'mailed'];
 const LISTS = ['results', 'rejections'];
+// Nothing of it moves by itself for a while.
+const RESTS = ['waiting', 'stalled'];
 const WHERE_ANY = ['not_sent', 'put_off', 'undeliverable'];
 
 /** `onImport` is told of each change of the import that is open. */
@@ -21,6 +24,16 @@ export function importCard(onImport) {
 
   const fail = (error) => showError(failure, error instanceof ApiError ? error : new ApiError('other', 0));
   const archives = slips(fail);
+  // The reason whose e-mails are sent again; null for all.
+  let again = null;
+  const ask = (reason) => {
+    again = reason;
+    byId('reopen-text').textContent = reason
+      ? text('reopen_text_reason', { mails: number(reason.rows) })
+      : text('reopen_text');
+    byId('confirm-reopen').showModal();
+  };
+  const why = reasons(ask);
 
   const render = (seen) => {
     const shown = seen.rows;
@@ -51,6 +64,7 @@ export function importCard(onImport) {
     byId('import-reopen').hidden = !(shown.undeliverable > 0 && seen.sent_at);
     tell(seen, done);
     if (seen.over && rejected + shown.skipped > 0) preview.load(seen.import_id);
+    if (RESTS.includes(seen.state) || seen.over) why.load(seen.import_id, rejected);
     onImport(seen);
   };
 
@@ -81,6 +95,7 @@ export function importCard(onImport) {
     gauge('mail-progress', 0, 0, false);
     preview.clear();
     archives.clear();
+    why.clear();
     for (const list of LISTS) byId(`${list}-download`).href = `/v1/imports/${importId}/${list}`;
     title.textContent = text('import_loading');
     card.hidden = false;
@@ -112,15 +127,17 @@ export function importCard(onImport) {
     }
   };
 
-  confirmed('import-cancel', 'confirm', async () => {
+  byId('import-cancel').addEventListener('click', () => byId('confirm').showModal());
+  byId('import-reopen').addEventListener('click', () => ask(null));
+  confirmed('confirm', async () => {
     const cancelled = await post('cancel', byId('import-cancel'));
     if (!cancelled) return;
     render(cancelled);
     show(byId('import-done'), text('cancelled'));
     title.focus();
   });
-  confirmed('import-reopen', 'confirm-reopen', async () => {
-    const opened = await post('reopen', byId('import-reopen'));
+  confirmed('confirm-reopen', async () => {
+    const opened = await post(again ? `reopen?code=${again.code}` : 'reopen', byId('import-reopen'));
     if (!opened) return;
     // Its events have ended, and begin anew.
     start(open.importId);
@@ -137,10 +154,9 @@ export function importCard(onImport) {
   return { open: start, close };
 }
 
-/** Does `then` once a click on the button was confirmed in the dialog. */
-function confirmed(button, dialog, then) {
+/** Does `then` once a yes was given in the dialog. */
+function confirmed(dialog, then) {
   const asked = byId(dialog);
-  byId(button).addEventListener('click', () => asked.showModal());
   asked.addEventListener('close', () => {
     if (asked.returnValue !== 'yes') return;
     asked.returnValue = '';

@@ -13,6 +13,7 @@
 //! | [`capacity`] | how much room is left in the ledger and on the spool's disk |
 //! | [`preview`] | what a file would bill, before it is an import |
 //! | [`progress`] | when each import last moved, and when it came to its end |
+//! | [`reasons`] | why rows were not billed or have no e-mail, and how many |
 //! | [`rejections`] | rows that somebody should look at, with reason and record |
 //! | [`responses`] | answers of the API are counted |
 //! | [`results`] | what became of every row, with the numbers of its boleto |
@@ -29,6 +30,7 @@ mod metrics;
 pub mod preview;
 pub mod progress;
 mod read_error;
+pub mod reasons;
 pub mod rejections;
 pub mod responses;
 pub mod results;

@@ -6,6 +6,7 @@ mod importer;
 
 use common::ledger::{ImportLedger, NewImport, SharedLedger};
 use form_urlencoded::Serializer;
+use futures::{StreamExt, stream};
 use importer::Importer;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -19,31 +20,37 @@ const APART: SignedDuration = SignedDuration::from_mins(1);
 /// Makes imports known, a minute apart; every hundredth is cancelled. Those of a
 /// name with `late` were previewed an hour before.
 async fn register(ledger: &SharedLedger, count: u32) {
+    stream::iter(0..count)
+        .for_each_concurrent(64, async |number| {
+            let import = import(number);
+            ledger.register_import(&import).await.unwrap();
+            if number % 100 == 0 {
+                let cancelled = ledger.cancel_import(import.import_id, import.accepted_at);
+                cancelled.await.unwrap();
+            }
+        })
+        .await;
+}
+
+fn import(number: u32) -> NewImport {
     let begun: Timestamp = BEGUN.parse().unwrap();
-    for number in 0..count {
-        let is_late = number % 10 == 7;
-        let accepted_at = begun + APART * number.cast_signed();
-        let kept = SignedDuration::from_hours(if is_late { 1 } else { 0 });
-        let id_at = u64::try_from((accepted_at - kept).as_millisecond()).unwrap();
-        let mut tail = [0; 10];
-        tail[..4].copy_from_slice(&number.to_be_bytes());
-        let import_id = Builder::from_unix_timestamp_millis(id_at, &tail).into_uuid();
-        let name = if is_late { "late" } else { "Café" };
-        let import = NewImport {
-            import_id,
-            file_name: Some(format!("{name} {number}.csv")),
-            size: 100,
-            sha256: "0".repeat(64),
-            rows: 1,
-            accepted_at,
-            // No replica has it.
-            spool: "elsewhere".to_owned(),
-            client: String::new(),
-        };
-        ledger.register_import(&import).await.unwrap();
-        if number % 100 == 0 {
-            ledger.cancel_import(import_id, accepted_at).await.unwrap();
-        }
+    let is_late = number % 10 == 7;
+    let accepted_at = begun + APART * number.cast_signed();
+    let kept = SignedDuration::from_hours(i64::from(is_late));
+    let id_at = u64::try_from((accepted_at - kept).as_millisecond()).unwrap();
+    let mut tail = [0; 10];
+    tail[..4].copy_from_slice(&number.to_be_bytes());
+    let name = if is_late { "late" } else { "Café" };
+    NewImport {
+        import_id: Builder::from_unix_timestamp_millis(id_at, &tail).into_uuid(),
+        file_name: Some(format!("{name} {number}.csv")),
+        size: 100,
+        sha256: "0".repeat(64),
+        rows: 1,
+        accepted_at,
+        // No replica has it.
+        spool: "elsewhere".to_owned(),
+        client: String::new(),
     }
 }
 

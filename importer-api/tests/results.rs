@@ -173,6 +173,30 @@ async fn every_row_comes_in_the_order_of_the_file_with_what_became_of_it() {
         assert_eq!(answer.status(), 400, "{bad}");
     }
 
+    let (status, reasons) = service
+        .answer(&format!("/v1/imports/{import_id}/reasons"))
+        .await;
+    assert_eq!(status, 200);
+    let reasons: Value = serde_json::from_str(&reasons).unwrap();
+    let reasons = reasons["reasons"].as_array().unwrap().iter().map(|reason| {
+        let text = |name: &str| reason[name].as_str().unwrap().to_owned();
+        let number = |name: &str| reason[name].as_u64().unwrap();
+        (
+            text("outcome"),
+            text("code"),
+            number("first_row"),
+            number("rows"),
+        )
+    });
+    let expected = [
+        ("invalid", "debt_id_malformed", 1),
+        ("invalid", "field_count", 3),
+        ("undeliverable", "mailbox_unknown", 4),
+        ("skipped", "conflict", 5),
+    ];
+    let expected = expected.map(|(of, code, row)| (of.to_owned(), code.to_owned(), row, 1));
+    assert!(reasons.eq(expected));
+
     let file = importer.spool.path().join(format!("{import_id}.csv"));
     fs::remove_file(file).unwrap();
     let answer = ask(&service, import_id, "", "*/*").await;

@@ -20,6 +20,7 @@ mod parameters;
 mod places;
 mod preview;
 mod problem;
+mod reasons;
 mod rejections;
 mod reopen;
 mod results;
@@ -122,6 +123,7 @@ pub fn routes(shared: Shared, tokens: ApiTokens, hosts: AllowedHosts) -> Router 
         .routes(routes!(reopen::reopen))
         .routes(routes!(events::events))
         .routes(routes!(rejections::rejections))
+        .routes(routes!(reasons::reasons))
         .routes(routes!(results::results))
         .routes(routes!(slips::slips))
         .routes(routes!(boletos::boleto))
