@@ -4,14 +4,12 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`chain`] | the billing rules in their order; one file a rule in [`steps`] |
-//! | [`conflict`] | how a row differs from what was billed for its debt |
 //! | [`messages`] | messages → the rows in them, and back |
 //! | [`row`] | what the steps pass on, and how a row ends |
 //! | [`worker`] | a received batch → its rows → the chain → recorded outcomes → verdicts |
 //! | [`publisher`] | notifications of several batches in one SNS call |
 
 pub mod chain;
-pub mod conflict;
 pub mod messages;
 mod metrics;
 pub mod publisher;

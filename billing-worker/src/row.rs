@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use common::ledger::{Bill, Claim, LedgerError};
 use common::runtime::GaveUp;
-use contract::{DebtRecord, InvalidReason, RowId, RowIdentity};
+use contract::{Conflict, DebtRecord, InvalidReason, RowId, RowIdentity};
 use prometheus::Histogram;
-
-use crate::conflict::Conflict;
 
 /// Why the chain gave up on a batch: the process was told to stop while a
 /// dependency was away, or the ledger gave an error that waiting does not

@@ -6,9 +6,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use common::ledger::{DebtLedger, DebtState};
+use common::ledger::{Claim, DebtLedger, DebtState};
 use common::rules::{BillingDay, BillingRules};
-use contract::{DebtRecord, InvalidReason, Reason, read_record};
+use contract::{Conflict, InvalidReason, Notification, Reason, Terms, read_record};
 use futures::{TryStreamExt, pin_mut};
 use jiff::civil::Date;
 
@@ -36,7 +36,8 @@ pub struct Preview {
     pub invalid: u64,
     /// Rows whose debt another row of the file would bill.
     pub duplicates: u64,
-    /// Those of them that differ from the first row of their debt.
+    /// Those of them that differ from the first row of their debt, and those
+    /// that differ from what it was billed with before.
     pub conflicts: u64,
     /// Rows whose debt is billed; `None` where the ledger did not say.
     pub already_billed: Option<u64>,
@@ -131,12 +132,29 @@ enum Judged {
         /// of ten million files of a million debts two look like one.
         debt: [u32; 2],
         /// What two rows of a debt should have in common, hashed.
-        values: u32,
-        is_billed: bool,
+        terms: u32,
+        billed: Option<Standing>,
         admitted: Result<(), InvalidReason>,
         centavos: u64,
         due: Date,
     },
+}
+
+/// What stands of a debt that is billed.
+#[derive(Clone, Copy)]
+struct Standing {
+    /// How the row differs from it.
+    conflict: Option<Conflict>,
+}
+
+/// Why somebody should look at a row.
+#[derive(Clone, Copy)]
+enum Trouble {
+    Invalid(InvalidReason),
+    /// It differs from an earlier row of its debt.
+    InFile,
+    /// It differs from what its debt was billed with.
+    Billed(Conflict),
 }
 
 /// Consecutive rows, in their order; `None` where the ledger did not answer.
@@ -153,64 +171,78 @@ struct Judge {
 
 impl Judge {
     async fn judge<L: DebtLedger>(self, batch: Batch, ledger: Option<&L>) -> io::Result<Group> {
-        let (mut rows, ids) = blocking(move || Ok(self.read(batch))).await?;
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let states = match ledger {
-            Some(ledger) if !ids.is_empty() => match ledger.debts(&ids).await {
-                Ok(states) => states,
-                Err(_) => return Ok(None),
-            },
-            _ => Vec::new(),
+        let (rows, asked) = blocking(move || Ok(self.read(batch))).await?;
+        let Some(ledger) = ledger.filter(|_| !asked.is_empty()) else {
+            return Ok(Some(rows));
         };
-        let debts = rows.iter_mut().filter_map(|(_, judged)| match judged {
-            Judged::Debt { is_billed, .. } => Some(is_billed),
-            Judged::Invalid(_) => None,
-        });
-        for (is_billed, state) in debts.zip(states) {
-            *is_billed = matches!(state, DebtState::Billed { .. });
+        let ids: Vec<&str> = asked.iter().map(|asked| &*asked.debt_id).collect();
+        match ledger.debts(&ids).await {
+            Ok(states) => blocking(move || Ok(Some(compared(rows, &asked, &states)))).await,
+            Err(_) => Ok(None),
         }
-        Ok(Some(rows))
     }
 
-    /// The rows of a batch, and what identifies each debt, in their order.
-    fn read(&self, batch: Batch) -> (Vec<(u64, Judged)>, Vec<String>) {
+    /// The rows of a batch, and what those that can be read ask for, in their order.
+    fn read(&self, batch: Batch) -> (Vec<(u64, Judged)>, Vec<Notification>) {
         let unsent = batch.invalid.into_iter();
         let mut rows: Vec<(u64, Judged)> = unsent
             .map(|(id, reason)| (id.row, Judged::Invalid(reason)))
             .collect();
-        let mut ids = Vec::with_capacity(batch.messages.len());
+        let mut asked = Vec::with_capacity(batch.messages.len());
         for message in batch.messages {
             let Some(id) = message.row else { continue };
             let judged = match read_record(&message.body) {
                 Err(reason) => Judged::Invalid(reason),
                 Ok(record) => {
+                    let admitted = self.rules.admit(&record, &self.day);
+                    let bill = Notification::of(record);
                     let debt = Judged::Debt {
-                        debt: halves(self.secret.hash_one(&record.debt_id)),
-                        values: halves(self.secret.hash_one(values(&record)))[0],
-                        is_billed: false,
-                        admitted: self.rules.admit(&record, &self.day),
-                        centavos: record.amount.centavos().unsigned_abs(),
-                        due: record.due_date.date(),
+                        debt: halves(self.secret.hash_one(&bill.debt_id)),
+                        terms: halves(self.secret.hash_one(Terms::of(&bill)))[0],
+                        billed: None,
+                        admitted,
+                        centavos: bill.debt_amount.centavos().unsigned_abs(),
+                        due: bill.debt_due_date,
                     };
-                    ids.push(record.debt_id);
+                    asked.push(bill);
                     debt
                 }
             };
             rows.push((id.row, judged));
         }
         rows.sort_unstable_by_key(|(row, _)| *row);
-        (rows, ids)
+        (rows, asked)
     }
+}
+
+/// The rows, with what stands of the debts that they ask for.
+fn compared(
+    mut rows: Vec<(u64, Judged)>,
+    asked: &[Notification],
+    states: &[DebtState],
+) -> Vec<(u64, Judged)> {
+    let debts = rows.iter_mut().filter_map(|(_, judged)| match judged {
+        Judged::Debt { billed, .. } => Some(billed),
+        Judged::Invalid(_) => None,
+    });
+    for ((billed, asked), state) in debts.zip(asked).zip(states) {
+        if let DebtState::Billed { claim, .. } = state {
+            let standing = claim.as_ref().and_then(Claim::billed);
+            *billed = Some(Standing {
+                conflict: standing.and_then(|standing| Conflict::between(asked, &standing)),
+            });
+        }
+    }
+    rows
 }
 
 /// What the rows so far come to.
 struct Sums {
     preview: Preview,
     rows: u64,
-    /// Those in conflict have no reason of their own.
-    problems: Vec<(u64, Option<InvalidReason>)>,
-    /// The values of each debt. The hash is in halves, which leaves no gap behind
-    /// the values.
+    problems: Vec<(u64, Trouble)>,
+    /// The terms of each debt. The hash is in halves, which leaves no gap behind
+    /// the terms.
     seen: HashMap<[u32; 2], u32>,
     today: Date,
 }
@@ -242,18 +274,22 @@ impl Sums {
         let preview = &mut self.preview;
         let reason = match judged {
             Judged::Debt {
-                is_billed: true, ..
+                billed: Some(standing),
+                ..
             } => {
                 preview.already_billed = preview.already_billed.map(|billed| billed + 1);
+                if let Some(conflict) = standing.conflict {
+                    preview.conflicts += 1;
+                    self.add_problem(row, Trouble::Billed(conflict));
+                }
                 return;
             }
-            Judged::Debt { debt, values, .. } if self.seen.contains_key(debt) => {
+            Judged::Debt { debt, terms, .. } if self.seen.contains_key(debt) => {
                 preview.duplicates += 1;
-                if self.seen.get(debt) == Some(values) {
-                    return;
+                if self.seen.get(debt) != Some(terms) {
+                    preview.conflicts += 1;
+                    self.add_problem(row, Trouble::InFile);
                 }
-                preview.conflicts += 1;
-                self.add_problem(row, None);
                 return;
             }
             Judged::Invalid(reason)
@@ -263,12 +299,12 @@ impl Sums {
             } => reason,
             Judged::Debt {
                 debt,
-                values,
+                terms,
                 centavos,
                 due,
                 ..
             } => {
-                self.seen.insert(*debt, *values);
+                self.seen.insert(*debt, *terms);
                 preview.valid += 1;
                 preview.centavos += centavos;
                 let (first, last) = preview.due.unwrap_or((*due, *due));
@@ -278,24 +314,14 @@ impl Sums {
             }
         };
         preview.invalid += 1;
-        self.add_problem(row, Some(*reason));
+        self.add_problem(row, Trouble::Invalid(*reason));
     }
 
-    fn add_problem(&mut self, row: u64, reason: Option<InvalidReason>) {
+    fn add_problem(&mut self, row: u64, trouble: Trouble) {
         if self.problems.len() < PROBLEMS {
-            self.problems.push((row, reason));
+            self.problems.push((row, trouble));
         }
     }
-}
-
-/// What billing-worker compares two rows of a debt by.
-fn values(record: &DebtRecord) -> (i64, Date, &str, String) {
-    (
-        record.amount.centavos(),
-        record.due_date.date(),
-        &record.government_id,
-        record.email.to_ascii_lowercase(),
-    )
 }
 
 fn halves(hash: u64) -> [u32; 2] {
@@ -303,7 +329,7 @@ fn halves(hash: u64) -> [u32; 2] {
     [hash as u32, (hash >> 32) as u32]
 }
 
-fn conflict() -> Reason {
+fn conflict_in_file() -> Reason {
     Reason {
         code: "conflict_in_file".into(),
         text: "an earlier row has the same debt with another amount, due date, document or e-mail; one of the two is billed".into(),
@@ -314,14 +340,14 @@ fn conflict() -> Reason {
 async fn with_lines(
     spool: &Spool,
     manifest: &Manifest,
-    problems: Vec<(u64, Option<InvalidReason>)>,
+    problems: Vec<(u64, Trouble)>,
 ) -> io::Result<Vec<FileProblem>> {
     let mut found = Vec::with_capacity(problems.len());
     if problems.is_empty() {
         return Ok(found);
     }
     let mut records = records_of(spool, manifest).await?;
-    for (row, reason) in problems {
+    for (row, trouble) in problems {
         let line = loop {
             let record;
             (records, record) = blocking(move || {
@@ -338,11 +364,16 @@ async fn with_lines(
                 Err(error) => return Err(error),
             }
         };
+        let (column, reason) = match trouble {
+            Trouble::Invalid(reason) => (reason.column(), reason.into()),
+            Trouble::InFile => (None, conflict_in_file()),
+            Trouble::Billed(conflict) => (None, conflict.into()),
+        };
         found.push(FileProblem {
             line,
             row,
-            column: reason.and_then(|reason| reason.column()),
-            reason: reason.map_or_else(conflict, Into::into),
+            column,
+            reason,
         });
     }
     Ok(found)

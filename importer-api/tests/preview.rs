@@ -6,14 +6,14 @@ mod importer;
 
 use std::fs;
 
-use common::ledger::RowLedger;
-use contract::RowId;
+use common::ledger::{Bill, Claim, DebtLedger, RowLedger};
+use contract::{RowId, RowIdentity};
 use importer::{Importer, LONG, ready, upload};
 use jiff::{Timestamp, ToSpan};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
-use testkit::{CsvFile, CsvRow, RunningService, bill_debts, poll_until};
+use testkit::{CsvFile, CsvRow, RunningService, poll_until};
 use uuid::Uuid;
 
 fn row(debt_id: &str, amount: &str, due: &str) -> CsvRow {
@@ -123,13 +123,29 @@ async fn what_is_billed_is_said_and_not_judged_again() {
     let ledger = importer.stack.ledger().await;
     let import_id = upload(&service, CsvFile::new().valid_rows(1).bytes()).await;
     let id = RowId { import_id, row: 1 };
-    bill_debts(&ledger, &[id], |_| "a".to_owned()).await;
+    let bill = Bill {
+        debt_id: "a".to_owned(),
+        claim: Claim {
+            holder: RowIdentity::Row(id),
+            notification: serde_json::to_string(&testkit::billed("a", 1)).unwrap(),
+        },
+    };
+    ledger.bill(&[bill]).await.unwrap();
     assert!(ledger.row_facts(import_id, 1, 1).await.unwrap()[0].billed);
 
     let preview = preview(&service, mixed()).await;
     assert_eq!(
         preview["rows"],
-        json!({"total": 8, "valid": 2, "invalid": 4, "duplicates": 0, "conflicts": 0, "already_billed": 2})
+        json!({"total": 8, "valid": 2, "invalid": 4, "duplicates": 0, "conflicts": 2, "already_billed": 2})
+    );
+    let problem = &preview["problems"][0];
+    assert_eq!(
+        (&problem["row"], &problem["code"]),
+        (&json!(1), &json!("conflict"))
+    );
+    assert_eq!(
+        problem["reason"],
+        "the debt was billed with another amount, due date, e-mail"
     );
     assert_eq!(preview["amount"]["sum"], json!(100_000_000.99));
 }

@@ -1,9 +1,8 @@
 use common::ledger::{Claim, DebtState, Ledger};
 use common::runtime::ride_out;
-use contract::{DebtRecord, Notification};
+use contract::{Conflict, DebtRecord, Notification};
 use tokio_util::sync::CancellationToken;
 
-use crate::conflict::Conflict;
 use crate::row::{BilledDebt, Ended, Row, RowEnd, Step, StepError};
 
 /// What is known of a row's debt after the check.
@@ -75,7 +74,8 @@ fn billed_before(row: &Row<()>, record: DebtRecord, claim: Claim, notified: bool
     let conflict = if claim.holder == row.identity {
         None
     } else {
-        Conflict::with_claim(&Notification::of(record), &claim)
+        let billed = claim.billed();
+        billed.and_then(|billed| Conflict::between(&Notification::of(record), &billed))
     };
     BilledDebt {
         debt_id,

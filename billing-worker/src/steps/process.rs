@@ -6,14 +6,13 @@ use common::ledger::{Bill, Claim, Ledger};
 use common::rules::{BillingDay, BillingRules};
 use common::runtime::ride_out;
 use contract::names::SNS_MAX_BYTES;
-use contract::{BilledBoleto, DebtRecord, InvalidReason, Notification};
+use contract::{BilledBoleto, Conflict, DebtRecord, InvalidReason, Notification};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::Checked;
 use crate::BillingMetrics;
-use crate::conflict::Conflict;
 use crate::row::{BilledDebt, Ended, Row, RowEnd, Step, StepError};
 
 /// Numbers taken from the ledger at a time. What a process has not used when
@@ -201,6 +200,5 @@ impl<L: Ledger> Step for Process<L> {
 
 /// How a claim that lost the race differs from the one that won it.
 fn lost(own: &Claim, standing: &Claim) -> Option<Conflict> {
-    let own: Notification = serde_json::from_str(&own.notification).ok()?;
-    Conflict::with_claim(&own, standing)
+    Conflict::between(&own.billed()?, &standing.billed()?)
 }

@@ -7,6 +7,7 @@
 mod body;
 mod cell;
 mod columns;
+mod conflict;
 mod field;
 mod identity;
 mod invalid;
@@ -24,6 +25,7 @@ pub mod names;
 pub use body::{MAX_RECORDS, Records, debt_id_of, read_record, read_records, split_records};
 pub use cell::Cell;
 pub use columns::{Column, Fields, OptionalColumn, OptionalFields, push_line};
+pub use conflict::{Conflict, Terms};
 pub use field::trimmed;
 pub use identity::{RowId, RowIdentity};
 pub use invalid::{InvalidReason, Reason};

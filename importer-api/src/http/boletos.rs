@@ -184,8 +184,7 @@ async fn find(shared: &Shared, debt_id: &str) -> Result<Option<Billed>, Problem>
     else {
         return Ok(None);
     };
-    let notification: Option<Notification> = serde_json::from_str(&claim.notification).ok();
-    let Some(notification) = notification else {
+    let Some(notification) = claim.billed() else {
         return Ok(None);
     };
     let Some(boleto) = notification.boleto.clone() else {

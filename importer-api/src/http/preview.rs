@@ -71,9 +71,9 @@ struct PreviewRows {
     /// Those whose debt another row of the file would bill.
     #[schema(example = 68)]
     duplicates: u64,
-    /// Those of the duplicates that differ from the first row of their debt in
-    /// amount, due date, document or e-mail. One of the two is billed; the
-    /// sums are those of the first.
+    /// Rows that differ in amount, due date, document or e-mail from what their
+    /// debt was billed with, or from the first row of their debt. One of these
+    /// two is billed; the sums are those of the first.
     #[schema(example = 1)]
     conflicts: u64,
     /// Those whose debt is billed; null where the ledger did not answer. They

@@ -1,4 +1,4 @@
-use contract::RowIdentity;
+use contract::{Notification, RowIdentity};
 
 /// What is stored under `processed:{debt_id}`: who billed the debt, and the
 /// notification to publish, exactly as it will be sent. The claim alone is
@@ -9,4 +9,12 @@ pub struct Claim {
     pub holder: RowIdentity,
     /// The notification's JSON.
     pub notification: String,
+}
+
+impl Claim {
+    /// What the debt was billed with; `None` where a counterpart wrote what we
+    /// cannot read.
+    pub fn billed(&self) -> Option<Notification> {
+        serde_json::from_str(&self.notification).ok()
+    }
 }

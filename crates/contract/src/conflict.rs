@@ -1,9 +1,32 @@
-//! How a row differs from what was billed for its debt.
-
 use std::borrow::Cow;
 
-use common::ledger::Claim;
-use contract::{Notification, Reason};
+use boleto::Amount;
+use jiff::civil::Date;
+
+use crate::{Notification, Reason};
+
+/// What two rows of a debt should have in common. The name is not of it: it may
+/// be written in several ways.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Terms<'a> {
+    amount: Amount,
+    due_date: Date,
+    document: &'a str,
+    /// In small letters.
+    email: String,
+}
+
+impl<'a> Terms<'a> {
+    /// Those of a notification, billed or not.
+    pub fn of(notification: &'a Notification) -> Self {
+        Self {
+            amount: notification.debt_amount,
+            due_date: notification.debt_due_date,
+            document: &notification.government_id,
+            email: notification.email.to_ascii_lowercase(),
+        }
+    }
+}
 
 /// A row asks for a debt that was billed otherwise: one of the two is wrong,
 /// and somebody should look at it.
@@ -17,23 +40,16 @@ pub struct Conflict {
 }
 
 impl Conflict {
-    /// How the row's own bill differs from the one that stands; `None` where
-    /// it does not, or where the latter cannot be read.
-    pub fn with_claim(own: &Notification, standing: &Claim) -> Option<Self> {
-        let billed: Notification = serde_json::from_str(&standing.notification).ok()?;
-        let conflict = Self {
-            amount: own.debt_amount != billed.debt_amount,
-            due_date: own.debt_due_date != billed.debt_due_date,
-            document: own.government_id != billed.government_id,
-            email: !own.email.eq_ignore_ascii_case(&billed.email),
-        };
-        let Self {
-            amount,
-            due_date,
-            document,
-            email,
-        } = conflict;
-        (amount || due_date || document || email).then_some(conflict)
+    /// How a row's own bill differs from the one that stands; `None` where it
+    /// does not.
+    pub fn between(own: &Notification, standing: &Notification) -> Option<Self> {
+        let (own, standing) = (Terms::of(own), Terms::of(standing));
+        (own != standing).then(|| Self {
+            amount: own.amount != standing.amount,
+            due_date: own.due_date != standing.due_date,
+            document: own.document != standing.document,
+            email: own.email != standing.email,
+        })
     }
 }
 
@@ -59,24 +75,18 @@ impl From<Conflict> for Reason {
 
 #[cfg(test)]
 mod tests {
-    use contract::{RowIdentity, read_record};
-
     use super::*;
+    use crate::read_record;
 
     fn bill(record: &str) -> Notification {
-        let record = read_record(record).unwrap();
-        Notification::of(record)
+        Notification::of(read_record(record).unwrap())
     }
 
     #[test]
     fn what_differs_is_named_and_the_name_does_not_matter() {
-        let standing = Claim {
-            holder: RowIdentity::Message("m".into()),
-            notification: serde_json::to_string(&bill("Zé,1,ze@example.com,7,2027-01-31,d"))
-                .unwrap(),
-        };
+        let standing = bill("Zé,1,ze@example.com,7,2027-01-31,d");
         let text = |record: &str| {
-            let conflict = Conflict::with_claim(&bill(record), &standing)?;
+            let conflict = Conflict::between(&bill(record), &standing)?;
             Some(Reason::from(conflict).text.into_owned())
         };
         assert_eq!(text("José,1,ZE@example.com,7.00,2027-01-31,d"), None);
@@ -88,15 +98,5 @@ mod tests {
             text("Zé,2,z@example.com,8,2027-02-01,d").as_deref(),
             Some("the debt was billed with another amount, due date, document, e-mail")
         );
-    }
-
-    #[test]
-    fn a_claim_that_cannot_be_read_is_no_conflict() {
-        let standing = Claim {
-            holder: RowIdentity::Message("m".into()),
-            notification: "{}".into(),
-        };
-        let own = bill("Zé,1,ze@example.com,7,2027-01-31,d");
-        assert_eq!(Conflict::with_claim(&own, &standing), None);
     }
 }
