@@ -1,6 +1,6 @@
 use std::io::{self, Read};
 
-use contract::{Cell, Layout, Scanned, scan};
+use contract::{Cell, Column, Layout, Scanned, scan};
 
 use super::decode::shown;
 use super::header::start_of;
@@ -28,7 +28,7 @@ pub struct RawRecords<R> {
     cutter: Cutter,
     row: u64,
     header: Vec<String>,
-    delimiter: u8,
+    layout: Layout,
 }
 
 impl<R: Read> RawRecords<R> {
@@ -45,8 +45,8 @@ impl<R: Read> RawRecords<R> {
         Ok(Self {
             file,
             header: header_of(&head, layout.delimiter),
-            delimiter: layout.delimiter,
-            cutter: Cutter::new(layout, place),
+            cutter: Cutter::new(layout.clone(), place),
+            layout,
             row: 0,
         })
     }
@@ -63,7 +63,12 @@ impl<R: Read> RawRecords<R> {
 
     /// What separates its cells.
     pub const fn delimiter(&self) -> u8 {
-        self.delimiter
+        self.layout.delimiter
+    }
+
+    /// Where a column stands.
+    pub fn place_of(&self, column: Column) -> usize {
+        self.layout.columns[column]
     }
 
     /// The record of that row, which must lie behind the last one that was

@@ -1,5 +1,6 @@
 //! Tables that are made while the client takes them: as a CSV that spreadsheets open, or as JSON.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use axum::body::{Body, Bytes};
@@ -168,6 +169,38 @@ pub(super) fn push_csv<'a>(
     csv.push_str("\r\n");
 }
 
+/// How months begin in Portuguese and English, in small letters.
+const MONTHS: [&str; 19] = [
+    "jan", "feb", "fev", "mar", "apr", "abr", "may", "mai", "jun", "jul", "aug", "ago", "sep",
+    "set", "oct", "out", "nov", "dec", "dez",
+];
+/// Digits of a number that a spreadsheet keeps.
+const DIGITS: usize = 15;
+
+/// A text that is no figure: what a spreadsheet would take for a number or a day
+/// and change (`00044`, `1/3`, `12E5`, `mar-24`) gets the apostrophe that keeps it
+/// a text. An upload is read without it.
+pub(super) fn as_text(text: &str) -> Cow<'_, str> {
+    if is_changed(text) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+fn is_changed(text: &str) -> bool {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.len() > DIGITS || (text.len() > 1 && text.starts_with('0'));
+    }
+    let mut words = text
+        .split(|character: char| !character.is_alphabetic())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase);
+    text.starts_with(|first: char| first.is_alphanumeric())
+        && text.contains(|digit: char| digit.is_ascii_digit())
+        && words.all(|word| word == "e" || MONTHS.iter().any(|month| word.starts_with(month)))
+}
+
 /// Adds a cell, quoted unless it is a plain word or number. Text that a spreadsheet would take for a formula gets
 /// an apostrophe before it (OWASP, CSV injection), which an upload is read without. A line break
 /// becomes a sign: programs that do not know quotes would take what follows for a cell.
@@ -209,6 +242,40 @@ mod tests {
         assert_eq!(cell("a\rb"), "\"a⏎b\"");
         assert_eq!(cell("-7"), "\"'-7\"");
         assert_eq!(cell("0071"), "0071");
+    }
+
+    #[test]
+    fn what_a_spreadsheet_would_change_is_kept_a_text() {
+        for text in [
+            "00044",
+            "1234567890123456",
+            "1/3",
+            "2024-01",
+            "10.50",
+            "12E5",
+            "1e-7",
+            "mar-24",
+            "10 Dezembro 2024",
+            "DEC15",
+            "00:30",
+        ] {
+            assert_eq!(as_text(text), format!("'{text}"));
+        }
+        for text in [
+            "",
+            "0",
+            "44",
+            "123456789012345",
+            "NF-1024",
+            "debt-2",
+            "1adb6ccf-ff16-467f-bea7-5f05d494280f",
+            "março",
+            "'00044",
+            "=1+1",
+            "a1@dec.com",
+        ] {
+            assert_eq!(as_text(text), text);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use contract::Column;
 use futures::StreamExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::download::{
-    CSV, Cut, JSON, Separator, answer, csv_header, groups, part, prefers, push_csv,
+    CSV, Cut, JSON, Separator, answer, as_text, csv_header, groups, part, prefers, push_csv,
 };
 use super::import_view::IMPORT_ID;
 use super::imports::{file_problem, find};
@@ -123,7 +124,7 @@ pub(super) async fn rejections(
     let records = open_records(&shared.spool, of.0).await;
     let records = records.map_err(|error| file_problem(of.0, &error))?;
     let delimiter = records.as_ref().map(Records::delimiter);
-    let table = Table::of(records.as_ref().map_or(&[], |records| records.header()));
+    let table = Table::of(records.as_ref());
     let limit = wanted.limit.unwrap_or(usize::MAX);
     let groups = groups(of.0, move |taken| async move {
         read_rejections(&ledger, records, of, limit, &taken).await
@@ -158,15 +159,21 @@ fn json(group: &[Rejection], first: &mut bool) -> Result<String, Cut> {
 struct Table {
     /// The names in the file's header.
     columns: Vec<String>,
+    /// Where amount and due date are, which are figures and no texts.
+    figures: Vec<usize>,
     /// The file is such a table itself, corrected: its reasons are left out.
     has_reasons: bool,
 }
 
 impl Table {
-    fn of(header: &[String]) -> Self {
+    fn of(records: Option<&Records>) -> Self {
+        let header = records.map_or(&[][..], Records::header);
         let columns = header.strip_suffix(&REASON.map(str::to_owned));
+        let figures = [Column::DebtAmount, Column::DebtDueDate];
+        let place = |column| records.map(|records| records.place_of(column));
         Self {
             columns: columns.unwrap_or(header).to_vec(),
+            figures: figures.into_iter().filter_map(place).collect(),
             has_reasons: columns.is_some(),
         }
     }
@@ -190,12 +197,26 @@ impl Table {
             ];
             let cells = record.map_or(&[][..], |record| self.own_cells(&record.cells));
             let missing = self.columns.len().saturating_sub(cells.len());
-            let cells: Vec<_> = cells.iter().map(|cell| on_one_line(cell)).collect();
+            let cells: Vec<_> = cells
+                .iter()
+                .enumerate()
+                .map(|(place, cell)| self.shown(place, cell))
+                .collect();
             let cells = cells.iter().map(|cell| Some(&**cell));
             let cells = cells.chain(repeat_n(None, missing));
             push_csv(&mut text, cells.chain(reason), separator);
         }
         text
+    }
+
+    fn shown<'c>(&self, place: usize, cell: &'c str) -> Cow<'c, str> {
+        if cell.contains(['\r', '\n']) {
+            on_one_line(cell)
+        } else if self.figures.contains(&place) {
+            Cow::Borrowed(cell)
+        } else {
+            as_text(cell)
+        }
     }
 
     /// Those without the reasons that were behind them.
@@ -210,11 +231,7 @@ impl Table {
 }
 
 /// The sign for a line break must not come into a name.
-fn on_one_line(cell: &str) -> Cow<'_, str> {
-    if cell.contains(['\r', '\n']) {
-        let lines = cell.split(['\r', '\n']).filter(|line| !line.is_empty());
-        Cow::Owned(lines.collect::<Vec<_>>().join(" "))
-    } else {
-        Cow::Borrowed(cell)
-    }
+fn on_one_line(cell: &str) -> Cow<'static, str> {
+    let lines = cell.split(['\r', '\n']).filter(|line| !line.is_empty());
+    Cow::Owned(lines.collect::<Vec<_>>().join(" "))
 }

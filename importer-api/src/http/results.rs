@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::download::{CSV, Cut, Separator, answer, csv_header, groups, part, prefers, push_csv};
+use super::download::{
+    CSV, Cut, Separator, answer, as_text, csv_header, groups, part, prefers, push_csv,
+};
 use super::import_view::IMPORT_ID;
 use super::imports::{file_problem, find};
 use super::{Problem, Shared};
@@ -140,15 +142,18 @@ impl<'a> ResultView<'a> {
         let notified = self
             .notified
             .map(|notified| if notified { "true" } else { "false" });
+        let debt_id = self.debt_id.map(as_text);
+        let our_number = self.our_number.map(as_text);
+        let barcode = self.barcode.as_deref().map(as_text);
         let cells = [
             Some(&*self.row.to_string()),
-            self.debt_id,
+            debt_id.as_deref(),
             Some(self.outcome),
             self.code,
             self.reason,
-            self.our_number,
+            our_number.as_deref(),
             self.digitable_line.as_deref(),
-            self.barcode.as_deref(),
+            barcode.as_deref(),
             self.pix,
             notified,
             self.mail,
@@ -191,7 +196,7 @@ fn mail_of(result: &RowResult) -> &'static str {
     security((), ("bearer" = [])),
     params(("import_id" = Uuid, Path, description = "The import, as the upload answered", example = json!(IMPORT_ID)), Wanted),
     responses(
-        (status = 200, description = "The rows; the schema is that of one", content((String = "text/csv", example = "row,debtId,outcome,code,reason,ourNumber,digitableLine,barcode,pix,notified,mail,mailReason\r\n1,\"sample-0001\",billed,,,31285570000000001,\"00190.00009 03128.557000 00000.001172 2 14940000010050\",00192149400000100500000003128557000000000117,,true,sent,\r\n"), (ResultView = "application/x-ndjson"))),
+        (status = 200, description = "The rows; the schema is that of one", content((String = "text/csv", example = "row,debtId,outcome,code,reason,ourNumber,digitableLine,barcode,pix,notified,mail,mailReason\r\n1,\"sample-0001\",billed,,,\"'31285570000000001\",\"00190.00009 03128.557000 00000.001172 2 14940000010050\",\"'00192149400000100500000003128557000000000117\",,true,sent,\r\n"), (ResultView = "application/x-ndjson"))),
         (status = 400, description = "The query is invalid", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_query("unknown variant `paid`"))),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
         (status = 409, description = "Its file is not here", body = Problem, content_type = "application/problem+json", example = json!(Problem::file_not_here())),
