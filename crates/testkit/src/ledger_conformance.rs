@@ -22,6 +22,7 @@ pub mod imports;
 pub mod put_off;
 pub mod rows;
 pub mod undeliverable;
+pub mod webhooks;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -158,6 +159,16 @@ macro_rules! ledger_conformance {
                 an_import_that_was_at_its_end_is_open_again
                 many_at_once_take_a_mail_up_again_once
             }
+            webhooks {
+                nothing_is_noted_that_nobody_asked_for
+                an_import_is_noted_as_it_is_registered
+                an_event_of_an_import_is_stored_once
+                a_mail_is_noted_once_that_can_never_be_delivered
+                an_event_of_mails_is_stored_as_a_whole
+                an_event_is_taken_by_one_until_its_lease_ends
+                an_event_is_put_off_given_up_and_tried_again
+                what_another_ledger_has_to_tell_is_taken_over_once
+            }
             audit {
                 an_import_that_kept_every_law_holds
                 an_unknown_import_has_no_audit
@@ -217,6 +228,7 @@ pub fn assert_complete(held: &[(&str, &[&str])]) {
             "undeliverable",
             include_str!("ledger_conformance/undeliverable.rs"),
         ),
+        ("webhooks", include_str!("ledger_conformance/webhooks.rs")),
         ("audit", include_str!("ledger_conformance/audit.rs")),
     ];
     for (module, source) in sources {

@@ -7,6 +7,7 @@ mod channels;
 mod fault_plan;
 mod imports;
 mod put_off;
+mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 use channels::Message;
 pub use fault_plan::FaultPlan;
 use imports::Import;
+use webhooks::Webhooks;
 
 /// A ledger in memory. Cloning shares it.
 ///
@@ -60,6 +62,7 @@ struct State {
     unknown_sends: BTreeMap<(Channel, String), BTreeSet<Uuid>>,
     /// Whether the row's message on that channel was sent, or is undeliverable.
     sent_rows: BTreeMap<(Channel, RowId), bool>,
+    webhooks: Webhooks,
 }
 
 impl MemoryLedger {

@@ -115,6 +115,9 @@ pub async fn copy_ledger(
         to.adopt_import(import).await?;
         compare(from, to, import).await?;
     }
+    // Last, as an import that is registered while it is noted what webhooks are
+    // told of would be told of again.
+    to.adopt_outbox(&from.outbox().await?).await?;
     Ok(copied)
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use boleto::Agreement;
 use uuid::Uuid;
 
-use super::{AnyLedger, Channel, Claim, KeyedUpload, LedgerError, SendEnd};
+use super::{AnyLedger, Channel, Claim, KeyedUpload, LedgerError, Outbox, SendEnd};
 
 /// Who billed a debt, as another ledger takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,4 +86,7 @@ pub trait ExportLedger: AnyLedger {
     /// A part of what it knows, from 0 on. Something that changes meanwhile
     /// may be missed.
     async fn export(&self, from: u64) -> Result<Exported, LedgerError>;
+
+    /// What it has still to tell webhooks.
+    async fn outbox(&self) -> Result<Outbox, LedgerError>;
 }

@@ -26,6 +26,7 @@ mod remembered;
 mod rows;
 mod settings;
 mod slot;
+mod webhooks;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -56,6 +57,10 @@ pub use registered::RegisteredImports;
 pub use rows::{EndedRow, Outcome, RowFacts, RowLedger, Unbilled};
 pub use settings::LedgerSettings;
 pub use slot::LedgerSlot;
+pub use webhooks::{
+    EventFigures, GIVEN_UP_KEPT, NewEvent, NotedImport, NotedMail, NotedMails, Outbox, StoredEvent,
+    TakenEvent, WebhookLedger,
+};
 
 /// An import without progress for that long is stalled.
 pub const STALLED_AFTER: Duration = Duration::from_mins(10);
@@ -72,6 +77,7 @@ pub trait AnyLedger:
     + CarrierLedger
     + ChannelLedger
     + AgreementLedger
+    + WebhookLedger
     + Debug
 {
     /// Whether it answers, and takes writes.

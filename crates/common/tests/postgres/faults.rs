@@ -450,7 +450,7 @@ async fn services_that_start_at_once_make_the_tables_once() {
         .query_one(versions, &[])
         .await
         .unwrap();
-    assert_eq!(versions.get::<_, i64>(0), 2);
+    assert_eq!(versions.get::<_, i64>(0), 3);
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::ledger::{Channel, ChannelLedger, EndedSend, LedgerError, SendClaim, SendEnd};
+use common::ledger::{
+    Channel, ChannelLedger, EndedSend, LedgerError, NotedMail, SendClaim, SendEnd,
+};
 use contract::{Reason, RowId};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -128,6 +130,13 @@ impl ChannelLedger for MemoryLedger {
                 return standing.clone();
             }
             state.sends.insert(key, Message::Ended(ended.end.clone()));
+            if let (Channel::MAIL, SendEnd::Undeliverable(reason)) = (channel, &ended.end) {
+                state.webhooks.note_mail(NotedMail {
+                    debt_id: ended.debt_id.to_owned(),
+                    row: ended.row,
+                    code: reason.code.clone().into_owned(),
+                });
+            }
             ended.end.clone()
         };
         let standing = self.call_each(ends, end).await?;
@@ -161,6 +170,7 @@ impl ChannelLedger for MemoryLedger {
             if let Some(import) = state.imports.get_mut(&row.import_id) {
                 import.status.finished_at = None;
             }
+            state.webhooks.note_import(row.import_id);
             true
         };
         self.call_each(rows, reopen).await

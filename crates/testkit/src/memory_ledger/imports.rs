@@ -168,6 +168,9 @@ impl MemoryLedger {
 impl ImportLedger for MemoryLedger {
     async fn register_import(&self, import: &NewImport) -> Result<bool, LedgerError> {
         self.call(|state| {
+            if !state.imports.contains_key(&import.import_id) {
+                state.webhooks.note_import(import.import_id);
+            }
             let known = state.imports.entry(import.import_id);
             let known = known.or_insert_with(|| Import::new(import.clone()));
             let file = &mut known.status.import;

@@ -10,6 +10,7 @@ use super::batch::{column, columns, distinct, first_of_each, in_order, reasons};
 use super::claims::{RELEASE, RENEW, end};
 use super::progress::count;
 use super::time::{count as figure, milliseconds};
+use super::webhooks::is_noting;
 use crate::ledger::{
     Channel, ChannelCounts, ChannelLedger, EndedSend, LedgerError, SendClaim, SendEnd,
 };
@@ -25,7 +26,7 @@ const NOTE_UNKNOWN: &str = "
 
 /// Ends messages that have not ended, and counts those whose row is theirs.
 macro_rules! end {
-    ($is_theirs:expr, $count:expr) => {
+    ($is_theirs:expr, $count:expr $(, $noted:expr)?) => {
         concat!(
             "WITH ending AS (
                 SELECT * FROM unnest($1::bytea[], $3::boolean[], $4::text[], $5::text[],
@@ -44,24 +45,41 @@ macro_rules! end {
                 SELECT i AS import_id, sent FROM ended JOIN ending ON d = debt_id WHERE for_row
             ), counted AS (",
             $count,
-            ")
-            SELECT debt_id, for_row FROM ended"
+            ")",
+            $(", noted AS (", $noted, ")",)?
+            " SELECT debt_id, for_row FROM ended"
         )
     };
 }
 
 /// A row is counted for an e-mail where it billed the debt by itself, and does
 /// not have the end from elsewhere.
-const END_MAILS: &str = end!(
-    "w IS NOT NULL AND EXISTS (
-        SELECT FROM records AS r WHERE r.debt_id = d AND r.import_id = i AND r.row = w
-        AND NOT CASE WHEN s THEN r.mailed ELSE r.undeliverable END)",
-    count!(
-        from "counting",
-        "mailed" += "count(*) FILTER (WHERE sent)",
-        "undeliverable" += "count(*) FILTER (WHERE NOT sent)"
-    )
-);
+macro_rules! end_mails {
+    ($($noted:expr)?) => {
+        end!(
+            "w IS NOT NULL AND EXISTS (
+                SELECT FROM records AS r WHERE r.debt_id = d AND r.import_id = i AND r.row = w
+                AND NOT CASE WHEN s THEN r.mailed ELSE r.undeliverable END)",
+            count!(
+                from "counting",
+                "mailed" += "count(*) FILTER (WHERE sent)",
+                "undeliverable" += "count(*) FILTER (WHERE NOT sent)"
+            )
+            $(, $noted)?
+        )
+    };
+}
+
+const END_MAILS: &str = end_mails!();
+
+/// The same where some can never be delivered, which are noted for webhooks.
+const END_AND_NOTE_MAILS: &str = end_mails!(concat!(
+    "INSERT INTO webhook_mails (debt_id, import_id, row, code)
+     SELECT d, i, w, coalesce(c, '') FROM ended JOIN ending ON d = debt_id
+     WHERE NOT sent AND ",
+    is_noting!(),
+    " ORDER BY d ON CONFLICT DO NOTHING"
+));
 
 /// The part of a statement that counts what a further channel has sent.
 macro_rules! count_sends {
@@ -232,10 +250,11 @@ impl PostgresLedger {
         channel: Channel,
         ends: &[&EndedSend<'_>],
     ) -> Result<HashMap<Vec<u8>, bool>, LedgerError> {
-        let statement = if channel == Channel::MAIL {
-            END_MAILS
-        } else {
-            END_SENDS
+        let all_sent = ends.iter().all(|ended| ended.end == SendEnd::Sent);
+        let statement = match channel {
+            Channel::MAIL if all_sent => END_MAILS,
+            Channel::MAIL => END_AND_NOTE_MAILS,
+            _ => END_SENDS,
         };
         let ids: Vec<&[u8]> = ends.iter().map(|ended| ended.debt_id.as_bytes()).collect();
         let why = ends.iter().map(|ended| match &ended.end {

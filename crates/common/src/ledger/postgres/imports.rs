@@ -8,16 +8,24 @@ use super::PostgresLedger;
 use super::batch::{column, text};
 use super::observe::figures;
 use super::time::{self, figure, stored};
+use super::webhooks::is_noting;
 use crate::ledger::{ImportLedger, ImportStatus, KeyedUpload, LedgerError, NewImport, Observed};
 
-/// One of an older version learns whose it is.
-const REGISTER: &str = "
-    INSERT INTO imports AS i (
-        import_id, file_name, size, sha256, rows, accepted_at, progressed_at, spool, client)
-    VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8)
-    ON CONFLICT (import_id) DO UPDATE SET spool = excluded.spool, client = excluded.client
-    WHERE i.spool = ''
-";
+/// One of an older version learns whose it is. One that is new is noted for
+/// webhooks.
+const REGISTER: &str = concat!(
+    "WITH registered AS (
+        INSERT INTO imports AS i (
+            import_id, file_name, size, sha256, rows, accepted_at, progressed_at, spool, client)
+        VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8)
+        ON CONFLICT (import_id) DO UPDATE SET spool = excluded.spool, client = excluded.client
+        WHERE i.spool = ''
+        RETURNING import_id
+    )
+    INSERT INTO webhook_imports (import_id) SELECT import_id FROM registered WHERE ",
+    is_noting!(),
+    " ON CONFLICT DO NOTHING"
+);
 
 const IS_UNSENT: &str = "SELECT sent_at IS NULL FROM imports WHERE import_id = $1";
 

@@ -6,6 +6,7 @@ use super::PostgresLedger;
 use super::batch::{are_among, columns};
 use super::progress::count;
 use super::rows::key;
+use super::webhooks::is_noting;
 use crate::ledger::LedgerError;
 
 /// Records of rows what became of e-mails that had ended before, or of debts
@@ -70,6 +71,11 @@ const REOPEN: &str = concat!(
     "), opened AS (
         UPDATE imports SET finished_at = NULL
         WHERE import_id IN (SELECT import_id FROM mails)
+    ), noted AS (
+        INSERT INTO webhook_imports (import_id)
+        SELECT DISTINCT import_id FROM mails WHERE ",
+    is_noting!(),
+    " ORDER BY import_id ON CONFLICT DO NOTHING
     )
     SELECT import_id, row FROM mails"
 );

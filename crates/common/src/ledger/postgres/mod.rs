@@ -3,7 +3,7 @@
 //! A statement writes all that a call is about, and its counts, so that it is
 //! atomic by itself and no transaction spans two. What it writes it writes in
 //! the order of its keys, table by table: `sends`, `leases`, `records`,
-//! `progress`, `imports`.
+//! `progress`, `imports`, `webhook_mails`, `webhook_imports`.
 
 mod agreements;
 mod batch;
@@ -26,6 +26,7 @@ mod startup;
 mod time;
 mod tls;
 mod uploads;
+mod webhooks;
 
 pub use settings::PostgresSettings;
 pub use startup::migrate;

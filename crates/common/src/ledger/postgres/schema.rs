@@ -6,9 +6,10 @@ use tracing::{info, warn};
 
 /// What changes the tables, from the first version on. One that was released
 /// is never edited: what follows is added.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
+    include_str!("migrations/3.sql"),
 ];
 
 /// Held by whoever changes the tables; any number that nobody else locks.
@@ -18,7 +19,8 @@ const LOCK: i64 = 0x6c65_6467_6572;
 const RIGHTS: &str = r"
     SELECT string_agg(privilege || ' on ' || name, ', ' ORDER BY name, privilege)
     FROM unnest(ARRAY['agreements', 'channel_progress', 'idempotency_keys', 'imports', 'leases',
-                      'progress', 'put_off', 'readiness', 'records', 'sends', 'sequences']) AS name,
+                      'progress', 'put_off', 'readiness', 'records', 'sends', 'sequences',
+                      'webhook_events', 'webhook_imports', 'webhook_mails', 'webhooks']) AS name,
          unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
     WHERE NOT has_table_privilege(name, privilege)
 ";

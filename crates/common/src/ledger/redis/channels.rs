@@ -133,6 +133,10 @@ impl ChannelLedger for RedisLedger {
             };
             let bitmap = import_id.map(|import_id| keys::bitmap(import_id, MAILED));
             let now = self.end_messages(channel, ends, bitmap.as_deref()).await?;
+            if channel == Channel::MAIL {
+                let standing = now.iter().map(|stored| &stored.end);
+                self.note_undeliverable(ends, standing).await?;
+            }
             let rows = ends.iter().zip(&now);
             let rows = rows.filter_map(|(ended, stored)| Some((ended.row?, stored)));
             if channel == Channel::MAIL {

@@ -11,7 +11,7 @@ use super::{RedisLedger, keys, stored_claim};
 use crate::ledger::export::{
     ExportLedger, Exported, ExportedClaim, ExportedDebt, ExportedKey, ExportedSend,
 };
-use crate::ledger::{AgreementLedger, Channel, DebtLedger, LedgerError};
+use crate::ledger::{AgreementLedger, Channel, DebtLedger, LedgerError, Outbox};
 
 /// Keys that Redis looks at in one call.
 const KEYS_A_CALL: usize = 1_000;
@@ -125,6 +125,10 @@ impl ExportLedger for RedisLedger {
         let channels: Vec<Channel> = channels.into_iter().filter_map(Channel::leaked).collect();
         exported.debts = self.exported_debts(&debt_ids, &channels).await?;
         Ok(exported)
+    }
+
+    async fn outbox(&self) -> Result<Outbox, LedgerError> {
+        self.whole_outbox().await
     }
 }
 

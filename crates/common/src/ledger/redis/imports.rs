@@ -227,8 +227,10 @@ impl ImportLedger for RedisLedger {
 }
 
 impl RedisLedger {
-    /// Lets an import be looked at until its end is seen.
+    /// Lets an import be looked at until its end is seen, and webhooks be told of
+    /// it.
     pub(super) async fn list_as_open(&self, import_id: Uuid) -> Result<(), LedgerError> {
+        self.note_import(import_id).await?;
         redis::cmd("SADD")
             .arg(keys::OPEN_IMPORTS)
             .arg(import_id.to_string())

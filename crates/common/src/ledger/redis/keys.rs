@@ -22,6 +22,9 @@ pub(super) const CLOSED: &str = "ledger:closed";
 /// in milliseconds since 1970.
 pub(super) const FAILED_IMPORTS: &str = "imports:failed";
 
+/// What all keys begin with that say what webhooks are told of, in one slot.
+pub(super) const WEBHOOKS: &str = "webhooks:{events}";
+
 /// What the name of a spool does not have in a key: braces would be a hash tag
 /// of their own.
 const ENCODED: AsciiSet = CONTROLS.add(b' ').add(b'"').add(b'%').add(b'{').add(b'}');

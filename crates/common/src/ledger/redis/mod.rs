@@ -32,6 +32,8 @@ mod stored_end;
 mod tls_files;
 mod undeliverable;
 mod unsuitable;
+mod webhook_scripts;
+mod webhooks;
 
 pub(super) use place::SAID_BY_A_URL;
 pub use settings::RedisSettings;
@@ -47,6 +49,7 @@ use self::carrier_scripts::CarrierScripts;
 use self::closed::closed;
 use self::connection::Connection;
 use self::keys::Keys;
+use self::webhook_scripts::WebhookScripts;
 use super::{AnyLedger, LedgerError, LedgerMemory};
 use crate::runtime::{Dependency, Outage};
 
@@ -77,6 +80,8 @@ pub struct RedisLedger {
     forget_ends: Arc<Script>,
     /// Who carries an import (see `carrying`).
     carrying: Arc<CarrierScripts>,
+    /// What webhooks are told of (see `webhooks`).
+    webhooks: Arc<WebhookScripts>,
 }
 
 impl std::fmt::Debug for RedisLedger {

@@ -56,7 +56,7 @@ const COMMANDS: [&str; 43] = [
 const OF_A_CLUSTER: [&str; 2] = ["ASKING", "CLUSTER SLOTS"];
 
 /// A key of each kind.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "agreement:",
     "channel:",
     "idempotency:",
@@ -72,6 +72,7 @@ const KEYS: [&str; 15] = [
     "processed:",
     "ready:",
     "sequence:",
+    "webhooks:",
 ];
 
 /// The first call that the user may not make; `None` if it may make all.

@@ -16,6 +16,7 @@ use super::opener::Opener;
 use super::place::Place;
 use super::rows::marking_script;
 use super::undeliverable::{forget_script, record_script, reopen_script};
+use super::webhook_scripts::WebhookScripts;
 use super::{RedisLedger, masters, rights, unsuitable};
 use crate::ledger::{LedgerMetrics, RedisSettings};
 use crate::runtime::{Outage, ServiceError};
@@ -82,6 +83,7 @@ impl RedisLedger {
             reopen_undeliverable: Arc::new(reopen_script()),
             forget_ends: Arc::new(forget_script()),
             carrying: Arc::new(CarrierScripts::new()),
+            webhooks: Arc::new(WebhookScripts::new()),
         })
     }
 }
