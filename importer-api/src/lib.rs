@@ -18,6 +18,7 @@
 //! | [`responses`] | answers of the API are counted |
 //! | [`results`] | what became of every row, with the numbers of its boleto |
 //! | [`retention`] | old files are removed |
+//! | [`webhooks`] | another system is told of imports and undeliverable e-mails |
 
 pub mod acceptance;
 mod blocking;
@@ -39,6 +40,7 @@ mod run;
 mod settings;
 pub mod slips;
 pub mod spool;
+pub mod webhooks;
 
 pub use metrics::ImporterMetrics;
 pub use read_error::ReadError;

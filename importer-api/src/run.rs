@@ -19,6 +19,7 @@ use crate::progress::watch_progress;
 use crate::responses::count;
 use crate::retention::remove_finished;
 use crate::spool::{Bucket, Spool, SpoolError};
+use crate::webhooks::{Receiver, WebhookMetrics, tell_webhooks};
 use crate::{ImporterMetrics, Settings, SpoolSettings};
 
 /// How long a predecessor that is just ending may still hold the spool.
@@ -44,6 +45,8 @@ pub async fn run(
     .await?;
     let metrics = ImporterMetrics::new(&wiring.registry)?;
     let capacity = CapacityGauges::new(&wiring.registry)?;
+    let webhook_metrics = WebhookMetrics::new(&wiring.registry)?;
+    let receiver = settings.webhooks.as_ref().map(Receiver::new).transpose()?;
     let spool = open_spool(&settings, &wiring).await?;
     // Read before the first upload comes in, which would be among them.
     let unfinished = spool
@@ -92,10 +95,22 @@ pub async fn run(
         ));
         importer_slot.get_or_init(|| Arc::clone(&importer));
         let name = spool.name().to_owned();
-        let watching = watch_progress(ledger.clone(), name, metrics, stop.clone());
+        let watching = watch_progress(ledger.clone(), name, metrics.clone(), stop.clone());
         let weighing = watch_capacity(spool.clone(), ledger.clone(), capacity, stop.clone());
-        let cleaning = remove_finished(spool, ledger, settings.retention, unknown, stop);
-        tokio::join!(importer.run(), watching, weighing, cleaning);
+        let telling = async {
+            if let Some(receiver) = receiver {
+                let metrics = (metrics, webhook_metrics);
+                tell_webhooks(receiver, ledger.clone(), metrics, stop.clone()).await;
+            }
+        };
+        let cleaning = remove_finished(
+            spool,
+            ledger.clone(),
+            settings.retention,
+            unknown,
+            stop.clone(),
+        );
+        tokio::join!(importer.run(), watching, weighing, cleaning, telling);
         Ok(())
     };
     let wiring = match readiness {

@@ -11,6 +11,7 @@ use contract::MAX_RECORDS;
 
 use crate::http::{AllowedHosts, ApiTokens, UploadSettings};
 use crate::import::{BatchSize, SendingLimits};
+use crate::webhooks::WebhookSettings;
 
 pub use spool::SpoolSettings;
 
@@ -38,6 +39,8 @@ pub struct Settings {
     /// By which files are looked at before they are billed: those of
     /// billing-worker.
     pub rules: BillingRules,
+    /// Who is told of imports and undeliverable e-mails, if anybody.
+    pub webhooks: Option<WebhookSettings>,
 }
 
 impl Settings {
@@ -75,6 +78,7 @@ impl Settings {
                 },
             },
             rules: BillingRules::read(env)?,
+            webhooks: WebhookSettings::read(env)?,
         })
     }
 }

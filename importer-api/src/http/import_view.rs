@@ -31,7 +31,7 @@ pub(super) const IMPORT_ID: &str = "01a20d97-6b57-75d8-bf76-a150c081d411";
     "finished_at": "2026-11-24T12:41:48.872Z",
     "rows_per_second": 3603.6
 }))]
-pub(super) struct ImportView {
+pub(crate) struct ImportView {
     /// The import.
     import_id: Uuid,
     /// `received`: stored, nothing is sent yet. `sending`: its rows are being
@@ -146,7 +146,7 @@ impl PutOffView {
 }
 
 impl ImportView {
-    pub(super) fn new(status: &ImportStatus, now: Timestamp) -> Self {
+    pub(crate) fn new(status: &ImportStatus, now: Timestamp) -> Self {
         let (import, counts) = (&status.import, &status.counts);
         // That a row no longer waits is told after its end.
         let put_off = if status.is_over() {

@@ -46,6 +46,8 @@ pub use docs::ApiDoc;
 pub use limits::{UploadLimits, UploadSettings};
 pub use problem::Problem;
 
+pub(crate) use import_view::ImportView;
+
 use self::auth::authenticate;
 use self::browsers::{Visits, refuse_other_sites};
 use self::docs::docs_routes;
