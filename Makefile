@@ -94,7 +94,7 @@ MINISTACK := target/ministack
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := csv_reader record_parser sns_envelope
 
-.PHONY: help setup build build/stack build/devstack build/operator run demo bench bench/guard bench/micro generate dlq/redrive audit reconcile reopen \
+.PHONY: help setup build build/stack build/devstack build/operator run demo bench bench/guard bench/micro generate dlq/redrive audit reconcile reopen webhooks/retry \
 	app/setup app/up app/up/build app/logs app/down app/down-volumes app/smoke docker/build \
 	test test/chaos test/dashboard test/browser test/api test/mail test/localstack test/ministack fuzz \
 	check check/alerts check/dashboard check/slip dashboard screenshots format
@@ -159,6 +159,9 @@ audit: build/operator ## Prove the outcome of every row of IMPORT= from the ledg
 	$(if $(IMPORT),,$(error IMPORT= is missing: the import_id that the upload answered))
 	@$(OPERATOR) audit --import $(IMPORT)
 
+webhooks/retry: build/operator ## Send the webhooks again that were given up
+	@$(OPERATOR) retry-webhooks
+
 reconcile: ## Send again every row of IMPORT= that a queue lost; nothing is done twice
 	$(if $(IMPORT),,$(error IMPORT= is missing: the import_id that the upload answered))
 	@curl --silent --show-error --fail-with-body --request POST \
@@ -220,8 +223,9 @@ test/browser: setup build/stack $(WEB)/ready ## Drive the page and the API docum
 	@developer/setup.sh chromium
 	@DEVSTACK=$(DEVSTACK) $(WEB)/venv/bin/pytest -q -p no:cacheprovider developer/web $(if $(ONLY),-k '$(ONLY)')
 
-test/api: setup build/stack $(WEB)/ready ## Hold the API of a running stack against its OpenAPI document, with schemathesis
+test/api: setup build/stack $(WEB)/ready ## Hold the API of a running stack against its OpenAPI document, with schemathesis, and its webhooks against standardwebhooks
 	@DEVSTACK=$(DEVSTACK) $(WEB)/venv/bin/python developer/web/check_api.py
+	@DEVSTACK=$(DEVSTACK) $(WEB)/venv/bin/python developer/web/check_webhooks.py
 
 test/mail: setup build/stack ## Send 2,000 e-mails through Postfix and Exim each, in every set-up, restarted in the middle; Debian, as root
 	@developer/setup.sh openssl

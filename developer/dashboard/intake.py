@@ -62,6 +62,16 @@ IMPORTS = [
         units.RequestsPerSecond,
     ),
     graph(
+        "Webhooks",
+        "Attempts to deliver an event, a second, by what came of them; and the events that are to be delivered. Nothing moves without WEBHOOK_URL.",
+        [
+            query(rate("webhook_deliveries_total", "outcome"), "{{outcome}}"),
+            query(highest("webhook_events_waiting"), "waiting"),
+            query(rate("webhook_events_given_up_total"), "given up"),
+        ],
+        units.Short,
+    ),
+    graph(
         "INVALID rows",
         "Rows that cannot be billed, a second: found by the importer as no message can carry them, and by billing-worker. GET /v1/imports/{id}/rejections has each with its reason.",
         [

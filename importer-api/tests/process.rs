@@ -40,6 +40,8 @@ async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
         ("ALLOWED_HOSTS", "http://billing.example.com"),
         ("UPLOAD_IDLE_TIMEOUT", "0"),
         ("API_TOKENS", "fifteen-letters"),
+        ("WEBHOOK_ALLOW_PRIVATE", "true"),
+        ("WEBHOOK_URL", "http://example.com/"),
     ];
     assert_refuses(BINARY, "PORT", &variables(&stack, spool), &wrong).await;
 }

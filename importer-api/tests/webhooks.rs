@@ -24,8 +24,8 @@ use receiver::{Received, Receiver, Reply};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use testkit::{
-    CsvFile, FaultMode, RunningService, bill_rows, mail_rows, new_import, poll_until, refuse_mails,
-    tell_rows,
+    CsvFile, FaultMode, RunningService, ServiceProcess, bill_rows, mail_rows, new_import,
+    poll_until, refuse_mails, tell_rows,
 };
 use uuid::Uuid;
 
@@ -562,4 +562,40 @@ async fn a_receiver_that_never_answers_holds_up_no_import() {
         taken.len() >= 10 && taken.iter().all(|taken| taken.attempts == 0),
         "{taken:?}"
     );
+}
+
+/// As a process, with the times of one. Takes a minute: the lease of an event.
+#[tokio::test]
+#[ignore = "takes a minute"]
+async fn an_event_is_told_again_after_a_kill() {
+    let importer = Importer::new().await;
+    let ledger = importer.stack.ledger().await;
+    let receiver = Receiver::start([Reply::Never]).await;
+    let queue = &importer.stack.resources().data_process_url;
+    let spool = tempfile::tempdir().unwrap();
+    let own = [
+        ("SQS_QUEUE_URL", queue.clone()),
+        ("SPOOL_DIR", spool.path().to_str().unwrap().to_owned()),
+    ];
+    let variables = importer.stack.environment().into_iter().chain(own);
+    let variables: Vec<_> = variables.chain(of(&receiver.url())).collect();
+    let start = || {
+        let binary = env!("CARGO_BIN_EXE_importer-api");
+        ServiceProcess::start(binary, "PORT", variables.iter().cloned())
+    };
+    let process = start();
+    process.healthy().await;
+    let import_id = completed(&ledger).await;
+    receiver.requests(1).await;
+    // SIGKILL
+    drop(process);
+    let _process = start();
+    let received = poll_until("the second request", LONG * 5, async || {
+        Some(receiver.received()).filter(|received| received.len() >= 2)
+    })
+    .await;
+    assert_eq!(received[0].id(), received[1].id());
+    assert!(received[1].body.contains(&import_id.to_string()));
+    verify(&received[1]);
+    events_left(&ledger, 0, 0).await;
 }

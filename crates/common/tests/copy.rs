@@ -9,8 +9,8 @@ use boleto::Agreement;
 use common::ledger::{
     AgreementLedger, AnyLedger, Audit, Bill, CarrierLedger, Channel, ChannelLedger, Checkpoint,
     Claim, CopyError, DebtLedger, DebtState, EndedRow, EndedSend, ExportLedger, ImportLedger,
-    ImportStatus, KeyedUpload, LedgerSettings, RedisLedger, RedisSettings, RowLedger, SendClaim,
-    SendEnd, SharedLedger, Told, Unbilled, copy_ledger,
+    ImportStatus, KeyedUpload, LedgerSettings, NewEvent, RedisLedger, RedisSettings, RowLedger,
+    SendClaim, SendEnd, SharedLedger, Told, Unbilled, WebhookLedger, copy_ledger,
 };
 use common::runtime::Environment;
 use contract::{Reason, RowId, RowIdentity};
@@ -51,6 +51,54 @@ fn claim_of(number: u64) -> Claim {
         holder: RowIdentity::Row(row(number)),
         notification: format!("{{\"number\":{number}}}"),
     }
+}
+
+const NOTED: Uuid = Uuid::from_u128(8);
+
+/// What webhooks are told of: an import, an e-mail, and an event.
+async fn note(ledger: &impl WebhookLedger) {
+    ledger
+        .note_for_webhooks(Duration::from_hours(1))
+        .await
+        .unwrap();
+    let told = Uuid::from_u128(9);
+    ledger.note_imports(&[NOTED, told]).await.unwrap();
+    let event = NewEvent {
+        id: EVENT,
+        kind: "import.completed".to_owned(),
+        body: "{}".to_owned(),
+    };
+    ledger
+        .tell_of_import(told, Some(&event), true)
+        .await
+        .unwrap();
+    ledger
+        .put_off_event(EVENT, 2, Duration::ZERO)
+        .await
+        .unwrap();
+}
+
+const EVENT: Uuid = Uuid::from_u128(10);
+
+/// What is to be told is told from there, once.
+async fn is_to_be_told(to: &SharedLedger) {
+    let noted = to.noted_imports().await.unwrap();
+    let noted: Vec<Uuid> = noted.iter().map(|noted| noted.import_id).collect();
+    assert_eq!(noted, [NOTED, IMPORT]);
+    let mails = to.noted_mails(10).await.unwrap().mails;
+    assert_eq!(mails.len(), 1);
+    assert_eq!(
+        (&*mails[0].debt_id, mails[0].row),
+        (&*debt(3), Some(row(3)))
+    );
+    let taken = to.take_events(10, Duration::from_hours(1)).await.unwrap();
+    assert_eq!(
+        (taken.len(), taken[0].event.id, taken[0].attempts),
+        (1, EVENT, 2)
+    );
+    let later = new_import(Uuid::from_u128(6 << 80), 1);
+    to.register_import(&later).await.unwrap();
+    assert_eq!(to.noted_imports().await.unwrap().len(), 3);
 }
 
 /// A row of each kind: 1 to 6 are billed, 1 to 5 told of; 1 and 2 are mailed, 3
@@ -188,6 +236,7 @@ async fn is_the_same(from: &RedisLedger, to: &SharedLedger) {
 async fn a_copy_knows_what_its_source_knows_however_often_it_is_made() {
     let (stack, other) = (Stack::start().await, Stack::start().await);
     let from = source(&stack).await;
+    note(&from).await;
     fill(&from).await;
     let to: SharedLedger = other.ledger().await;
     for _ in 0..2 {
@@ -195,18 +244,21 @@ async fn a_copy_knows_what_its_source_knows_however_often_it_is_made() {
         assert_eq!((copied.imports, copied.rows), (1, ROWS));
     }
     is_the_same(&from, &to).await;
+    is_to_be_told(&to).await;
     // Numbers go on where they were.
     assert_eq!(to.reserve_numbers("our-number:a", 1).await.unwrap(), 42..43);
 
     let memory: SharedLedger = Arc::new(MemoryLedger::default());
     copy_ledger(&from, &memory, |_| ()).await.unwrap();
     is_the_same(&from, &memory).await;
+    is_to_be_told(&memory).await;
 }
 
 #[tokio::test]
 async fn a_copy_in_postgresql_knows_what_its_source_knows() {
     let stack = Stack::start().await;
     let from = source(&stack).await;
+    note(&from).await;
     fill(&from).await;
     let server = PostgresServer::start(None, None, Fsync::Off).await;
     let server = server.unwrap_or_else(|error| panic!("{error}"));
@@ -216,6 +268,7 @@ async fn a_copy_in_postgresql_knows_what_its_source_knows() {
         copy_ledger(&from, &to, |_| ()).await.unwrap();
     }
     is_the_same(&from, &to).await;
+    is_to_be_told(&to).await;
     assert_eq!(to.reserve_numbers("our-number:a", 1).await.unwrap(), 42..43);
 }
 

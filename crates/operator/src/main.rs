@@ -8,6 +8,7 @@ mod masked;
 mod migrate;
 mod redrive;
 mod reopen;
+mod retry_webhooks;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ enum Command {
     Reopen(reopen::Reopen),
     Ledger(ledger::Ledger),
     Migrate(migrate::Migrate),
+    RetryWebhooks(retry_webhooks::RetryWebhooks),
 }
 
 /// The exit code is 0 where all was done, 64 where a setting must change, 2
@@ -43,6 +45,7 @@ async fn main() -> ExitCode {
         Command::Reopen(reopen) => reopen.run(&environment, &mut io::stdout()).await,
         Command::Ledger(ledger) => ledger.run(&environment, &mut io::stdout()).await,
         Command::Migrate(migrate) => migrate.run(&environment, &mut io::stdout()).await,
+        Command::RetryWebhooks(retry) => retry.run(&environment, &mut io::stdout()).await,
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

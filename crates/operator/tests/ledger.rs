@@ -6,7 +6,9 @@ use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::ledger::{AnyLedger, Audit, DebtLedger, ImportLedger, SharedLedger};
+use common::ledger::{
+    AnyLedger, Audit, DebtLedger, ImportLedger, NewEvent, SharedLedger, WebhookLedger,
+};
 use contract::RowId;
 use testkit::{Stack, bill_rows, mail_rows, new_import, poll_until, record_sent, tell_rows};
 use tokio::process::Command;
@@ -158,4 +160,25 @@ async fn a_url_that_cannot_be_used_is_one_line_without_its_secret() {
         assert_eq!(lines.len(), 1, "{said}");
         assert!(!said.contains(":s3cret"), "{said}");
     }
+}
+
+#[tokio::test]
+async fn webhooks_that_were_given_up_are_sent_again() {
+    let stack = Stack::start().await;
+    let ledger = stack.ledger().await;
+    let id = Uuid::now_v7();
+    ledger.note_imports(&[id]).await.unwrap();
+    let event = NewEvent {
+        id,
+        kind: "import.completed".to_owned(),
+        body: "{}".to_owned(),
+    };
+    ledger.tell_of_import(id, Some(&event), true).await.unwrap();
+    ledger.give_up_event(id).await.unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_operator"));
+    let command = command.arg("retry-webhooks").env_clear();
+    let output = command.envs(stack.environment()).output().await.unwrap();
+    assert_eq!(output.stdout, b"1 events are sent again\n", "{output:?}");
+    let taken = ledger.take_events(10, LONG).await.unwrap();
+    assert_eq!((taken.len(), taken[0].event.id), (1, id));
 }

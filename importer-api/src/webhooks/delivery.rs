@@ -117,7 +117,7 @@ impl Delivery {
         let step = usize::try_from(taken.attempts).unwrap_or(usize::MAX);
         let Some(wait) = self.receiver.pace.waits.get(step) else {
             self.metrics.given_up.inc();
-            warn!(%id, kind, attempts, why, "Event given up; `operator webhooks retry` sends it again");
+            warn!(%id, kind, attempts, why, "Event given up; `make webhooks/retry` sends it again");
             self.record(|| self.ledger.give_up_event(id)).await;
             return;
         };

@@ -159,3 +159,87 @@ fn with_causes(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |error| (*error).source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use common::runtime::Environment;
+    use rustls::ServerConfig;
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use testkit::Certificates;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    /// Takes connections with TLS, and says yes to each. Gives its port.
+    async fn server(certificates: &Certificates) -> u16 {
+        let [certificate, key] = certificates.server();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![CertificateDer::from_pem_file(certificate).unwrap()],
+                PrivateKeyDer::from_pem_file(key).unwrap(),
+            )
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                let Ok(mut connection) = acceptor.accept(connection).await else {
+                    continue;
+                };
+                let mut request = [0; 4096];
+                drop(connection.read(&mut request).await);
+                drop(connection.write_all(b"HTTP/1.1 204 A\r\n\r\n").await);
+            }
+        });
+        port
+    }
+
+    async fn answer(port: u16, roots: RootCertStore) -> Answer {
+        let url = format!("https://localhost:{port}/");
+        let variables = [
+            ("WEBHOOK_URL", &*url),
+            ("WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+            ("WEBHOOK_ALLOW_PRIVATE", "true"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let environment: Environment = variables.into_iter().collect();
+        let settings = WebhookSettings::read(&environment).unwrap().unwrap();
+        let receiver = Receiver::trusting(&settings, roots).unwrap();
+        let event = NewEvent {
+            id: uuid::Uuid::nil(),
+            kind: "import.completed".to_owned(),
+            body: "{}".to_owned(),
+        };
+        receiver.deliver(&event).await
+    }
+
+    #[tokio::test]
+    async fn a_receiver_must_prove_who_it_is() {
+        let certificates = Certificates::make().unwrap();
+        let authority = CertificateDer::from_pem_file(certificates.authority()).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.clone()).unwrap();
+        let port = server(&certificates).await;
+        assert_eq!(answer(port, roots.clone()).await, Answer::Delivered);
+        let untrusted = answer(port, RootCertStore::empty()).await;
+        assert!(matches!(untrusted, Answer::Failed { .. }), "{untrusted:?}");
+        let expired = Certificates::make_expired().unwrap();
+        let port = server(&expired).await;
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_file(expired.authority()).unwrap())
+            .unwrap();
+        let Answer::Failed { why, .. } = answer(port, roots).await else {
+            panic!("an expired certificate is taken");
+        };
+        assert!(why.contains("xpired"), "{why}");
+    }
+}

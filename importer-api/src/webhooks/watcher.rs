@@ -128,3 +128,111 @@ impl Watcher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use common::ledger::{Channel, ChannelLedger, EndedSend, SendEnd};
+    use common::runtime::AppRegistry;
+    use contract::{Reason, RowId};
+    use testkit::{
+        FaultPlan, MemoryLedger, bill_rows, for_each_seed, new_import, record_sent, tell_rows,
+    };
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const IMPORTS: u128 = 6;
+
+    fn watcher(ledger: SharedLedger) -> Watcher {
+        let metrics = ImporterMetrics::new(&AppRegistry::new("test").unwrap()).unwrap();
+        Watcher {
+            ledger,
+            metrics,
+            waiting: IntGauge::new("waiting", "waiting").unwrap(),
+            pace: WebhookPace {
+                mails: Duration::ZERO,
+                ..WebhookPace::default()
+            },
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// An import of one row, whose e-mail can never be delivered.
+    async fn undeliverable(ledger: &MemoryLedger, import_id: Uuid) {
+        ledger
+            .register_import(&new_import(import_id, 1))
+            .await
+            .unwrap();
+        record_sent(ledger, import_id, 1, Some(Timestamp::now())).await;
+        let row = RowId { import_id, row: 1 };
+        bill_rows(ledger, &[row]).await;
+        tell_rows(ledger, &[row]).await;
+        let reason = Reason {
+            code: "mailbox_refused".into(),
+            text: "550".into(),
+        };
+        let ended = EndedSend {
+            debt_id: &row.to_string(),
+            row: Some(row),
+            end: SendEnd::Undeliverable(reason),
+        };
+        ledger.end_sends(Channel::MAIL, &[ended]).await.unwrap();
+    }
+
+    /// Watchers of two replicas, calls that fail or whose answer is lost, and
+    /// watchers that are killed at any await: each import and each e-mail is in
+    /// one event.
+    async fn tells_each_once(seed: u64) {
+        let ledger = MemoryLedger::default();
+        ledger.note_for_webhooks(NOTED_FOR).await.unwrap();
+        let mut random = fastrand::Rng::with_seed(seed);
+        for number in 1..=IMPORTS {
+            undeliverable(&ledger, Uuid::from_u128(number)).await;
+            let looks = [(); 2].map(|()| {
+                let faulty = ledger.with_faults(FaultPlan::new(random.u64(..)));
+                let killed_after = Duration::from_millis(random.u64(0..200));
+                async move {
+                    let watcher = watcher(Arc::new(faulty));
+                    let mut asked = None;
+                    drop(timeout(killed_after, watcher.look(&mut asked)).await);
+                }
+            });
+            let [first, second] = looks;
+            tokio::join!(first, second);
+        }
+        watcher(Arc::new(ledger.clone()))
+            .look(&mut None)
+            .await
+            .unwrap();
+        let (mut imports, mut mails) = (Vec::new(), Vec::new());
+        for taken in ledger.take_events(100, NOTED_FOR).await.unwrap() {
+            let event: serde_json::Value = serde_json::from_str(&taken.event.body).unwrap();
+            let id = |value: &serde_json::Value| -> Uuid {
+                value["import_id"].as_str().unwrap().parse().unwrap()
+            };
+            match event["data"]["mails"].as_array() {
+                Some(of_event) => mails.extend(of_event.iter().map(id)),
+                None => imports.push(id(&event["data"])),
+            }
+        }
+        imports.sort_unstable();
+        mails.sort_unstable();
+        let expected: Vec<Uuid> = (1..=IMPORTS).map(Uuid::from_u128).collect();
+        assert_eq!((&imports, &mails), (&expected, &expected));
+        assert_eq!(ledger.noted_imports().await.unwrap(), []);
+    }
+
+    #[test]
+    fn each_import_and_each_mail_is_told_of_once_whoever_is_killed() {
+        for_each_seed(200, |seed| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
+                .build()
+                .unwrap();
+            runtime.block_on(tells_each_once(seed));
+        });
+    }
+}
