@@ -73,8 +73,8 @@ async fn start(
     RunningService::start(|listener, stop| importer_api::run(settings, listener, stop)).await
 }
 
-async fn telling(importer: &Importer, receiver: &Receiver) -> RunningService {
-    start(importer, &of(&receiver.url()), quick()).await
+async fn telling(importer: &Importer, hook: &Receiver) -> RunningService {
+    start(importer, &of(&hook.url()), quick()).await
 }
 
 /// An import that was sent, of so many rows that have no outcome.
@@ -178,8 +178,8 @@ async fn each_import_is_told_of_once_by_how_it_ended() {
     );
     let open = sent(&ledger, 2).await;
 
-    let receiver = Receiver::start([]).await;
-    let service = telling(&importer, &receiver).await;
+    let hook = Receiver::start([]).await;
+    let service = telling(&importer, &hook).await;
     poll_until("the open import to be noted", LONG, async || {
         let noted = ledger.noted_imports().await.unwrap();
         noted
@@ -225,7 +225,7 @@ async fn each_import_is_told_of_once_by_how_it_ended() {
         .await
         .unwrap();
 
-    let received = receiver.requests(4).await;
+    let received = hook.requests(4).await;
     let expected = [
         ("import.completed", open),
         ("import.completed", good),
@@ -249,9 +249,9 @@ async fn each_import_is_told_of_once_by_how_it_ended() {
     assert_eq!(ledger.noted_imports().await.unwrap(), []);
     // Another look finds nothing new.
     let last = completed(&ledger).await;
-    let received = receiver.requests(5).await;
+    let received = hook.requests(5).await;
     assert_eq!(received[4].json()["data"]["import_id"], last.to_string());
-    assert_eq!(receiver.received().len(), 5);
+    assert_eq!(hook.received().len(), 5);
     assert_eq!(attempts(&service, "delivered").await, 5);
 }
 
@@ -259,15 +259,15 @@ async fn each_import_is_told_of_once_by_how_it_ended() {
 async fn a_stalled_import_is_told_of_once_a_stall() {
     let importer = Importer::new().await;
     let ledger = importer.stack.ledger().await;
-    let receiver = Receiver::start([]).await;
-    let service = telling(&importer, &receiver).await;
+    let hook = Receiver::start([]).await;
+    let service = telling(&importer, &hook).await;
     let import_id = Uuid::now_v7();
     let import = NewImport {
         accepted_at: Timestamp::now() - Duration::from_mins(11),
         ..new_import(import_id, 3)
     };
     ledger.register_import(&import).await.unwrap();
-    let first = receiver.requests(1).await.remove(0);
+    let first = hook.requests(1).await.remove(0);
     let event = first.json();
     assert_eq!(
         (&event["type"], &event["data"]["state"]),
@@ -282,10 +282,10 @@ async fn a_stalled_import_is_told_of_once_a_stall() {
     .await;
     skip(&ledger, import_id, [2, 3]).await;
     record_sent(&ledger, import_id, 3).await;
-    let received = receiver.requests(2).await;
+    let received = hook.requests(2).await;
     assert_eq!(received[1].json()["type"], "import.completed");
     events_left(&ledger, 0, 0).await;
-    assert_eq!(receiver.received().len(), 2);
+    assert_eq!(hook.received().len(), 2);
     drop(service);
 }
 
@@ -293,15 +293,15 @@ async fn a_stalled_import_is_told_of_once_a_stall() {
 async fn mails_that_can_never_be_delivered_are_told_of_together() {
     let importer = Importer::new().await;
     let ledger = importer.stack.ledger().await;
-    let receiver = Receiver::start([]).await;
+    let hook = Receiver::start([]).await;
     let pace = WebhookPace {
         mails: Duration::from_millis(300),
         ..quick()
     };
-    let service = start(&importer, &of(&receiver.url()), pace).await;
+    let service = start(&importer, &of(&hook.url()), pace).await;
     ready(&service).await;
     completed(&ledger).await;
-    receiver.requests(1).await;
+    hook.requests(1).await;
     let import_id = sent(&ledger, 700).await;
     let rows: Vec<RowId> = (1..=700).map(|row| RowId { import_id, row }).collect();
     bill_rows(&ledger, &rows).await;
@@ -315,7 +315,7 @@ async fn mails_that_can_never_be_delivered_are_told_of_together() {
     for _ in 0..2 {
         refuse_mails(&ledger, &refused).await;
     }
-    let received = receiver.requests(4).await;
+    let received = hook.requests(4).await;
     let mut debts = BTreeMap::new();
     let mut sizes = Vec::new();
     for received in &received[1..] {
@@ -350,7 +350,7 @@ async fn an_event_is_tried_until_its_receiver_has_it() {
     let ledger = importer.stack.ledger().await;
     let elsewhere = Receiver::start([]).await;
     let redirect = format!("location: {}\r\n", elsewhere.url());
-    let receiver = Receiver::start([
+    let hook = Receiver::start([
         Reply::Status(500, String::new()),
         Reply::Never,
         Reply::Status(307, redirect),
@@ -360,14 +360,14 @@ async fn an_event_is_tried_until_its_receiver_has_it() {
         Reply::Endless,
     ])
     .await;
-    let service = telling(&importer, &receiver).await;
+    let service = telling(&importer, &hook).await;
     completed(&ledger).await;
-    let received = receiver.requests(7).await;
+    let received = hook.requests(7).await;
     events_left(&ledger, 0, 0).await;
     for received in &received {
         verify(received);
-        assert_eq!(received.id(), receiver.received()[0].id());
-        assert_eq!(received.body, receiver.received()[0].body);
+        assert_eq!(received.id(), hook.received()[0].id());
+        assert_eq!(received.body, hook.received()[0].body);
     }
     assert_eq!(elsewhere.received().len(), 0);
     assert_eq!(
@@ -379,9 +379,9 @@ async fn an_event_is_tried_until_its_receiver_has_it() {
     );
     // An answer in time is in time.
     completed(&ledger).await;
-    receiver.requests(8).await;
+    hook.requests(8).await;
     events_left(&ledger, 0, 0).await;
-    assert_eq!(receiver.received().len(), 8);
+    assert_eq!(hook.received().len(), 8);
 }
 
 #[tokio::test]
@@ -389,10 +389,10 @@ async fn the_wait_that_a_receiver_asks_for_is_kept() {
     let importer = Importer::new().await;
     let ledger = importer.stack.ledger().await;
     let wait = Reply::Status(503, "retry-after: 1\r\n".to_owned());
-    let receiver = Receiver::start([wait]).await;
-    let _service = telling(&importer, &receiver).await;
+    let hook = Receiver::start([wait]).await;
+    let _service = telling(&importer, &hook).await;
     completed(&ledger).await;
-    let received = receiver.requests(2).await;
+    let received = hook.requests(2).await;
     let waited = received[1].at - received[0].at;
     assert!(waited >= Duration::from_millis(990), "{waited:?}");
 }
@@ -402,15 +402,15 @@ async fn an_event_that_nobody_takes_is_given_up_and_can_be_sent_again() {
     let importer = Importer::new().await;
     let ledger = importer.stack.ledger().await;
     let no = Reply::Status(500, String::new());
-    let receiver = Receiver::start(vec![no; 7]).await;
-    let service = telling(&importer, &receiver).await;
+    let hook = Receiver::start(vec![no; 7]).await;
+    let service = telling(&importer, &hook).await;
     completed(&ledger).await;
-    receiver.requests(7).await;
+    hook.requests(7).await;
     events_left(&ledger, 0, 1).await;
     assert_eq!(metric(&service, "webhook_events_given_up_total").await, 1);
-    assert_eq!(receiver.received().len(), 7);
+    assert_eq!(hook.received().len(), 7);
     assert_eq!(ledger.retry_events().await.unwrap(), 1);
-    let received = receiver.requests(8).await;
+    let received = hook.requests(8).await;
     assert_eq!(received[7].id(), received[0].id());
     events_left(&ledger, 0, 0).await;
 }
@@ -419,10 +419,10 @@ async fn an_event_that_nobody_takes_is_given_up_and_can_be_sent_again() {
 async fn nothing_more_is_sent_to_a_receiver_that_is_gone_until_the_next_start() {
     let importer = Importer::new().await;
     let ledger = importer.stack.ledger().await;
-    let receiver = Receiver::start([Reply::Status(410, String::new())]).await;
-    let service = telling(&importer, &receiver).await;
+    let hook = Receiver::start([Reply::Status(410, String::new())]).await;
+    let service = telling(&importer, &hook).await;
     let first = completed(&ledger).await;
-    receiver.requests(1).await;
+    hook.requests(1).await;
     poll_until("the answer to count", LONG, async || {
         (attempts(&service, "gone").await == 1).then_some(())
     })
@@ -434,10 +434,10 @@ async fn nothing_more_is_sent_to_a_receiver_that_is_gone_until_the_next_start() 
         open.is_empty().then_some(())
     })
     .await;
-    assert_eq!(receiver.received().len(), 1);
+    assert_eq!(hook.received().len(), 1);
     drop(service);
-    let _service = telling(&importer, &receiver).await;
-    let received = receiver.requests(3).await;
+    let _service = telling(&importer, &hook).await;
+    let received = hook.requests(3).await;
     let expected = [first, second].map(|id| ("import.completed".to_owned(), id.to_string()));
     assert_eq!(told(&received[1..]), BTreeSet::from(expected));
 }
@@ -453,13 +453,13 @@ async fn an_event_is_told_again_where_the_service_was_killed_over_it() {
         } else {
             Reply::Never
         };
-        let receiver = Receiver::start([reply]).await;
+        let hook = Receiver::start([reply]).await;
         let proxy = importer.stack.proxy_to_redis().await;
-        let mut variables = of(&receiver.url());
+        let mut variables = of(&hook.url());
         variables.push(("REDIS_PORT", proxy.address().port().to_string()));
         let service = start(&importer, &variables, quick()).await;
         let import_id = completed(&ledger).await;
-        receiver.requests(1).await;
+        hook.requests(1).await;
         if is_answered {
             proxy.set(FaultMode::Stall);
             poll_until("the answer to count", LONG, async || {
@@ -468,8 +468,8 @@ async fn an_event_is_told_again_where_the_service_was_killed_over_it() {
             .await;
         }
         drop(service);
-        let _service = telling(&importer, &receiver).await;
-        let received = receiver.requests(2).await;
+        let _service = telling(&importer, &hook).await;
+        let received = hook.requests(2).await;
         events_left(&ledger, 0, 0).await;
         assert_eq!(received[0].id(), received[1].id());
         assert_eq!(received[0].body, received[1].body);
@@ -484,10 +484,10 @@ async fn several_replicas_tell_each_event_once() {
     const IMPORTS: usize = 20;
     let importer = Importer::new().await;
     let ledger = importer.stack.ledger().await;
-    let receiver = Receiver::start([]).await;
+    let hook = Receiver::start([]).await;
     let mut services = Vec::new();
     for _ in 0..3 {
-        let service = telling(&importer, &receiver).await;
+        let service = telling(&importer, &hook).await;
         ready(&service).await;
         services.push(service);
     }
@@ -496,29 +496,26 @@ async fn several_replicas_tell_each_event_once() {
         let import_id = completed(&ledger).await;
         expected.insert(("import.completed".to_owned(), import_id.to_string()));
     }
-    let received = receiver.requests(IMPORTS).await;
+    let received = hook.requests(IMPORTS).await;
     events_left(&ledger, 0, 0).await;
     assert_eq!(told(&received), expected);
-    assert_eq!(receiver.received().len(), IMPORTS);
+    assert_eq!(hook.received().len(), IMPORTS);
 }
 
 #[tokio::test]
 async fn a_name_that_leads_to_a_private_address_is_not_followed() {
     let importer = Importer::new().await;
     let ledger = importer.stack.ledger().await;
-    let receiver = Receiver::start([]).await;
+    let hook = Receiver::start([]).await;
     let variables = [
-        (
-            "WEBHOOK_URL",
-            format!("https://localhost:{}/", receiver.port),
-        ),
+        ("WEBHOOK_URL", format!("https://localhost:{}/", hook.port)),
         ("WEBHOOK_SECRET", format!("whsec_{}", STANDARD.encode(KEY))),
     ];
     let service = start(&importer, &variables, quick()).await;
     completed(&ledger).await;
     events_left(&ledger, 0, 1).await;
     assert_eq!(attempts(&service, "failed").await, 7);
-    assert_eq!(receiver.received().len(), 0);
+    assert_eq!(hook.received().len(), 0);
 }
 
 /// While nobody answers, uploads and imports go on; without settings nothing is noted.
@@ -531,18 +528,18 @@ async fn a_receiver_that_never_answers_holds_up_no_import() {
     completed(&ledger).await;
     assert_eq!(ledger.noted_imports().await.unwrap(), []);
     drop(service);
-    let receiver = Receiver::start(vec![Reply::Never; 100]).await;
+    let hook = Receiver::start(vec![Reply::Never; 100]).await;
     let pace = WebhookPace {
         attempt: LONG,
         lease: LONG * 2,
         ..quick()
     };
-    let service = start(&importer, &of(&receiver.url()), pace).await;
+    let service = start(&importer, &of(&hook.url()), pace).await;
     ready(&service).await;
     for _ in 0..10 {
         completed(&ledger).await;
     }
-    receiver.requests(8).await;
+    hook.requests(8).await;
     let import_id = upload(&service, CsvFile::new().valid_rows(20).bytes()).await;
     poll_until("its rows to be sent", LONG, async || {
         let status = ledger.import_status(import_id).await.unwrap();
@@ -554,7 +551,7 @@ async fn a_receiver_that_never_answers_holds_up_no_import() {
         (figures.waiting >= 10).then_some(())
     })
     .await;
-    assert_eq!(receiver.received().len(), 8);
+    assert_eq!(hook.received().len(), 8);
     // A stop gives back what is in hand, for whoever comes next.
     service.stop().await.unwrap();
     let taken = ledger.take_events(100, LONG).await.unwrap();
@@ -570,7 +567,7 @@ async fn a_receiver_that_never_answers_holds_up_no_import() {
 async fn an_event_is_told_again_after_a_kill() {
     let importer = Importer::new().await;
     let ledger = importer.stack.ledger().await;
-    let receiver = Receiver::start([Reply::Never]).await;
+    let hook = Receiver::start([Reply::Never]).await;
     let queue = &importer.stack.resources().data_process_url;
     let spool = tempfile::tempdir().unwrap();
     let own = [
@@ -578,7 +575,7 @@ async fn an_event_is_told_again_after_a_kill() {
         ("SPOOL_DIR", spool.path().to_str().unwrap().to_owned()),
     ];
     let variables = importer.stack.environment().into_iter().chain(own);
-    let variables: Vec<_> = variables.chain(of(&receiver.url())).collect();
+    let variables: Vec<_> = variables.chain(of(&hook.url())).collect();
     let start = || {
         let binary = env!("CARGO_BIN_EXE_importer-api");
         ServiceProcess::start(binary, "PORT", variables.iter().cloned())
@@ -586,12 +583,12 @@ async fn an_event_is_told_again_after_a_kill() {
     let process = start();
     process.healthy().await;
     let import_id = completed(&ledger).await;
-    receiver.requests(1).await;
+    hook.requests(1).await;
     // SIGKILL
     drop(process);
     let _process = start();
     let received = poll_until("the second request", LONG * 5, async || {
-        Some(receiver.received()).filter(|received| received.len() >= 2)
+        Some(hook.received()).filter(|received| received.len() >= 2)
     })
     .await;
     assert_eq!(received[0].id(), received[1].id());

@@ -54,7 +54,7 @@ impl Delivery {
             let free = AT_A_TIME.saturating_sub(on_their_way.len());
             match self.take(free).await {
                 Ok(taken) => {
-                    on_their_way.extend(taken.into_iter().map(|event| self.try_once(event)))
+                    on_their_way.extend(taken.into_iter().map(|event| self.try_once(event)));
                 }
                 Err(error) => debug!(%error, "Events cannot be taken"),
             }

@@ -56,22 +56,19 @@ pub(crate) struct Receiver {
 impl Receiver {
     pub(crate) async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let receiver = Self {
+        let own = Self {
             port: listener.local_addr().unwrap().port(),
             received: Arc::default(),
             replies: Arc::new(Mutex::new(replies.into_iter().collect())),
         };
-        let (received, replies) = (
-            Arc::clone(&receiver.received),
-            Arc::clone(&receiver.replies),
-        );
+        let (received, replies) = (Arc::clone(&own.received), Arc::clone(&own.replies));
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
                 let (received, replies) = (Arc::clone(&received), Arc::clone(&replies));
                 tokio::spawn(serve(connection, received, replies));
             }
         });
-        receiver
+        own
     }
 
     pub(crate) fn url(&self) -> String {

@@ -17,11 +17,11 @@ pub(super) struct Webhooks {
     noted_until: Option<Instant>,
     imports: BTreeMap<Uuid, Option<Uuid>>,
     mails: Vec<(NotedMail, Instant)>,
-    events: BTreeMap<Uuid, Event>,
+    events: BTreeMap<Uuid, Kept>,
 }
 
 #[derive(Debug)]
-struct Event {
+struct Kept {
     event: NewEvent,
     attempts: u32,
     /// `None` where it was given up.
@@ -47,7 +47,7 @@ impl Webhooks {
 
     fn store(&mut self, event: &NewEvent, attempts: u32, due: Option<Instant>) {
         let stored = self.events.entry(event.id);
-        stored.or_insert_with(|| Event {
+        stored.or_insert_with(|| Kept {
             event: event.clone(),
             attempts,
             due,
