@@ -7,7 +7,7 @@ use common::runtime::{Dependency, Outage, ride_out};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 
 use super::answer::Answer;
 use super::metrics::{DELIVERED, FAILED, GONE, WebhookMetrics};
@@ -123,7 +123,7 @@ impl Delivery {
         };
         let wait = wait.mul_f64(1.0 + JITTER * fastrand::f64());
         let wait = wait.max(asked.unwrap_or_default().min(LONGEST_WAIT));
-        info!(%id, kind, attempts, why, wait_seconds = wait.as_secs(), "Event put off");
+        debug!(%id, kind, attempts, why, wait_seconds = wait.as_secs(), "Event put off");
         self.record(|| self.ledger.put_off_event(id, attempts, wait))
             .await;
     }
