@@ -2,9 +2,9 @@
 //! of e-mails that can never be delivered, as
 //! [Standard Webhooks](https://www.standardwebhooks.com) has it.
 //!
-//! The ledger keeps what is to be told: a [watcher](watcher) makes events of
-//! what is noted there, and they are [delivered](delivery) by whichever replica
-//! takes them. `docs/WEBHOOKS.md` is for those who receive them.
+//! The ledger keeps what is to be told: a watcher makes events of what is noted
+//! there, and they are delivered by whichever replica takes them.
+//! `docs/WEBHOOKS.md` is for those who receive them.
 
 mod answer;
 mod delivery;
