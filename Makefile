@@ -90,13 +90,16 @@ LOCALSTACK := target/localstack
 # Where `make test/ministack` keeps MiniStack
 MINISTACK := target/ministack
 
+# Where `make test/terraform` keeps Terraform, its provider, the emulator and checkov
+TERRAFORM := target/terraform
+
 # Seconds of `make fuzz` for each target
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := csv_reader record_parser sns_envelope
 
 .PHONY: help setup build build/stack build/devstack build/operator run demo bench bench/guard bench/micro generate dlq/redrive audit reconcile reopen webhooks/retry \
 	app/setup app/up app/up/build app/logs app/down app/down-volumes app/smoke docker/build \
-	test test/chaos test/dashboard test/browser test/api test/mail test/localstack test/ministack fuzz \
+	test test/chaos test/dashboard test/browser test/api test/mail test/localstack test/ministack test/terraform fuzz \
 	check check/alerts check/dashboard check/slip dashboard screenshots format
 
 # Beside a target `…/ready`, the packages that its first prerequisite lists
@@ -250,6 +253,14 @@ test/ministack: setup $(MINISTACK)/ready ## Run the same tests against MiniStack
 
 $(MINISTACK)/ready: developer/ministack.txt
 	$(python_environment)
+
+test/terraform: setup build/stack build/operator $(TERRAFORM)/ready ## Check terraform/, apply it to an emulator, run the suite on what it made, hold its calls against its rights, destroy; Linux on x86-64
+	@PYTHONPATH=developer/web $(TERRAFORM)/venv/bin/python developer/terraform/check.py $(TERRAFORM) $(BINARIES)
+
+$(TERRAFORM)/ready: developer/setup_terraform.sh $(wildcard developer/terraform/*.txt) developer/terraform/provider.py developer/terraform/provider_types.py
+	@developer/setup.sh venv
+	@developer/setup_terraform.sh $(TERRAFORM)
+	@touch $@
 
 fuzz: ## Feed the readers with random input for FUZZ_SECONDS=60 each
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || { \

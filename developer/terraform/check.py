@@ -1,0 +1,129 @@
+"""Proves `terraform/`: what it says, what it makes, and that the suite works on it.
+
+    check.py TOOLS PROGRAMS
+
+TOOLS is the folder that developer/setup_terraform.sh filled, PROGRAMS that with devstack and the services.
+`make test/terraform` does all of it.
+"""
+
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import arguments
+import policies
+from drift import changed
+from emulator import Emulator
+from mail_server import MailServer
+from recorder import Recorder
+from scenario import Scenario
+from suite import Suite
+from workspace import Workspace
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SOURCE = REPOSITORY / "terraform"
+EXAMPLE = "examples/sa-east-1"
+REGION = "sa-east-1"
+# What the old provider does not know, and arguments.py alone looks at
+NEWER = ["storage_settings.tf"]
+NEWER_MODULES = {"storage-settings"}
+PROGRAMS = ["importer-api", "billing-worker", "send-mail-worker", "operator"]
+
+
+class Proof:
+    def __init__(self, tools: Path, programs: Path):
+        self._tools, self._programs = tools, programs
+        self._files = tools / "run"
+        self._files.mkdir(exist_ok=True)
+        for log in self._files.glob("*.log"):
+            log.unlink()
+        self._began = time.monotonic()
+
+    def run(self) -> None:
+        self._read()
+        with Emulator(self._files / "ministack.log") as emulator:
+            example = self._workspace(EXAMPLE, NEWER)
+            example.use_emulator(emulator.url, bucket="billing-imports-of-tests")
+            example.init()
+            example.apply()
+            made = example.resources()
+            self._say(f"{len(made)} resources were made")
+            if drift := list(changed(example.plan())):
+                raise SystemExit("a second plan is not empty:\n  " + "\n  ".join(drift))
+            self._say("a second plan changes nothing")
+            self._use(emulator, example.outputs())
+            self._empty(emulator, example.outputs())
+            example.destroy()
+            self._say(f"nothing is left: {self._left(emulator, example)}")
+
+    def _read(self) -> None:
+        """What can be seen without AWS."""
+        self._workspace(EXAMPLE, []).run("fmt", "-check", "-diff", "-recursive", str(SOURCE))
+        self._say("the format is Terraform's own")
+        self._say(arguments.check(SOURCE, self._tools / "types.json"))
+        modules = sorted(path.name for path in (SOURCE / "modules").iterdir() if path.name not in NEWER_MODULES)
+        for root in [f"modules/{name}" for name in modules]:
+            module = self._workspace(root, [])
+            module.init()
+            module.validate()
+        self._say(f"valid: {', '.join(modules)}")
+        checkov = [self._tools / "checkov/bin/checkov", "--directory", SOURCE, "--framework", "terraform"]
+        subprocess.run([*checkov, "--quiet", "--compact", "--skip-download"], check=True)
+        self._say("checkov has nothing to say")
+
+    def _use(self, emulator: Emulator, outputs: dict) -> None:
+        """Runs the suite on what was made, and compares its calls with its rights."""
+        with ExitStack() as running:
+            recorders = {name: running.enter_context(Recorder(emulator.port, REGION)) for name in PROGRAMS}
+            mails = running.enter_context(MailServer())
+            suite = running.enter_context(Suite(self._programs, self._files, outputs, recorders, mails.port))
+            clients = {service: emulator.client(service, REGION) for service in ("sqs", "sns")}
+            for shown in Scenario(suite, mails, outputs, clients, self._programs, self._files).run():
+                self._say(shown)
+            calls = {name: recorder.calls for name, recorder in recorders.items()}
+        wrong = [
+            problem
+            for name in PROGRAMS
+            for problem in policies.problems(name, outputs["policies"][name], set(calls[name]))
+        ]
+        if wrong:
+            raise SystemExit("the policies are not what the programs need:\n  " + "\n  ".join(wrong))
+        for name in PROGRAMS:
+            actions = {call.action for call in calls[name]}
+            self._say(f"{name} made {sum(calls[name].values())} calls with {len(actions)} rights, and has no other")
+
+    def _empty(self, emulator: Emulator, outputs: dict) -> None:
+        """Removes the files of the imports, without which a bucket is not destroyed."""
+        bucket = outputs["environment"]["importer-api"]["SPOOL_URL"].removeprefix("s3://").partition("/")[0]
+        s3 = emulator.client("s3", REGION)
+        for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]:
+            s3.delete_object(Bucket=bucket, Key=entry["Key"])
+
+    def _left(self, emulator: Emulator, example: Workspace) -> str:
+        """What a look at the emulator finds after the end; raises if that is something."""
+        looks = {
+            "resources": example.resources(),
+            "queues": emulator.client("sqs", REGION).list_queues().get("QueueUrls", []),
+            "topics": emulator.client("sns", REGION).list_topics()["Topics"],
+            "buckets": emulator.client("s3", REGION).list_buckets()["Buckets"],
+            "roles": [
+                role["RoleName"]
+                for role in emulator.client("iam", REGION).list_roles()["Roles"]
+                if not role["Path"].startswith("/aws-service-role/")
+            ],
+        }
+        if left := {kind: found for kind, found in looks.items() if found}:
+            raise SystemExit(f"destroy left something: {left}")
+        return f"no {', '.join(looks)}"
+
+    def _workspace(self, root: str, without: list[str]) -> Workspace:
+        return Workspace(SOURCE, self._tools / "copy", root, self._tools / "plugins", without)
+
+    def _say(self, text: str) -> None:
+        print(f"{time.monotonic() - self._began:6.1f} s  {text}", flush=True)
+
+
+if __name__ == "__main__":
+    Proof(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()).run()
