@@ -7,14 +7,16 @@ UNANSWERED = {
     "aws_cloudwatch_metric_alarm": {
         "actions_enabled", "alarm_description", "dimensions", "period", "statistic", "treat_missing_data",
     },
+    "aws_db_instance": {"enabled_cloudwatch_logs_exports"},
+    "aws_ecs_cluster": {"setting"},
 }
 
 
-def changed(plan: dict) -> Iterator[str]:
+def changed(plan: list[dict]) -> Iterator[str]:
     """The changes of a plan as one line each, but for what the emulator does not tell."""
-    for resource in plan.get("resource_changes", []):
+    for resource in plan:
         change = resource["change"]
-        if resource["mode"] == "data" or change["actions"] == ["no-op"]:
+        if change["actions"] == ["no-op"]:
             continue
         before, after = change["before"] or {}, change["after"] or {}
         differing = {name for name in before | after if before.get(name) != after.get(name)}

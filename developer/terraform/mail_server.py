@@ -35,8 +35,10 @@ class _Session(socketserver.StreamRequestHandler):
         while line := self.rfile.readline():
             command = line.decode(errors="replace").strip()
             match command[:4].upper():
-                case "EHLO" | "HELO":
-                    self._say("250 test")
+                case "EHLO":
+                    self._say("250-test\r\n250 AUTH PLAIN")
+                case "AUTH":
+                    self._say("235 2.7.0 welcome")
                 case "RCPT" if PUT_OFF in command:
                     self._say("451 4.7.1 come again later")
                 case "DATA":

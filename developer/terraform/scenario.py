@@ -19,12 +19,11 @@ PART = 8 * 1024 * 1024  # bytes: a larger file is a multipart upload
 
 
 class Scenario:
-    def __init__(self, suite: Suite, mails: MailServer, outputs: dict, clients: dict, programs: Path, files: Path):
+    def __init__(self, suite: Suite, mails: MailServer, environment: dict, clients: dict, programs: Path, files: Path):
         """`clients` are those of SQS and SNS that no recorder sees."""
         self._suite, self._mails = suite, mails
         self._sqs, self._sns = clients["sqs"], clients["sns"]
         self._programs, self._files = programs, files
-        environment = outputs["environment"]
         self._queues = {
             "data-process": environment["importer-api"]["SQS_QUEUE_URL"],
             "process-email": environment["send-mail-worker"]["SQS_QUEUE_URL"],
@@ -150,6 +149,7 @@ class Scenario:
         with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
             connection.sendall(
                 f"POST /v1/upload HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: {2 * len(content)}\r\n"
+                f"Authorization: {self._suite.authorization['Authorization']}\r\n"
                 f"Content-Type: multipart/form-data; boundary=b\r\n\r\n{head}".encode()
             )
             connection.sendall(content)

@@ -33,18 +33,18 @@ class Suite:
     Each program reaches AWS through a recorder of its own, and by nothing but what it is given here.
     """
 
-    def __init__(self, programs: Path, files: Path, outputs: dict, recorders: dict[str, Recorder], smtp_port: int):
+    def __init__(self, programs: Path, files: Path, environment: dict, recorders: dict[str, Recorder], smtp_port: int):
+        """`environment` has the variables of each program as Terraform sets them, secrets included."""
         self._programs, self._files = programs, files
         self._recorders = recorders
         self._processes: dict[str, subprocess.Popen] = {}
         redis_port, *ports = free_ports(1 + len(PORT_VARIABLES))
         self._ports = dict(zip(PORT_VARIABLES, ports))
         self._redis_port = redis_port
-        region = outputs["environment"]["importer-api"]["AWS_REGION"]
         self._environment = {
             program: {
                 "PATH": os.environ["PATH"],
-                "AWS_REGION": region,
+                **environment[program],
                 "AWS_ACCESS_KEY_ID": "test",
                 "AWS_SECRET_ACCESS_KEY": "test",
                 "AWS_ENDPOINT_URL": recorder.url,
@@ -54,19 +54,19 @@ class Suite:
                 "SQS_WAIT_TIME_SECONDS": "1",
                 "REDIS_CONNECTION_RETRY_INTERVAL": "0",
                 "REDIS_CONNECTION_MAX_RETRIES": "1000",
-                **outputs["environment"].get(program, {}),
             }
             for program, recorder in recorders.items()
         }
         for program, variable in PORT_VARIABLES.items():
             self._environment[program][variable] = str(self._ports[program])
+        # What is not that of the account: the mail server
         self._environment["send-mail-worker"] |= {
-            "MAIL_TRANSPORT": "smtp",
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(smtp_port),
             "SMTP_TLS": "none",
-            "MAIL_FROM": "billing@example.com",
+            "MAIL_MAX_PER_SECOND": "0",
         }
+        self._token = environment["importer-api"]["API_TOKENS"].split(",")[0]
         self.url = f"http://127.0.0.1:{self._ports['importer-api']}"
 
     def __enter__(self) -> "Suite":
@@ -132,9 +132,13 @@ class Suite:
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> dict:
         """The JSON that importer-api answers."""
-        request = urllib.request.Request(self.url + path, body, headers, method=method)
+        request = urllib.request.Request(self.url + path, body, self.authorization | headers, method=method)
         with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
             return json.load(answer)
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"}
 
     def upload(self, content: bytes, route: str = "/v1/upload", **headers: str) -> dict:
         boundary = "part-of-a-form"
