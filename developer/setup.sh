@@ -5,8 +5,8 @@
 #   postgres  PostgreSQL 15 or later, for `make test` and LEDGER=postgres. Debian starts a server of
 #             its own beside it, on port 5432, which nothing here uses
 #   pgbouncer for a test of the ledger, which does without
-#   venv      python3-venv, for `make dashboard`, `make check/dashboard`, `make check/slip`, `make test/api`,
-#             `make test/browser` and `make test/localstack`
+#   venv      python3-venv, for `make dashboard`, `make check/dashboard`, `make check/deny`, `make check/slip`,
+#             `make test/api`, `make test/browser`, `make test/localstack` and `make test/terraform`
 #   openssl   for `make test/mail`
 #   valgrind  for `make bench/guard`
 #   chromium  for `make test/browser` and `make screenshots`
