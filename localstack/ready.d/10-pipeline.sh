@@ -1,13 +1,24 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # Creates the queues, their dead-letter queues, the topic and the subscription.
-# LocalStack runs it once it is ready. It can be run again: what exists stays.
-set -euo pipefail
+# LocalStack and MiniStack run it once they are ready. It can be run again: what exists stays.
+set -eu
 
 REGION="${AWS_DEFAULT_REGION:-us-east-1}"
 RETENTION=1209600 # 14 days
 
+# AWS=aws is for an account. MiniStack has no awslocal, and says where it is.
+cloud() {
+  if [ -n "${AWS:-}" ]; then
+    "$AWS" --region "$REGION" "$@"
+  elif command -v awslocal >/dev/null; then
+    awslocal --region "$REGION" "$@"
+  else
+    aws --endpoint-url "$AWS_ENDPOINT_URL" --region "$REGION" "$@"
+  fi
+}
+
 create_queue() { # name, further attributes as JSON members
-  awslocal --region "$REGION" sqs create-queue --queue-name "$1" --attributes "{
+  cloud sqs create-queue --queue-name "$1" --attributes "{
     \"VisibilityTimeout\": \"30\",
     \"ReceiveMessageWaitTimeSeconds\": \"20\",
     \"MessageRetentionPeriod\": \"$RETENTION\"${2:+, $2}
@@ -15,7 +26,7 @@ create_queue() { # name, further attributes as JSON members
 }
 
 queue_arn() { # url
-  awslocal --region "$REGION" sqs get-queue-attributes --queue-url "$1" \
+  cloud sqs get-queue-attributes --queue-url "$1" \
     --attribute-names QueueArn --query Attributes.QueueArn --output text
 }
 
@@ -33,7 +44,7 @@ subscribe() { # name
   local queue dead_letters
   queue="$(create_with_dead_letters "$1")"
   dead_letters="$(queue_arn "${queue}-dlq")"
-  awslocal --region "$REGION" sns subscribe --topic-arn "$topic" --protocol sqs \
+  cloud sns subscribe --topic-arn "$topic" --protocol sqs \
     --notification-endpoint "$(queue_arn "$queue")" \
     --attributes "{
       \"RawMessageDelivery\": \"true\",
@@ -42,6 +53,6 @@ subscribe() { # name
 }
 
 create_with_dead_letters data-process
-topic="$(awslocal --region "$REGION" sns create-topic --name data-process-topic \
+topic="$(cloud sns create-topic --name data-process-topic \
   --query TopicArn --output text)"
 subscribe process-email
