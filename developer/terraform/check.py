@@ -109,6 +109,7 @@ class Proof:
             for shown in Scenario(suite, mails, environment, clients, self._programs, self._files).run():
                 self._say(shown)
             calls = {name: recorder.calls for name, recorder in recorders.items()}
+            sizes = {name: recorder.bytes for name, recorder in recorders.items()}
         wrong = [
             problem
             for name in PROGRAMS
@@ -118,7 +119,8 @@ class Proof:
             raise SystemExit("the policies are not what the programs need:\n  " + "\n  ".join(wrong))
         for name in PROGRAMS:
             actions = {call.action for call in calls[name]}
-            self._say(f"{name} made {sum(calls[name].values())} calls with {len(actions)} rights, and has no other")
+            made = sum(calls[name].values())
+            self._say(f"{name} made {made} calls ({sizes[name]:,} bytes) with {len(actions)} rights, and has no other")
 
     def _left(self, emulator: Emulator, example: Workspace) -> str:
         """What a look at the emulator finds after the end; raises if that is something."""

@@ -1,4 +1,4 @@
-"""A mail server that keeps nothing but which e-mails came, and puts some recipients off."""
+"""A mail server that keeps nothing but which e-mails came, and how large; it puts some recipients off."""
 
 import socketserver
 import threading
@@ -15,6 +15,7 @@ class MailServer:
         self.lock = threading.Lock()
         # How often each Message-ID was accepted
         self.accepted: Counter[str] = Counter()
+        self.bytes = 0
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Session)
         self._server.daemon_threads = True
         self._server.mails = self
@@ -52,12 +53,14 @@ class _Session(socketserver.StreamRequestHandler):
                     self._say("250 2.0.0 ok")
 
     def _take(self) -> None:
-        message_id = ""
+        message_id, size = "", 0
         while (line := self.rfile.readline()) and line != b".\r\n":
+            size += len(line)
             if not message_id and line.lower().startswith(b"message-id:"):
                 message_id = line.split(b":", 1)[1].strip().decode()
         with self.server.mails.lock:
             self.server.mails.accepted[message_id] += 1
+            self.server.mails.bytes += size
 
     def _say(self, text: str) -> None:
         self.wfile.write(f"{text}\r\n".encode())

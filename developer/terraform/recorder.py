@@ -18,6 +18,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._calls: dict[Call, int] = {}
         self._under_way = 0
+        self._bytes = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
         self._server.recorder, self._server.upstream_port, self._server.region = self, upstream_port, region
@@ -36,15 +37,23 @@ class Recorder:
             self._calls[call] = self._calls.get(call, 0) + 1
             self._under_way += 1
 
-    def end(self) -> None:
+    def end(self, size: int) -> None:
+        """Of a call, with the bytes of its request and answer."""
         with self._lock:
             self._under_way -= 1
+            self._bytes += size
 
     @property
     def is_idle(self) -> bool:
         """Whether the emulator has answered every call, also those that nobody waits for any more."""
         with self._lock:
             return self._under_way == 0
+
+    @property
+    def bytes(self) -> int:
+        """Of all requests and answers so far, without those of TLS."""
+        with self._lock:
+            return self._bytes
 
     @property
     def calls(self) -> dict[Call, int]:
@@ -62,12 +71,14 @@ class _Handler(BaseHTTPRequestHandler):
     def pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", "0")))
         self.server.recorder.begin(call_of(self.command, self.path, self.headers, body, self.server.region))
+        size = len(str(self.headers)) + len(body)
         upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream_port, timeout=TIMEOUT)
         try:
             headers = {name: value for name, value in self.headers.items() if name.lower() not in OF_A_CONNECTION}
             upstream.request(self.command, self.path, body, headers)
             answer = upstream.getresponse()
             content = answer.read()
+            size += len(str(answer.headers)) + len(content)
             self.send_response(answer.status)
             for name, value in answer.getheaders():
                 if name.lower() not in OF_A_CONNECTION:
@@ -82,6 +93,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         finally:
             upstream.close()
-            self.server.recorder.end()
+            self.server.recorder.end(size)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = pass_on

@@ -55,7 +55,8 @@ class Scenario:
         if found != expected or mailed != expected["billed"] or any(n != 1 for n in self._mails.accepted.values()):
             raise AssertionError(f"expected {expected}, found {found}, {mailed} e-mails")
         self._suite.operate("audit", "--import", import_id)
-        return f"an import of {ended['rows']['total']} rows that the queue lost was sent again: {found['billed']} billed, {mailed} e-mails"
+        rows, each = ended["rows"]["total"], self._mails.bytes // mailed
+        return f"an import of {rows} rows that the queue lost was sent again: {mailed} billed and mailed, {each} bytes an e-mail"
 
     def dead_letters_go_back(self) -> str:
         """A message that fails as often as it may is a dead letter, in either queue, and goes back."""
