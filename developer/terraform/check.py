@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import arguments
+import described
 import policies
 import task_files
 from drift import changed
@@ -85,6 +86,7 @@ class Proof:
         """What can be seen without AWS."""
         self._workspace(EXAMPLE, []).run("fmt", "-check", "-diff", "-recursive", str(SOURCE))
         self._say("the format is Terraform's own")
+        self._say(described.check(SOURCE))
         self._say(arguments.check(SOURCE, self._tools / "types.json"))
         modules = sorted(path.name for path in (SOURCE / "modules").iterdir() if path.name not in NEWER_MODULES)
         for root in [f"modules/{name}" for name in modules]:

@@ -24,7 +24,7 @@ resource "aws_lb_target_group" "importer" {
   vpc_id      = var.vpc_id
   target_type = "ip"
   protocol    = "HTTP"
-  port        = 8000
+  port        = local.ports["importer-api"]
   # An upload in hand may take its time; a task that stops waits 9 s for it at most
   deregistration_delay = 30
 

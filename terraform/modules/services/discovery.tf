@@ -6,7 +6,7 @@ resource "aws_service_discovery_private_dns_namespace" "this" {
 }
 
 resource "aws_service_discovery_service" "this" {
-  for_each = local.tasks
+  for_each = local.ports
 
   name = each.key
 

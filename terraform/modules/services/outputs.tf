@@ -10,5 +10,5 @@ output "balancer_zone_id" {
 
 output "scraped_names" {
   description = "The names by which Prometheus in the VPC finds the tasks, for `dns_sd_configs`."
-  value       = { for name in keys(local.tasks) : name => "${name}.${aws_service_discovery_private_dns_namespace.this.name}" }
+  value       = { for name in keys(local.ports) : name => "${name}.${aws_service_discovery_private_dns_namespace.this.name}" }
 }

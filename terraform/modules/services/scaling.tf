@@ -5,7 +5,7 @@ resource "aws_appautoscaling_target" "this" {
 
   service_namespace  = "ecs"
   scalable_dimension = "ecs:service:DesiredCount"
-  resource_id        = "service/${var.cluster_name}/${aws_ecs_service.this[each.key].name}"
+  resource_id        = "service/${var.cluster_name}/${aws_ecs_service.worker[each.key].name}"
   min_capacity       = each.value.least
   max_capacity       = each.value.most
 }
