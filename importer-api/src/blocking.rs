@@ -23,7 +23,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// The threads of the uploads. Cloning shares them.
 #[derive(Clone, Debug)]
-pub struct UploadThreads {
+pub(crate) struct UploadThreads {
     threads: Arc<Semaphore>,
     /// Held by the one that works.
     turn: Arc<Mutex<()>>,

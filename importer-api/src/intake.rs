@@ -1,5 +1,6 @@
-//! An upload → surveyed, in the spool, safe. What takes long is done on other
-//! threads, so that the runtime's thread never waits for it.
+//! An upload → surveyed, in the spool, safe; a workbook as the CSV that it is
+//! converted to. What takes long is done on other threads, so that the
+//! runtime's thread never waits for it.
 
 use std::io;
 
@@ -11,9 +12,10 @@ use tokio::task::JoinHandle;
 use common::ledger::Ledger;
 
 use crate::acceptance::{Acceptance, AcceptanceError, AcceptedImport, Sender};
-use crate::blocking::UploadThreads;
+use crate::blocking::{UploadThreads, blocking};
 use crate::csv::{Conversion, Survey, SurveyError, Surveyed};
 use crate::spool::{Manifest, Spool, Upload};
+use crate::workbook::{HeldWorkbook, WorkbookError, WorkbookRoom, ZIP, convert};
 
 /// Pieces that may wait for the disk.
 const PIECES_WAITING: usize = 4;
@@ -24,6 +26,9 @@ pub enum IntakeError {
     /// The file cannot be imported.
     #[error(transparent)]
     File(#[from] SurveyError),
+    /// The workbook cannot be imported.
+    #[error(transparent)]
+    Workbook(#[from] WorkbookError),
     /// The disk is full, S3 does not answer, or something else is wrong with
     /// where the files are.
     #[error("the upload cannot be stored: {0}")]
@@ -34,6 +39,13 @@ pub enum IntakeError {
     /// The client went away, or the process is ending.
     #[error("the upload was cut off")]
     CutOff,
+}
+
+/// What all uploads share. Cloning shares it.
+#[derive(Clone, Debug, Default)]
+pub struct IntakeRoom {
+    threads: UploadThreads,
+    workbooks: WorkbookRoom,
 }
 
 /// The piece of an upload that comes next; `None` is its end.
@@ -48,9 +60,9 @@ pub struct Intake {
 
 impl Intake {
     /// Begins an upload of a file of that many data records at most.
-    pub fn begin(spool: Spool, threads: UploadThreads, max_rows: u64) -> Self {
+    pub fn begin(spool: Spool, room: IntakeRoom, max_rows: u64) -> Self {
         let (pieces, incoming) = mpsc::channel(PIECES_WAITING);
-        let stored = tokio::spawn(store(spool, threads, max_rows, incoming));
+        let stored = tokio::spawn(store(spool, room, max_rows, incoming));
         Self { pieces, stored }
     }
 
@@ -91,47 +103,118 @@ impl Intake {
 #[derive(Debug)]
 struct Storing {
     upload: Upload,
-    conversion: Conversion,
+    content: Content,
     survey: Survey,
+}
+
+/// What an upload is, by its first bytes.
+#[derive(Debug)]
+enum Content {
+    /// Too few of them have come.
+    Unknown(Vec<u8>),
+    /// Text, or what the survey refuses.
+    Text(Conversion),
+    /// Held until its end, and then converted.
+    Workbook(HeldWorkbook),
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::Unknown(Vec::new())
+    }
 }
 
 /// An upload after some of its pieces.
 enum Stored {
     Part(Box<Storing>),
-    Whole(Box<(Upload, Surveyed)>),
+    Whole(Box<Storing>),
 }
 
 impl Storing {
     async fn begin(spool: &Spool, max_rows: u64) -> io::Result<Box<Self>> {
         Ok(Box::new(Self {
             upload: spool.begin().await?,
-            conversion: Conversion::default(),
+            content: Content::default(),
             survey: Survey::new(max_rows),
         }))
     }
 
     /// Adds pieces. Where that fails nothing is left of the upload.
-    fn add(mut self: Box<Self>, pieces: Vec<Piece>) -> Result<Stored, IntakeError> {
+    fn add(
+        mut self: Box<Self>,
+        pieces: Vec<Piece>,
+        workbooks: &WorkbookRoom,
+    ) -> Result<Stored, IntakeError> {
         for piece in pieces {
             let Some(data) = piece else {
-                let text = self.conversion.end();
-                self.survey.look(&text)?;
-                self.upload.write(&[], &text)?;
-                let whole = (self.upload, self.survey.finish()?);
-                return Ok(Stored::Whole(Box::new(whole)));
+                self.tell_content(true, workbooks)?;
+                if let Content::Text(conversion) = &mut self.content {
+                    let text = conversion.end();
+                    self.write(&[], &text)?;
+                }
+                return Ok(Stored::Whole(self));
             };
-            let text = self.conversion.convert(&data);
-            self.survey.look(&text)?;
-            self.upload.write(&data, &text)?;
+            match &mut self.content {
+                Content::Unknown(start) => {
+                    start.extend_from_slice(&data);
+                    self.tell_content(false, workbooks)?;
+                }
+                Content::Text(conversion) => {
+                    let text = conversion.convert(&data);
+                    self.write(&data, &text)?;
+                }
+                Content::Workbook(workbook) => {
+                    workbook.add(&data)?;
+                    self.upload.write(&data, &[])?;
+                }
+            }
         }
         Ok(Stored::Part(self))
+    }
+
+    /// Tells by the start what the upload is, once enough of it is there.
+    fn tell_content(
+        &mut self,
+        is_whole: bool,
+        workbooks: &WorkbookRoom,
+    ) -> Result<(), IntakeError> {
+        let Content::Unknown(start) = &mut self.content else {
+            return Ok(());
+        };
+        if start.len() < ZIP.len() && !is_whole {
+            return Ok(());
+        }
+        let start = std::mem::take(start);
+        if start.starts_with(ZIP) {
+            let mut workbook = HeldWorkbook::new(workbooks.clone());
+            workbook.add(&start)?;
+            self.content = Content::Workbook(workbook);
+            self.upload.write(&start, &[])?;
+        } else {
+            let mut conversion = Conversion::default();
+            let text = conversion.convert(&start);
+            self.write(&start, &text)?;
+            self.content = Content::Text(conversion);
+        }
+        Ok(())
+    }
+
+    /// The file is whole.
+    fn finish(self: Box<Self>) -> Result<(Upload, Surveyed), IntakeError> {
+        let Self { upload, survey, .. } = *self;
+        Ok((upload, survey.finish()?))
+    }
+
+    fn write(&mut self, came: &[u8], text: &[u8]) -> Result<(), IntakeError> {
+        self.survey.look(text)?;
+        Ok(self.upload.write(came, text)?)
     }
 }
 
 /// Stores what comes in. While nothing does, it has no thread.
 async fn store(
     spool: Spool,
-    threads: UploadThreads,
+    room: IntakeRoom,
     max_rows: u64,
     mut incoming: mpsc::Receiver<Piece>,
 ) -> Result<(Upload, Surveyed), IntakeError> {
@@ -140,17 +223,59 @@ async fn store(
         let mut pieces = Vec::with_capacity(PIECES_WAITING);
         if incoming.recv_many(&mut pieces, PIECES_WAITING).await == 0 {
             // To remove a large file takes its time.
-            let _ = threads.work(move || drop(storing)).await;
+            let _ = room.threads.work(move || drop(storing)).await;
             return Err(IntakeError::CutOff);
         }
-        storing = match threads.work(move || storing.add(pieces)).await?? {
-            Stored::Part(mut storing) => {
+        let workbooks = room.workbooks.clone();
+        let stored = room.threads.work(move || storing.add(pieces, &workbooks));
+        match stored.await?? {
+            Stored::Part(part) => {
+                storing = part;
                 storing.upload.flush().await?;
-                storing
             }
-            Stored::Whole(whole) => return Ok(*whole),
-        };
+            Stored::Whole(whole) => {
+                storing = whole;
+                break;
+            }
+        }
     }
+    if let Content::Workbook(workbook) = std::mem::take(&mut storing.content) {
+        return store_converted(storing, workbook, &room).await;
+    }
+    room.threads.work(move || storing.finish()).await?
+}
+
+/// Stores the CSV that a workbook is converted to, while it is.
+async fn store_converted(
+    mut storing: Box<Storing>,
+    workbook: HeldWorkbook,
+    room: &IntakeRoom,
+) -> Result<(Upload, Surveyed), IntakeError> {
+    let turn = workbook.room().turn().await;
+    let (lines, mut converted) = mpsc::channel(PIECES_WAITING);
+    let converting = tokio::spawn(blocking(move || {
+        let take = |piece: Vec<u8>| lines.blocking_send(piece).is_ok();
+        let result = convert(workbook.bytes(), take);
+        drop((workbook, turn));
+        Ok(result)
+    }));
+    while let Some(text) = converted.recv().await {
+        let stored = room.threads.work(move || {
+            storing.write(&[], &text)?;
+            Ok::<_, IntakeError>(storing)
+        });
+        storing = stored.await??;
+        storing.upload.flush().await?;
+    }
+    // To end with a panic is to be unable to read it.
+    let result = converting.await.ok().and_then(Result::ok);
+    let result = result.unwrap_or(Err(WorkbookError::Unreadable));
+    let finish = move || {
+        result
+            .map_err(IntakeError::from)
+            .and_then(|()| storing.finish())
+    };
+    room.threads.work(finish).await?
 }
 
 #[cfg(test)]
@@ -169,7 +294,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let spool = Spool::open(dir.path()).unwrap();
         let arrivals = Arrivals::default();
-        let intake = Intake::begin(spool.clone(), UploadThreads::default(), 10);
+        let intake = Intake::begin(spool.clone(), IntakeRoom::default(), 10);
         let file = "name,governmentId,email,debtAmount,debtDueDate,debtId\na,1,b,2,c,3\n";
         assert!(intake.write(Bytes::from_static(file.as_bytes())).await);
         let acceptance = Acceptance::<SharedLedger> {
@@ -196,7 +321,7 @@ mod tests {
         runtime.block_on(async {
             let mut begun = Vec::new();
             for _ in 0..20 {
-                let intake = Intake::begin(spool.clone(), UploadThreads::default(), 10);
+                let intake = Intake::begin(spool.clone(), IntakeRoom::default(), 10);
                 assert!(intake.write(Bytes::from_static(BEGIN.as_bytes())).await);
                 begun.push(intake);
             }

@@ -1,4 +1,4 @@
-//! importer-api: takes a CSV of debts, puts it safely away, answers, and
+//! importer-api: takes a CSV or a workbook of debts, puts it safely away, answers, and
 //! streams it to `data-process`.
 //!
 //! | module | what it does |
@@ -19,6 +19,7 @@
 //! | [`results`] | what became of every row, with the numbers of its boleto |
 //! | [`retention`] | old files are removed |
 //! | [`webhooks`] | another system is told of imports and undeliverable e-mails |
+//! | [`workbook`] | an Excel workbook → the CSV of its first sheet, in bounded memory |
 
 pub mod acceptance;
 mod blocking;
@@ -41,6 +42,7 @@ mod settings;
 pub mod slips;
 pub mod spool;
 pub mod webhooks;
+pub mod workbook;
 
 pub use metrics::ImporterMetrics;
 pub use read_error::ReadError;

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::blocking::UploadThreads;
 use crate::capacity::{CapacityGauges, watch_capacity};
 use crate::http::{Clients, Shared, UploadLimits, routes};
 use crate::import::{Arrivals, Importer};
+use crate::intake::IntakeRoom;
 use crate::progress::watch_progress;
 use crate::responses::count;
 use crate::retention::remove_finished;
@@ -67,7 +67,7 @@ pub async fn run(
     let importer_slot = Arc::new(OnceLock::new());
     let shared = Shared {
         spool: spool.clone(),
-        threads: UploadThreads::default(),
+        room: IntakeRoom::default(),
         arrivals: arrivals.clone(),
         ledger: wiring.ledger.clone(),
         importer: Arc::clone(&importer_slot),

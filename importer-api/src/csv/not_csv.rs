@@ -3,7 +3,7 @@ use std::fmt;
 /// Bytes at the start of a file that tell what it is.
 const TELLING: usize = 4 * 1024;
 
-/// What people upload that is no CSV.
+/// What people upload that is no CSV, and no workbook that is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotCsv {
     /// A workbook of a spreadsheet.
@@ -24,10 +24,11 @@ impl NotCsv {
         let head = &head[..head.len().min(TELLING)];
         let kind = infer::get(head).map(|kind| kind.extension());
         Some(match kind {
-            Some("xlsx") => Self::Workbook("an Excel workbook (.xlsx)"),
-            Some("ods") => Self::Workbook("a LibreOffice workbook (.ods)"),
-            // The older Office formats share one container.
-            _ if head.starts_with(OLE) => Self::Workbook("an Excel workbook (.xls)"),
+            // The older Office formats share one container, and what has a password
+            // is in one too.
+            _ if head.starts_with(OLE) => {
+                Self::Workbook("an Excel workbook of the older format (.xls) or with a password")
+            }
             Some("pdf") => Self::Other("a PDF"),
             Some("gz") => Self::Archive("a gzip file"),
             Some("zip" | "rar" | "7z" | "bz2" | "xz" | "zst" | "tar") => {
@@ -59,13 +60,13 @@ impl fmt::Display for NotCsv {
         match self {
             Self::Workbook(kind) => write!(
                 f,
-                "the file is {kind}; open it and save it as CSV: in Excel by File > Save As > CSV UTF-8 (Comma delimited), in LibreOffice by File > Save As > Text CSV. Upload that file"
+                "the file is {kind}; open it and save it without a password as an Excel workbook (.xlsx): in Excel by File > Save As > Excel Workbook, in LibreOffice by File > Save As > Excel 2007-365, or save it as CSV UTF-8. Upload that file"
             ),
-            Self::Archive(kind) => write!(f, "the file is {kind}; unpack it and upload the CSV that is in it"),
+            Self::Archive(kind) => write!(f, "the file is {kind}; unpack it and upload the CSV or .xlsx that is in it"),
             Self::Html => f.write_str(
                 "the file is an HTML page, whatever its name says; open it in a spreadsheet, save it as CSV UTF-8 and upload that file",
             ),
-            Self::Other(kind) => write!(f, "the file is {kind}; export the debts as CSV and upload that file"),
+            Self::Other(kind) => write!(f, "the file is {kind}; export the debts as CSV or .xlsx and upload that file"),
         }
     }
 }
@@ -76,12 +77,10 @@ mod tests {
 
     #[test]
     fn what_people_upload_is_known_by_its_content() {
-        let ods = b"PK\x03\x04\x14\0\0\x08\0\0\0\0!\0\x85l9\x8a.\0\0\0.\0\0\0\x08\0\0\0mimetypeapplication/vnd.oasis.opendocument.spreadsheetPK\x03\x04";
         for (head, said) in [
             (&b"%PDF-1.7\n"[..], "a PDF"),
             (b"\x1f\x8b\x08\0", "a gzip file"),
-            (b"PK\x03\x04\x14\0\0\0", "an archive"),
-            (ods, ".ods"),
+            (b"PK\x05\x06\0\0\0\0", "an archive"),
             (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", ".xls"),
             (b"<!DOCTYPE html><table>", "HTML"),
             (b"\xef\xbb\xbf\r\n<table border=1>", "HTML"),

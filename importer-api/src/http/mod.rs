@@ -56,8 +56,8 @@ use self::page::page_routes;
 use self::places::take_place;
 use crate::ImporterMetrics;
 use crate::acceptance::Acceptance;
-use crate::blocking::UploadThreads;
 use crate::import::{Arrivals, Importer};
+use crate::intake::IntakeRoom;
 use crate::spool::Spool;
 
 /// What the handlers share.
@@ -65,8 +65,8 @@ use crate::spool::Spool;
 pub struct Shared {
     /// The files.
     pub spool: Spool,
-    /// The threads of the uploads.
-    pub threads: UploadThreads,
+    /// Threads and memory of the uploads.
+    pub room: IntakeRoom,
     /// Is told of the imports that are to be sent.
     pub arrivals: Arrivals,
     /// What became of the imports.

@@ -189,7 +189,7 @@ impl From<FileProblem> for ProblemView {
     post,
     path = "/v1/uploads/preview",
     tag = "imports",
-    request_body(content = inline(UploadForm), content_type = "multipart/form-data", encoding(("file" = (content_type = "text/csv")))),
+    request_body(content = inline(UploadForm), content_type = "multipart/form-data", encoding(("file" = (content_type = "text/csv, application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))),
     security((), ("bearer" = [])),
     responses(
         (status = 200, description = "What the file would bill", content((PreviewView = "application/json"), (String = "text/event-stream"))),

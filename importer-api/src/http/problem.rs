@@ -9,6 +9,13 @@ use utoipa::ToSchema;
 
 use super::pace::LEAST_RATE;
 use crate::csv::{HeaderError, SurveyError};
+use crate::workbook::WorkbookError;
+
+const NOT_CSV: (&str, &str) = (
+    "file-not-csv",
+    "The file is neither a CSV nor an .xlsx workbook",
+);
+const WITHOUT_COLUMNS: &str = "The file's columns are invalid";
 
 /// What is wrong with a request, as RFC 9457 has it
 /// (`application/problem+json`).
@@ -347,32 +354,71 @@ impl Problem {
     /// The file cannot be imported.
     pub(super) fn file(error: &SurveyError) -> Self {
         let (kind, title) = match error {
+            SurveyError::Header(header) => return Self::header(header, error.to_string()),
             SurveyError::Empty | SurveyError::NoData => {
                 ("file-without-data", "The file has no data")
             }
             SurveyError::Encoding => ("file-encoding", "The file's encoding is not supported"),
-            SurveyError::NotCsv(_) => ("file-not-csv", "The file is not a CSV"),
+            SurveyError::NotCsv(_) => NOT_CSV,
             SurveyError::SecondHeader { .. } => {
                 ("second-header", "A second file is appended to this one")
             }
             SurveyError::TooManyRows { .. } => ("too-many-rows", "The file has too many rows"),
-            SurveyError::Header(HeaderError::Missing { missing, .. })
-                if missing.len() == Column::ALL.len() =>
-            {
-                ("file-without-header", "The file has no header")
+        };
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            kind,
+            title,
+            error.to_string(),
+        )
+    }
+
+    /// The file has no header with all columns.
+    fn header(error: &HeaderError, detail: String) -> Self {
+        let (kind, title, columns) = match error {
+            HeaderError::Missing { missing, .. } if missing.len() == Column::ALL.len() => (
+                "file-without-header",
+                "The file has no header",
+                missing.clone(),
+            ),
+            HeaderError::Missing { missing, .. } => {
+                ("file-without-columns", WITHOUT_COLUMNS, missing.clone())
             }
-            SurveyError::Header(_) => ("file-without-columns", "The file's columns are invalid"),
+            HeaderError::Repeated { column, .. } => {
+                ("file-without-columns", WITHOUT_COLUMNS, vec![*column])
+            }
         };
-        let columns = match error {
-            SurveyError::Header(HeaderError::Missing { missing, .. }) => missing.clone(),
-            SurveyError::Header(HeaderError::Repeated { column, .. }) => vec![*column],
-            _ => Vec::new(),
-        };
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
         Self {
             columns,
-            ..Self::new(status, kind, title, error.to_string())
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, kind, title, detail)
         }
+    }
+
+    /// The workbook cannot be imported.
+    pub(super) fn workbook(error: &WorkbookError) -> Self {
+        let (status, kind, title) = match error {
+            WorkbookError::Header { error: header, .. } => {
+                return Self::header(header, error.to_string());
+            }
+            WorkbookError::NoRoom => return Self::too_many_uploads(),
+            WorkbookError::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too-large",
+                "The workbook is too large",
+            ),
+            WorkbookError::Empty { .. } | WorkbookError::NoSheet => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "file-without-data",
+                "The file has no data",
+            ),
+            WorkbookError::Other(_) => (StatusCode::UNPROCESSABLE_ENTITY, NOT_CSV.0, NOT_CSV.1),
+            _ => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "file-workbook",
+                "The workbook cannot be taken as it is",
+            ),
+        };
+        Self::new(status, kind, title, error.to_string())
     }
 
     /// The files cannot be read or written.

@@ -59,9 +59,10 @@ pub(super) struct Wanted {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the form in the API documentation")]
 pub(super) struct UploadForm {
-    /// The CSV: a header with `name`, `governmentId`, `email`, `debtAmount`,
-    /// `debtDueDate` and `debtId` in any order, then one debt a record.
-    #[schema(value_type = String, format = Binary, content_media_type = "text/csv")]
+    /// A CSV, or a workbook (.xlsx) whose first sheet is read: a header with
+    /// `name`, `governmentId`, `email`, `debtAmount`, `debtDueDate` and `debtId`
+    /// in any order, then one debt a record or row.
+    #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
 }
 
@@ -83,7 +84,7 @@ pub(super) struct UploadForm {
     path = "/v1/upload",
     tag = "imports",
     params(Wanted, ("Idempotency-Key" = Option<String>, Header, description = "The client's name for the upload: 1 to 255 visible ASCII characters", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
-    request_body(content = inline(UploadForm), content_type = "multipart/form-data", encoding(("file" = (content_type = "text/csv")))),
+    request_body(content = inline(UploadForm), content_type = "multipart/form-data", encoding(("file" = (content_type = "text/csv, application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")))),
     security((), ("bearer" = [])),
     responses(
         (status = 202, description = "The file is stored and will be processed", body = Accepted),
@@ -249,8 +250,8 @@ pub(super) async fn receive_file(
             field.check_transfer_encoding().map_err(failed)?;
             let name = field.file_name().as_deref().and_then(shown_file_name);
             let slot = shared.limits.begin(&pace)?;
-            let (spool, threads) = (shared.spool.clone(), shared.threads.clone());
-            let intake = Intake::begin(spool, threads, shared.limits.max_rows());
+            let (spool, room) = (shared.spool.clone(), shared.room.clone());
+            let intake = Intake::begin(spool, room, shared.limits.max_rows());
             receive(field, &intake).await.map_err(failed)?;
             stored = Some(ReceivedFile { intake, name, slot });
         } else {
@@ -281,6 +282,7 @@ fn form_problem(error: &FormError, shared: &Shared) -> Problem {
 pub(super) fn intake_problem(error: &IntakeError, is_on_s3: bool) -> Problem {
     match error {
         IntakeError::File(error) => Problem::file(error),
+        IntakeError::Workbook(error) => Problem::workbook(error),
         IntakeError::Disk(error) | IntakeError::NotAccepted(AcceptanceError::Disk(error))
             if matches!(
                 error.kind(),

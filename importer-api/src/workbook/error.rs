@@ -1,0 +1,111 @@
+use thiserror::Error;
+
+use super::CellPlace;
+use super::held::MAX_WORKBOOK_BYTES;
+use super::package::MAX_TEXT_BYTES;
+use crate::csv::{HeaderError, NotCsv};
+
+/// The workbook is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum WorkbookError {
+    /// More bytes than are held.
+    #[error(
+        "a workbook may have up to {} MiB; save it as CSV UTF-8, which may be larger, and upload that file", MAX_WORKBOOK_BYTES >> 20
+    )]
+    TooLarge,
+    /// Others are held already.
+    #[error("other workbooks are coming in")]
+    NoRoom,
+    /// A zip archive, and no workbook of this format.
+    #[error("{0}")]
+    Other(NotCsv),
+    /// Some of it is encrypted.
+    #[error("the workbook has a password; save it without one and upload that file")]
+    Encrypted,
+    /// It is damaged, or no program for spreadsheets has written it.
+    #[error(
+        "the workbook cannot be read; open it in a spreadsheet, save it again as .xlsx or as CSV UTF-8, and upload that file"
+    )]
+    Unreadable,
+    /// It is made to take memory or time, or has more in it than is taken.
+    #[error(
+        "the workbook is too large once it is unpacked: {0}; save it as CSV UTF-8 and upload that file"
+    )]
+    Unpacked(&'static str),
+    /// More texts than are held.
+    #[error(
+        "the texts of the workbook take more than {} MiB once they are unpacked; save it as CSV UTF-8 and upload that file", MAX_TEXT_BYTES >> 20
+    )]
+    Texts,
+    /// It has a DTD, which no workbook has.
+    #[error(
+        "the workbook has a document type declaration, which no spreadsheet writes; open it in a spreadsheet, save it again as .xlsx, and upload that file"
+    )]
+    DocumentType,
+    /// All its sheets are hidden, or are charts.
+    #[error("the workbook has no visible sheet with cells")]
+    NoSheet,
+    /// Two of its sheets have one name.
+    #[error(
+        "two sheets of the workbook have one name; save it again as .xlsx, and upload that file"
+    )]
+    SheetNames,
+    /// No cell of the sheet has a value.
+    #[error(
+        "the first sheet of the workbook, {sheet:?}, is empty; the debts must be in the first sheet"
+    )]
+    Empty {
+        /// The name of the sheet.
+        sheet: String,
+    },
+    /// No row is a header with all columns.
+    #[error(
+        "row {row} of the sheet {sheet:?} is read as the header, from the cell {place} on, as the first sheet alone is read: {error}"
+    )]
+    Header {
+        /// The name of the sheet.
+        sheet: String,
+        /// The number of the row, from 1.
+        row: u32,
+        /// Its first cell.
+        place: CellPlace,
+        /// What is wrong with it.
+        error: HeaderError,
+    },
+    /// Some rows are not shown: whether they are meant nobody can tell.
+    #[error(
+        "row {row} of the sheet {sheet:?} is hidden, perhaps by a filter; show all rows and delete those that are not meant, or copy the visible ones to a new workbook"
+    )]
+    HiddenRow {
+        /// The name of the sheet.
+        sheet: String,
+        /// The number of the row, from 1.
+        row: u32,
+    },
+    /// The program that wrote it has not calculated it.
+    #[error(
+        "the cell {place} has a formula without its value; open the workbook in a spreadsheet, save it, and upload it again"
+    )]
+    NotCalculated {
+        /// The cell.
+        place: CellPlace,
+    },
+    /// Cells are not in the order of their places.
+    #[error(
+        "the cell {0} stands twice in the workbook, or behind later ones; open it in a spreadsheet, save it again as .xlsx, and upload that file"
+    )]
+    Order(CellPlace),
+    /// What stands behind that cell cannot be read.
+    #[error(
+        "the workbook cannot be read behind the cell {0}; open it in a spreadsheet, save it again as .xlsx, and upload that file"
+    )]
+    Cell(CellPlace),
+    /// More text than any row of debts has.
+    #[error("row {row} of the workbook has more than {most} bytes of text; correct it")]
+    LongRow {
+        /// The number of the row, from 1.
+        row: u32,
+        /// How much a row may have.
+        most: usize,
+    },
+}
