@@ -40,6 +40,16 @@ pub enum HeaderError {
     },
 }
 
+impl HeaderError {
+    /// How far a record is from a header: fewer is nearer.
+    pub fn distance(&self) -> usize {
+        match self {
+            Self::Repeated { .. } => 0,
+            Self::Missing { missing, .. } => missing.len(),
+        }
+    }
+}
+
 /// What a file without header probably is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Guess {

@@ -28,7 +28,8 @@ pub(super) struct Table<'s, T> {
     lines: u32,
     /// The columns of the sheet, once the header is found.
     columns: Option<Vec<Option<Column>>>,
-    /// The first row, and why it is no header.
+    /// Of the rows above the header the one that is nearest to one, and what
+    /// it lacks.
     title: Option<(CellPlace, HeaderError)>,
     titles: usize,
     /// The last cell.
@@ -162,15 +163,16 @@ impl<'s, T: FnMut(Vec<u8>) -> bool> Table<'s, T> {
         filled: usize,
         error: HeaderError,
     ) -> Result<(), WorkbookError> {
-        if filled >= Column::ALL.len() || matches!(error, HeaderError::Repeated { .. }) {
-            return Err(self.no_header(first, error));
-        }
         self.titles += 1;
-        let (first, error) = self.title.take().unwrap_or((first, error));
-        if self.titles > MAX_TITLES {
-            return Err(self.no_header(first, error));
+        let is_table = filled >= Column::ALL.len() || matches!(error, HeaderError::Repeated { .. });
+        let (place, error) = match self.title.take() {
+            Some((place, nearest)) if nearest.distance() <= error.distance() => (place, nearest),
+            _ => (first, error),
+        };
+        if is_table || self.titles > MAX_TITLES {
+            return Err(self.no_header(place, error));
         }
-        self.title = Some((first, error));
+        self.title = Some((place, error));
         Ok(())
     }
 
