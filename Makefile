@@ -6,7 +6,7 @@ CARGO ?= cargo
 
 # The profile of the build: dev is there soonest, dist is what ships and what is measured
 PROFILE ?= dev
-bench bench/guard test/api test/browser test/chaos test/mail screenshots: PROFILE := dist
+bench bench/guard test/api test/browser test/chaos test/mail test/workbooks screenshots: PROFILE := dist
 BINARIES = $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 DEVSTACK = $(BINARIES)/devstack
 
@@ -88,6 +88,9 @@ WEB := $(or $(CARGO_TARGET_DIR),target)/web
 # Where `make test/mail` keeps its mail servers and what they write
 MAIL_SERVERS := $(or $(CARGO_TARGET_DIR),target)/mail-servers
 
+# Where `make test/workbooks` keeps what makes its workbooks
+WORKBOOKS := $(or $(CARGO_TARGET_DIR),target)/workbooks
+
 # Where `make test/localstack` keeps LocalStack
 LOCALSTACK := target/localstack
 
@@ -103,7 +106,7 @@ FUZZ_TARGETS := csv_reader record_parser sns_envelope
 
 .PHONY: help setup build build/stack build/devstack build/operator run demo bench bench/guard bench/micro generate dlq/redrive audit reconcile reopen webhooks/retry \
 	app/setup app/up app/up/build app/logs app/down app/down-volumes app/smoke docker/build \
-	test test/chaos test/dashboard test/browser test/api test/mail test/localstack test/ministack test/terraform fuzz \
+	test test/chaos test/dashboard test/browser test/api test/mail test/workbooks test/localstack test/ministack test/terraform fuzz \
 	check check/alerts check/dashboard check/deny check/slip dashboard screenshots format
 
 # Beside a target `…/ready`, the packages that its first prerequisite lists
@@ -238,6 +241,14 @@ test/mail: setup build/stack ## Send 2,000 e-mails through Postfix and Exim each
 	@developer/setup.sh openssl
 	@developer/setup_mail_servers.sh $(MAIL_SERVERS)
 	@DEVSTACK=$(DEVSTACK) PYTHONPATH=developer/web python3 developer/mail/check.py $(MAIL_SERVERS)
+
+test/workbooks: setup $(WORKBOOKS)/ready ## Look at workbooks of several programs and at hostile ones, against the same debts as CSV
+	@developer/setup.sh libreoffice
+	$(BUILD) --bin importer-api
+	@$(WORKBOOKS)/venv/bin/python developer/workbooks/check.py $(BINARIES)/importer-api
+
+$(WORKBOOKS)/ready: developer/workbooks/requirements.txt
+	$(python_environment)
 
 screenshots: setup build/stack $(WEB)/ready ## Make the pictures of the page and the API documentation in docs/images anew
 	@developer/setup.sh chromium

@@ -6,8 +6,10 @@
 #             its own beside it, on port 5432, which nothing here uses
 #   pgbouncer for a test of the ledger, which does without
 #   venv      python3-venv, for `make dashboard`, `make check/dashboard`, `make check/deny`, `make check/slip`,
-#             `make test/api`, `make test/browser`, `make test/localstack` and `make test/terraform`
+#             `make test/api`, `make test/browser`, `make test/workbooks`, `make test/localstack` and
+#             `make test/terraform`
 #   openssl   for `make test/mail`
+#   libreoffice for `make test/workbooks`
 #   valgrind  for `make bench/guard`
 #   chromium  for `make test/browser` and `make screenshots`
 set -euo pipefail
@@ -50,6 +52,11 @@ venv)
     # Debian's python3 alone makes no virtual environment.
     python3 -c 'import ensurepip' 2>/dev/null && exit 0
     else_install='python3 cannot make a virtual environment: install its module venv, then try again'
+    ;;
+libreoffice)
+    package=libreoffice-calc
+    has soffice && exit 0
+    else_install='soffice is not in PATH: install LibreOffice Calc, then try again'
     ;;
 openssl)
     package=openssl

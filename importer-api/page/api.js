@@ -17,7 +17,7 @@ export class ApiError extends Error {
     this.kind = kind;
     this.status = status;
     const known = has(`problem_${kind}`);
-    this.plain = text(known ? `problem_${kind}` : 'problem_other', { columns: (problem.columns ?? []).join(', ') });
+    this.plain = text(known ? `problem_${kind}` : 'problem_other', { columns: (problem.columns ?? []).join(', '), cell: problem.cell ?? '' });
     this.detail = known ? null : problem.detail ?? null;
   }
 

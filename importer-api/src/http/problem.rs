@@ -40,6 +40,10 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(example = json!(["email"]))]
     columns: Vec<&'static str>,
+    /// The cell of a workbook that is to be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false, example = "B17")]
+    cell: Option<Box<str>>,
 }
 
 impl Problem {
@@ -50,6 +54,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             columns: Vec::new(),
+            cell: None,
         }
     }
 
@@ -337,7 +342,7 @@ impl Problem {
             StatusCode::BAD_REQUEST,
             "no-file",
             "The form has no file",
-            "the form must contain exactly one `file` field with the CSV",
+            "the form must contain exactly one `file` field with the CSV or workbook",
         )
     }
 
@@ -396,29 +401,38 @@ impl Problem {
 
     /// The workbook cannot be imported.
     pub(super) fn workbook(error: &WorkbookError) -> Self {
-        let (status, kind, title) = match error {
-            WorkbookError::Header { error: header, .. } => {
-                return Self::header(header, error.to_string());
-            }
-            WorkbookError::NoRoom => return Self::too_many_uploads(),
-            WorkbookError::TooLarge => (
+        let detail = error.to_string();
+        let refused =
+            |kind, title| Self::new(StatusCode::UNPROCESSABLE_ENTITY, kind, title, &*detail);
+        let problem = match error {
+            WorkbookError::Header { error: header, .. } => Self::header(header, detail),
+            WorkbookError::NoRoom => Self::too_many_uploads(),
+            WorkbookError::TooLarge => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
-                "too-large",
+                "workbook-too-large",
                 "The workbook is too large",
+                detail,
             ),
-            WorkbookError::Empty { .. } | WorkbookError::NoSheet => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "file-without-data",
-                "The file has no data",
+            WorkbookError::Unpacked(_) | WorkbookError::Texts => {
+                refused("workbook-too-large", "The workbook is too large")
+            }
+            WorkbookError::Empty { .. } | WorkbookError::NoSheet => {
+                refused("file-without-data", "The file has no data")
+            }
+            WorkbookError::Other(_) => refused(NOT_CSV.0, NOT_CSV.1),
+            WorkbookError::HiddenRow { .. } => {
+                refused("workbook-hidden-row", "The workbook has a hidden row")
+            }
+            WorkbookError::NotCalculated { .. } => refused(
+                "workbook-formula",
+                "The workbook has a formula without its value",
             ),
-            WorkbookError::Other(_) => (StatusCode::UNPROCESSABLE_ENTITY, NOT_CSV.0, NOT_CSV.1),
-            _ => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "file-workbook",
-                "The workbook cannot be taken as it is",
-            ),
+            _ => refused("workbook-unreadable", "The workbook cannot be read"),
         };
-        Self::new(status, kind, title, error.to_string())
+        Self {
+            cell: error.place().map(|place| place.to_string().into()),
+            ..problem
+        }
     }
 
     /// The files cannot be read or written.

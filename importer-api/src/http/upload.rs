@@ -66,11 +66,12 @@ pub(super) struct UploadForm {
     file: Vec<u8>,
 }
 
-/// Import a CSV of debts.
+/// Import a CSV or a workbook of debts.
 ///
 /// Answers as soon as the file is safely stored; its rows are processed in the
 /// background. Fields are separated by commas, semicolons or tabs, text is
-/// UTF-8 or Windows-1252. A bad row does not stop the others. The same content
+/// UTF-8 or Windows-1252. Of a workbook (.xlsx) the first visible sheet is read,
+/// as if it had been saved as CSV. A bad row does not stop the others. The same content
 /// with the same `Idempotency-Key` within 24 hours is the same import; without
 /// a key it is another import, whose rows are all skipped. A key belongs to the
 /// token with which it was sent.
@@ -91,9 +92,9 @@ pub(super) struct UploadForm {
         (status = 404, description = "There is no such preview", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_preview())),
         (status = 400, description = "The form is malformed or has no file", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_file())),
         (status = 408, description = "The client sent nothing, or too slowly, for too long; nothing was kept", body = Problem, content_type = "application/problem+json", examples(("idle" = (value = json!(Problem::idle(std::time::Duration::from_secs(30))))), ("too-slow" = (value = json!(Problem::too_slow()))))),
-        (status = 413, description = "The request is too large; at once where its length says so", body = Problem, content_type = "application/problem+json", example = json!(Problem::too_large(1 << 30))),
+        (status = 413, description = "The request is too large, at once where its length says so; or the workbook is", body = Problem, content_type = "application/problem+json", example = json!(Problem::too_large(1 << 30))),
         (status = 415, description = "The request is compressed", body = Problem, content_type = "application/problem+json", example = json!(Problem::encoded())),
-        (status = 422, description = "The file is no CSV, has no data, too many rows, or lacks columns, or the idempotency key belongs to another file", body = Problem, content_type = "application/problem+json", example = json!(Problem::file(&HeaderError::Missing { missing: vec!["email"], line: "\"name,governmentId,mail,debtAmount,debtDueDate,debtId\"".to_owned(), guess: Guess::None }.into()))),
+        (status = 422, description = "The file is neither a CSV nor a workbook that is taken, has no data, too many rows, or lacks columns, or the idempotency key belongs to another file", body = Problem, content_type = "application/problem+json", example = json!(Problem::file(&HeaderError::Missing { missing: vec!["email"], line: "\"name,governmentId,mail,debtAmount,debtDueDate,debtId\"".to_owned(), guess: Guess::None }.into()))),
         (status = 429, description = "Too many concurrent uploads", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::too_many_uploads())),
         (status = 503, description = "The upload has an idempotency key or is for S3, and the ledger is unavailable; S3 is unavailable; or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away_from_upload())),
         (status = 507, description = "The disk is full; nothing was kept", body = Problem, content_type = "application/problem+json", example = json!(Problem::disk_full())),

@@ -60,27 +60,25 @@ pub enum WorkbookError {
     },
     /// No row is a header with all columns.
     #[error(
-        "row {row} of the sheet {sheet:?} is read as the header, from the cell {place} on, as the first sheet alone is read: {error}"
+        "the sheet {sheet:?} has no header; the nearest to one is the row of the cell {place}, and no other sheet is read: {error}"
     )]
     Header {
         /// The name of the sheet.
         sheet: String,
-        /// The number of the row, from 1.
-        row: u32,
-        /// Its first cell.
+        /// The first cell of the row.
         place: CellPlace,
         /// What is wrong with it.
         error: HeaderError,
     },
     /// Some rows are not shown: whether they are meant nobody can tell.
     #[error(
-        "row {row} of the sheet {sheet:?} is hidden, perhaps by a filter; show all rows and delete those that are not meant, or copy the visible ones to a new workbook"
+        "the row of the cell {place} in the sheet {sheet:?} is hidden, perhaps by a filter; show all rows and delete those that are not meant, or copy the visible ones to a new workbook"
     )]
     HiddenRow {
         /// The name of the sheet.
         sheet: String,
-        /// The number of the row, from 1.
-        row: u32,
+        /// The first cell of the row.
+        place: CellPlace,
     },
     /// The program that wrote it has not calculated it.
     #[error(
@@ -101,11 +99,26 @@ pub enum WorkbookError {
     )]
     Cell(CellPlace),
     /// More text than any row of debts has.
-    #[error("row {row} of the workbook has more than {most} bytes of text; correct it")]
+    #[error("the row of the cell {place} has more than {most} bytes of text; correct it")]
     LongRow {
-        /// The number of the row, from 1.
-        row: u32,
+        /// A cell of the row.
+        place: CellPlace,
         /// How much a row may have.
         most: usize,
     },
+}
+
+impl WorkbookError {
+    /// The cell that is to be looked at, where there is one.
+    pub fn place(&self) -> Option<CellPlace> {
+        match self {
+            Self::Header { place, .. }
+            | Self::HiddenRow { place, .. }
+            | Self::NotCalculated { place }
+            | Self::Order(place)
+            | Self::Cell(place)
+            | Self::LongRow { place, .. } => Some(*place),
+            _ => None,
+        }
+    }
 }

@@ -114,7 +114,7 @@ impl<'s, T: FnMut(Vec<u8>) -> bool> Table<'s, T> {
         self.filled += 1;
         if self.line.len() > MAX_LINE_BYTES {
             return Err(WorkbookError::LongRow {
-                row: place.row + 1,
+                place,
                 most: MAX_LINE_BYTES,
             });
         }
@@ -140,7 +140,7 @@ impl<'s, T: FnMut(Vec<u8>) -> bool> Table<'s, T> {
         } else if self.sheet.notes.is_hidden(row) {
             return Err(WorkbookError::HiddenRow {
                 sheet: self.sheet.name.clone(),
-                row: row + 1,
+                place: first,
             });
         }
         // What was left out is a blank line.
@@ -179,7 +179,6 @@ impl<'s, T: FnMut(Vec<u8>) -> bool> Table<'s, T> {
     fn no_header(&self, place: CellPlace, error: HeaderError) -> WorkbookError {
         WorkbookError::Header {
             sheet: self.sheet.name.clone(),
-            row: place.row + 1,
             place,
             error,
         }

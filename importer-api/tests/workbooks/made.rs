@@ -59,11 +59,13 @@ impl Made {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
         for (name, text) in &self.parts {
-            let options = SimpleFileOptions::default();
-            let options = match name.ends_with(".png") {
-                true => options.compression_method(CompressionMethod::Stored),
-                false => options,
+            // A picture is packed already.
+            let method = if name.contains("/media/") {
+                CompressionMethod::Stored
+            } else {
+                CompressionMethod::Deflated
             };
+            let options = SimpleFileOptions::default().compression_method(method);
             archive.start_file(name, options).unwrap();
             archive.write_all(text).unwrap();
         }

@@ -7,6 +7,8 @@ mod importer;
 mod made;
 mod refused;
 
+use std::fmt::Write;
+
 use importer::{Importer, LONG, ready, upload};
 use importer_api::Settings;
 use made::{HEADER, Made, good, row, sheet, sheet_data, text_cell, workbook};
@@ -181,12 +183,14 @@ async fn what_a_spreadsheet_made_of_a_document_or_an_id_is_invalid() {
         } else {
             id.to_owned()
         };
-        rows.push_str(&format!(
+        write!(
+            rows,
             "<row r=\"{number}\">{}{document}{}<c r=\"D{number}\"><v>10.299999999999999</v></c>\
              <c r=\"E{number}\" s=\"1\"><v>46418</v></c>{id}</row>",
             text_cell(&format!("A{number}"), "Ana"),
             text_cell(&format!("C{number}"), "ana@example.com"),
-        ));
+        )
+        .unwrap();
     }
     let preview = shown(&service, Made::new(&rows).bytes()).await;
     assert_eq!(preview["amount"]["sum"], json!(30.9));

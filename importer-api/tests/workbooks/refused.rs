@@ -35,6 +35,12 @@ async fn is_refused(cases: impl IntoIterator<Item = (Vec<u8>, &str, &str)>) {
     assert_eq!(left.count(), 0);
 }
 
+/// A good workbook, with these texts for its cells to share.
+fn texts(part: &str) -> Vec<u8> {
+    let made = Made::new(&good()).with("xl/sharedStrings.xml", part);
+    made.bytes()
+}
+
 /// The first row of a sheet and that cell.
 fn with_cell(cell: &str) -> Vec<u8> {
     let rows = row(1, &HEADER) + &format!("<row r=\"2\">{cell}</row>");
@@ -67,30 +73,30 @@ async fn what_is_in_doubt_is_refused_by_its_cell() {
     is_refused([
         (
             Made::new(&(good() + &hidden)).bytes(),
-            "file-workbook",
-            "row 3 of the sheet \"Plan1\" is hidden",
+            "workbook-hidden-row",
+            "the row of the cell A3 in the sheet \"Plan1\" is hidden",
         ),
         (
             Made::new(&(good() + &closed)).bytes(),
-            "file-workbook",
-            "row 3 of the sheet",
+            "workbook-hidden-row",
+            "the row of the cell A3",
         ),
         (
             with_cell("<c r=\"D2\"><f>1+1</f></c>"),
-            "file-workbook",
+            "workbook-formula",
             "the cell D2 has a formula without its value",
         ),
         (
             with_cell("<c r=\"D2\"><f>1+1</f><v></v></c>"),
-            "file-workbook",
+            "workbook-formula",
             "the cell D2",
         ),
         (
             with_cell("<c r=\"D2\"><f t=\"shared\" si=\"0\"/><v/></c>"),
-            "file-workbook",
+            "workbook-formula",
             "the cell D2",
         ),
-        (lazy.bytes(), "file-workbook", "the cell F2"),
+        (lazy.bytes(), "workbook-formula", "the cell F2"),
         (
             Made::new("").bytes(),
             "file-without-data",
@@ -104,17 +110,17 @@ async fn what_is_in_doubt_is_refused_by_its_cell() {
         (
             Made::new(&(titles + &row(22, &HEADER) + &debt(23, "7"))).bytes(),
             "file-without-header",
-            "from the cell A1 on",
+            "the row of the cell A1",
         ),
         (
             Made::new(&six).bytes(),
             "file-without-header",
-            "row 1 of the sheet \"Plan1\"",
+            "the row of the cell A1",
         ),
         (
             Made::new(&(row(3, &HEADER[1..]) + &debt(4, "7"))).bytes(),
             "file-without-columns",
-            "from the cell A3 on",
+            "the row of the cell A3",
         ),
         (
             Made::new(&(good() + &row(3, &second) + &debt(4, "8"))).bytes(),
@@ -159,7 +165,7 @@ async fn what_is_no_workbook_of_this_format_is_called_by_its_name() {
         ),
         (
             b"PK\x03\x04 and no directory".to_vec(),
-            "file-workbook",
+            "workbook-unreadable",
             "cannot be read",
         ),
     ])
@@ -167,14 +173,54 @@ async fn what_is_no_workbook_of_this_format_is_called_by_its_name() {
 }
 
 #[tokio::test]
-async fn what_is_hostile_is_refused() {
-    let rows = row(1, &HEADER);
+async fn what_takes_memory_is_refused() {
     let huge = "x".repeat(2 << 20);
-    let texts = |text: &str| {
-        Made::new(&good())
-            .with("xl/sharedStrings.xml", text)
-            .bytes()
-    };
+    let styles = format!(
+        "<styleSheet><cellXfs>{}</cellXfs></styleSheet>",
+        "<xf/>".repeat(80_000)
+    );
+    is_refused([
+        // Whole parts, single pieces, and what calamine would make room for at once.
+        (
+            texts("<sst uniqueCount=\"99999999999999\"/>"),
+            "workbook-too-large",
+            "more than 128 MiB",
+        ),
+        (
+            texts(&format!(
+                "<sst><si>{}</si></sst>",
+                "<r><t>x</t></r>".repeat(200_000)
+            )),
+            "workbook-too-large",
+            "more than",
+        ),
+        (
+            with_cell(&text_cell("A2", &huge)),
+            "workbook-too-large",
+            "more than 1 MiB",
+        ),
+        (
+            with_cell(&format!("<c r=\"{huge}\"/>")),
+            "workbook-too-large",
+            "more than 1 MiB",
+        ),
+        (
+            with_cell(&"x".repeat(20 << 20)),
+            "workbook-too-large",
+            "more than 1 MiB",
+        ),
+        (
+            Made::new(&good()).with("xl/styles.xml", styles).bytes(),
+            "workbook-too-large",
+            "too many formats",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn what_no_spreadsheet_writes_is_refused() {
+    let rows = row(1, &HEADER);
     let entity = "<?xml version=\"1.0\"?><!DOCTYPE a [<!ENTITY x SYSTEM \"http://127.0.0.1:1/\">]>";
     let declared = format!("{entity}<sst><si><t>&x;</t></si></sst>");
     let outside = Made::new(&good()).with(
@@ -183,102 +229,64 @@ async fn what_is_hostile_is_refused() {
     );
     let same = sheet("Plan1", 1, "state=\"hidden\"") + &sheet("Plan1", 2, "");
     let doubled = Made::new(&good()).with("xl/workbook.xml", workbook("", &same));
-    let styles = format!(
-        "<styleSheet><cellXfs>{}</cellXfs></styleSheet>",
-        "<xf/>".repeat(80_000)
-    );
     let cut = Made::new(&good()).bytes();
     let escaped = relations(&[("rId1", "officeDocument", "xl/work&#98;ook.xml")]);
     is_refused([
-        // Whole parts, single pieces, and what calamine would make room for at once.
-        (
-            texts("<sst uniqueCount=\"99999999999999\"/>"),
-            "file-workbook",
-            "more than 128 MiB",
-        ),
-        (
-            texts(&format!(
-                "<sst><si>{}</si></sst>",
-                "<r><t>x</t></r>".repeat(200_000)
-            )),
-            "file-workbook",
-            "more than",
-        ),
-        (
-            with_cell(&text_cell("A2", &huge)),
-            "file-workbook",
-            "more than 1 MiB",
-        ),
-        (
-            with_cell(&format!("<c r=\"{huge}\"/>")),
-            "file-workbook",
-            "more than 1 MiB",
-        ),
-        (
-            with_cell(&"x".repeat(20 << 20)),
-            "file-workbook",
-            "more than 1 MiB",
-        ),
-        (
-            Made::new(&good()).with("xl/styles.xml", styles).bytes(),
-            "file-workbook",
-            "too many formats",
-        ),
         // What is none of the places of a sheet, or comes again.
         (
             with_cell("<c r=\"XFE2\"><v>1</v></c>"),
-            "file-workbook",
+            "workbook-unreadable",
             "cannot be read",
         ),
         (
             with_cell("<c r=\"ZZZZZZZZZZZZZZ2\"><v>1</v></c>"),
-            "file-workbook",
+            "workbook-unreadable",
             "cannot be read",
         ),
         (
-            Made::new(&(rows.clone() + "<row r=\"1048577\"/>")).bytes(),
-            "file-workbook",
+            Made::new(&(rows + "<row r=\"1048577\"/>")).bytes(),
+            "workbook-unreadable",
             "cannot be read",
         ),
         (
             with_cell("<c r=\"A2\"><v>1</v></c><c r=\"A2\"><v>1</v></c>"),
-            "file-workbook",
+            "workbook-unreadable",
             "the cell A2 stands twice",
         ),
         (
             Made::new(&(good() + &debt(1, "8"))).bytes(),
-            "file-workbook",
+            "workbook-unreadable",
             "the cell A1 stands twice",
         ),
-        (doubled.bytes(), "file-workbook", "two sheets"),
+        (doubled.bytes(), "workbook-unreadable", "two sheets"),
         // What refers to elsewhere, or is read in two ways.
-        (texts(&declared), "file-workbook", "document type"),
-        (outside.bytes(), "file-workbook", "document type"),
+        (texts(&declared), "workbook-unreadable", "document type"),
+        (outside.bytes(), "workbook-unreadable", "document type"),
         (
             texts("<sst><si><t>&x;</t></si></sst>"),
-            "file-workbook",
+            "workbook-unreadable",
             "cannot be read",
         ),
         (
             Made::new(&good()).with("_rels/.rels", escaped).bytes(),
-            "file-workbook",
+            "workbook-unreadable",
             "cannot be read",
         ),
         (
             with_cell("<c r=\"A2\" t=\"s\"><v>7</v></c>"),
-            "file-workbook",
+            "workbook-unreadable",
             "behind the cell F1",
         ),
         (
             Made::new(&good())
                 .without("xl/worksheets/sheet1.xml")
                 .bytes(),
-            "file-workbook",
+            "workbook-unreadable",
             "cannot be read",
         ),
         (
             cut[..cut.len() - 9].to_vec(),
-            "file-workbook",
+            "workbook-unreadable",
             "cannot be read",
         ),
     ])
@@ -295,7 +303,7 @@ async fn more_than_50_mib_are_not_held() {
     };
     let file = with_picture(50 << 20);
     let (status, kind, detail) = refusal(&service, file).await;
-    assert_eq!((status, &*kind), (413, "too-large"), "{detail}");
+    assert_eq!((status, &*kind), (413, "workbook-too-large"), "{detail}");
     assert!(detail.contains("save it as CSV"), "{detail}");
     // Its room is free again.
     for _ in 0..3 {
