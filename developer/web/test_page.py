@@ -36,7 +36,7 @@ WATCH = """(id) => {
 
 
 def choose(page: Page, path) -> None:
-    page.get_by_label("Choose a CSV").set_input_files(path)
+    page.get_by_label("Choose a CSV or .xlsx").set_input_files(path)
 
 
 def bill(page: Page) -> None:

@@ -28,7 +28,7 @@ def test_everything_works_with_the_token_and_nothing_without(page, sample):
     expect(page.locator("#token")).to_be_hidden()
 
     # The upload, the events, a download and a boleto each send it.
-    page.get_by_label("Choose a CSV").set_input_files(sample)
+    page.get_by_label("Choose a CSV or .xlsx").set_input_files(sample)
     page.get_by_role("button", name=re.compile("^Bill ")).click()
     expect(page.locator("#import-state")).to_have_text("Complete, with rejections")
     with page.expect_download() as downloading:

@@ -28,6 +28,9 @@ const MAX_PART_BYTES: u64 = 8 << 20;
 /// Most formats, fonts, fills and borders. Excel takes 65,490 formats.
 const MAX_STYLES: usize = 70_000;
 
+/// Most sheets, and most relations of a part to others.
+const MAX_LISTED: usize = 1_000;
+
 /// A workbook whose parts can be read in bounds.
 pub(super) struct Package<'f> {
     archive: Archive<'f>,
@@ -121,6 +124,7 @@ impl<'f> Package<'f> {
                 if relations.insert(id, relation).is_some() {
                     return Err(WorkbookError::Unreadable);
                 }
+                check_listed(relations.len())?;
             }
             Ok(Step::Next)
         })?;
@@ -196,7 +200,10 @@ impl<'f> Package<'f> {
                 return Ok(Step::Next);
             };
             match tag.local_name().as_ref() {
-                "sheet" => sheets.push(ListedSheet::of(tag)?),
+                "sheet" => {
+                    sheets.push(ListedSheet::of(tag)?);
+                    check_listed(sheets.len())?;
+                }
                 "calcPr" => {
                     for attribute in attributes(tag) {
                         let (key, value) = attribute?;
@@ -232,6 +239,13 @@ impl<'f> Package<'f> {
             notes,
         })
     }
+}
+
+fn check_listed(count: usize) -> Result<(), WorkbookError> {
+    if count > MAX_LISTED {
+        return Err(WorkbookError::Unpacked("it has more than 1,000 sheets"));
+    }
+    Ok(())
 }
 
 /// What one part is to another.

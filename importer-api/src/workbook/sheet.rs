@@ -4,7 +4,7 @@ use quick_xml::events::{BytesStart, Event};
 
 use super::WorkbookError;
 use super::part::{Step, attributes};
-use super::place::{CellPlace, row_of};
+use super::place::{CellPlace, MAX_COLUMNS, MAX_ROWS, row_of};
 
 /// The sheet that is read.
 pub(super) struct Sheet {
@@ -151,6 +151,11 @@ impl SheetNotes {
                 "t" => cell.is_text = value == "str",
                 _ => {}
             }
+        }
+        if cell.place.column >= MAX_COLUMNS || cell.place.row >= MAX_ROWS {
+            return Err(WorkbookError::Unpacked(
+                "it has more rows or columns than a sheet may have",
+            ));
         }
         self.at.column = cell.place.column + 1;
         self.cell = Some(cell);
