@@ -1,8 +1,7 @@
 use thiserror::Error;
 
 use super::CellPlace;
-use super::held::MAX_WORKBOOK_BYTES;
-use super::package::MAX_TEXT_BYTES;
+use super::limits::{MAX_TEXT_BYTES, MAX_WORKBOOK_BYTES};
 use crate::csv::{HeaderError, NotCsv};
 
 /// The workbook is not taken.

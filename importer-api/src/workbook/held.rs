@@ -3,12 +3,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::WorkbookError;
-
-/// Most bytes of a workbook. It is held in memory until it is converted, as its
-/// directory is at its end, and a replica may have no disk to put it on.
-pub const MAX_WORKBOOK_BYTES: usize = 50 << 20;
-/// Most bytes of the workbooks that are held at a time.
-const MAX_HELD_BYTES: usize = 2 * MAX_WORKBOOK_BYTES;
+use super::limits::{MAX_HELD_BYTES, MAX_WORKBOOK_BYTES};
 
 /// The memory that the workbooks of all uploads have. Cloning shares it.
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@
 
 mod error;
 mod held;
+mod limits;
 mod number_format;
 mod package;
 mod part;
@@ -22,7 +23,7 @@ use std::io::Cursor;
 use calamine::{Reader, Xlsx};
 
 pub use error::WorkbookError;
-pub use held::{HeldWorkbook, MAX_WORKBOOK_BYTES, WorkbookRoom};
+pub use held::{HeldWorkbook, WorkbookRoom};
 use package::Package;
 pub use place::CellPlace;
 use table::Table;

@@ -9,27 +9,12 @@ use quick_xml::events::Event;
 use zip::ZipArchive;
 
 use super::WorkbookError;
+use super::limits::{
+    MAX_FILES, MAX_LISTED, MAX_PART_BYTES, MAX_SHEET_BYTES, MAX_STYLES, MAX_TEXT_BYTES, MAX_TEXTS,
+};
 use super::part::{Archive, Step, attributes, read_part};
 use super::sheet::{Sheet, SheetNotes};
 use crate::csv::NotCsv;
-
-/// Most files in the archive; a workbook has a few for each of its sheets.
-const MAX_FILES: usize = 10_000;
-/// Most bytes of the part with the texts, unpacked. calamine holds them all:
-/// they take up to twice as much.
-pub(super) const MAX_TEXT_BYTES: u64 = 128 << 20;
-/// Most of these texts.
-const MAX_TEXTS: usize = 3_000_000;
-/// Most bytes of a sheet, unpacked; it is never held. That is a sheet of
-/// Excel's 1,048,576 rows with some twelve cells each.
-const MAX_SHEET_BYTES: u64 = 512 << 20;
-/// Most bytes of any other part that is read, unpacked.
-const MAX_PART_BYTES: u64 = 8 << 20;
-/// Most formats, fonts, fills and borders. Excel takes 65,490 formats.
-const MAX_STYLES: usize = 70_000;
-
-/// Most sheets, and most relations of a part to others.
-const MAX_LISTED: usize = 1_000;
 
 /// A workbook whose parts can be read in bounds.
 pub(super) struct Package<'f> {
