@@ -45,8 +45,8 @@ IMPORTER_URL ?= http://127.0.0.1:$(or $(DEVSTACK_IMPORTER_PORT),8000)
 # What `make test` tests; operator and devstack have no library whose documentation could be tested
 TESTED := $(if $(CONTEXT),--package $(CONTEXT),--workspace)
 
-# Tests wait more than they compute: four for two cores
-TEST_THREADS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
+# Tests wait more than they compute: six for two cores
+TEST_THREADS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 )))
 
 # The stack of docker-compose.yml; IMPORTERS=, BILLING_WORKERS= and MAIL_WORKERS= are how many
 # processes of each

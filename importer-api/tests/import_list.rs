@@ -105,7 +105,13 @@ async fn imports_are_found_by_state_name_and_time() {
     let other_day = [("accepted_from", "2026-11-02T03:00:00Z")];
     assert_eq!(listed(&service, &other_day).await, nothing);
     let route = format!("{}/v1/imports", service.url());
-    for query in ["state=done", "accepted_from=yesterday", "accepted_before="] {
+    let long = format!("file_name={}", "x".repeat(501));
+    for query in [
+        "state=done",
+        "accepted_from=yesterday",
+        "accepted_before=",
+        &long,
+    ] {
         let answer = reqwest::get(format!("{route}?{query}")).await.unwrap();
         assert_eq!(answer.status(), 400, "{query}");
     }

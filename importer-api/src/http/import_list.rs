@@ -24,6 +24,8 @@ const LARGEST_PAGE: usize = 100;
 /// ledger that is far away: a page of a rare kind may be empty and have another
 /// one after it.
 const LOOKED_AT: usize = 2_000;
+/// Most characters of a file's name that is looked for.
+const NAME_CHARACTERS: usize = 500;
 /// The id of an import is of the time when its upload, or its preview, began;
 /// it was accepted that much later at most.
 const LONGEST_UPLOAD: Duration = Duration::from_hours(24);
@@ -204,6 +206,10 @@ pub(super) async fn list(
     let limit = page.limit.unwrap_or(PAGE);
     if !(1..=LARGEST_PAGE).contains(&limit) {
         return Err(Problem::bad_query("limit takes 1 to 100"));
+    }
+    let name = page.file_name.as_deref().unwrap_or_default();
+    if name.chars().nth(NAME_CHARACTERS).is_some() {
+        return Err(Problem::bad_query("file_name takes up to 500 characters"));
     }
     let now = Timestamp::now();
     // One more than asked for tells whether there is a next page.

@@ -1,4 +1,5 @@
 use std::io::{self, BufWriter, Write};
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -32,23 +33,19 @@ const BYTES_AHEAD: usize = 64 * 1024;
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// Number of the first row, from 1.
-    #[param(minimum = 1, example = 1)]
-    from: Option<u64>,
-    /// Number of the last row.
-    #[param(minimum = 1, example = 50_000)]
-    to: Option<u64>,
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_u64, example = 1)]
+    from: Option<NonZeroU32>,
+    /// Number of the last row; none is taken where it is before the first.
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_u64, example = 50_000)]
+    to: Option<NonZeroU32>,
 }
 
 impl Wanted {
     /// # Errors
-    /// When they are none, or more than an archive has of an import of that many.
+    /// When they are more than an archive has of an import of that many.
     fn numbers(&self, rows: u64) -> Result<RangeInclusive<u64>, Problem> {
-        let (from, to) = (self.from.unwrap_or(1), self.to.unwrap_or(u64::MAX));
-        if from == 0 || to < from {
-            return Err(Problem::bad_query(
-                "from= is the first row, from 1 on, and to= is the last one",
-            ));
-        }
+        let from = self.from.map_or(1, |from| from.get().into());
+        let to = self.to.map_or(u64::MAX, |to| to.get().into());
         if to.min(rows).saturating_sub(from) >= MOST_ROWS {
             return Err(Problem::too_many_slips(MOST_ROWS, rows));
         }

@@ -3,7 +3,7 @@
 //!
 //! calamine reads the cells. It believes what a file says of itself, holds all
 //! its texts in memory, and tells neither hidden rows nor formulas without a
-//! value: a [`Package`] is looked through first, with the same two libraries
+//! value: a `Package` is looked through first, with the same two libraries
 //! that calamine stands on, and refused where it is too large, unlike what a
 //! spreadsheet writes, or in doubt. Nothing that a workbook refers to is fetched.
 
