@@ -362,9 +362,9 @@ async fn rejections_name_line_reason_and_record_and_are_no_formulas() {
     assert_eq!(
         text,
         "\u{feff}name,governmentId,email,debtAmount,debtDueDate,debtId,line,row,code,reason\r\n\
-         \"João da Silva\",52998224725,\"joao.silva@example.com\",\"7811.50\",\"2027-03-15\",1,2,1,\"mailbox_unknown\",\"the mail server does not know the mailbox\"\r\n\
+         \"João da Silva\",52998224725,\"joao.silva@example.com\",\"'7811.50\",\"2027-03-15\",1,2,1,\"mailbox_unknown\",\"the mail server does not know the mailbox\"\r\n\
          \"'@SUM(1)\",too,few,,,,4,2,\"field_count\",\"the record has 3 fields instead of 6\"\r\n\
-         \"'=HYPERLINK(\"\"http://x\"\")\",52998224725,\"joao.silva@example.com\",\"7811.50\",\"2027-03-15\",2,5,3,conflict,\"the debt was billed with another amount\"\r\n"
+         \"'=HYPERLINK(\"\"http://x\"\")\",52998224725,\"joao.silva@example.com\",\"'7811.50\",\"2027-03-15\",2,5,3,conflict,\"the debt was billed with another amount\"\r\n"
     );
 
     let json = Client::new()

@@ -296,7 +296,7 @@ async fn rejections_are_corrected_and_uploaded_as_they_are() {
         "\u{feff}debtId;obs;email;name;debtAmount;governmentId;debtDueDate;line;row;code;reason"
     );
     assert!(lines[1].starts_with(
-        "1;\"a;b\";\"a@b.co\";\"'=Ana \"\"Z\"\" Souza\";\"10,50\";\"'00123\";\"2027-03-15\";4;1;\"email_invalid\";"
+        "1;\"a;b\";\"a@b.co\";\"'=Ana \"\"Z\"\" Souza\";\"'10,50\";\"'00123\";\"2027-03-15\";4;1;\"email_invalid\";"
     ));
     assert!(lines[2].starts_with("3;\"too few\";;;;;;7;3;\"field_count\";"));
     assert!(lines[3].starts_with("\"4;x;\"\"open;Caio;1;1;2027-03-15\";;;;;;;8;4;quotes;"));

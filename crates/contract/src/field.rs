@@ -129,6 +129,14 @@ pub(super) fn is_machine_number(text: &str) -> bool {
         .is_some_and(|(whole, decimals)| is_digits(whole) && decimals == "0")
 }
 
+/// Whether the text is a number with decimals, and not digits in groups of three.
+pub(super) fn is_decimal(text: &str) -> bool {
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('.').is_some_and(|(whole, decimals)| {
+        is_digits(whole) && is_digits(decimals) && decimals.len() != 3
+    })
+}
+
 /// The first character for which a text looks like another one: a dash that
 /// Word made of a hyphen, the second of two blanks, a letter of full width, an
 /// accent apart from its letter, or a sign that Unicode takes for a letter.

@@ -1,7 +1,9 @@
 use boleto::{Amount, DueDate};
 use email_address::{EmailAddress, Options};
 
-use super::field::{alike, is_invisible, is_machine_number, is_placeholder, unwrapped, visible};
+use super::field::{
+    alike, is_decimal, is_invisible, is_machine_number, is_placeholder, unwrapped, visible,
+};
 use super::{Column, Fields, InvalidReason, OptionalFields};
 
 /// Most characters of a name and of a debt's id. What is longer is not one:
@@ -113,6 +115,7 @@ fn document_of(text: &str) -> Result<String, InvalidReason> {
         || !is_enclosed(text.chars().next())
         || !is_enclosed(text.chars().next_back())
         || is_machine_number(text)
+        || is_decimal(text)
     {
         return Err(InvalidReason::GovernmentIdMalformed);
     }

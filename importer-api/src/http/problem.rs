@@ -427,6 +427,14 @@ impl Problem {
                 "workbook-formula",
                 "The workbook has a formula without its value",
             ),
+            WorkbookError::Merged { .. } => refused(
+                "workbook-merged",
+                "The workbook has a merged cell among the debts",
+            ),
+            WorkbookError::OtherSheet { .. } => refused(
+                "workbook-sheets",
+                "The workbook has another sheet with a table",
+            ),
             _ => refused("workbook-unreadable", "The workbook cannot be read"),
         };
         Self {

@@ -9,6 +9,7 @@ use axum::response::Response;
 use contract::Column;
 use futures::StreamExt;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -102,7 +103,7 @@ impl<'a> From<&'a Rejection> for RejectionView<'a> {
     security((), ("bearer" = [])),
     params(("import_id" = Uuid, Path, description = "The import, as the upload answered", example = json!(IMPORT_ID)), Wanted),
     responses(
-        (status = 200, description = "The rows", content((String = "text/csv", example = "name,governmentId,email,debtAmount,debtDueDate,debtId,line,row,code,reason\r\n\"Ana Souza\",52998224725,\"ana.souza\",\"150.00\",\"2030-01-15\",7,42,41,\"email_invalid\",\"the e-mail address is not valid\"\r\n"), (RejectionsView = "application/json"))),
+        (status = 200, description = "The rows", content((String = "text/csv", example = "name,governmentId,email,debtAmount,debtDueDate,debtId,line,row,code,reason\r\n\"Ana Souza\",52998224725,\"ana.souza\",\"'150.00\",\"2030-01-15\",7,42,41,\"email_invalid\",\"the e-mail address is not valid\"\r\n"), (RejectionsView = "application/json"))),
         (status = 400, description = "The query is invalid", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_query("limit takes 1 to 1000000"))),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
         (status = 503, description = "The ledger or the files are unavailable, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
@@ -159,8 +160,8 @@ fn json(group: &[Rejection], first: &mut bool) -> Result<String, Cut> {
 struct Table {
     /// The names in the file's header.
     columns: Vec<String>,
-    /// Where amount and due date are, which are figures and no texts.
-    figures: Vec<usize>,
+    /// Where the due date is.
+    due_date: Option<usize>,
     /// The file is such a table itself, corrected: its reasons are left out.
     has_reasons: bool,
 }
@@ -169,11 +170,9 @@ impl Table {
     fn of(records: Option<&Records>) -> Self {
         let header = records.map_or(&[][..], Records::header);
         let columns = header.strip_suffix(&REASON.map(str::to_owned));
-        let figures = [Column::DebtAmount, Column::DebtDueDate];
-        let place = |column| records.map(|records| records.place_of(column));
         Self {
             columns: columns.unwrap_or(header).to_vec(),
-            figures: figures.into_iter().filter_map(place).collect(),
+            due_date: records.map(|records| records.place_of(Column::DebtDueDate)),
             has_reasons: columns.is_some(),
         }
     }
@@ -212,7 +211,8 @@ impl Table {
     fn shown<'c>(&self, place: usize, cell: &'c str) -> Cow<'c, str> {
         if cell.contains(['\r', '\n']) {
             on_one_line(cell)
-        } else if self.figures.contains(&place) {
+        } else if self.due_date == Some(place) && cell.parse::<Date>().is_ok() {
+            // Every spreadsheet reads a day in this form as that day.
             Cow::Borrowed(cell)
         } else {
             as_text(cell)

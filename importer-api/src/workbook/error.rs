@@ -79,6 +79,24 @@ pub enum WorkbookError {
         /// The first cell of the row.
         place: CellPlace,
     },
+    /// One cell stands for several debts.
+    #[error(
+        "the cell {place} is merged over several rows: of which debt it is nobody can tell; unmerge it, and fill in each row"
+    )]
+    Merged {
+        /// The cell.
+        place: CellPlace,
+    },
+    /// Another sheet that is visible may have debts.
+    #[error(
+        "the sheet {sheet:?} is visible too, and has rows of six cells, such as its row {row}: only the first sheet is read; hide or delete the others, or upload each in a workbook of its own"
+    )]
+    OtherSheet {
+        /// The name of the sheet.
+        sheet: String,
+        /// Number of the first such row, from 1.
+        row: u32,
+    },
     /// The program that wrote it has not calculated it.
     #[error(
         "the cell {place} has a formula without its value; open the workbook in a spreadsheet, save it, and upload it again"
@@ -114,6 +132,7 @@ impl WorkbookError {
             Self::Header { place, .. }
             | Self::HiddenRow { place, .. }
             | Self::NotCalculated { place }
+            | Self::Merged { place }
             | Self::Order(place)
             | Self::Cell(place)
             | Self::LongRow { place, .. } => Some(*place),

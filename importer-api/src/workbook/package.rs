@@ -10,10 +10,11 @@ use zip::ZipArchive;
 
 use super::WorkbookError;
 use super::limits::{
-    MAX_FILES, MAX_LISTED, MAX_PART_BYTES, MAX_SHEET_BYTES, MAX_STYLES, MAX_TEXT_BYTES, MAX_TEXTS,
+    MAX_FILES, MAX_LISTED, MAX_PART_BYTES, MAX_SEEN, MAX_SHEET_BYTES, MAX_STYLES, MAX_TEXT_BYTES,
+    MAX_TEXTS,
 };
 use super::part::{Archive, Step, attributes, read_part};
-use super::sheet::{Sheet, SheetNotes};
+use super::sheet::{OtherSheet, Sheet, SheetNotes};
 use crate::csv::NotCsv;
 
 /// A workbook whose parts can be read in bounds.
@@ -205,24 +206,48 @@ impl<'f> Package<'f> {
         if names.len() < sheets.len() {
             return Err(WorkbookError::SheetNames);
         }
-        let part = sheets.iter().find_map(|sheet| {
+        let seen = sheets.iter().filter_map(|sheet| {
             let relation = relations.get(&sheet.relation)?;
             let is_shown = !sheet.is_hidden && relation.kind.ends_with("/worksheet");
-            is_shown.then_some((sheet, &relation.target))
+            let path = match relation.target.strip_prefix('/') {
+                Some(path) => path.to_owned(),
+                None => format!("{}{}", self.folder, relation.target),
+            };
+            is_shown.then_some((sheet, path))
         });
-        let (sheet, target) = part.ok_or(WorkbookError::NoSheet)?;
-        let path = match target.strip_prefix('/') {
-            Some(path) => path.to_owned(),
-            None => format!("{}{target}", self.folder),
+        let seen: Vec<_> = seen.collect();
+        let Some(((sheet, path), others)) = seen.split_first() else {
+            return Err(WorkbookError::NoSheet);
         };
+        self.check_others(others)?;
         let mut notes = SheetNotes::new(calculates_on_load);
-        if !self.read(&path, MAX_SHEET_BYTES, |event| notes.look(event))? {
+        if !self.read(path, MAX_SHEET_BYTES, |event| notes.look(event))? {
             return Err(WorkbookError::Unreadable);
         }
         Ok(Sheet {
             name: sheet.name.clone(),
             notes,
         })
+    }
+}
+
+impl Package<'_> {
+    /// No other sheet that people see has debts, which would not be billed.
+    fn check_others(&mut self, others: &[(&ListedSheet, String)]) -> Result<(), WorkbookError> {
+        if others.len() > MAX_SEEN {
+            return Err(WorkbookError::Unpacked("it has too many visible sheets"));
+        }
+        for (sheet, path) in others {
+            let mut other = OtherSheet::default();
+            self.read(path, MAX_SHEET_BYTES, |event| Ok(other.look(event)))?;
+            if let Some(row) = other.row_of_six {
+                return Err(WorkbookError::OtherSheet {
+                    sheet: sheet.name.clone(),
+                    row,
+                });
+            }
+        }
+        Ok(())
     }
 }
 

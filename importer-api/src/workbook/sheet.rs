@@ -1,8 +1,10 @@
 use std::collections::HashMap;
 
+use contract::Column;
 use quick_xml::events::{BytesStart, Event};
 
 use super::WorkbookError;
+use super::limits::MAX_MERGED;
 use super::part::{Step, attributes};
 use super::place::{CellPlace, MAX_COLUMNS, MAX_ROWS, row_of};
 
@@ -23,6 +25,9 @@ pub(super) struct SheetNotes {
     hidden: Vec<(u32, u32)>,
     /// The first and the last formula of a column that has no value.
     not_calculated: HashMap<u32, (u32, u32)>,
+    /// Cells of several rows that are one: the first and the last cell.
+    merged: Vec<(CellPlace, CellPlace)>,
+    has_data: bool,
     at: CellPlace,
     cell: Option<CellNotes>,
 }
@@ -67,6 +72,18 @@ impl SheetNotes {
         (row > below).then_some(CellPlace { row, column })
     }
 
+    /// A cell of several rows, in one of these columns and below that row.
+    pub(super) fn merged(&self, columns: &[u32], below: u32) -> Option<CellPlace> {
+        let is_of_debts = |(first, last): &&(CellPlace, CellPlace)| {
+            let has = |column: &u32| (first.column..=last.column).contains(column);
+            last.row > below && columns.iter().any(has)
+        };
+        self.merged
+            .iter()
+            .find(is_of_debts)
+            .map(|(first, _)| *first)
+    }
+
     /// Looks at what comes next in the sheet's part.
     pub(super) fn look(&mut self, event: &Event<'_>) -> Result<Step, WorkbookError> {
         match event {
@@ -82,7 +99,7 @@ impl SheetNotes {
                     let row = self.at.row + 1;
                     self.at = CellPlace { row, column: 0 };
                 }
-                "sheetData" => return Ok(Step::Stop),
+                "mergeCells" => return Ok(Step::Stop),
                 _ => {}
             },
             Event::Text(text) => {
@@ -109,8 +126,29 @@ impl SheetNotes {
             ("is", Some(cell)) => cell.value = CellValue::Other,
             ("c", _) => self.start_cell(tag)?,
             ("row", _) => self.start_row(tag)?,
+            // calamine reads the first one alone.
+            ("sheetData", _) if std::mem::replace(&mut self.has_data, true) => {
+                return Err(WorkbookError::Unreadable);
+            }
+            ("mergeCell", _) => self.merge(tag)?,
             ("dimension", _) => check_dimension(tag)?,
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, tag: &BytesStart<'_>) -> Result<(), WorkbookError> {
+        for attribute in attributes(tag) {
+            let (key, value) = attribute?;
+            let places = value.split_once(':').filter(|_| key == "ref");
+            let places =
+                places.and_then(|(first, last)| CellPlace::read(first).zip(CellPlace::read(last)));
+            if let Some((first, last)) = places.filter(|(first, last)| first.row < last.row) {
+                self.merged.push((first, last));
+            }
+        }
+        if self.merged.len() > MAX_MERGED {
+            return Err(WorkbookError::Unpacked("it has too many merged cells"));
         }
         Ok(())
     }
@@ -176,6 +214,50 @@ impl SheetNotes {
             let row = cell.place.row;
             let rows = self.not_calculated.entry(cell.place.column);
             rows.or_insert((row, row)).1 = row;
+        }
+    }
+}
+
+/// Finds a row with as many cells as a debt has, in a sheet that is not read.
+#[derive(Default)]
+pub(super) struct OtherSheet {
+    row: u32,
+    filled: usize,
+    is_in_cell: bool,
+    /// Whether the cell has a value so far.
+    has_value: bool,
+    /// The number of such a row, from 1.
+    pub(super) row_of_six: Option<u32>,
+}
+
+impl OtherSheet {
+    /// Looks at what comes next in the sheet's part.
+    pub(super) fn look(&mut self, event: &Event<'_>) -> Step {
+        match event {
+            Event::Start(tag) => match tag.local_name().as_ref() {
+                "row" => (self.row, self.filled) = (self.row + 1, 0),
+                "c" => (self.is_in_cell, self.has_value) = (true, false),
+                "v" | "is" if self.is_in_cell => self.has_value = true,
+                _ => {}
+            },
+            Event::End(tag) => match tag.local_name().as_ref() {
+                "c" => {
+                    self.is_in_cell = false;
+                    self.filled += usize::from(self.has_value);
+                    if self.filled >= Column::ALL.len() {
+                        self.row_of_six = Some(self.row);
+                        return Step::Stop;
+                    }
+                }
+                "sheetData" => return Step::Stop,
+                _ => {}
+            },
+            _ => {}
+        }
+        if self.is_in_cell {
+            Step::Within
+        } else {
+            Step::Next
         }
     }
 }

@@ -136,7 +136,7 @@ impl<'s, T: FnMut(Vec<u8>) -> bool> Table<'s, T> {
                 self.line.clear();
                 return Ok(());
             }
-            self.check_formulas(row)?;
+            self.check_cells(row)?;
         } else if self.sheet.notes.is_hidden(row) {
             return Err(WorkbookError::HiddenRow {
                 sheet: self.sheet.name.clone(),
@@ -184,11 +184,18 @@ impl<'s, T: FnMut(Vec<u8>) -> bool> Table<'s, T> {
         }
     }
 
-    /// No cell of the six columns is a formula that nobody has calculated.
-    fn check_formulas(&self, header: u32) -> Result<(), WorkbookError> {
+    /// No cell of the six columns is a formula that nobody has calculated, or
+    /// stands for several rows.
+    fn check_cells(&self, header: u32) -> Result<(), WorkbookError> {
         let columns = self.columns.iter().flatten().zip(0..);
-        let known = columns.filter_map(|(column, place)| column.map(|_| place));
+        let known: Vec<u32> = columns
+            .filter_map(|(column, place)| column.map(|_| place))
+            .collect();
         let notes = &self.sheet.notes;
+        if let Some(place) = notes.merged(&known, header) {
+            return Err(WorkbookError::Merged { place });
+        }
+        let known = known.into_iter();
         let mut places = known.filter_map(|column| notes.not_calculated(column, header));
         match places.next() {
             Some(place) => Err(WorkbookError::NotCalculated { place }),

@@ -4,8 +4,9 @@
 use boleto::DocumentType;
 use calamine::{DataRef, ExcelDateTime};
 use contract::Column;
+use jiff::civil::Date;
 
-use super::number_format::{Shown, shown};
+use super::number_format::{Shown, beside_reais, shown, shows_whole_date};
 
 /// Digits of a number that Excel keeps.
 const DIGITS: usize = 15;
@@ -26,9 +27,12 @@ pub(super) fn text_of(value: &DataRef<'_>, column: Option<Column>, format: &str)
         DataRef::Int(number) => number_in(*number as f64, column, format),
         DataRef::Float(number) => number_in(*number, column, format),
         DataRef::DateTime(time) if time.is_duration() => number_text(time.as_f64()),
-        DataRef::DateTime(time) => date_in(&date_text(time), column),
+        DataRef::DateTime(time) => {
+            let is_whole = shows_whole_date(format);
+            date_in(&date_text(time), column, is_whole)
+        }
         DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
-            date_in(&text.replacen('T', " ", 1), column)
+            date_in(&text.replacen('T', " ", 1), column, true)
         }
     }
 }
@@ -47,22 +51,37 @@ fn on_one_line(text: &str, column: Option<Column>) -> String {
 
 fn number_in(number: f64, column: Option<Column>, format: &str) -> String {
     let text = number_text(number);
-    let is_whole = (0.0..TOO_LONG).contains(&number) && number.fract() == 0.0;
-    let (Some(column @ (Column::GovernmentId | Column::DebtId)), true) = (column, is_whole) else {
-        return text;
+    let column = match column {
+        Some(column @ (Column::GovernmentId | Column::DebtId)) => column,
+        Some(Column::DebtAmount) => {
+            return match beside_reais(format) {
+                Some(shown) => format!("{shown} {text}"),
+                None => text,
+            };
+        }
+        _ => return text,
     };
-    // As a program writes a number: neither a document nor an id may be that.
-    let refused = format!("{text}.0");
-    let digits = match shown(number, format) {
-        Shown::Digits => text,
-        Shown::Padded(length) => format!("{text:0>length$}"),
-        Shown::Otherwise => return refused,
+    if !(0.0..TOO_LONG).contains(&number) || number.fract() != 0.0 {
+        return refused(&text);
+    }
+    let digits = match (shown(number, format), column) {
+        // Signs are none of a document. Of an id they are.
+        (Shown::Digits, _) | (Shown::Reformatted, Column::GovernmentId) => text,
+        (Shown::Padded(length), _) | (Shown::Masked(length), Column::GovernmentId) => {
+            format!("{text:0>length$}")
+        }
+        _ => return format!("{text}.0"),
     };
     if column == Column::DebtId || is_document(&digits) {
         digits
     } else {
-        refused
+        format!("{digits}.0")
     }
+}
+
+/// As a formula: neither a document nor an id may be that.
+fn refused(text: &str) -> String {
+    format!("={text}")
 }
 
 /// Whether the digits of a number may be a whole document: a CPF or a CNPJ that
@@ -109,23 +128,29 @@ fn number_text(number: f64) -> String {
     }
 }
 
-/// A date, and the time of day where it has one.
+/// A date, and the time of day where it has one. The last moment of a day is not
+/// the next day, which calamine rounds it to.
 fn date_text(time: &ExcelDateTime) -> String {
     let (year, month, day, hour, minute, second, _) = time.to_ymd_hms_milli();
-    if (hour, minute, second) == (0, 0, 0) {
-        format!("{year:04}-{month:02}-{day:02}")
+    let date = format!("{year:04}-{month:02}-{day:02}");
+    if (hour, minute, second) != (0, 0, 0) {
+        format!("{date} {hour:02}:{minute:02}:{second:02}")
+    } else if time.as_f64().fract() > 0.5 {
+        let day: Result<Date, _> = date.parse();
+        let before = day.and_then(Date::yesterday);
+        before.map_or(date, |before| format!("{before} 23:59:59"))
     } else {
-        format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+        date
     }
 }
 
-/// No document and no id is a date: a spreadsheet has made one of it. It is
-/// written as a formula, which neither may be.
-fn date_in(text: &str, column: Option<Column>) -> String {
-    if let Some(Column::GovernmentId | Column::DebtId) = column {
-        format!("={text}")
-    } else {
-        text.to_owned()
+/// No document and no id is a date: a spreadsheet has made one of it. Nor is one
+/// of which day, month or year is not shown a due date.
+fn date_in(text: &str, column: Option<Column>, is_whole: bool) -> String {
+    match column {
+        Some(Column::GovernmentId | Column::DebtId) => refused(text),
+        Some(Column::DebtDueDate) if !is_whole => refused(text),
+        _ => text.to_owned(),
     }
 }
 
@@ -185,9 +210,10 @@ mod tests {
             (413_053.0, "0", "413053.0"),
             // The CNPJ of the central bank of Brazil, without its three zeros.
             (38_166_000_105.0, "0", "38166000105.0"),
-            (1.5, "General", "1.5"),
-            (-1.0, "00000000000", "-1"),
-            (7.000_123_478_1e20, "0", "7.00012347810000E+20"),
+            (1.5, "General", "=1.5"),
+            (390_533_447.5, "00000000000", "=390533447.5"),
+            (-1.0, "00000000000", "=-1"),
+            (7.000_123_478_1e20, "0", "=7.00012347810000E+20"),
         ] {
             assert_eq!(number(value, Column::GovernmentId, format), text);
         }
@@ -199,10 +225,16 @@ mod tests {
             (17.0, "General", "17"),
             (17.0, "000000", "000017"),
             (17.0, r#""INV-"0000"#, "17.0"),
-            (1e16, "0", "1.00000000000000E+16"),
+            (1e16, "0", "=1.00000000000000E+16"),
+            (999_999_999_999_999.9, "0", "=1000000000000000"),
+            (7.1, "0.0", "=7.1"),
+            (202_612.0, "0000-00", "202612.0"),
+            (43.0, "0.00", "43.0"),
+            (12_345.0, "#,##0", "12345.0"),
         ] {
             assert_eq!(number(value, Column::DebtId, format), text);
         }
+        assert_eq!(number(77.0, Column::DebtAmount, "[$USD] 0.00"), "USD 77");
         assert_eq!(number(17.0, Column::DebtAmount, "000000"), "17");
     }
 
@@ -216,7 +248,7 @@ mod tests {
             Column::DebtDueDate => "2027-01-31".to_owned(),
             Column::DebtId => "a".to_owned(),
         });
-        good[column] = text_of(value, Some(column), "General");
+        good[column] = text_of(value, Some(column), "");
         let fields = Fields::of(|column| &*good[column]);
         DebtRecord::from_fields(fields).is_ok()
     }
@@ -235,7 +267,7 @@ mod tests {
         for column in [Column::DebtId, Column::GovernmentId, Column::DebtAmount] {
             assert!(!is_taken(&date(), column), "{column:?}");
         }
-        for value in [1_234_567_890.0, 1e16, 1e43] {
+        for value in [1_234_567_890.0, 390_533_447.5, 1e16, 1e43] {
             assert!(!is_taken(&DataRef::Float(value), Column::GovernmentId));
         }
         assert!(!is_taken(&DataRef::Float(1e16), Column::DebtId));
@@ -255,6 +287,7 @@ mod tests {
             (46_418.0, false, "2027-01-31"),
             (44_956.0, true, "2027-01-31"),
             (46_418.5, false, "2027-01-31 12:00:00"),
+            (46_418.999_999_999_99, false, "2027-01-31 23:59:59"),
         ] {
             let time = ExcelDateTime::new(value, ExcelDateTimeType::DateTime, is_1904);
             assert_eq!(date_text(&time), text);

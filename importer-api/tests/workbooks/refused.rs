@@ -48,6 +48,37 @@ fn with_cell(cell: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
+async fn debts_that_would_be_left_out_or_guessed_are_refused() {
+    let rows = row(1, &HEADER) + &debt(2, "6") + &debt(3, "7");
+    let merged = sheet_data(&rows).replace(
+        "</sheetData>",
+        "</sheetData><mergeCells><mergeCell ref=\"A1:C1\"/><mergeCell ref=\"H2:H9\"/>\
+         <mergeCell ref=\"D2:D3\"/></mergeCells>",
+    );
+    is_refused([
+        (
+            Made::new(&(good() + &debt(3, "7") + &debt(4, "8")))
+                .with("xl/worksheets/sheet1.xml", merged)
+                .bytes(),
+            "workbook-merged",
+            "the cell D2 is merged over several rows",
+        ),
+        (
+            Made::new(&good())
+                .with("xl/worksheets/sheet2.xml", sheet_data(&debt(7, "7")))
+                .with(
+                    "xl/workbook.xml",
+                    workbook("", &(sheet("Janeiro", 1, "") + &sheet("Fevereiro", 2, ""))),
+                )
+                .bytes(),
+            "workbook-sheets",
+            "the sheet \"Fevereiro\" is visible too",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_in_doubt_is_refused_by_its_cell() {
     let hidden = debt(3, "8").replace("<row ", "<row hidden=\"1\" ");
     let closed = debt(3, "8").replace("<row ", "<row ht=\"0\" customHeight=\"1\" ");
