@@ -2,7 +2,9 @@
 looks like, how a PDF begins, and which imports there are."""
 
 import itertools
+import io
 import json
+import zipfile
 import os
 import re
 import uuid
@@ -35,6 +37,13 @@ schemathesis.openapi.media_type("text/csv", debts())
 @schemathesis.deserializer("application/pdf")
 def pdf(context, response):
     assert response.content.startswith(b"%PDF-"), "no PDF"
+    return response.content.decode("latin-1")
+
+
+@schemathesis.deserializer("application/zip")
+def archive(context, response):
+    with zipfile.ZipFile(io.BytesIO(response.content)) as files:
+        assert files.testzip() is None, "a damaged archive"
     return response.content.decode("latin-1")
 
 

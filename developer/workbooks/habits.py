@@ -101,7 +101,7 @@ def decorated(workbook):
     sheet["C2"].hyperlink = "mailto:ana@example.com"
     sheet.add_data_validation(DataValidation(type="decimal", operator="greaterThan", formula1="0"))
     sheet["D2"].number_format = '"R$" #,##0.00'
-    sheet["D3"].number_format = "0%"
+    sheet["D3"].number_format = "#,##0.00;[Red]-#,##0.00"
     sheet["D4"].number_format = '_-"R$"* #,##0.00_-;-"R$"* #,##0.00_-;_-"R$"* "-"??_-;_-@_-'
     sheet["E2"].number_format = "dd/mm/yyyy"
     sheet["E3"].number_format = '[$-416]d" de "mmmm" de "yyyy;@'
