@@ -1,13 +1,13 @@
 """What schemathesis cannot know from the OpenAPI document: what a CSV of debts
 looks like, how a PDF begins, and which imports there are."""
 
-import itertools
 import io
+import itertools
 import json
-import zipfile
 import os
 import re
 import uuid
+import zipfile
 
 import schemathesis
 from hypothesis import strategies as st
