@@ -201,8 +201,12 @@ async fn a_replica_is_refused_until_it_is_promoted() {
 #[tokio::test]
 async fn a_deadlock_is_seen_by_nobody() {
     let server = server().await;
-    let ledger = ledger(&server.url(), &[]).await;
     let admin = connection(&server).await;
+    // A session looks once, so long after it began to wait: the call is to be the
+    // one that finds the deadlock, however slow the machine is.
+    let waits = "ALTER ROLE postgres SET deadlock_timeout = '5s'; SET deadlock_timeout = '1min'";
+    admin.batch_execute(waits).await.unwrap();
+    let ledger = ledger(&server.url(), &[]).await;
     let insert =
         "INSERT INTO records (debt_id, notification, holder) VALUES ($1, '{}', 'message:x')";
     admin.batch_execute("BEGIN").await.unwrap();
