@@ -204,7 +204,7 @@ async fn a_deadlock_is_seen_by_nobody() {
     let admin = connection(&server).await;
     // A session looks once, so long after it began to wait: the call is to be the
     // one that finds the deadlock, however slow the machine is.
-    let waits = "ALTER ROLE postgres SET deadlock_timeout = '5s'; SET deadlock_timeout = '1min'";
+    let waits = "ALTER ROLE postgres SET deadlock_timeout = '3s'; SET deadlock_timeout = '1min'";
     admin.batch_execute(waits).await.unwrap();
     let ledger = ledger(&server.url(), &[]).await;
     let insert =
