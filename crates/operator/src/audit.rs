@@ -1,7 +1,7 @@
 use std::io::Write;
 
 use clap::Args;
-use common::ledger::{Audit as Proof, LedgerError, LedgerSettings};
+use common::ledger::{Audit as Proof, LedgerSettings};
 use common::runtime::Environment;
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ impl Audit {
         let ledger = settings.connect(None).await?;
         let proof = Proof::of(&ledger, self.import)
             .await
-            .map_err(|error| away(&error))?;
+            .map_err(|error| CommandError::ledger(&error))?;
         let proof = proof.ok_or_else(|| {
             CommandError::NotDone(format!(
                 "the ledger knows no import {}; GET /v1/imports lists them",
@@ -51,8 +51,4 @@ impl Audit {
             ))
         }
     }
-}
-
-fn away(error: &LedgerError) -> CommandError {
-    CommandError::NotDone(format!("{error}; check where the ledger is"))
 }

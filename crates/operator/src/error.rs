@@ -1,6 +1,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use common::ledger::LedgerError;
 use common::messaging::CallError;
 use common::runtime::{ServiceError, SettingError};
 use thiserror::Error;
@@ -38,6 +39,11 @@ impl CommandError {
     pub(crate) fn call(what: impl Into<String>) -> impl FnOnce(CallError) -> Self {
         let what = what.into();
         move |source| Self::Call { what, source }
+    }
+
+    /// For `map_err` of a call of the ledger.
+    pub(crate) fn ledger(error: &LedgerError) -> Self {
+        Self::NotDone(format!("{error}; check where the ledger is"))
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {

@@ -26,9 +26,8 @@ impl RetryWebhooks {
     ) -> Result<(), CommandError> {
         let settings = LedgerSettings::read(environment)?;
         let ledger = settings.connect(None).await?;
-        let events = ledger.retry_events().await.map_err(|error| {
-            CommandError::NotDone(format!("{error}; check where the ledger is"))
-        })?;
+        let events = ledger.retry_events().await;
+        let events = events.map_err(|error| CommandError::ledger(&error))?;
         writeln!(output, "{events} events are sent again")?;
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! Who receives the events.
 
-use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use axum::body::Bytes;
 use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::http::{Method, Request};
 use common::ledger::NewEvent;
-use common::runtime::ServiceError;
+use common::runtime::{ServiceError, with_causes};
 use futures::future::BoxFuture;
 use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -153,11 +152,6 @@ impl Service<Name> for Resolver {
             Ok(allowed.into_iter())
         })
     }
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| (*error).source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::future::Future;
 use compact_str::{CompactString, ToCompactString};
 
 use super::refusal;
-use crate::runtime::{Dependency, Transient};
+use crate::runtime::{Dependency, Transient, with_causes};
 use contract::{RowId, names};
 
 /// A message to be sent to a queue or a topic.
@@ -205,18 +205,6 @@ pub trait BatchSender<M = Outgoing>: Dependency + Send + Sync {
         &self,
         entries: &[&M],
     ) -> impl Future<Output = Result<Vec<EntryOutcome>, CallError>> + Send;
-}
-
-/// An error with its causes on one line: its own text may only say that there was
-/// one.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

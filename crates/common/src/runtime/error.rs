@@ -62,3 +62,15 @@ impl ServiceError {
         }
     }
 }
+
+/// An error with its causes on one line: its own text may only say that there was
+/// one.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

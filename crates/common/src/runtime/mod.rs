@@ -14,7 +14,7 @@ mod secret;
 mod tally;
 
 pub use environment::{Environment, HeldSecret, SettingError};
-pub use error::ServiceError;
+pub use error::{ServiceError, with_causes};
 pub use metrics::{AppRegistry, Declared, Metric, MetricsError};
 pub use outage::{
     Backoff, Dependency, GaveUp, Interrupted, Outage, Transient, outage_backoff, ride_out, wait,

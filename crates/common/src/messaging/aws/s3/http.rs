@@ -16,8 +16,8 @@ use object_store::client::{
 use tokio::time::{error::Elapsed, timeout};
 
 use super::signer::Signer;
-use crate::messaging::entry::with_causes;
 use crate::messaging::refusal::blames_credentials;
+use crate::runtime::with_causes;
 
 /// Longest time of one attempt to its answer's end: 8 MiB at 2.3 Mbit/s.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
