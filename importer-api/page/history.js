@@ -16,9 +16,11 @@ export function history() {
   // What the list was searched by.
   let query = '';
 
+  const listed = (importId) => body.querySelector(`tr[data-import="${CSS.escape(importId)}"]`);
+
   const put = (seen) => {
     const row = rowOf(seen);
-    const before = body.querySelector(`tr[data-import="${CSS.escape(seen.import_id)}"]`);
+    const before = listed(seen.import_id);
     const focused = before?.contains(document.activeElement);
     if (before) before.replaceWith(row);
     else body.append(row);
@@ -77,11 +79,10 @@ export function history() {
     load: start,
     /** Shows how far an import is; one that is not in the list is a new one. */
     update: (seen) => {
-      const isListed = body.querySelector(`tr[data-import="${CSS.escape(seen.import_id)}"]`) !== null;
-      if (query && !isListed) return;
+      if (query && !listed(seen.import_id)) return;
       const isNewest = !body.rows[0] || body.rows[0].dataset.import < seen.import_id;
       put(seen);
-      if (isNewest) body.prepend(body.querySelector(`tr[data-import="${CSS.escape(seen.import_id)}"]`));
+      if (isNewest) body.prepend(listed(seen.import_id));
       shown();
     },
   };

@@ -117,7 +117,6 @@ pub(super) fn is_placeholder(text: &str) -> bool {
 /// Whether a spreadsheet or a program wrote a number for the text: `3,5E+43`,
 /// `17.0`.
 pub(super) fn is_machine_number(text: &str) -> bool {
-    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if let Some((mantissa, exponent)) = text.split_once(['e', 'E']) {
         let (whole, decimals) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
         let digits = exponent.trim_start_matches(['+', '-']);
@@ -131,10 +130,13 @@ pub(super) fn is_machine_number(text: &str) -> bool {
 
 /// Whether the text is a number with decimals, and not digits in groups of three.
 pub(super) fn is_decimal(text: &str) -> bool {
-    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.split_once('.').is_some_and(|(whole, decimals)| {
         is_digits(whole) && is_digits(decimals) && decimals.len() != 3
     })
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The first character for which a text looks like another one: a dash that

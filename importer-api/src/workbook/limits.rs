@@ -22,7 +22,7 @@ pub(super) const MAX_PART_BYTES: u64 = 8 << 20;
 pub(super) const MAX_STYLES: usize = 70_000;
 /// Most cells of several rows that are merged.
 pub(super) const MAX_MERGED: usize = 100_000;
-/// Most sheets that people see. Each is looked through for debts.
+/// Most sheets that people see beside the first. Each is looked through for debts.
 pub(super) const MAX_SEEN: usize = 100;
 /// Most sheets, and most relations of a part to others.
 pub(super) const MAX_LISTED: usize = 1_000;

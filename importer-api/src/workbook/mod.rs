@@ -11,6 +11,7 @@ mod error;
 mod held;
 mod limits;
 mod number_format;
+mod other_sheet;
 mod package;
 mod part;
 mod place;

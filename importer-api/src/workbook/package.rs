@@ -13,8 +13,9 @@ use super::limits::{
     MAX_FILES, MAX_LISTED, MAX_PART_BYTES, MAX_SEEN, MAX_SHEET_BYTES, MAX_STYLES, MAX_TEXT_BYTES,
     MAX_TEXTS,
 };
+use super::other_sheet::OtherSheet;
 use super::part::{Archive, Step, attributes, read_part};
-use super::sheet::{OtherSheet, Sheet, SheetNotes};
+use super::sheet::{Sheet, SheetNotes};
 use crate::csv::NotCsv;
 
 /// A workbook whose parts can be read in bounds.
@@ -229,9 +230,7 @@ impl<'f> Package<'f> {
             notes,
         })
     }
-}
 
-impl Package<'_> {
     /// No other sheet that people see has debts, which would not be billed.
     fn check_others(&mut self, others: &[(&ListedSheet, String)]) -> Result<(), WorkbookError> {
         if others.len() > MAX_SEEN {
