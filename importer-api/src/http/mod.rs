@@ -4,6 +4,7 @@ mod auth;
 mod boletos;
 mod browsers;
 mod clients;
+mod csv_table;
 mod docs;
 mod download;
 mod events;

@@ -14,9 +14,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::download::{
-    CSV, Cut, JSON, Separator, answer, as_text, csv_header, groups, part, prefers, push_csv,
-};
+use super::csv_table::{CSV, Separator, as_text, csv_header, push_csv};
+use super::download::{Cut, JSON, answer, groups, part, prefers};
 use super::import_view::IMPORT_ID;
 use super::imports::{file_problem, find};
 use super::{Problem, Shared};

@@ -1,24 +1,26 @@
+use std::io;
+
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use common::ledger::Outcome;
+use common::ledger::{ImportStatus, Outcome, SharedLedger};
 use contract::Notification;
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::download::{
-    CSV, Cut, Separator, answer, as_text, csv_header, groups, part, prefers, push_csv,
-};
+use super::csv_table::{CSV, Separator, as_text, csv_header, push_csv};
+use super::download::{Cut, answer, groups, part, prefers};
 use super::import_view::IMPORT_ID;
 use super::imports::{file_problem, find};
 use super::{Problem, Shared};
 use crate::blocking::blocking;
 use crate::results::{RowOutcome, RowResult, WantedRows, read_results};
-use crate::spool::{FileReader, Manifest, Spool};
+use crate::spool::{FileReader, Manifest};
 
 /// JSON objects, one a line.
 const NDJSON: &str = "application/x-ndjson";
@@ -211,21 +213,13 @@ pub(super) async fn results(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(wanted) = wanted.map_err(|error| Problem::bad_query(error.body_text()))?;
-    let status = find(&shared, import_id, Timestamp::now()).await?;
-    let import_id = status.import.import_id;
-    let download = shared.downloads.add();
-    let download = download.ok_or_else(Problem::too_many_downloads)?;
-    let (manifest, file) = open(&shared.spool, import_id).await?;
-    let separator = Separator::of_file(Some(manifest.layout.delimiter));
+    let opened = Opened::of(&shared, import_id).await?;
+    let import_id = opened.manifest.import_id;
+    let separator = Separator::of_file(Some(opened.manifest.layout.delimiter));
     let separator = wanted.separator.unwrap_or(separator);
-    let ledger = shared.ledger()?.clone();
-    let wanted = WantedRows {
+    let rows = opened.read(WantedRows {
         outcome: wanted.outcome.map(RowOutcome::from),
         numbers: 1..=u64::MAX,
-    };
-    let rows = groups(import_id, move |taken| async move {
-        let _download = download;
-        read_results(&ledger, file, manifest, &status, wanted, &taken).await
     });
     if prefers(NDJSON, &headers) {
         let parts = rows.then(|rows| text_of(rows, push_json));
@@ -243,17 +237,57 @@ pub(super) async fn results(
     Ok(answer(CSV, Some(&name), parts))
 }
 
-/// The file of an import, where its first row starts.
-pub(super) async fn open(
-    spool: &Spool,
-    import_id: Uuid,
-) -> Result<(Manifest, FileReader), Problem> {
-    let manifest = spool.manifest_of(import_id).await;
-    let manifest = manifest.map_err(|error| file_problem(import_id, &error))?;
-    let manifest = manifest.ok_or_else(Problem::file_not_here)?;
-    let file = spool.read(import_id, manifest.start().offset).await;
-    let file = file.map_err(|error| file_problem(import_id, &error))?;
-    Ok((manifest, file))
+/// An import whose rows are read while a client downloads what became of them.
+pub(super) struct Opened {
+    pub(super) manifest: Manifest,
+    /// Where its first row starts.
+    file: FileReader,
+    status: ImportStatus,
+    pub(super) ledger: SharedLedger,
+    /// The client is among those who download.
+    place: OwnedSemaphorePermit,
+}
+
+impl Opened {
+    pub(super) async fn of(
+        shared: &Shared,
+        import_id: Result<Path<Uuid>, PathRejection>,
+    ) -> Result<Self, Problem> {
+        let status = find(shared, import_id, Timestamp::now()).await?;
+        let import_id = status.import.import_id;
+        let place = shared.downloads.add();
+        let place = place.ok_or_else(Problem::too_many_downloads)?;
+        let failed = |error: io::Error| file_problem(import_id, &error);
+        let manifest = shared.spool.manifest_of(import_id).await.map_err(failed)?;
+        let manifest = manifest.ok_or_else(Problem::file_not_here)?;
+        let start = manifest.start().offset;
+        let file = shared.spool.read(import_id, start).await.map_err(failed)?;
+        Ok(Self {
+            manifest,
+            file,
+            status,
+            ledger: shared.ledger()?.clone(),
+            place,
+        })
+    }
+
+    /// What became of these rows, some at a time.
+    pub(super) fn read(
+        self,
+        wanted: WantedRows,
+    ) -> impl Stream<Item = Result<Vec<RowResult>, Cut>> {
+        let import_id = self.manifest.import_id;
+        groups(import_id, move |taken| async move {
+            let Self {
+                manifest,
+                file,
+                status,
+                ledger,
+                place: _place,
+            } = self;
+            read_results(&ledger, file, manifest, &status, wanted, &taken).await
+        })
+    }
 }
 
 fn push_json(view: &ResultView<'_>, text: &mut String) -> Result<(), serde_json::Error> {

@@ -8,19 +8,17 @@ use axum::response::Response;
 use common::ledger::{Agreements, Outcome, SharedLedger};
 use contract::Notification;
 use futures::{Stream, StreamExt, TryStreamExt, pin_mut};
-use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio_util::io::{ReaderStream, SyncIoBridge};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::download::{Cut, answer, end, groups};
+use super::download::{Cut, answer, end};
 use super::import_view::IMPORT_ID;
-use super::imports::find;
-use super::results::open;
+use super::results::Opened;
 use super::{Problem, Shared};
-use crate::results::{RowOutcome, RowResult, WantedRows, read_results};
+use crate::results::{RowOutcome, RowResult, WantedRows};
 use crate::slips::{MOST_ROWS, SlipArchive};
 
 const ZIP: &str = "application/zip";
@@ -91,21 +89,14 @@ pub(super) async fn slips(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(wanted) = wanted.map_err(|error| Problem::bad_query(error.body_text()))?;
-    let status = find(&shared, import_id, Timestamp::now()).await?;
-    let import_id = status.import.import_id;
-    let download = shared.downloads.add();
-    let download = download.ok_or_else(Problem::too_many_downloads)?;
-    let (manifest, file) = open(&shared.spool, import_id).await?;
+    let opened = Opened::of(&shared, import_id).await?;
+    let import_id = opened.manifest.import_id;
     let wanted = WantedRows {
         outcome: Some(RowOutcome::Ended(Outcome::Billed)),
-        numbers: wanted.numbers(manifest.rows)?,
+        numbers: wanted.numbers(opened.manifest.rows)?,
     };
-    let ledger = shared.ledger()?.clone();
-    let agreements = Agreements::new(ledger.clone());
-    let rows = groups(import_id, move |taken| async move {
-        let _download = download;
-        read_results(&ledger, file, manifest, &status, wanted, &taken).await
-    });
+    let agreements = Agreements::new(opened.ledger.clone());
+    let rows = opened.read(wanted);
     let (to, archive) = tokio::io::duplex(BYTES_AHEAD);
     let to = BufWriter::with_capacity(BYTES_AHEAD, SyncIoBridge::new(to));
     let written = tokio::task::spawn_blocking(move || write(rows, &agreements, to));
