@@ -31,7 +31,7 @@ pub use identity::{RowId, RowIdentity};
 pub use invalid::{InvalidReason, Reason};
 pub use layout::Layout;
 pub use notification::{BilledBoleto, MalformedNotification, Notification, ReceivedNotification};
-pub use record::DebtRecord;
+pub use record::{DebtRecord, email_address};
 pub use scan::{MAX_LINE_BREAKS, MAX_RECORD_BYTES, Scanned, scan};
 pub use writing::{push_record, write_record};
 

@@ -20,6 +20,9 @@ pub struct Notification {
     pub government_id: String,
     /// Address for the e-mail.
     pub email: String,
+    /// How often the address was changed since the debt was billed. Each
+    /// revision has an e-mail of its own, and the latest alone is to be sent.
+    pub revision: u32,
     /// What is owed.
     pub debt_amount: Amount,
     /// When it is due. A day without a due-date factor is a counterpart's.
@@ -58,11 +61,22 @@ impl Notification {
             name: record.name,
             government_id: record.government_id,
             email: record.email,
+            revision: 0,
             debt_amount: record.amount,
             debt_due_date: record.due_date.date(),
             debt_id: record.debt_id,
             columns: record.columns,
             boleto: None,
+        }
+    }
+
+    /// The same debt, whose e-mail goes to that address, anew.
+    #[must_use]
+    pub fn readdressed(self, email: String) -> Self {
+        Self {
+            email,
+            revision: self.revision.saturating_add(1),
+            ..self
         }
     }
 }

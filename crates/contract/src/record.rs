@@ -2,7 +2,7 @@ use boleto::{Amount, DueDate};
 use email_address::{EmailAddress, Options};
 
 use super::field::{
-    alike, is_decimal, is_invisible, is_machine_number, is_placeholder, unwrapped, visible,
+    alike, is_decimal, is_invisible, is_machine_number, is_placeholder, trimmed, unwrapped, visible,
 };
 use super::{Column, Fields, InvalidReason, OptionalFields};
 
@@ -45,11 +45,11 @@ impl DebtRecord {
         check_debt_id(fields[Column::DebtId])?;
         let name = name_of(fields[Column::Name])?;
         let government_id = document_of(fields[Column::GovernmentId])?;
-        check_email(fields[Column::Email])?;
+        let email = email_address(fields[Column::Email])?;
         Ok(Self {
             name,
             government_id,
-            email: fields[Column::Email].to_owned(),
+            email,
             amount: fields[Column::DebtAmount].parse()?,
             due_date: fields[Column::DebtDueDate].parse()?,
             debt_id: fields[Column::DebtId].to_owned(),
@@ -125,7 +125,12 @@ fn document_of(text: &str) -> Result<String, InvalidReason> {
     Ok(document)
 }
 
-fn check_email(text: &str) -> Result<(), InvalidReason> {
+/// An address that an e-mail can be sent to, without the blanks around it.
+///
+/// # Errors
+/// When no mail server would take it.
+pub fn email_address(text: &str) -> Result<String, InvalidReason> {
+    let text = trimmed(text);
     no_character(Column::Email.name(), text, is_invisible)?;
     let options = Options::default()
         .with_required_tld()
@@ -136,7 +141,7 @@ fn check_email(text: &str) -> Result<(), InvalidReason> {
     if is_quoted || EmailAddress::parse_with_options(text, options).is_err() {
         return Err(InvalidReason::EmailInvalid);
     }
-    Ok(())
+    Ok(text.to_owned())
 }
 
 fn no_character(

@@ -27,6 +27,8 @@ struct WireRef<'a> {
     name: &'a str,
     government_id: &'a str,
     email: &'a str,
+    #[serde(rename = "email_revision", skip_serializing_if = "is_first")]
+    revision: u32,
     #[serde(serialize_with = "exact_number::serialize")]
     debt_amount: Amount,
     debt_due_date: Date,
@@ -60,6 +62,7 @@ impl<'a> WireRef<'a> {
             name: &notification.name,
             government_id: &notification.government_id,
             email: &notification.email,
+            revision: notification.revision,
             debt_amount: notification.debt_amount,
             debt_due_date: notification.debt_due_date,
             debt_id: &notification.debt_id,
@@ -77,6 +80,11 @@ impl<'a> WireRef<'a> {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_first(revision: &u32) -> bool {
+    *revision == 0
+}
+
 /// What is read. Only the contract's own keys must be there, once and in its
 /// form; what stands in the others is a counterpart's own business.
 #[derive(Deserialize)]
@@ -85,6 +93,12 @@ struct Wire {
     #[serde(deserialize_with = "text_or_integer::deserialize")]
     government_id: String,
     email: String,
+    #[serde(
+        rename = "email_revision",
+        default,
+        deserialize_with = "revision::deserialize"
+    )]
+    revision: u32,
     #[serde(deserialize_with = "exact_number::deserialize")]
     debt_amount: Amount,
     #[serde(deserialize_with = "iso_date::deserialize")]
@@ -133,6 +147,7 @@ impl From<Wire> for Notification {
             name: wire.name,
             government_id: wire.government_id,
             email: wire.email,
+            revision: wire.revision,
             debt_amount: wire.debt_amount,
             debt_due_date: wire.debt_due_date,
             debt_id: wire.debt_id,
@@ -222,6 +237,17 @@ mod debt_id {
             id if id.len() == text.len() => Ok(text),
             id => Ok(id.to_owned()),
         }
+    }
+}
+
+/// A number that we write; anything else is none of ours.
+mod revision {
+    use serde::{Deserialize, Deserializer};
+    use serde_json::value::RawValue;
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+        let value = <&RawValue>::deserialize(from)?;
+        Ok(value.get().parse().unwrap_or_default())
     }
 }
 

@@ -29,7 +29,7 @@ fn written(notification: &Notification) -> Value {
 }
 
 fn billed() -> Value {
-    let mut notification = testkit::billed("debt-1", 777);
+    let mut notification = testkit::billed("debt-1", 777).readdressed("jo@example.com".into());
     for column in OptionalColumn::ALL {
         notification.columns.put(column, "+55 11 91234-5678");
     }

@@ -12,6 +12,7 @@ pub fn billed(debt_id: &str, sequence: u64) -> Notification {
         name: "João da Silva".to_owned(),
         government_id: "52998224725".to_owned(),
         email: "joao@example.com".to_owned(),
+        revision: 0,
         debt_amount: amount,
         debt_due_date: due.date(),
         debt_id: debt_id.to_owned(),

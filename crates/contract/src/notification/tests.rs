@@ -10,6 +10,7 @@ fn notification() -> Notification {
         name: "João \"Zé\"".into(),
         government_id: "00123".into(),
         email: "ze@example.com".into(),
+        revision: 0,
         debt_amount: "7811".parse().unwrap(),
         debt_due_date: "2024-01-19".parse().unwrap(),
         debt_id: "17".into(),
@@ -30,6 +31,26 @@ fn notification() -> Notification {
 #[test]
 fn the_body_is_as_the_contract_has_it() {
     assert_eq!(serde_json::to_string(&notification()).unwrap(), BODY);
+}
+
+#[test]
+fn a_changed_address_is_another_revision_of_the_same_debt() {
+    let changed = notification().readdressed("jo@example.org".into());
+    let body = serde_json::to_string(&changed).unwrap();
+    let expected = BODY.replace(
+        r#""email":"ze@example.com""#,
+        r#""email":"jo@example.org","email_revision":1"#,
+    );
+    assert_eq!(body, expected);
+    assert_eq!(read(&body), changed);
+    // What else a counterpart may have there is its own business.
+    for other in [r#""2""#, "-1", "1.5", "null", "[1]"] {
+        let body = body.replace(
+            r#""email_revision":1"#,
+            &format!(r#""email_revision":{other}"#),
+        );
+        assert_eq!(read(&body).revision, 0, "{other}");
+    }
 }
 
 #[test]
@@ -129,6 +150,7 @@ fn what_the_first_version_publishes_is_read() {
         name: "Ana Prado".into(),
         government_id: "6048".into(),
         email: "ana.prado@example.org".into(),
+        revision: 0,
         debt_amount: "4476".parse().unwrap(),
         debt_due_date: jiff::civil::date(2026, 5, 14),
         debt_id: "fv-1".into(),
