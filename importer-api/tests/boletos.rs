@@ -25,10 +25,7 @@ async fn bill(importer: &Importer, debt_ids: &[&str]) {
         });
         let notification = testkit::billed(debt_id, sequence);
         let notification = serde_json::to_string(&notification).unwrap();
-        let claim = Claim {
-            holder,
-            notification,
-        };
+        let claim = Claim::new(holder, notification);
         let debt_id = (*debt_id).to_owned();
         Bill { debt_id, claim }
     };
@@ -126,10 +123,7 @@ async fn a_debt_that_is_not_known_has_none() {
         let holder = RowIdentity::Message("m".into());
         Bill {
             debt_id: debt_id.to_owned(),
-            claim: Claim {
-                holder,
-                notification,
-            },
+            claim: Claim::new(holder, notification),
         }
     });
     ledger.bill(&claims).await.unwrap();

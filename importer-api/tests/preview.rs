@@ -125,10 +125,10 @@ async fn what_is_billed_is_said_and_not_judged_again() {
     let id = RowId { import_id, row: 1 };
     let bill = Bill {
         debt_id: "a".to_owned(),
-        claim: Claim {
-            holder: RowIdentity::Row(id),
-            notification: serde_json::to_string(&testkit::billed("a", 1)).unwrap(),
-        },
+        claim: Claim::new(
+            RowIdentity::Row(id),
+            serde_json::to_string(&testkit::billed("a", 1)).unwrap(),
+        ),
     };
     ledger.bill(&[bill]).await.unwrap();
     assert!(ledger.row_facts(import_id, 1, 1).await.unwrap()[0].billed);

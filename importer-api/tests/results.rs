@@ -23,10 +23,10 @@ async fn bill(ledger: &SharedLedger, id: RowId, debt_id: &str) -> Notification {
     let notification = testkit::billed(debt_id, id.row);
     let bill = Bill {
         debt_id: debt_id.to_owned(),
-        claim: Claim {
-            holder: RowIdentity::Row(id),
-            notification: serde_json::to_string(&notification).unwrap(),
-        },
+        claim: Claim::new(
+            RowIdentity::Row(id),
+            serde_json::to_string(&notification).unwrap(),
+        ),
     };
     ledger.bill(&[bill]).await.unwrap();
     notification

@@ -21,10 +21,10 @@ async fn bill(importer: &Importer, import_id: Uuid, rows: &[u64]) {
     let bill = |row: &u64| {
         let (row, debt_id) = (*row, format!("debt-{row}"));
         let notification = testkit::billed(&debt_id, row);
-        let claim = Claim {
-            holder: RowIdentity::Row(RowId { import_id, row }),
-            notification: serde_json::to_string(&notification).unwrap(),
-        };
+        let claim = Claim::new(
+            RowIdentity::Row(RowId { import_id, row }),
+            serde_json::to_string(&notification).unwrap(),
+        );
         Bill { debt_id, claim }
     };
     let bills: Vec<_> = rows.iter().map(bill).collect();

@@ -14,7 +14,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::ledger::{Audit, ChannelLedger, ImportLedger, SendEnd};
+use common::ledger::{Audit, Channel, ChannelLedger, ImportLedger, SendEnd};
 use common::messaging::Delivery;
 use common::runtime::AppRegistry;
 use common::runtime::{Dependency, Outage};
@@ -230,7 +230,7 @@ impl Scene {
             let mut reopened = self.reopened.lock().unwrap();
             *reopened.entry((*debt_id).to_owned()).or_default() += 1;
         }
-        while ledger.reopen_mails(&mended).await.is_err() {
+        while ledger.reopen_mails(Channel::MAIL, &mended).await.is_err() {
             if dies {
                 return;
             }
@@ -312,6 +312,7 @@ impl Scene {
             let reason = match end {
                 SendEnd::Sent => None,
                 SendEnd::Undeliverable(reason) => Some(reason),
+                SendEnd::Superseded => panic!("nobody changed the address of {debt_id}"),
             };
             assert_eq!(facts.mailed, reason.is_none(), "{debt_id}");
             assert_eq!(facts.undeliverable, reason.is_some(), "{debt_id}");

@@ -121,10 +121,7 @@ impl<L: Ledger> Process<L> {
         match serde_json::to_string(&notification) {
             Ok(notification) if notification.len() <= SNS_MAX_BYTES - ATTRIBUTE_BYTES => {
                 let holder = row.identity.clone();
-                let claim = Claim {
-                    holder,
-                    notification,
-                };
+                let claim = Claim::new(holder, notification);
                 Ok(Some(Bill { debt_id, claim }))
             }
             _ => {
@@ -176,7 +173,11 @@ impl<L: Ledger> Step for Process<L> {
                 self.metrics.billed.inc();
             }
             match (before, standing.claim) {
-                (Some(debt), _) => done.push(row.with(debt)),
+                // Its address may have been changed since.
+                (Some(debt), claim) => done.push(row.with(BilledDebt {
+                    claim: claim.unwrap_or(debt.claim),
+                    ..debt
+                })),
                 (None, Some(claim)) => {
                     let conflict = if newly {
                         None

@@ -95,10 +95,7 @@ fn row(import_id: Uuid, row: u64) -> RowId {
 
 fn claim_of(holder: RowIdentity, debt_id: &str, sequence: u64) -> Claim {
     let notification = testkit::billed(debt_id, sequence);
-    Claim {
-        holder,
-        notification: serde_json::to_string(&notification).unwrap(),
-    }
+    Claim::new(holder, serde_json::to_string(&notification).unwrap())
 }
 
 #[tokio::test]

@@ -47,10 +47,10 @@ fn reason(code: &'static str) -> Reason {
 }
 
 fn claim_of(number: u64) -> Claim {
-    Claim {
-        holder: RowIdentity::Row(row(number)),
-        notification: format!("{{\"number\":{number}}}"),
-    }
+    Claim::new(
+        RowIdentity::Row(row(number)),
+        format!("{{\"number\":{number}}}"),
+    )
 }
 
 const NOTED: Uuid = Uuid::from_u128(8);
@@ -312,10 +312,7 @@ async fn what_cannot_be_copied_is_named() {
     let from = source(&stack).await;
     fill(&from).await;
     let to = other.ledger().await;
-    let claim = Claim {
-        holder: RowIdentity::Message("m".into()),
-        notification: "{}".into(),
-    };
+    let claim = Claim::new(RowIdentity::Message("m".into()), "{}".into());
     testkit::bill(&to, &debt(3), claim).await;
     let error = copy_ledger(&from, &to, |_| ()).await.unwrap_err();
     assert!(matches!(error, CopyError::Differs(_)), "{error}");

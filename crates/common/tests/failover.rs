@@ -58,10 +58,7 @@ async fn ledger(proxy: &FaultProxy, more: &[(&str, &str)]) -> RedisLedger {
 }
 
 async fn claims(ledger: &RedisLedger, debt_id: &str) -> Result<Option<Claim>, LedgerError> {
-    let own = Claim {
-        holder: RowIdentity::Message(debt_id.into()),
-        notification: "{}".into(),
-    };
+    let own = Claim::new(RowIdentity::Message(debt_id.into()), "{}".into());
     let bill = Bill {
         debt_id: debt_id.to_owned(),
         claim: own,

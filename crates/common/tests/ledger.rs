@@ -29,10 +29,10 @@ async fn empty_redis() -> (SharedLedger, Stack) {
 ledger_conformance!(empty_redis);
 
 fn claim(holder: &str, number: u32) -> Claim {
-    Claim {
-        holder: RowIdentity::Message(holder.into()),
-        notification: format!("{{\"number\":{number}}}"),
-    }
+    Claim::new(
+        RowIdentity::Message(holder.into()),
+        format!("{{\"number\":{number}}}"),
+    )
 }
 
 fn settings(stack: &Stack, more: &[(&'static str, &str)]) -> RedisSettings {

@@ -56,10 +56,10 @@ async fn url_of(cluster: &RedisCluster, further: &str) -> String {
 fn bills(debt_ids: &[String], holder: &str) -> Vec<Bill> {
     let bill = |debt_id: &String| Bill {
         debt_id: debt_id.clone(),
-        claim: Claim {
-            holder: RowIdentity::Message(format!("{holder}-{debt_id}")),
-            notification: "{}".into(),
-        },
+        claim: Claim::new(
+            RowIdentity::Message(format!("{holder}-{debt_id}")),
+            "{}".into(),
+        ),
     };
     debt_ids.iter().map(bill).collect()
 }

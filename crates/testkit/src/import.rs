@@ -78,10 +78,7 @@ pub async fn bill_debts<L: Ledger>(
 ) -> Vec<bool> {
     let bills = rows.iter().map(|row| Bill {
         debt_id: debt(row),
-        claim: Claim {
-            holder: RowIdentity::Row(*row),
-            notification: "{}".to_owned(),
-        },
+        claim: Claim::new(RowIdentity::Row(*row), "{}".to_owned()),
     });
     let billed = ledger.bill(&bills.collect::<Vec<_>>()).await.unwrap();
     billed.into_iter().map(|billed| billed.row_is_new).collect()

@@ -67,6 +67,8 @@ macro_rules! ledger_conformance {
                 the_row_that_is_told_of_is_its_holders
                 many_at_once_claim_a_debt_for_one_of_them
                 a_claim_is_given_back_to_the_byte
+                a_claim_is_revised_where_it_stands_as_is_said
+                many_at_once_revise_a_claim_once
                 debt_ids_are_told_apart_byte_by_byte
                 a_notification_is_marked_and_forgotten_again_and_again
                 a_mark_without_a_claim_does_not_bill
@@ -143,6 +145,8 @@ macro_rules! ledger_conformance {
                 the_reason_of_a_mail_is_given_back_to_the_byte
                 a_mail_can_be_ended_without_a_lease_and_after_it
                 no_channel_knows_another
+                each_revision_has_an_e_mail_of_its_own_and_all_have_one_row
+                an_e_mail_that_is_superseded_says_nothing_of_its_row
                 a_channel_counts_its_rows_and_holds_no_import_open
             }
             put_off {

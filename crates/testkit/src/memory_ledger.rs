@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use boleto::Agreement;
 use common::ledger::{
     AnyLedger, Bill, Billed, Channel, Claim, DebtLedger, DebtState, EndedRow, KeyedUpload,
-    LedgerError, LedgerMemory, Outcome, RowFacts, RowLedger, Told, Unbilled,
+    LedgerError, LedgerMemory, Outcome, Revision, RowFacts, RowLedger, Told, Unbilled,
 };
 use common::runtime::{Dependency, Outage};
 use contract::RowId;
@@ -207,6 +207,18 @@ impl DebtLedger for MemoryLedger {
             Billed { claim, row_is_new }
         };
         self.call_each(&claims, record).await
+    }
+
+    async fn revise(&self, revisions: &[Revision<'_>]) -> Result<Vec<bool>, LedgerError> {
+        let revise = |state: &mut State, revision: &Revision<'_>| {
+            let standing = state.claims.get_mut(revision.debt_id);
+            let standing = standing.filter(|claim| *claim == revision.from);
+            standing.is_some_and(|claim| {
+                *claim = revision.to.clone();
+                true
+            })
+        };
+        self.call_each(revisions, revise).await
     }
 
     async fn notified(&self, debt_ids: &[&str]) -> Result<Vec<bool>, LedgerError> {

@@ -1,6 +1,10 @@
 //! Which rows of an import are sent again, and what is taken back before.
 
-use common::ledger::{ChannelLedger, DebtLedger, ImportStatus, LedgerError, RowFacts, RowLedger};
+use std::collections::BTreeMap;
+
+use common::ledger::{
+    Channel, ChannelLedger, DebtLedger, DebtState, ImportStatus, LedgerError, RowFacts, RowLedger,
+};
 use common::messaging::Outgoing;
 use common::runtime::{GaveUp, ride_out};
 use contract::{RowId, read_record};
@@ -127,22 +131,45 @@ impl<L: RowLedger + DebtLedger + ChannelLedger> Selection<L> {
                 batch.messages.push(message);
             }
         }
-        let rows: Vec<(RowId, &str)> = debts.iter().map(|(row, id)| (*row, &**id)).collect();
-        if !rows.is_empty() {
+        for (channel, rows) in self.by_channel(&debts).await? {
             // Whatever it answers, which may be lost: a row that somebody else
             // takes up is sent twice, and done once.
             ride_out(self.ledger.outage(), &self.stop, || {
-                self.ledger.reopen_mails(&rows)
+                self.ledger.reopen_mails(channel, &rows)
             })
             .await?;
         }
         let reopened = Reconciled {
-            reopened: rows.len() as u64,
+            reopened: debts.len() as u64,
             ..Reconciled::default()
         };
         let debt_ids: Vec<String> = debts.into_iter().map(|(_, debt_id)| debt_id).collect();
         self.forget_notified(&debt_ids).await?;
         Ok((batch, reopened))
+    }
+
+    /// Rows by where the e-mails of their debts go.
+    async fn by_channel<'a>(
+        &self,
+        debts: &'a [(RowId, String)],
+    ) -> Result<BTreeMap<Channel, Vec<(RowId, &'a str)>>, GaveUp<LedgerError>> {
+        let debt_ids: Vec<&str> = debts.iter().map(|(_, debt_id)| &**debt_id).collect();
+        let states = ride_out(self.ledger.outage(), &self.stop, || {
+            self.ledger.debts(&debt_ids)
+        })
+        .await?;
+        let mut by_channel: BTreeMap<Channel, Vec<_>> = BTreeMap::new();
+        for ((row, debt_id), state) in debts.iter().zip(states) {
+            let channel = match state {
+                DebtState::Billed {
+                    claim: Some(claim), ..
+                } => claim.mail_channel(),
+                _ => Channel::MAIL,
+            };
+            let rows = by_channel.entry(channel).or_default();
+            rows.push((*row, &**debt_id));
+        }
+        Ok(by_channel)
     }
 
     async fn forget_notified(&self, debt_ids: &[String]) -> Result<(), GaveUp<LedgerError>> {

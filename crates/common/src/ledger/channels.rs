@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,11 +12,22 @@ use contract::{Reason, RowId};
 /// A way to a debtor: e-mail, or what another subscriber of the topic sends.
 /// Each debt gets one message per channel, and no channel knows another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Channel(&'static str);
+pub struct Channel {
+    name: &'static str,
+    /// That of the notification: its message is another than that of an
+    /// earlier one.
+    revision: u32,
+}
 
 impl Channel {
     /// E-mail, which an import waits for.
-    pub const MAIL: Self = Self("mail");
+    pub const MAIL: Self = Self::mail(0);
+
+    /// E-mail to the address that a debt has since it was changed that often.
+    pub const fn mail(revision: u32) -> Self {
+        let name = "mail";
+        Self { name, revision }
+    }
 
     /// A further channel: small letters and digits, as the name is part of keys.
     /// Made as a constant, a wrong name does not compile:
@@ -41,21 +53,45 @@ impl Channel {
             !matches!(name.as_bytes(), b"mail"),
             "this is the channel of e-mails"
         );
-        Self(name)
+        Self { name, revision: 0 }
     }
 
-    /// The channel of that name, where it may be one. The name is never given
+    /// The channel that is stored so, where it may be one. The name is never given
     /// back: for a process that meets a few of them and ends.
-    pub(super) fn leaked(name: &str) -> Option<Self> {
-        if name == Self::MAIL.name() {
+    pub(super) fn leaked(stored: &str) -> Option<Self> {
+        let mail = Self::MAIL.name;
+        if stored == mail {
             return Some(Self::MAIL);
         }
-        is_name(name).then(|| Self(Box::leak(name.to_owned().into_boxed_str())))
+        let revision = stored
+            .strip_prefix(mail)
+            .and_then(|of| of.strip_prefix('.'));
+        if let Some(revision) = revision {
+            return revision.parse().ok().map(Self::mail);
+        }
+        let leaked = || Box::leak(stored.to_owned().into_boxed_str());
+        is_name(stored).then(|| Self {
+            name: leaked(),
+            revision: 0,
+        })
     }
 
-    /// Name in keys and answers.
+    /// Whether it is e-mail, to whichever address.
+    pub const fn is_mail(self) -> bool {
+        matches!(self.name.as_bytes(), b"mail")
+    }
+
+    /// Name in answers.
     pub const fn name(self) -> &'static str {
-        self.0
+        self.name
+    }
+
+    /// How a ledger tells its messages from others.
+    pub(super) fn stored(self) -> Cow<'static, str> {
+        match self.revision {
+            0 => Cow::Borrowed(self.name),
+            revision => Cow::Owned(format!("{}.{revision}", self.name)),
+        }
     }
 }
 
@@ -79,7 +115,37 @@ pub enum SendEnd {
     Sent,
     /// It can never be delivered, for this reason.
     Undeliverable(Reason),
+    /// It is not to be sent: that of a later revision takes its place. Of its
+    /// row this says nothing.
+    Superseded,
 }
+
+impl SendEnd {
+    /// That of a message that was not sent, for that stored reason.
+    pub(super) fn unsent(why: Reason) -> Self {
+        if why == SUPERSEDED {
+            Self::Superseded
+        } else {
+            Self::Undeliverable(why)
+        }
+    }
+
+    /// Why the message was not sent, as it is stored.
+    pub(super) fn why_unsent(&self) -> Option<&Reason> {
+        match self {
+            Self::Sent => None,
+            Self::Undeliverable(why) => Some(why),
+            Self::Superseded => Some(&SUPERSEDED),
+        }
+    }
+}
+
+/// How the end of a message that is superseded is stored: as a reason, so that
+/// earlier versions do not send it either.
+pub(super) const SUPERSEDED: Reason = Reason {
+    code: Cow::Borrowed("superseded"),
+    text: Cow::Borrowed(""),
+};
 
 /// What became of the message of a debt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,16 +232,30 @@ pub trait ChannelLedger: Dependency + Send + Sync {
     ///
     /// An end may stand without its row where this failed partway: passed
     /// again, it comes to its end. No row is undeliverable whose message is
-    /// not, or [no longer](Self::reopen_mails).
+    /// not, or [no longer](Self::reopen_mails), and none whose e-mail was sent, to
+    /// whichever address.
     async fn end_sends(
         &self,
         channel: Channel,
         ends: &[EndedSend<'_>],
     ) -> Result<Vec<SendEnd>, LedgerError>;
 
-    /// Takes back that the e-mails of rows can never be delivered, each with
-    /// its debt: neither the e-mail nor the row has an end then, and an import
-    /// that was at its end is open again. Gives for each, in their order,
-    /// whether it was undeliverable. What was sent stays so.
-    async fn reopen_mails(&self, rows: &[(RowId, &str)]) -> Result<Vec<bool>, LedgerError>;
+    /// Takes back that the e-mails of rows, all of one revision and each with
+    /// its debt, can never be delivered: neither the e-mail nor the row has an
+    /// end then, and an import that was at its end is open again. Gives for
+    /// each, in their order, whether it was undeliverable. What was sent stays
+    /// so.
+    async fn reopen_mails(
+        &self,
+        channel: Channel,
+        rows: &[(RowId, &str)],
+    ) -> Result<Vec<bool>, LedgerError>;
+
+    /// How the message of each debt ended, in their order; `None` where it has
+    /// not.
+    async fn send_ends(
+        &self,
+        channel: Channel,
+        debt_ids: &[&str],
+    ) -> Result<Vec<Option<SendEnd>>, LedgerError>;
 }

@@ -1,7 +1,7 @@
 //! One ledger's knowledge, told to another through the calls that services
 //! use: each can be repeated, so a copy that was stopped is started again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::export::{ExportLedger, Exported, ExportedClaim, ExportedDebt};
 use super::{
-    Bill, Channel, Claim, EndedRow, EndedSend, ImportLedger, ImportStatus, LedgerError, RowFacts,
-    RowLedger, SharedLedger, Told, Unbilled,
+    Bill, Channel, Claim, EndedRow, EndedSend, ImportLedger, ImportStatus, LedgerError, Revision,
+    RowFacts, RowLedger, SharedLedger, Told, Unbilled,
 };
 
 /// Rows that are asked for, and told, in one call.
@@ -230,9 +230,10 @@ async fn tell(to: &SharedLedger, part: Exported) -> Result<(), CopyError> {
 }
 
 async fn tell_debts(to: &SharedLedger, debts: &[ExportedDebt]) -> Result<(), CopyError> {
-    let mut bills = Vec::with_capacity(debts.len());
+    let (mut bills, mut claims) = (Vec::with_capacity(debts.len()), Vec::new());
     let mut told = Vec::with_capacity(debts.len());
-    let mut ends: HashMap<Channel, Vec<EndedSend<'_>>> = HashMap::new();
+    // Of the e-mails of a row, the first comes first.
+    let mut ends: BTreeMap<Channel, Vec<EndedSend<'_>>> = BTreeMap::new();
     for debt in debts {
         let claim = match &debt.claim {
             ExportedClaim::Billed(claim) => Some(claim),
@@ -243,8 +244,9 @@ async fn tell_debts(to: &SharedLedger, debts: &[ExportedDebt]) -> Result<(), Cop
         if let Some(claim) = claim {
             bills.push(Bill {
                 debt_id: debt.debt_id.clone(),
-                claim: claim.clone(),
+                claim: Claim::new(claim.holder.clone(), claim.notification.clone()),
             });
+            claims.push(claim);
         }
         if debt.notified {
             told.push(Told {
@@ -265,12 +267,23 @@ async fn tell_debts(to: &SharedLedger, debts: &[ExportedDebt]) -> Result<(), Cop
         }
     }
     let standing = to.bill(&bills).await?;
-    for (bill, standing) in bills.iter().zip(standing) {
-        if standing.claim.as_ref() != Some(&bill.claim) {
+    let mut revisions = Vec::new();
+    for ((bill, claim), standing) in bills.iter().zip(&claims).zip(standing) {
+        let standing = standing.claim.as_ref();
+        if standing == Some(*claim) {
+            continue;
+        }
+        if standing != Some(&bill.claim) {
             let what = format!("the debt {} has another claim there", bill.debt_id);
             return Err(CopyError::Differs(what));
         }
+        revisions.push(Revision {
+            debt_id: &bill.debt_id,
+            from: &bill.claim,
+            to: claim,
+        });
     }
+    to.revise(&revisions).await?;
     to.tell(&told).await?;
     for (channel, ends) in ends {
         to.end_sends(channel, &ends).await?;

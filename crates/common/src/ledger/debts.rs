@@ -40,6 +40,17 @@ pub struct Billed {
     pub row_is_new: bool,
 }
 
+/// Another claim of a debt, in place of the one that stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Revision<'a> {
+    /// The debt.
+    pub debt_id: &'a str,
+    /// The claim that stands.
+    pub from: &'a Claim,
+    /// What is to stand: of the same holder.
+    pub to: &'a Claim,
+}
+
 /// A debt whose notification SNS accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told<'a> {
@@ -63,6 +74,11 @@ pub trait DebtLedger: Dependency + Send + Sync {
     /// A claim may stand without its row where this failed partway: passed
     /// again, with that claim, it comes to its end.
     async fn bill(&self, bills: &[Bill]) -> Result<Vec<Billed>, LedgerError>;
+
+    /// Puts another claim in the place of each that still stands as it is
+    /// said to, and gives for each, in their order, whether it did. The bill
+    /// stays what it is: so it can be said anew who is written to.
+    async fn revise(&self, revisions: &[Revision<'_>]) -> Result<Vec<bool>, LedgerError>;
 
     /// Whether SNS accepted the notification of each debt, in their order.
     async fn notified(&self, debt_ids: &[&str]) -> Result<Vec<bool>, LedgerError>;

@@ -39,9 +39,9 @@ pub use agreements::{AgreementLedger, Agreements};
 pub use audit::{Audit, Breach, Law};
 pub use carrying::{CarrierLedger, Carrying, Checkpoint, ImportLease, TakenImport};
 pub use channels::{Channel, ChannelCounts, ChannelLedger, EndedSend, SendClaim, SendEnd};
-pub use claim::Claim;
+pub use claim::{AddressChange, Claim};
 pub use copy::{Copied, CopyError, copy_ledger};
-pub use debts::{Bill, Billed, DebtLedger, DebtState, Told};
+pub use debts::{Bill, Billed, DebtLedger, DebtState, Revision, Told};
 pub use error::LedgerError;
 pub use export::ExportLedger;
 pub use import_status::{

@@ -29,7 +29,7 @@ impl NotifiedDebt {
     }
 }
 
-/// The debts of a batch, each once, whether their messages came raw or in the
+/// The debts of a batch, each once and as it was told of last, whether their messages came raw or in the
 /// SNS envelope. A message that cannot be read is logged and in none of them.
 pub fn notified_debts(deliveries: &[Delivery]) -> Vec<NotifiedDebt> {
     let mut debts: Vec<NotifiedDebt> = Vec::with_capacity(deliveries.len());
@@ -43,6 +43,10 @@ pub fn notified_debts(deliveries: &[Delivery]) -> Vec<NotifiedDebt> {
                     Some(twin) => {
                         twin.put_off = twin.put_off.max(delivery.put_off);
                         twin.messages.push(index);
+                        // That of an earlier one is not to be sent.
+                        if notification.revision > twin.notification.revision {
+                            (twin.notification, twin.row) = (notification, row);
+                        }
                     }
                     None => debts.push(NotifiedDebt {
                         notification,

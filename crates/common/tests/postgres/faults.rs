@@ -22,10 +22,7 @@ const LONG: Duration = Duration::from_secs(20);
 fn bill(debt_id: &str) -> Bill {
     Bill {
         debt_id: debt_id.to_owned(),
-        claim: Claim {
-            holder: RowIdentity::Message(debt_id.to_owned()),
-            notification: "{}".to_owned(),
-        },
+        claim: Claim::new(RowIdentity::Message(debt_id.to_owned()), "{}".to_owned()),
     }
 }
 
@@ -285,13 +282,13 @@ async fn many_ledgers_on_one_server_bill_each_debt_once_without_a_deadlock() {
 /// What billing-worker does with rows, the debt of each being its number.
 async fn work(ledger: &PostgresLedger, import_id: Uuid, rows: &[u64]) {
     let bills = rows.iter().map(|row| Bill {
-        claim: Claim {
-            holder: RowIdentity::Row(RowId {
+        claim: Claim::new(
+            RowIdentity::Row(RowId {
                 import_id,
                 row: *row,
             }),
-            notification: "{}".to_owned(),
-        },
+            "{}".to_owned(),
+        ),
         ..bill(&row.to_string())
     });
     let bills: Vec<Bill> = bills.collect();
@@ -454,7 +451,7 @@ async fn services_that_start_at_once_make_the_tables_once() {
         .query_one(versions, &[])
         .await
         .unwrap();
-    assert_eq!(versions.get::<_, i64>(0), 3);
+    assert_eq!(versions.get::<_, i64>(0), 4);
 }
 
 #[tokio::test]

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use common::ledger::{Channel, ChannelCounts, EndedSend, Ledger, SendClaim, SendEnd};
+use common::ledger::{Channel, ChannelCounts, EndedSend, Ledger, RowFacts, SendClaim, SendEnd};
+use contract::RowId;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{LONG, reason, registered, row};
-use crate::poll_until;
+use super::{LONG, reason, registered, row, rows};
+use crate::{bill_debts, poll_until, tell_debts};
 
 const SMS: Channel = Channel::new("sms");
 const LEASE: Duration = Duration::from_mins(1);
@@ -358,6 +359,97 @@ pub async fn no_channel_knows_another<L: Ledger>(ledger: &L) {
         (note(SMS).await, note(Channel::MAIL).await),
         (vec![1], vec![1])
     );
+}
+
+/// What is known of a row, whichever e-mail it is known by.
+async fn facts<L: Ledger>(ledger: &L, row: RowId) -> RowFacts {
+    let facts = ledger.row_facts(row.import_id, row.row, 1).await;
+    facts.unwrap().remove(0)
+}
+
+/// An e-mail to another address is sent whatever became of the one before, and
+/// its row has one end: the first that was sent, or none that was.
+pub async fn each_revision_has_an_e_mail_of_its_own_and_all_have_one_row<L: Ledger>(ledger: &L) {
+    let import_id = registered(ledger, 1, 9).await;
+    let rows = rows(import_id, 1..=3);
+    bill_debts(ledger, &rows, |row| row.row.to_string()).await;
+    tell_debts(ledger, &rows, |row| row.row.to_string()).await;
+    let (first, second) = (Channel::MAIL, Channel::mail(2));
+    let end = async |channel, debt: u64, end| {
+        let debt_id = &*debt.to_string();
+        let row = Some(row(import_id, debt));
+        let ends = [EndedSend { debt_id, row, end }];
+        ledger.end_sends(channel, &ends).await.unwrap().remove(0)
+    };
+    let why = undeliverable("mailbox");
+
+    // Sent, and then to nobody: it stays sent.
+    end(first, 1, SendEnd::Sent).await;
+    let claims = ledger.claim_sends(second, &["1"], ONE, LEASE).await;
+    assert_eq!(claims.unwrap(), [SendClaim::Granted]);
+    assert_eq!(end(second, 1, why.clone()).await, why);
+    let ends = ledger.send_ends(second, &["1", "2", "1"]).await;
+    assert_eq!(ends.unwrap(), [Some(why.clone()), None, Some(why.clone())]);
+    let ends = ledger.send_ends(first, &["1"]).await;
+    assert_eq!(ends.unwrap(), [Some(SendEnd::Sent)]);
+    let sent = facts(ledger, rows[0]).await;
+    assert!(sent.mailed && !sent.undeliverable && sent.reason.is_none());
+
+    // To nobody, taken up again, and sent.
+    end(first, 2, why.clone()).await;
+    let opened = ledger.reopen_mails(second, &[(rows[1], "2")]).await;
+    assert_eq!(opened.unwrap(), [false]);
+    let opened = ledger.reopen_mails(first, &[(rows[1], "2")]).await;
+    assert_eq!(opened.unwrap(), [true]);
+    for _ in 0..2 {
+        end(second, 2, SendEnd::Sent).await;
+    }
+    let sent = facts(ledger, rows[1]).await;
+    assert!(sent.mailed && !sent.undeliverable && sent.reason.is_none());
+
+    // Twice to nobody: the later one is taken up again.
+    end(first, 3, SendEnd::Superseded).await;
+    end(second, 3, why.clone()).await;
+    let refused = facts(ledger, rows[2]).await;
+    assert_eq!(
+        refused.reason.as_deref(),
+        Some(&reason("mailbox", "no such mailbox"))
+    );
+    let counts = ledger.outcome_counts(import_id).await.unwrap();
+    assert_eq!((counts.mailed, counts.undeliverable), (2, 1));
+    let opened = ledger.reopen_mails(second, &[(rows[2], "3")]).await;
+    assert_eq!(opened.unwrap(), [true]);
+    let open = facts(ledger, rows[2]).await;
+    assert!(!open.is_settled() && open.reason.is_none());
+    let counts = ledger.outcome_counts(import_id).await.unwrap();
+    assert_eq!((counts.mailed, counts.undeliverable), (2, 0));
+    let ended = SendClaim::Ended(SendEnd::Superseded);
+    let claims = ledger.claim_sends(first, &["3"], ONE, LEASE).await;
+    assert_eq!(claims.unwrap(), [ended]);
+}
+
+/// Nobody sends it, and nobody takes it for refused.
+pub async fn an_e_mail_that_is_superseded_says_nothing_of_its_row<L: Ledger>(ledger: &L) {
+    let import_id = registered(ledger, 1, 9).await;
+    let rows = rows(import_id, [1]);
+    bill_debts(ledger, &rows, |row| row.row.to_string()).await;
+    let before = facts(ledger, rows[0]).await;
+    for row in [None, Some(rows[0])] {
+        let superseded = EndedSend {
+            row,
+            ..of_debt("1", SendEnd::Superseded)
+        };
+        let standing = ledger.end_sends(Channel::MAIL, &[superseded]).await;
+        assert_eq!(standing.unwrap(), [SendEnd::Superseded]);
+    }
+    let opened = ledger.reopen_mails(Channel::MAIL, &[(rows[0], "1")]).await;
+    assert_eq!(opened.unwrap(), [false]);
+    assert_eq!(facts(ledger, rows[0]).await, before);
+    let late = end(ledger, "1", &SendEnd::Sent).await;
+    assert_eq!(late, SendEnd::Superseded);
+    let ends = ledger.send_ends(Channel::MAIL, &["1", "2"]).await;
+    assert_eq!(ends.unwrap(), [Some(SendEnd::Superseded), None]);
+    assert_eq!(facts(ledger, rows[0]).await, before);
 }
 
 /// A row counts once, and the import is no less open, or over, for it.

@@ -1,17 +1,17 @@
 //! Claims, marks of notifications, numbers.
 
-use common::ledger::{Bill, Billed, Claim, DebtState, Ledger};
+use common::ledger::{AddressChange, Bill, Billed, Claim, DebtState, Ledger, Revision};
 use contract::RowIdentity;
 use tokio::task::JoinSet;
 
-use super::{import_id, registered, row, rows};
+use super::{at, import_id, registered, row, rows};
 use crate::{bill_rows, tell, tell_rows};
 
 fn claim(holder: &str, number: usize) -> Claim {
-    Claim {
-        holder: RowIdentity::Message(holder.to_owned()),
-        notification: format!("{{\"number\":{number}}}"),
-    }
+    Claim::new(
+        RowIdentity::Message(holder.to_owned()),
+        format!("{{\"number\":{number}}}"),
+    )
 }
 
 fn billed(claim: Claim, notified: bool) -> DebtState {
@@ -69,10 +69,10 @@ pub async fn the_row_that_holds_the_claim_is_billed_once<L: Ledger>(ledger: &L) 
     let import = registered(ledger, 1, 9).await;
     let bill = |number| Bill {
         debt_id: "7".to_owned(),
-        claim: Claim {
-            holder: RowIdentity::Row(row(import, number)),
-            notification: format!("{{\"number\":{number}}}"),
-        },
+        claim: Claim::new(
+            RowIdentity::Row(row(import, number)),
+            format!("{{\"number\":{number}}}"),
+        ),
     };
     for (number, row_is_new) in [(3, true), (3, false), (4, false)] {
         let standing = ledger.bill(&[bill(number)]).await.unwrap();
@@ -124,10 +124,7 @@ pub async fn a_claim_is_given_back_to_the_byte<L: Ledger>(ledger: &L) {
         RowIdentity::Message("m-\"1\"/2 é".to_owned()),
     ];
     for (debt_id, holder) in ["7", "8"].into_iter().zip(holders) {
-        let claim = Claim {
-            holder,
-            notification: notification.to_owned(),
-        };
+        let claim = Claim::new(holder, notification.to_owned());
         let claims = [(debt_id.to_owned(), claim.clone())];
         for _ in 0..2 {
             assert_eq!(bill(ledger, &claims).await, [Some(claim.clone())]);
@@ -135,6 +132,61 @@ pub async fn a_claim_is_given_back_to_the_byte<L: Ledger>(ledger: &L) {
         let states = ledger.debts(&[debt_id]).await.unwrap();
         assert_eq!(states, [billed(claim, false)]);
     }
+}
+
+/// Who looks in between may have seen another claim.
+pub async fn a_claim_is_revised_where_it_stands_as_is_said<L: Ledger>(ledger: &L) {
+    let change = |second, by: &str| AddressChange {
+        at: at(second),
+        by: by.to_owned(),
+    };
+    let first = claim("a", 1);
+    let second = Claim {
+        notification: "{\"number\":2}".to_owned(),
+        changes: vec![change(1, "")],
+        ..first.clone()
+    };
+    let third = Claim {
+        changes: vec![change(1, ""), change(2, "é \"1\"")],
+        ..first.clone()
+    };
+    bill(ledger, &[("7".to_owned(), first.clone())]).await;
+    for (from, to, revised) in [
+        (&second, &third, false),
+        (&first, &second, true),
+        (&first, &third, false),
+        (&second, &third, true),
+    ] {
+        let revision = |debt_id| Revision { debt_id, from, to };
+        let revisions = [revision("7"), revision("unbilled"), revision("7")];
+        let answers = ledger.revise(&revisions).await.unwrap();
+        assert_eq!(answers, [revised, false, false]);
+    }
+    let states = ledger.debts(&["7", "unbilled"]).await.unwrap();
+    assert_eq!(states, [billed(third.clone(), false), DebtState::Unbilled]);
+    // It is still the claim of the debt.
+    let other = [("7".to_owned(), claim("b", 4))];
+    assert_eq!(bill(ledger, &other).await, [Some(third)]);
+    assert_eq!(ledger.revise(&[]).await.unwrap(), Vec::<bool>::new());
+}
+
+/// A race has one winner.
+pub async fn many_at_once_revise_a_claim_once<L: Ledger>(ledger: &L) {
+    bill(ledger, &[("7".to_owned(), claim("a", 0))]).await;
+    let mut calls = JoinSet::new();
+    for number in 1..=20 {
+        let ledger = ledger.clone();
+        calls.spawn(async move {
+            let (from, to) = (&claim("a", 0), &claim("a", number));
+            let debt_id = "7";
+            let revised = ledger.revise(&[Revision { debt_id, from, to }]).await;
+            revised.unwrap()[0].then_some(number)
+        });
+    }
+    let winners: Vec<usize> = calls.join_all().await.into_iter().flatten().collect();
+    assert_eq!(winners.len(), 1);
+    let states = ledger.debts(&["7"]).await.unwrap();
+    assert_eq!(states, [billed(claim("a", winners[0]), false)]);
 }
 
 /// A debt id is any text, and no two texts are one debt.

@@ -45,7 +45,7 @@ async fn refuse<L: Ledger>(ledger: &L, row: RowId, debt_id: &str) {
 }
 
 async fn reopen<L: Ledger>(ledger: &L, row: RowId, debt_id: &str) -> bool {
-    let opened = ledger.reopen_mails(&[(row, debt_id)]).await;
+    let opened = ledger.reopen_mails(Channel::MAIL, &[(row, debt_id)]).await;
     opened.unwrap()[0]
 }
 
@@ -125,9 +125,9 @@ pub async fn nothing_else_is_taken_up_again<L: Ledger>(ledger: &L) {
         (row(import, 4), "4"),
         (row(import, 6), "unknown"),
     ];
-    let opened = ledger.reopen_mails(&asked).await.unwrap();
+    let opened = ledger.reopen_mails(Channel::MAIL, &asked).await.unwrap();
     assert_eq!(opened, [false, false, true, false]);
-    let none = ledger.reopen_mails(&[]).await.unwrap();
+    let none = ledger.reopen_mails(Channel::MAIL, &[]).await.unwrap();
     assert_eq!(none, Vec::<bool>::new());
 
     assert_eq!(claim(ledger, "1", 2).await, SendClaim::Ended(SendEnd::Sent));

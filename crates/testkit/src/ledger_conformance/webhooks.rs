@@ -130,7 +130,10 @@ pub async fn an_import_is_noted_as_it_is_registered<L: Ledger>(ledger: &L) {
     let import = registered(ledger, 2, 9).await;
     assert_eq!(noted(ledger).await, [untold(import)]);
     for mail in &of {
-        let opened = ledger.reopen_mails(&[(*mail, &debt(mail))]).await.unwrap();
+        let opened = ledger
+            .reopen_mails(Channel::MAIL, &[(*mail, &debt(mail))])
+            .await
+            .unwrap();
         assert_eq!(opened, [true]);
         assert_eq!(noted(ledger).await, [untold(earlier), untold(import)]);
     }
@@ -243,7 +246,10 @@ pub async fn a_mail_is_noted_once_that_can_never_be_delivered<L: Ledger>(ledger:
     assert_eq!(mails(ledger).await, [elsewhere]);
     // Opened again, it is when it ends so once more.
     let opened = [(row(import, 4), &*debt(&row(import, 4)))];
-    assert_eq!(ledger.reopen_mails(&opened).await.unwrap(), [true]);
+    assert_eq!(
+        ledger.reopen_mails(Channel::MAIL, &opened).await.unwrap(),
+        [true]
+    );
     refuse(ledger, &[row(import, 4)]).await;
     assert_eq!(mails(ledger).await[1..], [noted_mail(row(import, 4))]);
 }

@@ -21,14 +21,7 @@ pub(super) enum Message {
 impl MemoryLedger {
     /// What became of the e-mail of a debt, asked without a claim.
     pub fn mail_end(&self, debt_id: &str) -> Option<SendEnd> {
-        match self
-            .lock()
-            .sends
-            .get(&(Channel::MAIL, debt_id.to_owned()))?
-        {
-            Message::Ended(end) => Some(end.clone()),
-            Message::Leased { .. } => None,
-        }
+        self.lock().end(Channel::MAIL, debt_id).cloned()
     }
 }
 
@@ -130,7 +123,7 @@ impl ChannelLedger for MemoryLedger {
                 return standing.clone();
             }
             state.sends.insert(key, Message::Ended(ended.end.clone()));
-            if let (Channel::MAIL, SendEnd::Undeliverable(reason)) = (channel, &ended.end) {
+            if let (true, SendEnd::Undeliverable(reason)) = (channel.is_mail(), &ended.end) {
                 state.webhooks.note_mail(NotedMail {
                     debt_id: ended.debt_id.to_owned(),
                     row: ended.row,
@@ -145,8 +138,8 @@ impl ChannelLedger for MemoryLedger {
             .filter_map(|(ended, end)| Some((ended.row?, ended.debt_id, end)))
             .collect();
         self.call_each(&rows, |state, (row, debt_id, end)| {
-            if channel == Channel::MAIL {
-                state.record_mail(*row, debt_id, end);
+            if channel.is_mail() {
+                state.record_mail(*row, (channel, debt_id), end);
             } else {
                 let is_sent = **end == SendEnd::Sent;
                 state.sent_rows.insert((channel, *row), is_sent);
@@ -156,15 +149,19 @@ impl ChannelLedger for MemoryLedger {
         Ok(standing)
     }
 
-    async fn reopen_mails(&self, rows: &[(RowId, &str)]) -> Result<Vec<bool>, LedgerError> {
+    async fn reopen_mails(
+        &self,
+        channel: Channel,
+        rows: &[(RowId, &str)],
+    ) -> Result<Vec<bool>, LedgerError> {
         let reopen = |state: &mut State, (row, debt_id): &(RowId, &str)| {
-            if state.why(debt_id).is_none() || !state.facts(*row).undeliverable {
+            if state.why(channel, debt_id).is_none() || !state.facts(*row).undeliverable {
                 return false;
             }
             let facts = state.facts(*row);
             facts.undeliverable = false;
             facts.reason = None;
-            let mail = (Channel::MAIL, (*debt_id).to_owned());
+            let mail = (channel, (*debt_id).to_owned());
             state.sends.remove(&mail);
             state.unknown_sends.remove(&mail);
             if let Some(import) = state.imports.get_mut(&row.import_id) {
@@ -175,23 +172,43 @@ impl ChannelLedger for MemoryLedger {
         };
         self.call_each(rows, reopen).await
     }
+
+    async fn send_ends(
+        &self,
+        channel: Channel,
+        debt_ids: &[&str],
+    ) -> Result<Vec<Option<SendEnd>>, LedgerError> {
+        let look = |state: &mut State, id: &&str| state.end(channel, id).cloned();
+        self.call_each(debt_ids, look).await
+    }
 }
 
 impl State {
-    /// Why the e-mail of a debt can never be delivered, if it cannot.
-    fn why(&self, debt_id: &str) -> Option<&Reason> {
-        match self.sends.get(&(Channel::MAIL, debt_id.to_owned()))? {
-            Message::Ended(SendEnd::Undeliverable(reason)) => Some(reason),
-            _ => None,
+    /// How the message of a debt ended, if it has.
+    fn end(&self, channel: Channel, debt_id: &str) -> Option<&SendEnd> {
+        match self.sends.get(&(channel, debt_id.to_owned()))? {
+            Message::Ended(end) => Some(end),
+            Message::Leased { .. } => None,
         }
     }
 
-    fn record_mail(&mut self, row: RowId, debt_id: &str, end: &SendEnd) {
+    /// Why the message of a debt can never be delivered, if it cannot.
+    fn why(&self, channel: Channel, debt_id: &str) -> Option<&Reason> {
+        match self.end(channel, debt_id)? {
+            SendEnd::Undeliverable(reason) => Some(reason),
+            SendEnd::Sent | SendEnd::Superseded => None,
+        }
+    }
+
+    fn record_mail(&mut self, row: RowId, (channel, debt_id): (Channel, &str), end: &SendEnd) {
         if *end == SendEnd::Sent {
             self.facts(row).mailed = true;
-        } else if let Some(reason) = self.why(debt_id).cloned() {
+        } else if let Some(reason) = self.why(channel, debt_id).cloned() {
             // It may have been opened again since.
             let facts = self.facts(row);
+            if facts.mailed {
+                return;
+            }
             let is_new = !std::mem::replace(&mut facts.undeliverable, true);
             if is_new && facts.reason.is_none() {
                 facts.reason = Some(Arc::new(reason));

@@ -52,12 +52,12 @@ macro_rules! end {
     };
 }
 
-/// A row is counted for an e-mail where it billed the debt by itself, and does
-/// not have the end from elsewhere.
+/// A row is counted for the first e-mail of a debt where it billed the debt by
+/// itself, and does not have the end from elsewhere.
 macro_rules! end_mails {
     ($($noted:expr)?) => {
         end!(
-            "w IS NOT NULL AND EXISTS (
+            "$2 = 'mail' AND w IS NOT NULL AND c IS DISTINCT FROM 'superseded' AND EXISTS (
                 SELECT FROM records AS r WHERE r.debt_id = d AND r.import_id = i AND r.row = w
                 AND NOT CASE WHEN s THEN r.mailed ELSE r.undeliverable END)",
             count!(
@@ -76,7 +76,7 @@ const END_MAILS: &str = end_mails!();
 const END_AND_NOTE_MAILS: &str = end_mails!(concat!(
     "INSERT INTO webhook_mails (debt_id, import_id, row, code)
      SELECT d, i, w, coalesce(c, '') FROM ended JOIN ending ON d = debt_id
-     WHERE NOT sent AND ",
+     WHERE NOT sent AND c IS DISTINCT FROM 'superseded' AND ",
     is_noting!(),
     " ORDER BY d ON CONFLICT DO NOTHING"
 ));
@@ -144,7 +144,7 @@ impl ChannelLedger for PostgresLedger {
     ) -> Result<bool, LedgerError> {
         let renewed = self
             .connections
-            .query_one(RENEW, &[&owner, &channel.name(), &milliseconds(lease)])
+            .query_one(RENEW, &[&owner, &channel.stored(), &milliseconds(lease)])
             .await?;
         Ok(renewed.is_some())
     }
@@ -160,7 +160,7 @@ impl ChannelLedger for PostgresLedger {
         }
         let ids = distinct(debt_ids.iter().copied());
         self.connections
-            .execute(RELEASE, &[&ids, &channel.name(), &owner])
+            .execute(RELEASE, &[&ids, &channel.stored(), &owner])
             .await
     }
 
@@ -176,7 +176,7 @@ impl ChannelLedger for PostgresLedger {
         let ids = distinct(debt_ids.iter().copied());
         let noted = self
             .connections
-            .query(NOTE_UNKNOWN, &[&ids, &channel.name(), &owner])
+            .query(NOTE_UNKNOWN, &[&ids, &channel.stored(), &owner])
             .await?;
         let attempts = noted.iter().map(|row| {
             let attempts: i32 = column(row, 1)?;
@@ -224,8 +224,8 @@ impl ChannelLedger for PostgresLedger {
                 .iter()
                 .filter_map(|ended| Some((ended.row?, ended.debt_id)));
             let rows: Vec<(RowId, &str)> = rows.collect();
-            if channel == Channel::MAIL {
-                self.count_mails(&rows).await?;
+            if channel.is_mail() {
+                self.count_mails(channel, &rows).await?;
             } else {
                 self.count_ended(channel, &rows).await?;
             }
@@ -237,8 +237,23 @@ impl ChannelLedger for PostgresLedger {
         Ok(ends.collect())
     }
 
-    async fn reopen_mails(&self, rows: &[(RowId, &str)]) -> Result<Vec<bool>, LedgerError> {
-        self.reopen(rows).await
+    async fn reopen_mails(
+        &self,
+        channel: Channel,
+        rows: &[(RowId, &str)],
+    ) -> Result<Vec<bool>, LedgerError> {
+        self.reopen(channel, rows).await
+    }
+
+    async fn send_ends(
+        &self,
+        channel: Channel,
+        debt_ids: &[&str],
+    ) -> Result<Vec<Option<SendEnd>>, LedgerError> {
+        let ids = distinct(debt_ids.iter().copied());
+        let ends = self.ends(channel, &ids).await?;
+        let ends = debt_ids.iter().map(|id| ends.get(id.as_bytes()).cloned());
+        Ok(ends.collect())
     }
 }
 
@@ -252,15 +267,12 @@ impl PostgresLedger {
     ) -> Result<HashMap<Vec<u8>, bool>, LedgerError> {
         let all_sent = ends.iter().all(|ended| ended.end == SendEnd::Sent);
         let statement = match channel {
-            Channel::MAIL if all_sent => END_MAILS,
-            Channel::MAIL => END_AND_NOTE_MAILS,
-            _ => END_SENDS,
+            channel if !channel.is_mail() => END_SENDS,
+            _ if all_sent => END_MAILS,
+            _ => END_AND_NOTE_MAILS,
         };
         let ids: Vec<&[u8]> = ends.iter().map(|ended| ended.debt_id.as_bytes()).collect();
-        let why = ends.iter().map(|ended| match &ended.end {
-            SendEnd::Sent => None,
-            SendEnd::Undeliverable(reason) => Some(reason),
-        });
+        let why = ends.iter().map(|ended| ended.end.why_unsent());
         let sent: Vec<bool> = why.clone().map(|reason| reason.is_none()).collect();
         let (codes, texts) = reasons(why);
         let (imports, rows) = columns(ends.iter().map(|ended| ended.row))?;
@@ -270,7 +282,7 @@ impl PostgresLedger {
                 statement,
                 &[
                     &ids,
-                    &channel.name(),
+                    &channel.stored(),
                     &sent,
                     &codes,
                     &texts,
@@ -296,7 +308,7 @@ impl PostgresLedger {
         }
         let found = self
             .connections
-            .query(ENDS, &[&ids, &channel.name()])
+            .query(ENDS, &[&ids, &channel.stored()])
             .await?;
         let mut ends = HashMap::with_capacity(found.len());
         for row in &found {
@@ -316,7 +328,7 @@ impl PostgresLedger {
         let ids: Vec<&[u8]> = rows.iter().map(|(_, id)| id.as_bytes()).collect();
         let (imports, numbers) = columns(rows.iter().map(|(row, _)| Some(*row)))?;
         self.connections
-            .execute(COUNT_ENDED, &[&ids, &channel.name(), &imports, &numbers])
+            .execute(COUNT_ENDED, &[&ids, &channel.stored(), &imports, &numbers])
             .await
     }
 

@@ -99,7 +99,7 @@ impl PostgresLedger {
             .connections
             .query(
                 CLAIM,
-                &[&ids, &channel.name(), &owner, &milliseconds(lease)],
+                &[&ids, &channel.stored(), &owner, &milliseconds(lease)],
             )
             .await?;
         if claimed.len() == ids.len() {
@@ -130,7 +130,7 @@ impl PostgresLedger {
     ) -> Result<HashMap<Vec<u8>, SendClaim>, LedgerError> {
         let standing = self
             .connections
-            .query(STANDING, &[&ids, &channel.name()])
+            .query(STANDING, &[&ids, &channel.stored()])
             .await?;
         let owners = standing.iter().map(|row| column::<Option<Uuid>>(row, 4));
         let owners: HashSet<Option<Uuid>> = owners.collect::<Result<_, _>>()?;
@@ -138,7 +138,7 @@ impl PostgresLedger {
         owners.sort_unstable();
         let left = self
             .connections
-            .query(LEFT, &[&owners, &channel.name()])
+            .query(LEFT, &[&owners, &channel.stored()])
             .await?;
         let left = left
             .iter()
@@ -169,7 +169,7 @@ impl PostgresLedger {
                 .connections
                 .query(
                     TAKE_OVER,
-                    &[&free, &owners, &times, &channel.name(), &owner],
+                    &[&free, &owners, &times, &channel.stored(), &owner],
                 )
                 .await?;
             for row in &taken {
@@ -190,7 +190,7 @@ pub(super) fn end(row: &Row, index: usize) -> Result<Option<SendEnd>, LedgerErro
         return Ok(Some(SendEnd::Sent));
     }
     let [code, text] = [index + 1, index + 2].map(|index| column::<Option<String>>(row, index));
-    Ok(Some(SendEnd::Undeliverable(Reason {
+    Ok(Some(SendEnd::unsent(Reason {
         code: Cow::Owned(code?.unwrap_or_default()),
         text: Cow::Owned(text?.unwrap_or_default()),
     })))

@@ -9,11 +9,12 @@ use super::PostgresLedger;
 use super::batch::{column, columns, distinct, first_of_each, in_order, row_id};
 use super::connections::Parameters;
 use super::progress::count;
+use super::revisions;
 use super::time::{self, figure};
-use crate::ledger::{Bill, Billed, Claim, DebtLedger, DebtState, LedgerError, Told};
+use crate::ledger::{Bill, Billed, Claim, DebtLedger, DebtState, LedgerError, Revision, Told};
 
 const FIND: &str = "
-    SELECT debt_id, notification, holder, import_id, row, told
+    SELECT debt_id, notification, holder, import_id, row, told, address_changes
     FROM records WHERE debt_id = ANY($1)
 ";
 
@@ -150,6 +151,10 @@ impl DebtLedger for PostgresLedger {
             })
         });
         Ok(of_each.collect())
+    }
+
+    async fn revise(&self, revisions: &[Revision<'_>]) -> Result<Vec<bool>, LedgerError> {
+        self.revise_claims(revisions).await
     }
 
     async fn notified(&self, debt_ids: &[&str]) -> Result<Vec<bool>, LedgerError> {
@@ -294,5 +299,6 @@ fn claim(found: &Row) -> Result<Option<Claim>, LedgerError> {
     Ok(Some(Claim {
         holder,
         notification,
+        changes: revisions::read(column(found, 6)?)?,
     }))
 }

@@ -19,6 +19,7 @@ mod observe;
 mod pooler;
 mod progress;
 mod put_off;
+mod revisions;
 mod rows;
 mod schema;
 mod settings;

@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use redis::{FromRedisValue, Script, ScriptInvocation, Value};
 use uuid::Uuid;
 
-use super::claims::{SENDS_A_CALL, sending};
+use super::claims::{SENDS_A_CALL, end_of, sending};
 use super::keys::{Group, Keys, in_order};
 use super::rows::{MAILED, by_import};
 use super::runs::runs;
@@ -128,18 +128,18 @@ impl ChannelLedger for RedisLedger {
             // Nearly always all are for rows of one import, whose bits the call
             // sets as well where they are on the same server.
             let import_id = match self.keys {
-                Keys::OfServer if channel == Channel::MAIL => import_of(ends),
+                Keys::OfServer if channel.is_mail() => import_of(ends),
                 _ => None,
             };
             let bitmap = import_id.map(|import_id| keys::bitmap(import_id, MAILED));
             let now = self.end_messages(channel, ends, bitmap.as_deref()).await?;
-            if channel == Channel::MAIL {
+            if channel.is_mail() {
                 let standing = now.iter().map(|stored| &stored.end);
                 self.note_undeliverable(ends, standing).await?;
             }
             let rows = ends.iter().zip(&now);
             let rows = rows.filter_map(|(ended, stored)| Some((ended.row?, stored)));
-            if channel == Channel::MAIL {
+            if channel.is_mail() {
                 let is_recorded = bitmap.is_some() && now.iter().all(StoredEnd::is_sent);
                 if !is_recorded {
                     self.record_mails(&rows.collect::<Vec<_>>()).await?;
@@ -153,8 +153,23 @@ impl ChannelLedger for RedisLedger {
         Ok(standing)
     }
 
-    async fn reopen_mails(&self, rows: &[(RowId, &str)]) -> Result<Vec<bool>, LedgerError> {
-        self.reopen_undeliverable(rows).await
+    async fn reopen_mails(
+        &self,
+        channel: Channel,
+        rows: &[(RowId, &str)],
+    ) -> Result<Vec<bool>, LedgerError> {
+        self.reopen_undeliverable(channel, rows).await
+    }
+
+    async fn send_ends(
+        &self,
+        channel: Channel,
+        debt_ids: &[&str],
+    ) -> Result<Vec<Option<SendEnd>>, LedgerError> {
+        let message = |debt_id: &str| self.keys.send(channel, debt_id);
+        let values: Vec<Option<String>> = self.values(debt_ids, message).await?;
+        let ends = values.iter().map(|value| value.as_deref().and_then(end_of));
+        Ok(ends.collect())
     }
 }
 
@@ -224,6 +239,7 @@ impl RedisLedger {
             match &stored.end {
                 SendEnd::Sent => mailed.push(*row),
                 SendEnd::Undeliverable(why) => undeliverable.push((*row, why, &*stored.mark)),
+                SendEnd::Superseded => {}
             }
         }
         if !mailed.is_empty() {
@@ -250,6 +266,7 @@ impl RedisLedger {
                 let bitmap = match stored.end {
                     SendEnd::Sent => &sent,
                     SendEnd::Undeliverable(_) => &undeliverable,
+                    SendEnd::Superseded => continue,
                 };
                 pipe.cmd("SETBIT").arg(bitmap).arg(row.row).arg(1).ignore();
             }

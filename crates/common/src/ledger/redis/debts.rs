@@ -8,7 +8,9 @@ use super::closed::closed;
 use super::keys::{Group, Keys, in_order};
 use super::rows::NOTIFIED;
 use super::{RedisLedger, keys, stored_claim};
-use crate::ledger::{Bill, Billed, Claim, DebtLedger, DebtState, LedgerError, Outcome, Told};
+use crate::ledger::{
+    Bill, Billed, Claim, DebtLedger, DebtState, LedgerError, Outcome, Revision, Told,
+};
 use crate::runtime::Transient;
 
 /// A value, which may be a counterpart's.
@@ -55,6 +57,10 @@ impl DebtLedger for RedisLedger {
         let billed = standing.into_iter().zip(fresh);
         let billed = billed.map(|(claim, row_is_new)| Billed { claim, row_is_new });
         Ok(billed.collect())
+    }
+
+    async fn revise(&self, revisions: &[Revision<'_>]) -> Result<Vec<bool>, LedgerError> {
+        self.revise_claims(revisions).await
     }
 
     async fn notified(&self, debt_ids: &[&str]) -> Result<Vec<bool>, LedgerError> {

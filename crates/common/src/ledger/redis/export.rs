@@ -16,6 +16,9 @@ use crate::ledger::{AgreementLedger, Channel, DebtLedger, LedgerError, Outbox};
 /// Keys that Redis looks at in one call.
 const KEYS_A_CALL: usize = 1_000;
 
+/// The channel whose keys are told by its name alone.
+const MAIL: &str = Channel::MAIL.name();
+
 /// What is said of one that is to be copied.
 const FROM_A_CLUSTER: &str = "a ledger in a cluster of Redis can be copied to, and not from: name one that is not in a cluster";
 
@@ -40,7 +43,7 @@ fn found(key: &str) -> Found<'_> {
         "sequence" => Found::Sequence(name),
         "agreement" => Found::Agreement(name),
         "idempotency" => Found::Idempotency(name),
-        "mail" | "mail-unknown" => Found::Send(Channel::MAIL.name(), name),
+        "mail" | "mail-unknown" => Found::Send(MAIL, name),
         "mail-lease" => Found::Lease,
         "channel" => {
             let (kind, name) = name.split_once(':').unwrap_or((name, ""));
@@ -89,7 +92,7 @@ impl ExportLedger for RedisLedger {
             ..Exported::default()
         };
         let (mut met, mut others) = (BTreeSet::new(), BTreeSet::new());
-        let mut channels = BTreeSet::from([Channel::MAIL.name()]);
+        let mut channels = BTreeSet::from([MAIL]);
         for key in &keys {
             match found(key) {
                 Found::Claim(debt_id) => {
@@ -98,7 +101,7 @@ impl ExportLedger for RedisLedger {
                 Found::Notification(debt_id) => {
                     others.insert(debt_id);
                 }
-                Found::Send(channel, debt_id) if channel == Channel::MAIL.name() => {
+                Found::Send(channel, debt_id) if channel == MAIL => {
                     others.insert(debt_id);
                 }
                 // Its claim may be met where nothing tells of the channel.

@@ -107,14 +107,14 @@ impl Keys {
 
     /// The debt's message on a channel: being sent, sent, or undeliverable.
     pub(super) fn send(self, channel: Channel, debt_id: &str) -> String {
-        let (space, name) = (space(channel), channel.name());
+        let (space, name) = (space(channel), channel.stored());
         format!("{space}{name}:{}{debt_id}", self.tag(debt_id))
     }
 
     /// Set: the attempts that have sent the debt's message, and of which
     /// nobody knows whether it was taken.
     pub(super) fn unknown(self, channel: Channel, debt_id: &str) -> String {
-        let (space, name) = (space(channel), channel.name());
+        let (space, name) = (space(channel), channel.stored());
         format!("{space}{name}-unknown:{}{debt_id}", self.tag(debt_id))
     }
 
@@ -144,10 +144,11 @@ pub(super) fn lease(channel: Channel, tag: Tag, owner: Uuid) -> String {
 
 /// What the keys of a channel's leases begin with.
 pub(super) fn leases(channel: Channel, tag: Tag) -> String {
-    format!("{}{}-lease:{tag}", space(channel), channel.name())
+    format!("{}{}-lease:{tag}", space(channel), channel.stored())
 }
 
-/// Keeps the names of further channels from being those of other keys.
+/// Keeps the names of further channels, and of e-mails to another address, from
+/// being those of other keys.
 fn space(channel: Channel) -> &'static str {
     if channel == Channel::MAIL {
         ""
@@ -251,7 +252,14 @@ mod tests {
         let other = of(Channel::new("processed"));
         assert_eq!(
             other,
-            mail.map(|key| key.replace("mail", "channel:processed"))
+            mail.clone()
+                .map(|key| key.replace("mail", "channel:processed"))
+        );
+        // Nor is an e-mail to another address that of a channel.
+        let changed = of(Channel::mail(2));
+        assert_eq!(
+            changed,
+            mail.map(|key| key.replace("mail", "channel:mail.2"))
         );
     }
 

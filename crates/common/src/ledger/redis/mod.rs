@@ -22,6 +22,7 @@ mod opener;
 mod place;
 mod put_off;
 mod reason;
+mod revisions;
 mod rights;
 mod rows;
 mod runs;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::ledger::Claim;
+use crate::ledger::{AddressChange, Claim};
 
 /// The JSON.
 #[derive(Deserialize)]
@@ -16,6 +16,8 @@ struct Stored<'a> {
     holder: String,
     #[serde(borrow)]
     notification: &'a RawValue,
+    #[serde(default)]
+    changes: Vec<AddressChange>,
 }
 
 const VERSION: u32 = 1;
@@ -42,7 +44,12 @@ pub(super) fn stored(claim: &Claim) -> Vec<u8> {
 fn json(claim: &Claim) -> String {
     let holder = Value::String(claim.holder.to_string());
     let head = format!(r#"{{"v":{VERSION},"holder":{holder},"notification":"#);
-    [&head, &claim.notification, "}"].concat()
+    let mut changes = String::new();
+    if !claim.changes.is_empty() {
+        let at_all = serde_json::json!(claim.changes);
+        changes = format!(r#","changes":{at_all}"#);
+    }
+    [&head, &claim.notification, &changes, "}"].concat()
 }
 
 /// Reads what was stored. `None` if it is none of ours: a counterpart's value
@@ -66,6 +73,7 @@ fn from_json(json: &[u8]) -> Option<Claim> {
     Some(Claim {
         holder: stored.holder.parse().ok()?,
         notification: stored.notification.get().to_owned(),
+        changes: stored.changes,
     })
 }
 
@@ -90,10 +98,10 @@ mod tests {
         \x0b-\x02\xa06-11-30\"}}";
 
     fn claim() -> Claim {
-        Claim {
-            holder: "01a22cc7-72dc-73dc-926e-21a3026725cc/1493".parse().unwrap(),
-            notification: NOTIFICATION.to_owned(),
-        }
+        Claim::new(
+            "01a22cc7-72dc-73dc-926e-21a3026725cc/1493".parse().unwrap(),
+            NOTIFICATION.to_owned(),
+        )
     }
 
     #[test]
@@ -135,7 +143,7 @@ mod tests {
         #[test]
         fn a_claim_keeps_the_notification_to_the_byte(name in any::<String>(), id in "\\PC{1,40}") {
             let notification = serde_json::json!({"name": name, "debt_amount": 7811}).to_string();
-            let claim = Claim { holder: RowIdentity::Message(id), notification };
+            let claim = Claim::new(RowIdentity::Message(id), notification);
             prop_assert_eq!(read(&stored(&claim)), Some(claim));
         }
 

@@ -30,16 +30,11 @@ pub(super) struct StoredEnd {
 impl StoredEnd {
     /// What to store; its mark is new.
     pub(super) fn text_of(end: &SendEnd) -> String {
-        match end {
-            SendEnd::Sent => SENT.to_owned(),
-            SendEnd::Undeliverable(why) => {
-                let mark = fastrand::u64(..);
-                format!(
-                    "{UNDELIVERABLE}{mark:016x}{SEPARATOR}{}",
-                    reason::stored(why)
-                )
-            }
-        }
+        let Some(why) = end.why_unsent() else {
+            return SENT.to_owned();
+        };
+        let (mark, why) = (fastrand::u64(..), reason::stored(why));
+        format!("{UNDELIVERABLE}{mark:016x}{SEPARATOR}{why}")
     }
 
     pub(super) fn read(text: &str) -> Self {
@@ -55,7 +50,7 @@ impl StoredEnd {
             .filter(|(mark, _)| is_mark(mark))
             .unwrap_or(("", why));
         Self {
-            end: SendEnd::Undeliverable(reason::read(why)),
+            end: SendEnd::unsent(reason::read(why)),
             mark: mark.to_owned(),
         }
     }
@@ -67,7 +62,7 @@ impl StoredEnd {
 
     /// Whether a value says that the message can never be delivered.
     pub(super) fn is_undeliverable(text: &str) -> bool {
-        text.starts_with(UNDELIVERABLE)
+        matches!(Self::read(text).end, SendEnd::Undeliverable(_))
     }
 }
 
@@ -92,5 +87,8 @@ mod tests {
         assert_eq!((before.end, &*before.mark), (end, ""));
         let sent = StoredEnd::read(&StoredEnd::text_of(&SendEnd::Sent));
         assert_eq!(sent.end, SendEnd::Sent);
+        let superseded = StoredEnd::text_of(&SendEnd::Superseded);
+        assert_eq!(StoredEnd::read(&superseded).end, SendEnd::Superseded);
+        assert!(!StoredEnd::is_undeliverable(&superseded));
     }
 }

@@ -7,7 +7,7 @@ use redis::Script;
 
 use super::import_hash::FINISHED_AT;
 use super::keys::in_order;
-use super::rows::{KEEP_REASON, UNDELIVERABLE, by_import};
+use super::rows::{KEEP_REASON, MAILED, UNDELIVERABLE, by_import};
 use super::stored_end::StoredEnd;
 use super::{RedisLedger, keys, reason};
 use crate::ledger::{Channel, LedgerError};
@@ -15,17 +15,18 @@ use crate::ledger::{Channel, LedgerError};
 /// Most rows of one call of a script, which keeps Redis from others meanwhile.
 const ROWS_A_CALL: usize = 1_000;
 
-/// Sets the bit of each row, unless the end of its e-mail was taken back, and
-/// keeps the reason that comes with a new bit.
+/// Sets the bit of each row, unless the end of its e-mail was taken back or an
+/// e-mail of it was sent, and keeps the reason that comes with a new bit.
 ///
-/// The keys are the bitmap, the reasons and their numbers, and the ends that
-/// were taken back; the arguments are row, mark and reason of each.
+/// The keys are the bitmap, the reasons and their numbers, the ends that were
+/// taken back, and the bitmap of what was sent; the arguments are row, mark and reason of each.
 pub(super) fn record_script() -> Script {
     let record = r"
         for index = 1, #ARGV, 3 do
             local row, mark, reason = ARGV[index], ARGV[index + 1], ARGV[index + 2]
             local is_back = redis.call('SISMEMBER', KEYS[4], row .. ':' .. mark) == 1
-            if not is_back and redis.call('SETBIT', KEYS[1], row, 1) == 0 then
+            local is_sent = redis.call('GETBIT', KEYS[5], row) == 1
+            if not is_back and not is_sent and redis.call('SETBIT', KEYS[1], row, 1) == 0 then
                 keep(row, reason)
             end
         end
@@ -107,7 +108,9 @@ impl RedisLedger {
             ];
             for indices in indices.chunks(ROWS_A_CALL) {
                 let mut call = self.record_undeliverable.prepare_invoke();
-                call.key(&written).key(keys::reopened(import_id));
+                call.key(&written)
+                    .key(keys::reopened(import_id))
+                    .key(keys::bitmap(import_id, MAILED));
                 for index in indices {
                     let (row, why, mark) = rows[*index];
                     call.arg(row.row).arg(mark).arg(reason::stored(why));
@@ -123,11 +126,12 @@ impl RedisLedger {
     /// none, a call that is repeated finds it and goes on.
     pub(super) async fn reopen_undeliverable(
         &self,
+        channel: Channel,
         rows: &[(RowId, &str)],
     ) -> Result<Vec<bool>, LedgerError> {
         let mut opened = vec![false; rows.len()];
         let debt_ids: Vec<&str> = rows.iter().map(|(_, debt_id)| *debt_id).collect();
-        let mail = |debt_id: &str| self.keys.send(Channel::MAIL, debt_id);
+        let mail = |debt_id: &str| self.keys.send(channel, debt_id);
         let values: Vec<Option<String>> = self.values(&debt_ids, mail).await?;
         let ended = rows.iter().zip(values).enumerate();
         let ended = ended.filter_map(|(place, ((row, debt_id), value))| {
@@ -141,7 +145,7 @@ impl RedisLedger {
             })
         });
         let back = self.take_rows_back(ended.collect()).await?;
-        for (ended, is_gone) in back.iter().zip(self.forget(&back).await?) {
+        for (ended, is_gone) in back.iter().zip(self.forget(channel, &back).await?) {
             opened[ended.place] = is_gone;
         }
         Ok(opened)
@@ -182,7 +186,11 @@ impl RedisLedger {
     }
 
     /// Lets e-mails have no end. Gives whether it was this call that did.
-    async fn forget(&self, ended: &[Ended<'_>]) -> Result<Vec<bool>, LedgerError> {
+    async fn forget(
+        &self,
+        channel: Channel,
+        ended: &[Ended<'_>],
+    ) -> Result<Vec<bool>, LedgerError> {
         let groups = self
             .keys
             .groups(ended.iter().map(|ended| ended.debt_id), ROWS_A_CALL);
@@ -190,8 +198,8 @@ impl RedisLedger {
             let mut call = self.forget_ends.prepare_invoke();
             for index in &group.indices {
                 let Ended { debt_id, value, .. } = &ended[*index];
-                call.key(self.keys.send(Channel::MAIL, debt_id))
-                    .key(self.keys.unknown(Channel::MAIL, debt_id))
+                call.key(self.keys.send(channel, debt_id))
+                    .key(self.keys.unknown(channel, debt_id))
                     .arg(value);
             }
             (group, call)

@@ -244,7 +244,7 @@ impl RedisLedger {
                 row: ended.row,
                 code: reason.code.clone().into_owned(),
             }),
-            SendEnd::Sent => None,
+            SendEnd::Sent | SendEnd::Superseded => None,
         });
         let mails: Vec<NotedMail> = mails.collect();
         if mails.is_empty() {
