@@ -27,7 +27,7 @@ fn benches(criterion: &mut Criterion) {
                     registered: true,
                 },
                 |slip| {
-                    let id = message_id(&notification.debt_id, NO_DOMAIN);
+                    let id = message_id(&notification, NO_DOMAIN);
                     composer
                         .compose(
                             black_box(&notification),

@@ -1,5 +1,6 @@
 //! The e-mails that a batch of messages asks for.
 
+use common::ledger::Channel;
 use common::messaging::{Delivery, notified_debts};
 use contract::RowId;
 
@@ -21,9 +22,14 @@ impl Mail {
     pub(crate) fn debt_id(&self) -> &str {
         &self.letter.notification.debt_id
     }
+
+    /// That of its revision.
+    pub(crate) fn channel(&self) -> Channel {
+        Channel::mail(self.letter.notification.revision)
+    }
 }
 
-/// The e-mails of a batch, one for each debt.
+/// The e-mails of a batch, one for each debt, in the order of their revisions.
 pub(crate) fn read(deliveries: &[Delivery]) -> Vec<Mail> {
     let mails = notified_debts(deliveries).into_iter().map(|debt| Mail {
         letter: Letter {
@@ -34,5 +40,7 @@ pub(crate) fn read(deliveries: &[Delivery]) -> Vec<Mail> {
         put_off: debt.put_off,
         messages: debt.messages,
     });
-    mails.collect()
+    let mut mails: Vec<Mail> = mails.collect();
+    mails.sort_by_key(Mail::channel);
+    mails
 }

@@ -14,6 +14,8 @@ use crate::transport::Sending;
 pub(crate) enum Tried {
     /// Nothing is left to send.
     Ended(SendEnd),
+    /// It is not to be sent: one to another address takes its place.
+    Superseded,
     /// The message comes again.
     Again(Verdict),
     /// The transport is away or busy, or the lease was not renewed: it is tried

@@ -19,18 +19,25 @@ const RENEWAL: Duration = Duration::from_secs(20);
 /// server, which may take minutes for an answer.
 #[derive(Debug)]
 pub(crate) struct Lease {
+    channel: Channel,
     owner: Uuid,
     /// Until when it stands, as far as this process knows.
     until: Mutex<Instant>,
 }
 
 impl Lease {
-    /// Of what that owner has claimed since then.
-    pub(crate) fn new(owner: Uuid, since: Instant) -> Self {
+    /// Of what that owner has claimed on that channel since then.
+    pub(crate) fn new(channel: Channel, owner: Uuid, since: Instant) -> Self {
         Self {
+            channel,
             owner,
             until: Mutex::new(since + LEASE),
         }
+    }
+
+    /// Where it is.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel
     }
 
     /// Whose it is.
@@ -48,7 +55,7 @@ impl Lease {
         loop {
             tokio::time::sleep(RENEWAL).await;
             let asked = Instant::now();
-            match ledger.renew_sends(Channel::MAIL, self.owner, LEASE).await {
+            match ledger.renew_sends(self.channel, self.owner, LEASE).await {
                 Ok(true) => *self.until() = asked + LEASE,
                 // Others may have claimed the same by now.
                 Ok(false) => *self.until() = asked,

@@ -26,9 +26,11 @@ impl<L: Ledger> RowRecord<L> {
         }
     }
 
-    /// Records how e-mails ended, now or before. Gives for each what stands.
+    /// Records how e-mails of a channel ended, now or before. Gives for each what
+    /// stands.
     pub(crate) async fn end(
         &self,
+        channel: Channel,
         ended: &[(&Mail, SendEnd)],
         stop: &CancellationToken,
     ) -> Result<Vec<SendEnd>, GaveUp<LedgerError>> {
@@ -44,7 +46,7 @@ impl<L: Ledger> RowRecord<L> {
             });
         }
         ride_out(self.ledger.outage(), stop, || {
-            self.ledger.end_sends(Channel::MAIL, &ends)
+            self.ledger.end_sends(channel, &ends)
         })
         .await
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::ledger::{Agreements, Channel, Ledger, LedgerError, SendClaim};
+use common::ledger::{Agreements, Ledger, LedgerError, SendClaim, SendEnd};
 use common::messaging::{BatchHandler, Delivery, Verdict, verdicts_of_messages};
 use common::runtime::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
 use futures::future::join_all;
@@ -74,7 +74,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         }
     }
 
-    /// A verdict for each mail.
+    /// A verdict for each mail of a channel.
     async fn verdicts(&self, mails: &mut [Mail]) -> Vec<Verdict> {
         let mut verdicts = vec![None; mails.len()];
         let ended = self.try_until_there(mails, &mut verdicts).await;
@@ -143,14 +143,16 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         .await
         .map_err(|_| Interrupted)?;
 
+        let Some(channel) = mails.first().map(|mail| mail.channel()) else {
+            return Ok(Vec::new());
+        };
         let debt_ids: Vec<&str> = mails.iter().map(|mail| mail.debt_id()).collect();
         // Of this round alone: a claim whose answer was lost is known as one's
         // own, and that of another batch of this process is not.
         let owner = Uuid::new_v4();
-        let lease = Lease::new(owner, Instant::now());
+        let lease = Lease::new(channel, owner, Instant::now());
         let claims = ride_out(self.ledger.outage(), &self.stop, || {
-            self.ledger
-                .claim_sends(Channel::MAIL, &debt_ids, owner, LEASE)
+            self.ledger.claim_sends(channel, &debt_ids, owner, LEASE)
         })
         .await?;
         let granted: Vec<&Mail> = mails
@@ -164,6 +166,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         let mut ended_before = Vec::new();
         for (mail, claim) in mails.iter().zip(claims) {
             tried.push(match claim {
+                SendClaim::Ended(SendEnd::Superseded) => Tried::Superseded,
                 SendClaim::Ended(end) => {
                     ended_before.push((*mail, end.clone()));
                     Tried::Ended(end)
@@ -173,10 +176,10 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             });
         }
         // Whoever ended it may have died before it told of the row.
-        self.record.end(&ended_before, &self.stop).await?;
+        self.record.end(channel, &ended_before, &self.stop).await?;
         self.record.put_off(mails, &tried, &self.stop).await?;
         let verdict = |tried| match tried {
-            Tried::Ended(_) => Some(Verdict::Done),
+            Tried::Ended(_) | Tried::Superseded => Some(Verdict::Done),
             Tried::Again(verdict) => Some(verdict),
             Tried::Held => None,
         };
@@ -217,19 +220,19 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         };
         if room.is_none() || !lease.is_fresh() {
             let debt_ids: Vec<&str> = mails.iter().map(|mail| mail.debt_id()).collect();
-            self.release(&debt_ids, lease.owner()).await?;
+            self.release(&debt_ids, lease).await?;
             return Ok(mails.iter().map(|_| Tried::Held).collect());
         }
-        self.send(mails, lease.owner()).await
+        self.send(mails, lease).await
     }
 
     /// Sends mails whose claims are the owner's, and makes what became of them
     /// stand: those that have ended are marked, of the others the claims are
     /// given back.
-    async fn send(&self, mails: &[&Mail], owner: Uuid) -> Result<Vec<Tried>, Gave> {
+    async fn send(&self, mails: &[&Mail], lease: &Lease) -> Result<Vec<Tried>, Gave> {
         let letters: Vec<_> = mails.iter().map(|mail| &mail.letter).collect();
         let mut answers = self.transport.send(&letters).await;
-        self.end_unknown(mails, &mut answers, owner).await?;
+        self.end_unknown(mails, &mut answers, lease).await?;
         let away = answers.iter().find_map(|answer| match answer {
             Sending::Away(reason) | Sending::Probed(reason) => Some(reason),
             _ => None,
@@ -251,9 +254,9 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         }
         // An answer is held until it is marked, even while the process stops.
         let never = CancellationToken::new();
-        let standing = self.record.end(&ends, &never).await?;
+        let standing = self.record.end(lease.channel(), &ends, &never).await?;
         if !open.is_empty() {
-            self.release(&open, owner).await?;
+            self.release(&open, lease).await?;
         }
         let own = tried.iter_mut().filter_map(|tried| match tried {
             Tried::Ended(end) => Some(end),
@@ -279,7 +282,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         &self,
         mails: &[&Mail],
         answers: &mut [Sending],
-        owner: Uuid,
+        lease: &Lease,
     ) -> Result<(), Gave> {
         let (debt_ids, mut unknown): (Vec<&str>, Vec<&mut Sending>) = mails
             .iter()
@@ -294,7 +297,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         let never = CancellationToken::new();
         let times = ride_out(self.ledger.outage(), &never, || {
             self.ledger
-                .note_unknown_sends(Channel::MAIL, &debt_ids, owner)
+                .note_unknown_sends(lease.channel(), &debt_ids, lease.owner())
         })
         .await?;
         for (answer, times) in unknown.iter_mut().zip(times) {
@@ -305,10 +308,11 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         Ok(())
     }
 
-    /// Gives claims of the owner back.
-    async fn release(&self, debt_ids: &[&str], owner: Uuid) -> Result<(), Gave> {
+    /// Gives claims of a lease back.
+    async fn release(&self, debt_ids: &[&str], lease: &Lease) -> Result<(), Gave> {
         ride_out(self.ledger.outage(), &self.stop, || {
-            self.ledger.release_sends(Channel::MAIL, debt_ids, owner)
+            self.ledger
+                .release_sends(lease.channel(), debt_ids, lease.owner())
         })
         .await
     }
@@ -317,7 +321,11 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
 impl<T: Transport, L: Ledger> BatchHandler for Worker<T, L> {
     async fn handle(&self, deliveries: &[Delivery]) -> Vec<Verdict> {
         let mut mails = read(deliveries);
-        let verdicts = self.verdicts(&mut mails).await;
+        let mut verdicts = Vec::with_capacity(mails.len());
+        // Nearly always all are of one.
+        for mails in mails.chunk_by_mut(|one, next| one.channel() == next.channel()) {
+            verdicts.extend(self.verdicts(mails).await);
+        }
         let messages = mails.iter().map(|mail| &*mail.messages);
         verdicts_of_messages(deliveries.len(), messages.zip(verdicts))
     }

@@ -27,7 +27,7 @@ fn printed(pdf: &[u8]) -> PrintedSlip {
 
 fn composed(notification: &Notification) -> Email {
     let slip = notification.boleto.is_some().then(|| printed(PDF));
-    let id = message_id(&notification.debt_id, NO_DOMAIN);
+    let id = message_id(notification, NO_DOMAIN);
     composer().compose(notification, slip, &id, NOW).unwrap()
 }
 
@@ -153,7 +153,7 @@ fn both_texts_say_all_that_it_takes_to_pay() {
 
 #[test]
 fn without_the_slip_it_does_not_tell_how_to_pay() {
-    let (notification, id) = (usual(), message_id("debt-1", NO_DOMAIN));
+    let (notification, id) = (usual(), message_id(&usual(), NO_DOMAIN));
     let email = composer().compose(&notification, None, &id, NOW).unwrap();
     assert_eq!(email, composed(&without_boleto()));
     let boleto = notification.boleto.unwrap();
@@ -226,7 +226,7 @@ fn whoever_reads_answers_is_named() {
 #[test]
 fn sent_again_it_differs_in_its_date_alone() {
     let compose = |now| {
-        let id = message_id("debt-1", NO_DOMAIN);
+        let id = message_id(&with_pix(), NO_DOMAIN);
         let slip = Some(printed(PDF));
         raw(&composer().compose(&with_pix(), slip, &id, now).unwrap())
     };
@@ -343,7 +343,7 @@ proptest! {
             boleto.our_number.clone_from(&our_number);
             boleto.pix = pix;
         }
-        let id = message_id(&debt_id, NO_DOMAIN);
+        let id = message_id(&notification, NO_DOMAIN);
         let now = Timestamp::constant(now.into(), 0);
         let Ok(email) = composer().compose(&notification, slip.as_deref().map(printed), &id, now) else {
             return Ok(());

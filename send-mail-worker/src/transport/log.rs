@@ -57,10 +57,10 @@ impl<W: Write + Send + 'static> Transport for LogTransport<W> {
     async fn send(&self, letters: &[&Letter]) -> Vec<Sending> {
         let _taken = self.duration.start_timer();
         let debt_ids = letters.iter().map(|letter| &*letter.notification.debt_id);
-        let ids: Vec<String> = debt_ids
-            .clone()
-            .map(|debt_id| message_id(debt_id, NO_DOMAIN))
-            .collect();
+        let ids = letters
+            .iter()
+            .map(|letter| message_id(&letter.notification, NO_DOMAIN));
+        let ids: Vec<String> = ids.collect();
         let lines = debt_ids.zip(ids.iter().map(String::as_str));
         let written = self.log.write(lines);
         let sending = match written {
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(duration.get_sample_count(), 1);
         let text = String::from_utf8(transport.log.into_inner()).unwrap();
         assert!(text.contains("\"debt_id\":\"18\""));
-        assert!(text.contains(&message_id("17", NO_DOMAIN)));
+        assert!(text.contains(&message_id(&mails[0].notification, NO_DOMAIN)));
         assert!(!text.contains("example.com") && !text.contains("João"));
     }
 

@@ -101,10 +101,10 @@ impl<W: Write + Send + 'static> Transport for SmtpTransport<W> {
 
     async fn send(&self, letters: &[&Letter]) -> Vec<Sending> {
         let debt_ids = letters.iter().map(|letter| &*letter.notification.debt_id);
-        let ids: Vec<String> = debt_ids
-            .clone()
-            .map(|debt_id| message_id(debt_id, &self.domain))
-            .collect();
+        let ids = letters
+            .iter()
+            .map(|letter| message_id(&letter.notification, &self.domain));
+        let ids: Vec<String> = ids.collect();
         let sending = letters.iter().zip(&ids);
         let sent = join_all(sending.map(|(letter, id)| self.send_one(letter, id))).await;
         let lines = debt_ids.zip(ids.iter().map(String::as_str)).zip(&sent);
