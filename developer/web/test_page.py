@@ -387,6 +387,17 @@ def test_a_boleto_is_found_by_its_debt_and_printed(stack, visitor, sample):
     answer = page.request.get(stack.url + link.get_attribute("href"))
     assert answer.headers["content-type"] == "application/pdf"
     assert answer.body().startswith(b"%PDF-")
+    # Its e-mail goes to another address.
+    expect(facts).to_contain_text("the mail server has the e-mail")
+    address = page.get_by_label("Send the e-mail to")
+    address.fill("rafael@nowhere")
+    page.get_by_role("button", name="Change and send").click()
+    expect(page.get_by_role("alert").filter(has_text="No e-mail can be sent to this address.")).to_be_visible()
+    address.fill("rafael.novo@example.com")
+    page.get_by_role("button", name="Change and send").click()
+    expect(facts).to_contain_text("rafael.novo@example.com")
+    expect(facts).to_contain_text("Address changed")
+    expect(page.locator("#readdress-error")).to_be_hidden()
     # Its import is a click away.
     page.get_by_role("link", name="row 1").click()
     expect(page.locator("#import-state")).to_contain_text("Complete")

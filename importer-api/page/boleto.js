@@ -2,7 +2,8 @@
 
 import { ApiError, fetchWithToken, json } from './api.js';
 import { announce, byId, element, fact, showError } from './elements.js';
-import { day, money, number, text } from './texts.js';
+import { readdressForm } from './readdress.js';
+import { day, has, moment, money, number, text } from './texts.js';
 
 export function boletoForm() {
   const failure = byId('boleto-error');
@@ -10,6 +11,12 @@ export function boletoForm() {
   const pdf = byId('boleto-pdf');
   const fail = (error) => showError(failure, error instanceof ApiError ? error : new ApiError('other', 0));
   let found = null;
+  const show = (boleto) => {
+    found = boleto;
+    byId('boleto-facts').replaceChildren(...facts(boleto));
+    showAddress(boleto);
+  };
+  const showAddress = readdressForm(show);
 
   byId('boleto-form').addEventListener('submit', async (event) => {
     event.preventDefault();
@@ -18,13 +25,12 @@ export function boletoForm() {
     result.hidden = true;
     if (!debt) return;
     try {
-      found = await json(`/v1/boletos/${encodeURIComponent(debt)}`);
+      show(await json(`/v1/boletos/${encodeURIComponent(debt)}`));
     } catch (error) {
       fail(error);
       return;
     }
     byId('boleto-payer').textContent = found.payer.name;
-    byId('boleto-facts').replaceChildren(...facts(found));
     byId('boleto-unregistered').hidden = found.registered;
     byId('boleto-copy-pix').hidden = !(found.pix && navigator.clipboard);
     byId('boleto-copy-line').hidden = !navigator.clipboard;
@@ -46,12 +52,22 @@ function facts(found) {
     fact(text('boleto_our_number'), found.our_number),
     fact(text('boleto_beneficiary'), found.beneficiary.name),
     fact(text('boleto_email'), found.payer.email),
+    fact(text('boleto_mail'), mail(found.mail)),
   ];
+  const [change] = found.address_changes.slice(-1);
+  if (change) shown.push(fact(text('boleto_readdressed'), moment(change.at)));
   if (found.import_id) {
     const link = element('a', { href: `#${found.import_id}`, textContent: text('boleto_import_row', { row: number(found.row) }) });
     shown.push(fact(text('boleto_import'), link));
   }
   return shown;
+}
+
+/** Whether the e-mail is sent, and why not. */
+function mail({ state, code, reason }) {
+  if (state !== 'undeliverable') return text(`boleto_mail_${state}`);
+  const why = has(`reason_${code}`) ? text(`reason_${code}`) : reason;
+  return text('boleto_mail_undeliverable', { why });
 }
 
 function copies(button, value) {

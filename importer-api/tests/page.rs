@@ -116,7 +116,7 @@ async fn each_file_of_the_page_is_there_and_is_sent_once() {
             }
         }
     }
-    assert_eq!(looked, 16, "{found:?}");
+    assert_eq!(looked, 17, "{found:?}");
     let sample = ask(&service, "/sample.csv", "en").await;
     assert_eq!(
         sample.headers()[header::CONTENT_TYPE],

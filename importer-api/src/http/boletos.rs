@@ -4,8 +4,11 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use boleto::{Agreement, DigitableLine, DocumentType};
-use common::ledger::{AgreementLedger, DebtLedger, DebtState};
+use common::ledger::{
+    AddressChange, AgreementLedger, Channel, ChannelLedger, DebtLedger, DebtState, SendEnd,
+};
 use contract::{BilledBoleto, Notification, RowIdentity};
+use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -30,6 +33,10 @@ pub(super) struct BoletoView {
     row: Option<u64>,
     /// Whether the topic has its notification.
     notified: bool,
+    /// The e-mail to the debtor's address.
+    mail: MailView,
+    /// The changes of that address since the debt was billed.
+    address_changes: Vec<AddressChangeView>,
     /// The debtor.
     payer: PayerView,
     /// What is owed, in reais.
@@ -64,6 +71,59 @@ pub(super) struct BoletoView {
     /// Where the slip is.
     #[schema(example = "/v1/boletos/1adb6ccf-ff16-467f-bea7-5f05d494280f.pdf")]
     pdf: String,
+}
+
+/// What became of an e-mail.
+#[derive(Debug, Serialize, ToSchema)]
+struct MailView {
+    /// Whether it is sent.
+    state: MailState,
+    /// Why it is undeliverable, as a code.
+    #[schema(example = "mailbox_refused")]
+    code: Option<String>,
+    /// The same in words.
+    #[schema(example = "550 5.1.1 no such mailbox")]
+    reason: Option<String>,
+}
+
+/// Whether an e-mail is sent.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum MailState {
+    /// The mail server took it.
+    Sent,
+    /// It can never be delivered.
+    Undeliverable,
+    /// It is still to be sent, for the first time or once more.
+    Waiting,
+}
+
+/// Somebody changed the debtor's address.
+#[derive(Debug, Serialize, ToSchema)]
+struct AddressChangeView {
+    /// When.
+    #[schema(value_type = String, format = DateTime, example = "2026-12-01T15:04:05Z")]
+    at: Timestamp,
+    /// Whose token it was: the start of its SHA-256; empty where the API takes
+    /// no tokens.
+    #[schema(example = "2c26b46b68ffc68f")]
+    by: String,
+}
+
+impl MailView {
+    fn of(end: Option<SendEnd>) -> Self {
+        let (state, why) = match end {
+            Some(SendEnd::Sent) => (MailState::Sent, None),
+            Some(SendEnd::Undeliverable(why)) => (MailState::Undeliverable, Some(why)),
+            Some(SendEnd::Superseded) | None => (MailState::Waiting, None),
+        };
+        let (code, reason) = why.map(|why| (why.code.into(), why.text.into())).unzip();
+        Self {
+            state,
+            code,
+            reason,
+        }
+    }
 }
 
 /// Who owes.
@@ -108,6 +168,7 @@ struct Slip(Vec<u8>);
 /// A debt that was billed, with all that prints its boleto.
 struct Billed {
     holder: RowIdentity,
+    changes: Vec<AddressChange>,
     notified: bool,
     notification: Notification,
     boleto: BilledBoleto,
@@ -144,10 +205,19 @@ pub(super) async fn boleto(
     {
         return slip(&billed);
     }
-    let billed = find(&shared, &asked).await?;
+    shown(&shared, &asked).await
+}
+
+/// The boleto of a debt as it is answered.
+pub(super) async fn shown(shared: &Shared, debt_id: &str) -> Result<Response, Problem> {
+    let billed = find(shared, debt_id).await?;
     let billed = billed.ok_or_else(Problem::no_such_boleto)?;
+    let channel = Channel::mail(billed.notification.revision);
+    let ended = shared.ledger()?.send_ends(channel, &[debt_id.trim()]).await;
+    let ended = ended.map_err(|error| ledger_problem(&error))?.pop();
     let no_store = [(header::CACHE_CONTROL, "no-store")];
-    Ok((no_store, Json(view(billed)?)).into_response())
+    let view = view(billed, MailView::of(ended.flatten()))?;
+    Ok((no_store, Json(view)).into_response())
 }
 
 /// The slip of a debt's boleto.
@@ -197,6 +267,7 @@ async fn find(shared: &Shared, debt_id: &str) -> Result<Option<Billed>, Problem>
     };
     Ok(Some(Billed {
         holder: claim.holder,
+        changes: claim.changes,
         notified,
         notification,
         boleto,
@@ -204,9 +275,10 @@ async fn find(shared: &Shared, debt_id: &str) -> Result<Option<Billed>, Problem>
     }))
 }
 
-fn view(billed: Billed) -> Result<BoletoView, Problem> {
+fn view(billed: Billed, mail: MailView) -> Result<BoletoView, Problem> {
     let Billed {
         holder,
+        changes,
         notified,
         notification,
         boleto,
@@ -219,6 +291,11 @@ fn view(billed: Billed) -> Result<BoletoView, Problem> {
         import_id: holder.row().map(|row| row.import_id),
         row: holder.row().map(|row| row.row),
         notified,
+        mail,
+        address_changes: changes
+            .into_iter()
+            .map(|AddressChange { at, by }| AddressChangeView { at, by })
+            .collect(),
         payer: PayerView {
             document_type: DocumentType::of(&notification.government_id),
             name: notification.name,

@@ -21,6 +21,7 @@ mod parameters;
 mod places;
 mod preview;
 mod problem;
+mod readdress;
 mod reasons;
 mod rejections;
 mod reopen;
@@ -129,7 +130,7 @@ pub fn routes(shared: Shared, tokens: ApiTokens, hosts: AllowedHosts) -> Router 
         .routes(routes!(reasons::reasons))
         .routes(routes!(results::results))
         .routes(routes!(slips::slips))
-        .routes(routes!(boletos::boleto))
+        .routes(routes!(boletos::boleto, readdress::readdress))
         .split_for_parts();
     v1.layer(from_fn_with_state(tokens, authenticate))
         .with_state(shared)

@@ -30,7 +30,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str, &[u8]); 15] = files![
+const FILES: [(&str, &str, &[u8]); 16] = files![
     ("/page/page.css", "text/css; charset=utf-8", "page.css"),
     ("/page/icon.svg", "image/svg+xml", "icon.svg"),
     ("/page/main.js", SCRIPT, "main.js"),
@@ -41,6 +41,7 @@ const FILES: [(&str, &str, &[u8]); 15] = files![
     ("/page/history.js", SCRIPT, "history.js"),
     ("/page/import.js", SCRIPT, "import.js"),
     ("/page/preview.js", SCRIPT, "preview.js"),
+    ("/page/readdress.js", SCRIPT, "readdress.js"),
     ("/page/reasons.js", SCRIPT, "reasons.js"),
     ("/page/rejections.js", SCRIPT, "rejections.js"),
     ("/page/slips.js", SCRIPT, "slips.js"),

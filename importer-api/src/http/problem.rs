@@ -1,3 +1,4 @@
+mod of_change;
 mod of_file;
 
 use std::time::Duration;

@@ -1,0 +1,59 @@
+//! What is wrong with a change of a debt's address.
+
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use contract::InvalidReason;
+
+use super::Problem;
+
+impl Problem {
+    /// The body of the request says nothing that can be changed.
+    pub(in crate::http) fn bad_change(rejection: &JsonRejection) -> Self {
+        let status = match rejection {
+            JsonRejection::MissingJsonContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            JsonRejection::JsonDataError(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            _ => match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
+                _ => StatusCode::BAD_REQUEST,
+            },
+        };
+        Self::new(
+            status,
+            "bad-change",
+            "The change cannot be read",
+            "send the JSON {\"email\": \"name@example.com\"} as application/json",
+        )
+    }
+
+    /// No e-mail can be sent to the address.
+    pub(in crate::http) fn bad_address(reason: &InvalidReason) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "bad-address",
+            "The address is invalid",
+            reason.to_string(),
+        )
+    }
+
+    /// The e-mail is on its way at this moment.
+    pub(in crate::http) fn being_sent(seconds: u64) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "being-sent",
+            "The e-mail is being sent",
+            format!(
+                "the e-mail is being sent to the address that the debt has; what became of it is known in {seconds} seconds at most: try again then"
+            ),
+        )
+    }
+
+    /// Somebody else is changing the address of the debt.
+    pub(in crate::http) fn changed_meanwhile() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "changed-meanwhile",
+            "Somebody else changed the address",
+            "another change of this debt's address came at the same time: look at the boleto, and try again",
+        )
+    }
+}
