@@ -38,6 +38,7 @@ pub mod responses;
 pub mod results;
 pub mod retention;
 mod run;
+mod seen;
 mod settings;
 pub mod slips;
 pub mod spool;

@@ -1,7 +1,6 @@
 //! What a file would bill, before it is an import: its rows are judged as
 //! billing-worker would judge them today.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use jiff::civil::Date;
 use crate::blocking::blocking;
 use crate::import::{Batch, BatchSize, Batches};
 use crate::rejections::records_of;
+use crate::seen::Seen;
 use crate::spool::{Manifest, Spool};
 
 /// How long a preview can become an import, and is kept at least.
@@ -241,9 +241,8 @@ struct Sums {
     preview: Preview,
     rows: u64,
     problems: Vec<(u64, Trouble)>,
-    /// The terms of each debt. The hash is in halves, which leaves no gap behind
-    /// the terms.
-    seen: HashMap<[u32; 2], u32>,
+    /// The debts that would be billed.
+    seen: Seen,
     today: Date,
 }
 
@@ -256,8 +255,7 @@ impl Sums {
             },
             rows: 0,
             problems: Vec::new(),
-            // Room for all at once, as to grow takes half as much again.
-            seen: HashMap::with_capacity(usize::try_from(rows).unwrap_or_default()),
+            seen: Seen::with_room_for(rows),
             today,
         }
     }
@@ -284,9 +282,9 @@ impl Sums {
                 }
                 return;
             }
-            Judged::Debt { debt, terms, .. } if self.seen.contains_key(debt) => {
+            Judged::Debt { debt, terms, .. } if let Some(first) = self.seen.terms(*debt) => {
                 preview.duplicates += 1;
-                if self.seen.get(debt) != Some(terms) {
+                if first != *terms {
                     preview.conflicts += 1;
                     self.add_problem(row, Trouble::InFile);
                 }
@@ -304,7 +302,7 @@ impl Sums {
                 due,
                 ..
             } => {
-                self.seen.insert(*debt, *terms);
+                self.seen.add(*debt, *terms);
                 preview.valid += 1;
                 preview.centavos += centavos;
                 let (first, last) = preview.due.unwrap_or((*due, *due));
