@@ -64,7 +64,7 @@ export function importCard(onImport) {
     byId('import-reopen').hidden = !(shown.undeliverable > 0 && seen.sent_at);
     tell(seen, done);
     if (seen.over && rejected + shown.skipped > 0) preview.load(seen.import_id);
-    if (RESTS.includes(seen.state) || seen.over) why.load(seen.import_id, rejected);
+    if (RESTS.includes(seen.state) || seen.over) why.load(seen.import_id, `${rejected} ${shown.put_off}`);
     onImport(seen);
   };
 

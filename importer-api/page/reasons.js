@@ -15,8 +15,9 @@ export function reasons(onAgain) {
     list.replaceChildren();
   };
 
-  const load = async (importId, rejected) => {
-    const key = `${importId} ${rejected}`;
+  // `counts` is another text whenever there may be other reasons.
+  const load = async (importId, counts) => {
+    const key = `${importId} ${counts}`;
     if (loaded === key) return;
     loaded = key;
     // The counts are there without this, so an error is not worth a word.

@@ -1,4 +1,5 @@
-//! Why rows of an import were not billed, or have no e-mail, and how many.
+//! Why rows of an import were not billed, or have no e-mail, or not yet, and
+//! how many.
 
 use common::ledger::{LedgerError, RowFacts, RowLedger};
 use uuid::Uuid;
@@ -15,6 +16,8 @@ pub enum ReasonOf {
     Skipped,
     /// The e-mail of its bill can never be delivered.
     Undeliverable,
+    /// A mail server put the e-mail of its bill off; it is tried again.
+    PutOff,
 }
 
 /// The rows of an import with a reason.
@@ -58,10 +61,12 @@ pub async fn count_reasons<L: RowLedger>(
 
 /// There are few reasons, of which an import keeps 254 at most.
 fn add(counts: &mut Vec<ReasonCount>, facts: &RowFacts) {
-    let Some(reason) = &facts.reason else {
+    let Some(reason) = facts.reason.as_ref().or(facts.put_off_why.as_ref()) else {
         return;
     };
-    let of = if facts.undeliverable {
+    let of = if facts.put_off_until.is_some() {
+        ReasonOf::PutOff
+    } else if facts.undeliverable {
         ReasonOf::Undeliverable
     } else if facts.skipped {
         ReasonOf::Skipped

@@ -16,7 +16,9 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use testkit::{CsvFile, CsvRow, RunningService, bill_debts, end_debts, poll_until, tell_debts};
+use testkit::{
+    CsvFile, CsvRow, RunningService, bill_debts, end_debts, poll_until, put_off, tell_debts,
+};
 use uuid::Uuid;
 
 /// Uploads a file, and gives its import.
@@ -563,7 +565,7 @@ async fn an_import_that_waits_for_a_mail_server_is_no_stalled_one_and_is_left_al
         now + SignedDuration::from_mins(5),
         now + SignedDuration::from_mins(60),
     );
-    let told = [(waiting[0], soon), (waiting[1], later)];
+    let told = [put_off(waiting[0], soon), put_off(waiting[1], later)];
     ledger.record_put_off(&told).await.unwrap();
 
     let import = in_state(&service, import_id, "waiting").await;
@@ -599,7 +601,10 @@ async fn an_import_that_waits_for_a_mail_server_is_no_stalled_one_and_is_left_al
 
     // One whose message has not come for too long is lost.
     let lost = now - STALLED_AFTER;
-    ledger.record_put_off(&[(waiting[0], lost)]).await.unwrap();
+    ledger
+        .record_put_off(&[put_off(waiting[0], lost)])
+        .await
+        .unwrap();
     let import = in_state(&service, import_id, "processing").await;
     assert_eq!(import["rows"]["put_off"], 1);
     let (_, answer) = post(&service, &route).await;

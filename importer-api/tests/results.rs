@@ -101,7 +101,10 @@ async fn every_row_comes_in_the_order_of_the_file_with_what_became_of_it() {
     let ends = [(row(2), SendEnd::Sent), (row(4), undeliverable)];
     end_debts(&ledger, Channel::MAIL, &ends, debt).await;
     let until = Timestamp::now() + SignedDuration::from_mins(5);
-    ledger.record_put_off(&[(row(6), until)]).await.unwrap();
+    ledger
+        .record_put_off(&[testkit::put_off(row(6), until)])
+        .await
+        .unwrap();
 
     let boleto = notification.boleto.unwrap();
     let pix = boleto.pix.unwrap_or_default();
@@ -141,7 +144,11 @@ async fn every_row_comes_in_the_order_of_the_file_with_what_became_of_it() {
         text[5],
         "5,\"debt-2\",skipped,conflict,\"the debt was billed with another amount\",,,,,,,"
     );
-    assert!(text[6].ends_with(",true,waiting,"));
+    assert!(
+        text[6].ends_with(",true,waiting,\"452 4.2.2 at RCPT\""),
+        "{}",
+        text[6]
+    );
     assert_eq!(text[7], "7,\"debt-7\",pending,,,,,,,,,");
     assert_eq!(text[8..], [""]);
 
@@ -193,6 +200,7 @@ async fn every_row_comes_in_the_order_of_the_file_with_what_became_of_it() {
         ("invalid", "field_count", 3),
         ("undeliverable", "mailbox_unknown", 4),
         ("skipped", "conflict", 5),
+        ("put_off", "mailbox_full", 6),
     ];
     let expected = expected.map(|(of, code, row)| (of.to_owned(), code.to_owned(), row, 1));
     assert!(reasons.eq(expected));

@@ -1,12 +1,15 @@
 //! What follows from the answer of a transport.
 
 use common::ledger::SendEnd;
+use std::time::Duration;
+
 use common::messaging::Verdict;
+use contract::Reason;
 use tracing::{info, warn};
 
 use crate::MailMetrics;
 use crate::batch::Mail;
-use crate::patience::{OUTCOME_UNKNOWN, PUT_OFF_TOO_LONG, Patience};
+use crate::patience::{OUTCOME_UNKNOWN, PUT_OFF_TOO_LONG, Patience, UNANSWERED};
 use crate::transport::Sending;
 
 /// What a try to send an e-mail leads to.
@@ -18,6 +21,8 @@ pub(crate) enum Tried {
     Superseded,
     /// The message comes again.
     Again(Verdict),
+    /// The same after that time, for which the mail server put it off.
+    PutOff(Duration, Reason),
     /// The transport is away or busy, or the lease was not renewed: it is tried
     /// again with the message in hand.
     Held,
@@ -55,8 +60,15 @@ impl Judge {
                 Some(wait) => {
                     outcomes.put_off.inc();
                     let seconds = wait.as_secs();
-                    info!(debt_id, put_off, seconds, reason, "E-mail is put off");
-                    return Tried::Again(Verdict::PutOff(wait));
+                    let text = &*reason.text;
+                    info!(
+                        debt_id,
+                        put_off,
+                        seconds,
+                        reason = text,
+                        "E-mail is put off"
+                    );
+                    return Tried::PutOff(wait, reason);
                 }
                 None => PUT_OFF_TOO_LONG,
             },
@@ -71,7 +83,7 @@ impl Judge {
                         reason,
                         "Unknown whether the e-mail was accepted; it is sent once more"
                     );
-                    return Tried::Again(Verdict::PutOff(wait));
+                    return Tried::PutOff(wait, UNANSWERED);
                 }
                 None => OUTCOME_UNKNOWN,
             },

@@ -20,6 +20,13 @@ pub const OUTCOME_UNKNOWN: Reason = Reason {
     ),
 };
 
+/// The reason of an e-mail that is sent once more, as nobody knows whether it
+/// was taken.
+pub const UNANSWERED: Reason = Reason {
+    code: Cow::Borrowed("mail_unanswered"),
+    text: Cow::Borrowed("no answer came to the e-mail, which is sent once more"),
+};
+
 /// Part of a wait that is added to it at most, at random, so that what was put
 /// off together does not come back together.
 const JITTER: f64 = 0.1;

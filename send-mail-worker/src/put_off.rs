@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use common::ledger::{LedgerError, PutOffLedger};
+use common::ledger::{LedgerError, PutOffLedger, PutOffRow};
 use common::runtime::{GaveUp, ride_out};
-use contract::RowId;
+use contract::{Reason, RowId};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -15,16 +15,19 @@ use tokio_util::sync::CancellationToken;
 /// its end, and before the message is deleted.
 #[derive(Debug, Default)]
 pub(crate) struct PutOff {
-    until: Vec<(RowId, Timestamp)>,
+    until: Vec<PutOffRow>,
     over: Vec<RowId>,
 }
 
 impl PutOff {
-    /// The row's e-mail comes again after that wait.
-    pub(crate) fn begins(&mut self, row: RowId, wait: Duration) {
+    /// The row's e-mail comes again after that wait, for that reason.
+    pub(crate) fn begins(&mut self, row: RowId, wait: Duration, why: &Reason) {
         let now = Timestamp::now();
-        self.until
-            .push((row, now.checked_add(wait).unwrap_or(Timestamp::MAX)));
+        self.until.push(PutOffRow {
+            row,
+            until: now.checked_add(wait).unwrap_or(Timestamp::MAX),
+            why: why.clone(),
+        });
     }
 
     /// The row's e-mail, which was put off, has ended.

@@ -1,7 +1,6 @@
 //! What the ledger is told of e-mails that ended, and of those that wait.
 
 use common::ledger::{Channel, EndedSend, Ledger, LedgerError, RegisteredImports, SendEnd};
-use common::messaging::Verdict;
 use common::runtime::{GaveUp, ride_out};
 use contract::RowId;
 use tokio_util::sync::CancellationToken;
@@ -67,9 +66,9 @@ impl<L: Ledger> RowRecord<L> {
                         put_off.ends(row);
                     }
                 }
-                Tried::Again(Verdict::PutOff(wait)) => {
+                Tried::PutOff(wait, why) => {
                     if let Some(row) = self.registered(mail, stop).await? {
-                        put_off.begins(row, *wait);
+                        put_off.begins(row, *wait, why);
                     }
                 }
                 _ => {}

@@ -181,6 +181,7 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
         let verdict = |tried| match tried {
             Tried::Ended(_) | Tried::Superseded => Some(Verdict::Done),
             Tried::Again(verdict) => Some(verdict),
+            Tried::PutOff(wait, _) => Some(Verdict::PutOff(wait)),
             Tried::Held => None,
         };
         Ok(tried.into_iter().map(verdict).collect())

@@ -23,7 +23,7 @@ fn said(result: Result<(), DeliveryError>) -> (&'static str, String) {
         Err(DeliveryError::Away(text)) => ("away", text),
         Err(DeliveryError::Probed(text)) => ("probed", text),
         Err(error @ DeliveryError::Busy) => ("busy", error.to_string()),
-        Err(DeliveryError::Deferred(text)) => ("deferred", text),
+        Err(DeliveryError::Deferred(why)) => ("deferred", why.text.into_owned()),
         Err(DeliveryError::Unknown(text)) => ("unknown", text),
         Err(DeliveryError::Undeliverable(reason)) => {
             ("undeliverable", format!("{}: {}", reason.code, reason.text))

@@ -143,7 +143,10 @@ async fn fill(ledger: &impl ExportLedger) {
     ledger.end_sends(Channel::MAIL, &ends).await.unwrap();
     ledger.end_sends(SMS, &ends[..1]).await.unwrap();
     let until = Timestamp::now() + SignedDuration::from_mins(30);
-    ledger.record_put_off(&[(row(4), until)]).await.unwrap();
+    ledger
+        .record_put_off(&[testkit::put_off(row(4), until)])
+        .await
+        .unwrap();
     ledger
         .note_unknown_sends(Channel::MAIL, &[&debts[4]], Uuid::from_u128(9))
         .await

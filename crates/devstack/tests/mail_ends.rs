@@ -9,6 +9,7 @@ use std::time::Duration;
 use common::ledger::Audit;
 use contract::Reason;
 use send_mail_worker::patience::Patience;
+use serde_json::Value;
 use suite::Suite;
 use testkit::smtp_server::{Act, Fault, SmtpServer, Stage};
 use testkit::{CsvFile, CsvRow, poll_until};
@@ -135,6 +136,20 @@ async fn over_smtp_a_full_mailbox_is_waited_for_and_a_refused_one_mailed_after_a
     let import = suite.in_state(import_id, "waiting").await;
     assert_eq!(import["rows"]["undeliverable"], 1, "{import}");
     assert_eq!(suite.ask(import_id, "reconcile").await["put_off"], 1);
+    let reasons = format!("/v1/imports/{import_id}/reasons");
+    let reasons: Value = serde_json::from_str(&suite.importers[0].get(&reasons).await).unwrap();
+    let of_outcome = |outcome: &str| {
+        let all = reasons["reasons"].as_array().unwrap();
+        let found = all.iter().find(|reason| reason["outcome"] == outcome);
+        found.unwrap_or_else(|| panic!("{outcome}: {reasons}"))
+    };
+    let full = of_outcome("put_off");
+    assert_eq!(
+        (&full["code"], &full["rows"]),
+        (&"mailbox_full".into(), &1.into())
+    );
+    assert_eq!(full["reason"], "452 4.2.2 at RCPT");
+    assert_eq!(of_outcome("undeliverable")["code"], "mailbox_refused");
 
     server.behave();
     suite.in_state(import_id, "completed_with_errors").await;

@@ -2,7 +2,7 @@
 
 use common::ledger::{
     Bill, CarrierLedger, Carrying, Channel, Checkpoint, Claim, EndedRow, EndedSend, ImportLease,
-    Ledger, NewImport, Outcome, SendEnd, Told, Unbilled,
+    Ledger, NewImport, Outcome, PutOffRow, SendEnd, Told, Unbilled,
 };
 use contract::{Reason, RowId, RowIdentity};
 use jiff::Timestamp;
@@ -146,4 +146,13 @@ pub async fn refuse_mails<L: Ledger>(ledger: &L, rows: &[(RowId, Reason)]) {
         .map(|(row, why)| (row, SendEnd::Undeliverable(why)))
         .collect();
     end_debts(ledger, Channel::MAIL, &ends, RowId::to_string).await;
+}
+
+/// A row whose e-mail waits until then, as the mailbox is full.
+pub fn put_off(row: RowId, until: Timestamp) -> PutOffRow {
+    let why = Reason {
+        code: "mailbox_full".into(),
+        text: "452 4.2.2 at RCPT".into(),
+    };
+    PutOffRow { row, until, why }
 }

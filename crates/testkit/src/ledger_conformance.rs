@@ -151,6 +151,7 @@ macro_rules! ledger_conformance {
             }
             put_off {
                 a_row_waits_until_the_last_time_that_was_told
+                a_row_waits_for_the_last_reason_that_was_told
                 a_row_waits_for_the_next_whole_second
                 a_row_that_is_forgotten_no_longer_waits
                 what_is_at_its_end_does_not_wait

@@ -63,7 +63,7 @@ pub use emulators::smtp_server;
 pub use emulators::{Certificates, free_port};
 pub use fake_queue::FakeQueue;
 pub use import::{
-    bill, bill_debts, bill_rows, end_debts, end_rows, mail_rows, new_import, record_sent,
+    bill, bill_debts, bill_rows, end_debts, end_rows, mail_rows, new_import, put_off, record_sent,
     refuse_mails, tell, tell_debts, tell_rows,
 };
 pub use memory_ledger::{FaultPlan, MemoryLedger};

@@ -291,6 +291,9 @@ impl RowLedger for MemoryLedger {
             if !facts.billed || facts.is_settled() {
                 facts.put_off_until = None;
             }
+            if facts.put_off_until.is_none() {
+                facts.put_off_why = None;
+            }
             facts
         };
         self.call_each(&rows, look).await

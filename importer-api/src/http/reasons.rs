@@ -23,7 +23,7 @@ pub(super) struct ReasonsView {
 struct ReasonView {
     /// `invalid`: they could not be billed. `skipped`: another row billed the
     /// debt, with other values. `undeliverable`: their e-mail can never be
-    /// delivered.
+    /// delivered. `put_off`: a mail server put it off, and it is tried again.
     #[schema(example = "undeliverable")]
     outcome: &'static str,
     /// Stable name of the reason.
@@ -47,6 +47,7 @@ impl From<ReasonCount> for ReasonView {
                 ReasonOf::Invalid => "invalid",
                 ReasonOf::Skipped => "skipped",
                 ReasonOf::Undeliverable => "undeliverable",
+                ReasonOf::PutOff => "put_off",
             },
             code: count.code,
             reason: count.text,
@@ -58,8 +59,8 @@ impl From<ReasonCount> for ReasonView {
 
 /// Count the rows that need attention by their reasons.
 ///
-/// The rows that the rejections list, by what became of them and the code of
-/// the reason. `reopen?code=` sends the undeliverable e-mails of one code again.
+/// The rows that the rejections list, and those whose e-mail is put off, by what
+/// became of them and the code of the reason. `reopen?code=` sends the undeliverable e-mails of one code again.
 ///
 /// ```sh
 /// curl http://localhost:8000/v1/imports/01a20d97-6b57-75d8-bf76-a150c081d411/reasons

@@ -136,7 +136,10 @@ impl<'a> ResultView<'a> {
             pix: boleto.and_then(|boleto| boleto.pix.as_deref()),
             notified: facts.billed.then_some(facts.notified),
             mail: facts.billed.then(|| mail_of(result)),
-            mail_reason: text.filter(|_| facts.undeliverable),
+            mail_reason: match &facts.put_off_why {
+                Some(why) => Some(&why.text),
+                None => text.filter(|_| facts.undeliverable),
+            },
         }
     }
 

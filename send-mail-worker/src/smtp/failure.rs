@@ -118,6 +118,11 @@ impl Refusal {
         is_too_many || self.closes()
     }
 
+    /// Whether it says that the mailbox has no room (RFC 3463, X.2.2).
+    pub(super) fn is_about_a_full_mailbox(&self) -> bool {
+        matches!(self.enhanced, Some([_, 2, 2]))
+    }
+
     /// Its codes, the same for all answers of a kind.
     pub(super) fn numbers(&self) -> Numbers {
         (self.code, self.enhanced)

@@ -40,8 +40,8 @@ pub enum DeliveryError {
     /// Not now: a 4xx answer (greylisting), a 5xx answer that may be about us
     /// but came late in the dialogue, or the connection was lost before the
     /// end of the message. The server has not taken it.
-    #[error("the mail server defers it: {0}")]
-    Deferred(String),
+    #[error("the mail server defers it: {}", .0.text)]
+    Deferred(Reason),
     /// No answer came to the end of the message: the server may have taken it.
     #[error("unknown whether the mail server accepted it: {0}")]
     Unknown(String),
@@ -75,14 +75,18 @@ impl From<Stopped> for DeliveryError {
             }
             // It may be what was said for this message: others may pass.
             (Stage::Sender { extended: true }, failure) => {
-                Self::Deferred(format!("MAIL with parameters was not taken: {failure}"))
+                let text = format!("MAIL with parameters was not taken: {failure}");
+                Self::Deferred(reason("mail_deferred", text))
             }
             (Stage::Sender { extended: false }, failure) => {
                 Self::Away(format!("our sender was not taken: {failure}"))
             }
             (_, Failure::Refused(reply)) => of_reply(stage, &reply),
             (Stage::End, failure) => Self::Unknown(format!("lost at {stage}: {failure}")),
-            (_, failure) => Self::Deferred(format!("lost at {stage}: {failure}")),
+            (_, failure) => {
+                let text = format!("lost at {stage}: {failure}");
+                Self::Deferred(reason("mail_connection_lost", text))
+            }
         }
     }
 }
@@ -103,7 +107,12 @@ fn of_reply(stage: Stage, reply: &Refusal) -> DeliveryError {
         let text = format!("the mail server refused the recipient for good: {reply}");
         return DeliveryError::Undeliverable(reason("mailbox_refused", text));
     }
-    DeliveryError::Deferred(format!("{reply} at {stage}"))
+    let code = if reply.is_about_a_full_mailbox() {
+        "mailbox_full"
+    } else {
+        "mail_deferred"
+    };
+    DeliveryError::Deferred(reason(code, format!("{reply} at {stage}")))
 }
 
 fn reason(code: &'static str, text: String) -> Reason {

@@ -33,8 +33,8 @@ pub enum Sending {
     /// It was taken, and is never sent again.
     Sent,
     /// It is not taken now, for a reason of its own or of its receiver: it is
-    /// put off.
-    Deferred(String),
+    /// put off, for this reason.
+    Deferred(Reason),
     /// It was sent, and no answer came: nobody knows whether it was taken.
     Unknown(String),
     /// It will never be taken: it is not sent again.

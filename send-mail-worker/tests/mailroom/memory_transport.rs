@@ -103,7 +103,10 @@ impl State {
         match self.deferrals.get_mut(&mail.debt_id) {
             Some(times) if *times > 0 => {
                 *times -= 1;
-                Sending::Deferred("told to defer".into())
+                Sending::Deferred(Reason {
+                    code: "mail_deferred".into(),
+                    text: "told to defer".into(),
+                })
             }
             _ => {
                 self.mails.push(mail.clone());

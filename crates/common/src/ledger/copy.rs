@@ -12,9 +12,10 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::export::{ExportLedger, Exported, ExportedClaim, ExportedDebt};
+use super::rows::OTHER_REASON;
 use super::{
-    Bill, Channel, Claim, EndedRow, EndedSend, ImportLedger, ImportStatus, LedgerError, Revision,
-    RowFacts, RowLedger, SharedLedger, Told, Unbilled,
+    Bill, Channel, Claim, EndedRow, EndedSend, ImportLedger, ImportStatus, LedgerError, PutOffRow,
+    Revision, RowFacts, RowLedger, SharedLedger, Told, Unbilled,
 };
 
 /// Rows that are asked for, and told, in one call.
@@ -195,8 +196,14 @@ async fn copy_rows(
         let invalid: Vec<EndedRow> = invalid.collect();
         to.end_rows(Unbilled::Invalid, &invalid).await?;
         let waiting = facts.iter().filter(|row| row.is_awaited(now));
-        let waiting = waiting
-            .filter_map(|row_facts| Some((row(import_id, row_facts), row_facts.put_off_until?)));
+        let waiting = waiting.filter_map(|row_facts| {
+            let why = row_facts.put_off_why.as_deref();
+            Some(PutOffRow {
+                row: row(import_id, row_facts),
+                until: row_facts.put_off_until?,
+                why: why.cloned().unwrap_or(OTHER_REASON),
+            })
+        });
         to.record_put_off(&waiting.collect::<Vec<_>>()).await?;
     }
     Ok(())

@@ -51,7 +51,7 @@ pub use imports::{FAILURES_KEPT, ImportLedger, KeyedUpload, Observed};
 pub use memory::LedgerMemory;
 pub use metrics::LedgerMetrics;
 pub use postgres::{CLIENT_LOG_DIRECTIVES, PostgresLedger, PostgresSettings, migrate};
-pub use put_off::{PutOffLedger, PutOffRows};
+pub use put_off::{PutOffLedger, PutOffRow, PutOffRows};
 pub use redis::{RedisLedger, RedisSettings};
 pub use registered::RegisteredImports;
 pub use rows::{EndedRow, Outcome, RowFacts, RowLedger, Unbilled};

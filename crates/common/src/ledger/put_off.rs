@@ -6,7 +6,18 @@ use jiff::Timestamp;
 
 use super::{LedgerError, STALLED_AFTER};
 use crate::runtime::Dependency;
-use contract::RowId;
+use contract::{Reason, RowId};
+
+/// A row whose e-mail a mail server put off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutOffRow {
+    /// The row.
+    pub row: RowId,
+    /// When the e-mail is tried again.
+    pub until: Timestamp,
+    /// Why it was not taken.
+    pub why: Reason,
+}
 
 /// The rows of an import that wait for their e-mail to be tried again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,8 +52,8 @@ pub(super) fn is_awaited(until: Timestamp, now: Timestamp) -> bool {
 #[auto_impl(Arc)]
 pub trait PutOffLedger: Dependency + Send + Sync {
     /// Records until when the e-mails of rows of registered imports are put
-    /// off. Of each the last time stands.
-    async fn record_put_off(&self, rows: &[(RowId, Timestamp)]) -> Result<(), LedgerError>;
+    /// off, and why. Of each the last stands.
+    async fn record_put_off(&self, rows: &[PutOffRow]) -> Result<(), LedgerError>;
 
     /// Records that rows no longer wait. To be told after what became of them,
     /// so that no row seems lost in between.

@@ -93,6 +93,8 @@ pub struct RowFacts {
     /// When its e-mail is tried again, where a mail server put it off. Known
     /// of a billed row that is neither mailed nor undeliverable.
     pub put_off_until: Option<Timestamp>,
+    /// Why it was put off then. Not known of what an earlier version put off.
+    pub put_off_why: Option<Arc<Reason>>,
 }
 
 impl RowFacts {

@@ -78,7 +78,7 @@ pub async fn what_a_mail_server_put_off_breaks_no_law_until_it_is_late<L: Ledger
     tell(ledger, import, 2).await;
     let until = Timestamp::now() + SignedDuration::from_mins(5);
     ledger
-        .record_put_off(&[(row(import, 2), until)])
+        .record_put_off(&[crate::put_off(row(import, 2), until)])
         .await
         .unwrap();
     let waiting = audit(ledger, import).await;

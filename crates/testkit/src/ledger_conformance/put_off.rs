@@ -1,11 +1,11 @@
 //! Rows whose e-mail a mail server put off.
 
-use common::ledger::{Ledger, PutOffRows, RowFacts, STALLED_AFTER};
+use common::ledger::{Ledger, PutOffRow, PutOffRows, RowFacts, STALLED_AFTER};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::{registered, row, rows};
-use crate::{bill_rows, mail_rows, tell_rows};
+use super::{reason, registered, row, rows};
+use crate::{bill_rows, mail_rows, put_off as waits, tell_rows};
 
 /// So many seconds from now. What waits goes by itself, so the clock counts.
 fn from_now(seconds: i64) -> Timestamp {
@@ -38,9 +38,9 @@ pub async fn a_row_waits_until_the_last_time_that_was_told<L: Ledger>(ledger: &L
     assert_eq!(put_off(ledger, import).await, PutOffRows::default());
     let (soon, later, latest) = (from_now(60), from_now(300), from_now(900));
     let told = [
-        (row(import, 3), later),
-        (row(other, 3), latest),
-        (row(import, 7), soon),
+        waits(row(import, 3), later),
+        waits(row(other, 3), latest),
+        waits(row(import, 7), soon),
     ];
     ledger.record_put_off(&told).await.unwrap();
     ledger.record_put_off(&[]).await.unwrap();
@@ -50,7 +50,7 @@ pub async fn a_row_waits_until_the_last_time_that_was_told<L: Ledger>(ledger: &L
         last: Some(later),
     };
     assert_eq!(put_off(ledger, import).await, expected);
-    let again = [(row(import, 7), latest)];
+    let again = [waits(row(import, 7), latest)];
     ledger.record_put_off(&again).await.unwrap();
     let expected = PutOffRows {
         rows: 2,
@@ -66,10 +66,38 @@ pub async fn a_row_waits_until_the_last_time_that_was_told<L: Ledger>(ledger: &L
     assert_eq!(put_off(ledger, other).await.rows, 1);
 }
 
+/// The last reason counts, and that of a row that no longer waits is none.
+pub async fn a_row_waits_for_the_last_reason_that_was_told<L: Ledger>(ledger: &L) {
+    let import = billed(ledger, 1).await;
+    let why = |code, text| PutOffRow {
+        why: reason(code, text),
+        ..waits(row(import, 1), from_now(60))
+    };
+    for (code, text) in [
+        ("mailbox_full", "452 4.2.2"),
+        ("mail_deferred", "451"),
+        ("mailbox_full", ""),
+    ] {
+        let told = [why(code, text), waits(row(import, 2), from_now(60))];
+        ledger.record_put_off(&told).await.unwrap();
+        let known = facts(ledger, import, 1).await.put_off_why;
+        assert_eq!(known.as_deref(), Some(&reason(code, text)));
+        let other = facts(ledger, import, 2).await.put_off_why;
+        assert_eq!(other.as_deref(), Some(&told[1].why));
+        assert_eq!(facts(ledger, import, 3).await.put_off_why, None);
+    }
+    mail_rows(ledger, &rows(import, [1])).await;
+    ledger.forget_put_off(&rows(import, [2])).await.unwrap();
+    for number in [1, 2] {
+        let facts = facts(ledger, import, number).await;
+        assert_eq!((facts.put_off_why, facts.reason), (None, None));
+    }
+}
+
 /// Its message comes at a whole second.
 pub async fn a_row_waits_for_the_next_whole_second<L: Ledger>(ledger: &L) {
     let import = billed(ledger, 1).await;
-    let told = [(
+    let told = [waits(
         row(import, 1),
         from_now(60) + SignedDuration::from_millis(1),
     )];
@@ -84,7 +112,7 @@ pub async fn a_row_waits_for_the_next_whole_second<L: Ledger>(ledger: &L) {
 pub async fn a_row_that_is_forgotten_no_longer_waits<L: Ledger>(ledger: &L) {
     let import = billed(ledger, 1).await;
     let until = from_now(60);
-    let told = [(row(import, 1), until), (row(import, 2), until)];
+    let told = [waits(row(import, 1), until), waits(row(import, 2), until)];
     ledger.record_put_off(&told).await.unwrap();
     for _ in 0..2 {
         let forgotten = rows(import, [2, 9]);
@@ -101,7 +129,7 @@ pub async fn what_is_at_its_end_does_not_wait<L: Ledger>(ledger: &L) {
     let import = billed(ledger, 1).await;
     let until = from_now(60);
     ledger
-        .record_put_off(&[(row(import, 1), until)])
+        .record_put_off(&[waits(row(import, 1), until)])
         .await
         .unwrap();
     let first = rows(import, [1]);
@@ -114,7 +142,7 @@ pub async fn what_is_at_its_end_does_not_wait<L: Ledger>(ledger: &L) {
 pub async fn a_row_that_is_late_no_longer_waits_for_who_looks<L: Ledger>(ledger: &L) {
     let import = billed(ledger, 1).await;
     let (soon, later) = (from_now(60), from_now(3_600));
-    let told = [(row(import, 1), soon), (row(import, 2), later)];
+    let told = [waits(row(import, 1), soon), waits(row(import, 2), later)];
     ledger.record_put_off(&told).await.unwrap();
     let last_moment = soon + STALLED_AFTER - SignedDuration::from_secs(1);
     for (now, waiting, first) in [

@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use common::ledger::{LedgerError, PutOffLedger, STALLED_AFTER};
+use common::ledger::{LedgerError, PutOffLedger, PutOffRow, STALLED_AFTER};
 use contract::RowId;
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use uuid::Uuid;
@@ -19,13 +21,15 @@ impl State {
 
 #[async_trait]
 impl PutOffLedger for MemoryLedger {
-    async fn record_put_off(&self, rows: &[(RowId, Timestamp)]) -> Result<(), LedgerError> {
+    async fn record_put_off(&self, rows: &[PutOffRow]) -> Result<(), LedgerError> {
         let whole = TimestampRound::new()
             .smallest(Unit::Second)
             .mode(RoundMode::Ceil);
-        let record = |state: &mut State, (row, until): &(RowId, Timestamp)| {
-            let until = until.round(whole).unwrap_or(*until);
-            state.facts(*row).put_off_until = Some(until);
+        let record = |state: &mut State, put_off: &PutOffRow| {
+            let until = put_off.until.round(whole).unwrap_or(put_off.until);
+            let facts = state.facts(put_off.row);
+            facts.put_off_until = Some(until);
+            facts.put_off_why = Some(Arc::new(put_off.why.clone()));
         };
         self.call_each(rows, record).await.map(drop)
     }

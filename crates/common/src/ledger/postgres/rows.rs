@@ -49,7 +49,7 @@ const FACTS: &str = "
            r.undeliverable OR coalesce(NOT m.sent, false),
            coalesce(r.code, m.code),
            CASE WHEN r.code IS NULL THEN m.reason ELSE r.reason END,
-           p.until
+           p.until, p.code, p.reason
     FROM records AS r
     LEFT JOIN sends AS m ON m.debt_id = r.debt_id AND m.channel = 'mail' AND m.for_row
     LEFT JOIN put_off AS p ON p.import_id = r.import_id AND p.row = r.row
@@ -116,15 +116,20 @@ pub(super) fn key(row: RowId) -> (Uuid, u64) {
     (row.import_id, row.row)
 }
 
+/// The reason of two columns from `index` on, if there is one.
+fn reason(found: &Row, index: usize) -> Result<Option<Arc<Reason>>, LedgerError> {
+    let code: Option<String> = column(found, index)?;
+    let text: Option<String> = column(found, index + 1)?;
+    let reason = code.map(|code| Reason {
+        code: Cow::Owned(code),
+        text: Cow::Owned(text.unwrap_or_default()),
+    });
+    Ok(reason.map(Arc::new))
+}
+
 /// What [`FACTS`] found of a row.
 fn read(found: &Row) -> Result<RowFacts, LedgerError> {
     let is = |index| column::<bool>(found, index);
-    let code: Option<String> = column(found, 8)?;
-    let reason: Option<String> = column(found, 9)?;
-    let reason = code.map(|code| Reason {
-        code: Cow::Owned(code),
-        text: Cow::Owned(reason.unwrap_or_default()),
-    });
     let mut facts = RowFacts {
         row: time::count(column(found, 1)?),
         billed: is(2)?,
@@ -133,11 +138,13 @@ fn read(found: &Row) -> Result<RowFacts, LedgerError> {
         notified: is(5)?,
         mailed: is(6)?,
         undeliverable: is(7)?,
-        reason: reason.map(Arc::new),
+        reason: reason(found, 8)?,
         put_off_until: None,
+        put_off_why: None,
     };
     if facts.billed && !facts.is_settled() {
         facts.put_off_until = time::read_some(column(found, 10)?)?;
+        facts.put_off_why = reason(found, 11)?;
     }
     Ok(facts)
 }

@@ -196,6 +196,12 @@ pub(super) fn put_off(import_id: Uuid) -> String {
     format!("import:{{{import_id}}}:put-off")
 }
 
+/// String with one byte a row: the number of the reason that its e-mail is put
+/// off for.
+pub(super) fn put_off_reasons(import_id: Uuid) -> String {
+    format!("import:{{{import_id}}}:put-off-reasons")
+}
+
 /// String with one byte a row: the number of its reason, 0 for none.
 pub(super) fn reasons(import_id: Uuid) -> String {
     format!("import:{{{import_id}}}:reasons")

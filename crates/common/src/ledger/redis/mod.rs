@@ -79,6 +79,8 @@ pub struct RedisLedger {
     record_undeliverable: Arc<Script>,
     reopen_undeliverable: Arc<Script>,
     forget_ends: Arc<Script>,
+    /// Keeps why e-mails of rows are put off (see `put_off`).
+    keep_put_off_reasons: Arc<Script>,
     /// Who carries an import (see `carrying`).
     carrying: Arc<CarrierScripts>,
     /// What webhooks are told of (see `webhooks`).

@@ -1,12 +1,23 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
-use redis::Pipeline;
+use redis::{Pipeline, Script};
 use uuid::Uuid;
 
-use super::rows::by_import;
-use super::{RedisLedger, keys};
-use crate::ledger::{LedgerError, PutOffLedger, PutOffRows, STALLED_AFTER};
+use super::rows::{KEEP_REASON, by_import};
+use super::{RedisLedger, keys, reason};
+use crate::ledger::{LedgerError, PutOffLedger, PutOffRow, PutOffRows, STALLED_AFTER};
 use contract::RowId;
+
+/// Keeps the reason of each row, whatever it was before. The keys are the
+/// reasons twice, and their numbers; the arguments row and reason of each.
+pub(super) fn reasons_script() -> Script {
+    let keep = r"
+        for index = 1, #ARGV, 2 do
+            redis.call('SETRANGE', KEYS[1], ARGV[index], number_of(ARGV[index + 1]))
+        end
+        ";
+    Script::new(&[KEEP_REASON, keep].concat())
+}
 
 /// The rows of a sorted set with the least or the greatest score: none or
 /// one, each with its score.
@@ -14,13 +25,14 @@ pub(super) type Edge = Vec<(String, i64)>;
 
 #[async_trait]
 impl PutOffLedger for RedisLedger {
-    async fn record_put_off(&self, rows: &[(RowId, Timestamp)]) -> Result<(), LedgerError> {
+    async fn record_put_off(&self, rows: &[PutOffRow]) -> Result<(), LedgerError> {
         let mut pipe = redis::pipe();
-        for (import_id, indices) in by_import(rows.iter().map(|(row, _)| *row)) {
+        for (import_id, indices) in by_import(rows.iter().map(|put_off| put_off.row)) {
+            let of_import = || indices.iter().map(|index| &rows[*index]);
+            self.keep_put_off_reasons(import_id, of_import()).await?;
             let key = keys::put_off(import_id);
-            let scored: Vec<(i64, u64)> = indices
-                .iter()
-                .map(|index| (score(rows[*index].1), rows[*index].0.row))
+            let scored: Vec<(i64, u64)> = of_import()
+                .map(|put_off| (score(put_off.until), put_off.row.row))
                 .collect();
             let last = scored.iter().map(|(until, _)| *until).max();
             pipe.zadd_multiple(&key, &scored).ignore();
@@ -48,6 +60,27 @@ impl PutOffLedger for RedisLedger {
 }
 
 impl RedisLedger {
+    /// Keeps why rows of an import are put off. It is looked at only of those
+    /// that are.
+    async fn keep_put_off_reasons(
+        &self,
+        import_id: Uuid,
+        rows: impl Iterator<Item = &PutOffRow>,
+    ) -> Result<(), LedgerError> {
+        let written = [
+            keys::put_off_reasons(import_id),
+            keys::reason_numbers(import_id),
+        ];
+        let mut call = self.keep_put_off_reasons.prepare_invoke();
+        // The script that counts the reasons has their numbers as its third key.
+        call.key(&written[0]).key(&written[0]).key(&written[1]);
+        for put_off in rows {
+            call.arg(put_off.row.row).arg(reason::stored(&put_off.why));
+        }
+        let () = call.invoke_async(&mut self.connection.clone()).await?;
+        self.expire(written).await
+    }
+
     async fn send(&self, pipe: &Pipeline) -> Result<(), LedgerError> {
         if pipe.is_empty() {
             return Ok(());

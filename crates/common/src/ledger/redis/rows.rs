@@ -178,11 +178,13 @@ impl RedisLedger {
         }
     }
 
-    /// Until when those of the rows are put off that have an e-mail to come.
+    /// Until when those of the rows are put off that have an e-mail to come, and
+    /// why.
     async fn add_put_off(
         &self,
         import_id: Uuid,
         facts: &mut [RowFacts],
+        why: impl Fn(u64) -> Option<Arc<Reason>>,
     ) -> Result<(), LedgerError> {
         let open = facts.iter_mut();
         let mut open: Vec<&mut RowFacts> = open
@@ -195,6 +197,7 @@ impl RedisLedger {
         let until = self.put_off_until(import_id, &rows).await?;
         for (facts, until) in open.iter_mut().zip(until) {
             facts.put_off_until = until;
+            facts.put_off_why = until.and_then(|_| why(facts.row));
         }
         Ok(())
     }
@@ -235,6 +238,10 @@ impl RowLedger for RedisLedger {
             .arg(keys::reasons(import_id))
             .arg(first)
             .arg(last);
+        pipe.cmd("GETRANGE")
+            .arg(keys::put_off_reasons(import_id))
+            .arg(first)
+            .arg(last);
         pipe.hgetall(keys::reason_numbers(import_id));
         pipe.exists(keys::put_off(import_id));
         let (
@@ -245,9 +252,11 @@ impl RowLedger for RedisLedger {
             mailed,
             undeliverable,
             reasons,
+            put_off_reasons,
             numbers,
             any_put_off,
         ): (
+            Bytes,
             Bytes,
             Bytes,
             Bytes,
@@ -274,11 +283,16 @@ impl RowLedger for RedisLedger {
                 undeliverable: bit(&undeliverable),
                 reason: number.and_then(|number| texts.get(number)).cloned(),
                 put_off_until: None,
+                put_off_why: None,
             }
         });
         let mut facts: Vec<RowFacts> = facts.collect();
         if any_put_off {
-            self.add_put_off(import_id, &mut facts).await?;
+            let why = |row: u64| {
+                let index = usize::try_from(row - first).ok()?;
+                texts.get(put_off_reasons.get(index)?).cloned()
+            };
+            self.add_put_off(import_id, &mut facts, why).await?;
         }
         Ok(facts)
     }

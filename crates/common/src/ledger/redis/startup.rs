@@ -14,6 +14,7 @@ use super::info::field;
 use super::keys::Keys;
 use super::opener::Opener;
 use super::place::Place;
+use super::put_off::reasons_script;
 use super::rows::marking_script;
 use super::undeliverable::{forget_script, record_script, reopen_script};
 use super::webhook_scripts::WebhookScripts;
@@ -82,6 +83,7 @@ impl RedisLedger {
             record_undeliverable: Arc::new(record_script()),
             reopen_undeliverable: Arc::new(reopen_script()),
             forget_ends: Arc::new(forget_script()),
+            keep_put_off_reasons: Arc::new(reasons_script()),
             carrying: Arc::new(CarrierScripts::new()),
             webhooks: Arc::new(WebhookScripts::new()),
         })
