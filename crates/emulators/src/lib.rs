@@ -6,6 +6,7 @@
 //! - [`redis_server`]: private Redis servers, alone or as a cluster, that end with their owner.
 //! - `s3_server`, with the feature `s3`: S3 inside this process, with its files in a directory.
 //! - [`smtp_server`]: a mail server that takes every message, or does what it is told to do wrong.
+//! - [`trace_collector`]: takes the spans of the services, or does what it is told to do wrong.
 //! - [`child`]: a process that leaves nothing behind.
 
 mod certificates;
@@ -22,6 +23,7 @@ pub mod redis_server;
 pub mod s3_server;
 mod server_process;
 pub mod smtp_server;
+pub mod trace_collector;
 
 pub use certificates::{Certificates, CertificatesError};
 pub use environment::{redis_environment, shared_environment};

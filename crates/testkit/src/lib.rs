@@ -60,6 +60,7 @@ pub use emulators::redis_server::{AsksClients, RedisCluster, RedisServer, Secure
 #[cfg(feature = "s3")]
 pub use emulators::s3_server::{S3Keys, S3Server};
 pub use emulators::smtp_server;
+pub use emulators::trace_collector::{CollectedSpan, CollectorMode, TraceCollector};
 pub use emulators::{Certificates, free_port};
 pub use fake_queue::FakeQueue;
 pub use import::{
