@@ -61,6 +61,7 @@ fn messages() -> Vec<Delivery> {
         columns: None,
         receive_count: 1,
         put_off: 0,
+        trace: None,
     };
     (1..=ROWS).map(message).collect()
 }

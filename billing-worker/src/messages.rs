@@ -34,6 +34,7 @@ fn unpack_one(delivery: &Delivery, rows: &mut Vec<Row<Incoming>>) {
         // Until it is known how many there are.
         identity: RowIdentity::Message(String::new()),
         receive_count: delivery.receive_count,
+        trace: delivery.trace.clone(),
         value: Incoming {
             row: delivery.row.and_then(|row| row.behind(place)),
             record,
@@ -111,6 +112,7 @@ mod tests {
             columns: None,
             receive_count: 3,
             put_off: 0,
+            trace: None,
         }
     }
 

@@ -158,6 +158,7 @@ mod tests {
             row: None,
             columns: None,
             event_type: None,
+            trace: None,
         };
         bodies.iter().map(message).collect()
     }

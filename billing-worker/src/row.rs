@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use common::ledger::{Bill, Claim, LedgerError};
-use common::runtime::GaveUp;
+use common::runtime::{GaveUp, TraceContext};
 use contract::{Conflict, DebtRecord, InvalidReason, RowId, RowIdentity};
 use prometheus::Histogram;
 
@@ -22,6 +22,8 @@ pub struct Row<T> {
     pub identity: RowIdentity,
     /// How often its message was received, this time included.
     pub receive_count: u32,
+    /// The trace that what is sent for it belongs to.
+    pub trace: Option<TraceContext>,
     /// What the steps so far have made of it.
     pub value: T,
 }
@@ -33,6 +35,7 @@ impl<T> Row<T> {
             index: self.index,
             identity: self.identity,
             receive_count: self.receive_count,
+            trace: self.trace,
             value,
         }
     }
@@ -43,6 +46,7 @@ impl<T> Row<T> {
             index: self.index,
             identity: self.identity,
             receive_count: self.receive_count,
+            trace: self.trace,
             value: (),
         };
         (row, self.value)

@@ -31,7 +31,7 @@ pub async fn run(
 ) -> Result<(), ServiceError> {
     let wiring = Wiring::new(
         "billing-worker",
-        &settings.base.aws,
+        &settings.base,
         settings.ledger.clone(),
         &settings.queue_url,
         stop.clone(),

@@ -30,6 +30,7 @@ async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
     let stack = Stack::start().await;
     let wrong = [
         ("SNS_TOPIC_ARN", "my-topic"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
         (
             "SNS_TOPIC_ARN",
             "arn:aws:sns:us-east-1:000000000000:data-process-topic.fifo",
@@ -135,6 +136,8 @@ async fn rows_of_a_batch_that_are_bad_in_one_way_are_one_line_of_the_log() {
         ("field_count".to_owned(), 2),
     ];
     assert_eq!(seen, expected, "{log}{errors}");
+    // Traces are off.
+    assert!(!log.contains("trace_id"), "{log}");
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ async fn accepted(spool: &Spool) -> Manifest {
         surveyed: survey.finish().unwrap(),
         client: String::new(),
         key: None,
+        trace: None,
     };
     upload.commit(received).await.unwrap()
 }

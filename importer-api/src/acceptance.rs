@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use common::ledger::{KeyedUpload, Ledger, LedgerError, LedgerSlot};
+use common::runtime::TraceContext;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -80,6 +81,8 @@ pub struct Sender {
     pub key: Option<IdempotencyKey>,
     /// Tells it from other clients; empty where clients have no tokens.
     pub client: String,
+    /// The trace of the upload, if there is one.
+    pub trace: Option<TraceContext>,
 }
 
 impl Sender {
@@ -90,6 +93,7 @@ impl Sender {
             surveyed,
             client: self.client,
             key: self.key.map(|key| key.hash),
+            trace: self.trace,
         }
     }
 }
@@ -145,9 +149,11 @@ impl<L: Ledger> Acceptance<L> {
     pub(crate) async fn accept_preview(
         self,
         preview: Manifest,
+        trace: Option<TraceContext>,
     ) -> Result<AcceptedImport, AcceptanceError> {
         let manifest = Manifest {
             accepted_at: Timestamp::now(),
+            trace,
             ..preview
         };
         self.spool.accept_preview(&manifest).await?;

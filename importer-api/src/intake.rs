@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use common::ledger::Ledger;
+use common::runtime::in_current_span;
 
 use crate::acceptance::{Acceptance, AcceptanceError, AcceptedImport, Sender};
 use crate::blocking::{UploadThreads, blocking};
@@ -79,10 +80,10 @@ impl Intake {
         from: Sender,
         acceptance: Acceptance<L>,
     ) -> Result<AcceptedImport, IntakeError> {
-        let accepting = tokio::spawn(async move {
+        let accepting = tokio::spawn(in_current_span(async move {
             let (upload, surveyed) = self.stored().await?;
             Ok(acceptance.accept(upload, surveyed, from).await?)
-        });
+        }));
         accepting.await.map_err(|_| IntakeError::CutOff)?
     }
 

@@ -37,7 +37,7 @@ pub async fn run(
 ) -> Result<(), ServiceError> {
     let wiring = Wiring::new(
         "importer-api",
-        &settings.base.aws,
+        &settings.base,
         settings.ledger.clone(),
         &settings.queue_url,
         stop.clone(),
@@ -77,6 +77,7 @@ pub async fn run(
         downloads: Clients::downloads(),
         previews: Clients::previews(),
         rules: settings.rules,
+        tracer: wiring.tracer.clone(),
         stop: stop.clone(),
     };
     let routes = routes(shared, settings.tokens, settings.hosts)

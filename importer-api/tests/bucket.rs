@@ -93,6 +93,7 @@ fn manifest(import_id: Uuid, rows: u64) -> Manifest {
         client: String::new(),
         key: None,
         previewed: false,
+        trace: None,
     }
 }
 

@@ -29,6 +29,7 @@ async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
     let spool = spool.path().to_str().unwrap();
     let wrong = [
         ("SQS_QUEUE_URL", "data-process"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
         ("MAX_SQS_SEND_MESSAGE_BATCH_SIZE", "11"),
         ("ROWS_PER_MESSAGE", "101"),
         ("MAX_CSV_PROCESS_CONCURRENT_TASKS", "many"),

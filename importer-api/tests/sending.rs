@@ -131,6 +131,7 @@ async fn store(spool: &Spool, file: &[u8]) -> Manifest {
         surveyed: survey.finish().unwrap(),
         client: String::new(),
         key: None,
+        trace: None,
     };
     upload.commit(received).await.unwrap()
 }

@@ -22,6 +22,7 @@ pub mod patience;
 mod put_off;
 mod row_record;
 mod run;
+mod sending_span;
 mod settings;
 pub mod smtp;
 pub mod transport;

@@ -66,7 +66,7 @@ pub async fn run_over<T: Transport>(
 ) -> Result<(), ServiceError> {
     let wiring = Wiring::new(
         "send-mail-worker",
-        &settings.base.aws,
+        &settings.base,
         settings.ledger.clone(),
         &settings.queue_url,
         stop.clone(),
@@ -76,6 +76,7 @@ pub async fn run_over<T: Transport>(
     let transport = Arc::new(transport(&metrics)?);
     let gauges = QueueGauges::new(&wiring.registry)?;
     let queue = wiring.queue.clone();
+    let tracer = wiring.tracer.clone();
     let probe = ReadyProbe::explained(&transport, |transport: Arc<T>| async move {
         let healthy = transport.healthy().await;
         healthy.map_err(|TransportAway(why)| Some(why))
@@ -86,6 +87,7 @@ pub async fn run_over<T: Transport>(
         let consumer = metrics.consumer.clone();
         let pace = Pace::new(settings.mail.max_per_second);
         let worker = Worker::new(transport, ledger, pace, patience, metrics, stop.clone());
+        let worker = worker.traced(tracer);
         let options = ConsumerOptions {
             max_messages: settings.max_messages,
             long_poll: settings.long_poll,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use common::ledger::{Agreements, Ledger, LedgerError, SendClaim, SendEnd};
 use common::messaging::{BatchHandler, Delivery, Verdict, verdicts_of_messages};
-use common::runtime::{GaveUp, Interrupted, outage_backoff, ride_out, wait};
+use common::runtime::{GaveUp, Interrupted, Tracer, outage_backoff, ride_out, wait};
 use futures::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -20,6 +20,7 @@ use crate::lease::{LEASE, Lease};
 use crate::pace::Pace;
 use crate::patience::{OUTCOME_UNKNOWN, Patience};
 use crate::row_record::RowRecord;
+use crate::sending_span::{sending_span, tell_sent};
 use crate::transport::{Sending, Transport};
 
 /// How long a received message stays hidden, unless that is extended. Longer
@@ -46,6 +47,7 @@ pub struct Worker<T, L> {
     stop: CancellationToken,
     in_hand: Semaphore,
     most_in_hand: u32,
+    tracer: Tracer,
 }
 
 type Gave = GaveUp<LedgerError>;
@@ -71,7 +73,15 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             stop,
             in_hand: Semaphore::new(most_in_hand as usize),
             most_in_hand,
+            tracer: Tracer::default(),
         }
+    }
+
+    /// The same worker, whose sending has spans.
+    #[must_use]
+    pub fn traced(mut self, tracer: Tracer) -> Self {
+        self.tracer = tracer;
+        self
     }
 
     /// A verdict for each mail of a channel.
@@ -161,7 +171,11 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
             .filter(|(_, claim)| **claim == SendClaim::Granted)
             .map(|(mail, _)| *mail)
             .collect();
-        let mut sent = self.send_in_turn(&granted, &lease).await?.into_iter();
+        let span = sending_span(&self.tracer, self.transport.outage().name(), granted.len());
+        let sent = span.around(self.send_in_turn(&granted, &lease)).await;
+        let sent = sent.inspect(|sent| tell_sent(&span, sent));
+        drop(span);
+        let mut sent = sent?.into_iter();
         let mut tried = Vec::with_capacity(mails.len());
         let mut ended_before = Vec::new();
         for (mail, claim) in mails.iter().zip(claims) {

@@ -39,6 +39,8 @@ async fn it_logs_each_mail_whatever_the_log_level_and_sigterm_ends_it_with_0() {
     assert_eq!(lines[0]["level"], "INFO");
     assert_eq!(lines[0]["debt_id"], "debt-1");
     assert!(!output.contains("joao@example.com"));
+    // Traces are off.
+    assert!(!output.contains("trace_id"), "{output}");
 }
 
 #[tokio::test]
@@ -46,6 +48,7 @@ async fn a_wrong_setting_ends_it_with_64_and_one_line_that_names_it() {
     let stack = Stack::start().await;
     let wrong = [
         ("SQS_QUEUE_URL", ""),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
         ("SQS_WAIT_TIME_SECONDS", "21"),
         ("LOG_LEVEL", "LOUD"),
         ("BIND_ADDRESS", "everywhere"),

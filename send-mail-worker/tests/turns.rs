@@ -74,6 +74,7 @@ fn delivery(debt_id: &str) -> Delivery {
         columns: None,
         receive_count: 1,
         put_off: 0,
+        trace: None,
     }
 }
 

@@ -60,14 +60,15 @@ impl<L: Ledger, S: BatchSender + Clone + 'static> Schedule<L, S> {
         for row in rows {
             let debt = &row.value;
             if told.insert(&debt.debt_id, debt.notified).is_none() && !debt.notified {
-                debts.push(debt);
+                debts.push(row);
             }
         }
-        let messages = debts.iter().map(|debt| message(debt)).collect();
+        let messages = debts.iter().map(|row| message(row)).collect();
         let delivered = self.publisher.publish(messages).await?;
         let mut accepted = 0;
         let mut errors = Vec::new();
-        for (debt, delivered) in debts.iter().zip(&delivered) {
+        let debts = debts.iter().map(|row| &row.value);
+        for (debt, delivered) in debts.zip(&delivered) {
             match delivered {
                 Delivered::Accepted => {
                     accepted += 1;
@@ -150,11 +151,13 @@ impl<L: Ledger, S: BatchSender + Clone + 'static> Step for Schedule<L, S> {
     }
 }
 
-fn message(debt: &BilledDebt) -> Outgoing {
+fn message(row: &BilledRow) -> Outgoing {
+    let claim = &row.value.claim;
     Outgoing {
-        body: debt.claim.notification.clone(),
-        row: debt.claim.holder.row(),
+        body: claim.notification.clone(),
+        row: claim.holder.row(),
         columns: None,
         event_type: Some(names::BILLING_ISSUED),
+        trace: row.trace.clone(),
     }
 }

@@ -70,6 +70,7 @@ const AWS: &str = "aws_";
 const REDIS: &str = "redis::";
 const POSTGRES: &str = "postgres::";
 const TOKIO: &str = "tokio";
+const TRACES: [&str; 2] = ["opentelemetry::", "opentelemetry_"];
 
 #[test]
 fn the_contract_the_boleto_and_its_slip_know_no_runtime_no_aws_and_no_redis() {
@@ -107,6 +108,21 @@ fn the_stores_are_named_in_the_ledger_alone() {
         "send-mail-worker/src",
     ] {
         assert_never_named(folder, &[REDIS, POSTGRES]);
+    }
+}
+
+#[test]
+fn opentelemetry_is_named_where_spans_are_made_and_exported_alone() {
+    for folder in [
+        "crates/contract/src",
+        "crates/common/src/ledger",
+        "crates/common/src/messaging",
+        "crates/operator/src",
+        "importer-api/src",
+        "billing-worker/src",
+        "send-mail-worker/src",
+    ] {
+        assert_never_named(folder, &TRACES);
     }
 }
 

@@ -35,6 +35,7 @@ fn message(body: &str) -> Outgoing {
         row: None,
         columns: None,
         event_type: None,
+        trace: None,
     }
 }
 

@@ -35,6 +35,7 @@ async fn calls_go_on_soon_after_an_outage_however_many_waited() {
             row: None,
             event_type: None,
             columns: None,
+            trace: None,
         };
         10
     ];

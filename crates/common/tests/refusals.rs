@@ -66,6 +66,7 @@ async fn sent(queue: &Queue, messages: usize) -> Vec<Delivered> {
         row: None,
         columns: None,
         event_type: None,
+        trace: None,
     };
     let messages: Vec<_> = (0..messages).map(message).collect();
     send_all(queue, &messages, &CancellationToken::new())

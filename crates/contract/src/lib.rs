@@ -30,7 +30,9 @@ pub use field::trimmed;
 pub use identity::{RowId, RowIdentity};
 pub use invalid::{InvalidReason, Reason};
 pub use layout::Layout;
-pub use notification::{BilledBoleto, MalformedNotification, Notification, ReceivedNotification};
+pub use notification::{
+    BilledBoleto, MalformedNotification, Notification, ReceivedNotification, envelope_attribute,
+};
 pub use record::{DebtRecord, email_address};
 pub use scan::{MAX_LINE_BREAKS, MAX_RECORD_BYTES, Scanned, scan};
 pub use writing::{push_record, write_record};

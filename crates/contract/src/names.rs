@@ -41,5 +41,11 @@ pub const PUT_OFF: &str = "put_off";
 /// Attribute, Number: Unix seconds before which a message that was put off is
 /// not handled.
 pub const NOT_BEFORE: &str = "not_before";
+/// Attribute, String: the trace that a message belongs to, and the span that
+/// sent it: <https://www.w3.org/TR/trace-context/#traceparent-header>
+pub const TRACEPARENT: &str = "traceparent";
+/// Attribute, String: what tracing systems add to that, where they do:
+/// <https://www.w3.org/TR/trace-context/#tracestate-header>
+pub const TRACESTATE: &str = "tracestate";
 /// The [`EVENT_TYPE`] of a billed debt.
 pub const BILLING_ISSUED: &str = "billing.issued";

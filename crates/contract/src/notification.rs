@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use boleto::{AgreementId, Amount, Barcode};
@@ -157,6 +158,16 @@ impl Envelope<'_> {
         let row: EnvelopeAttribute<'_> = parse(attributes.row?.get()).ok()?;
         RowId::from_attributes(Some(&import_id.value), Some(&row.value))
     }
+}
+
+/// The text of an attribute in the SNS envelope that a body is; `None` where it
+/// has no such attribute, or is no envelope.
+pub fn envelope_attribute<'a>(body: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    let envelope: Envelope<'a> = parse(body).ok()?;
+    let attributes: BTreeMap<Cow<'a, str>, &'a RawValue> =
+        parse(envelope.attributes?.get()).ok()?;
+    let attribute: EnvelopeAttribute<'a> = parse(attributes.get(name)?.get()).ok()?;
+    Some(attribute.value)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ impl fmt::Display for Masked<'_> {
             columns: _,
             receive_count,
             put_off,
+            trace: _,
         } = self.0;
         let mut of = *row;
         if let Ok(received) = ReceivedNotification::read(body, *row) {
@@ -106,6 +107,7 @@ mod tests {
             columns: None,
             receive_count: 5,
             put_off,
+            trace: None,
         };
         Masked(&delivery).to_string()
     }

@@ -27,6 +27,8 @@ use uuid::Uuid;
 
 const LONG: Duration = Duration::from_secs(30);
 
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 type Attributes = HashMap<String, MessageAttributeValue>;
 
 async fn stack() -> Stack {
@@ -51,6 +53,7 @@ fn attributes(row: usize) -> Attributes {
         text("row", "Number", &row.to_string()),
         text("put_off", "Number", "3"),
         text("not_before", "Number", "1767225600"),
+        text("traceparent", "String", TRACE),
         text("of_ours", "String.custom", "é"),
         ("checksum".to_owned(), binary.build().unwrap()),
     ])

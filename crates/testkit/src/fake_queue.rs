@@ -181,6 +181,7 @@ impl Stored {
             columns: None,
             receive_count: self.receive_count,
             put_off: self.put_off,
+            trace: None,
         }
     }
 }

@@ -28,6 +28,7 @@ mod reopen;
 mod results;
 mod slips;
 mod upload;
+mod upload_span;
 
 use std::sync::{Arc, OnceLock};
 
@@ -36,6 +37,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use common::ledger::{LedgerSlot, SharedLedger};
 use common::messaging::Queue;
 use common::rules::BillingRules;
+use common::runtime::Tracer;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -87,6 +89,8 @@ pub struct Shared {
     pub previews: Clients,
     /// By which files are looked at: those of billing-worker.
     pub rules: BillingRules,
+    /// Makes the spans of uploads.
+    pub tracer: Tracer,
     /// Cancelled when the process is told to stop.
     pub stop: CancellationToken,
 }

@@ -217,6 +217,7 @@ pub(super) async fn preview(
         file_name: file.name,
         key: None,
         client: client.name(),
+        trace: None,
     };
     let (spool, intake) = (shared.spool.clone(), file.intake);
     // Where the client hangs up meanwhile, what it gives is dropped.

@@ -4,7 +4,9 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use common::runtime::{TraceContext, in_current_span};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::error;
@@ -18,6 +20,7 @@ use super::import_view::IMPORT_ID;
 use super::imports::file_problem;
 use super::limits::Slot;
 use super::pace::Slow;
+use super::upload_span::{tell_answer, upload_span};
 use super::{Problem, Shared};
 use crate::acceptance::{AcceptanceError, AcceptedImport, IdempotencyKey, Sender};
 use crate::csv::{Guess, HeaderError};
@@ -105,8 +108,29 @@ pub(super) async fn upload(
     wanted: Result<Query<Wanted>, QueryRejection>,
     request: Request,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    let Query(wanted) = wanted.map_err(|error| Problem::bad_query(error.body_text()))?;
     let (head, body) = request.into_parts();
+    let span = upload_span(&shared.tracer, &head);
+    let taking = take(&shared, wanted, (&head, body), span.context());
+    let taken = span.around(taking).await;
+    tell_answer(&span, taken.as_ref().map(|import| import.import_id));
+    let import = taken?;
+    let accepted = Accepted {
+        message: "File accepted, its rows are being processed",
+        import_id: import.import_id,
+        rows: import.rows,
+        replayed: import.replayed,
+    };
+    Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+/// Makes what a request brings, or names, an import that belongs to that trace.
+async fn take(
+    shared: &Shared,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+    (head, body): (&Parts, Body),
+    trace: Option<TraceContext>,
+) -> Result<AcceptedImport, Problem> {
+    let Query(wanted) = wanted.map_err(|error| Problem::bad_query(error.body_text()))?;
     shared.limits.admit(&head.headers)?;
     let content_type = head.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.map(HeaderValue::as_bytes);
@@ -115,24 +139,16 @@ pub(super) async fn upload(
         key: idempotency_key(&head.headers, client)?,
         client: client.name(),
         file_name: None,
+        trace,
     };
-    check_ledger(&shared)?;
-    let import = match wanted.preview {
-        Some(_) if has_body(&head.headers) => {
-            return Err(Problem::bad_query(
-                "with preview= the request has no body: the file is that of the preview",
-            ));
-        }
-        Some(preview_id) => accept_preview(&shared, preview_id, from).await?,
-        None => store(&shared, content_type.unwrap_or_default(), from, body).await?,
-    };
-    let accepted = Accepted {
-        message: "File accepted, its rows are being processed",
-        import_id: import.import_id,
-        rows: import.rows,
-        replayed: import.replayed,
-    };
-    Ok((StatusCode::ACCEPTED, Json(accepted)))
+    check_ledger(shared)?;
+    match wanted.preview {
+        Some(_) if has_body(&head.headers) => Err(Problem::bad_query(
+            "with preview= the request has no body: the file is that of the preview",
+        )),
+        Some(preview_id) => accept_preview(shared, preview_id, from).await,
+        None => store(shared, content_type.unwrap_or_default(), from, body).await,
+    }
 }
 
 fn has_body(headers: &HeaderMap) -> bool {
@@ -189,8 +205,11 @@ async fn accept_preview(
     // Looked for last, as it may come in place of the preview meanwhile.
     let accepted = spool.manifest_of(preview_id).await.map_err(failed)?;
     let accepting = match (accepted.filter(is_own), preview) {
-        (Some(manifest), _) => tokio::spawn(acceptance.accepted_preview(manifest)),
-        (None, Some(preview)) => tokio::spawn(acceptance.accept_preview(preview)),
+        (Some(manifest), _) => tokio::spawn(in_current_span(acceptance.accepted_preview(manifest))),
+        (None, Some(preview)) => {
+            let accepting = acceptance.accept_preview(preview, from.trace);
+            tokio::spawn(in_current_span(accepting))
+        }
         (None, None) => return Err(Problem::no_such_preview()),
     };
     // A client that hangs up must not end it half way.

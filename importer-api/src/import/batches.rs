@@ -2,6 +2,7 @@ use std::io::{self, ErrorKind};
 use std::vec;
 
 use common::messaging::Outgoing;
+use common::runtime::TraceContext;
 use contract::names::SNS_MAX_BYTES;
 use contract::{InvalidReason, RowId, push_line, push_record};
 use futures::{Stream, stream};
@@ -62,6 +63,8 @@ pub type BatchAt = (Batch, Position);
 #[derive(Debug)]
 struct Filling {
     import_id: Uuid,
+    /// What its messages belong to.
+    trace: Option<TraceContext>,
     size: BatchSize,
     batch: Batch,
     /// Rows in it, those that cannot be sent too.
@@ -80,9 +83,10 @@ struct Open {
 }
 
 impl Filling {
-    fn new(import_id: Uuid, size: BatchSize, from: Position) -> Self {
+    fn new(import_id: Uuid, trace: Option<TraceContext>, size: BatchSize, from: Position) -> Self {
         Self {
             import_id,
+            trace,
             size,
             batch: Batch::default(),
             rows: 0,
@@ -148,6 +152,7 @@ impl Filling {
             row: Some(row),
             columns,
             event_type: None,
+            trace: self.trace.clone(),
         };
         let bytes = message.size();
         if bytes > BATCH_BYTES {
@@ -254,7 +259,7 @@ impl Reader {
     fn new(file: FileReader, manifest: Manifest, from: Position, size: BatchSize) -> Self {
         Self {
             rows: Rows::new(file, manifest.layout, from),
-            filling: Filling::new(manifest.import_id, size, from),
+            filling: Filling::new(manifest.import_id, manifest.trace, size, from),
         }
     }
 

@@ -160,6 +160,7 @@ fn row_by_row(message: &Outgoing) -> Vec<Outgoing> {
         row: message.row.and_then(|row| row.behind(place)),
         columns: lines.as_mut().and_then(Iterator::next).map(str::to_owned),
         event_type: message.event_type,
+        trace: message.trace.clone(),
     };
     records.map(single).collect()
 }
@@ -175,6 +176,7 @@ mod tests {
             row: None,
             columns: columns.map(str::to_owned),
             event_type: None,
+            trace: None,
         };
         let lines = "{\"phone\":\"1\"}\n{}\n{\"phone\":\"3\"}";
         let several = message("a,\"1\n2\"\nb,2\nc,3", Some(lines));

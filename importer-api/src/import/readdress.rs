@@ -238,6 +238,7 @@ where
             row: claim.holder.row(),
             columns: None,
             event_type: None,
+            trace: None,
         };
         let bytes = message.size();
         let batch = Batch {

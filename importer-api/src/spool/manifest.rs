@@ -1,9 +1,12 @@
 //! What an import's `<id>.json` and, in a folder, `<id>.checkpoint` hold.
 
+use std::collections::BTreeMap;
+
 use common::ledger::{self, NewImport};
+use common::runtime::TraceContext;
 use contract::Layout;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::csv::Position;
@@ -39,6 +42,28 @@ pub struct Manifest {
     /// It was looked at first.
     #[serde(default)]
     pub previewed: bool,
+    /// The trace of its upload, if it had one: whoever sends the import goes on
+    /// with it.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "write_trace",
+        deserialize_with = "read_trace"
+    )]
+    pub trace: Option<TraceContext>,
+}
+
+#[expect(clippy::ref_option, reason = "the form of `serialize_with`")]
+fn write_trace<S: Serializer>(trace: &Option<TraceContext>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(trace.iter().flat_map(TraceContext::fields))
+}
+
+/// One that cannot be read keeps no import from being sent.
+fn read_trace<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TraceContext>, D::Error> {
+    let fields: BTreeMap<String, String> = Deserialize::deserialize(from)?;
+    Ok(TraceContext::read(|name| {
+        fields.get(name).map(String::as_str)
+    }))
 }
 
 impl Manifest {
@@ -101,5 +126,9 @@ mod tests {
         let manifest: Manifest = serde_json::from_str(older).unwrap();
         assert_eq!((manifest.size, manifest.rows), (5, 3));
         assert_eq!(manifest.sha256, "");
+        assert_eq!(manifest.trace, None);
+        // Nor does the manifest of an upload without a trace name one.
+        let written = serde_json::to_string(&manifest).unwrap();
+        assert!(!written.contains("trace"), "{written}");
     }
 }

@@ -16,6 +16,7 @@ fn received(file_name: Option<&str>) -> Received {
         },
         client: "client".to_owned(),
         key: Some("key".to_owned()),
+        trace: None,
     }
 }
 

@@ -1,6 +1,7 @@
 use std::io;
 
 use bytes::Bytes;
+use common::runtime::TraceContext;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tracing::warn;
@@ -23,6 +24,8 @@ pub struct Received {
     pub client: String,
     /// The hash of its idempotency key, if it has one.
     pub key: Option<String>,
+    /// The trace that the import belongs to, if there is one.
+    pub trace: Option<TraceContext>,
 }
 
 /// An upload that comes in. Dropping it leaves nothing.
@@ -127,6 +130,7 @@ impl Upload {
             client: received.client,
             key: received.key,
             previewed: kind == Kind::Preview,
+            trace: received.trace,
         };
         match self.file {
             File::Local(file) => {

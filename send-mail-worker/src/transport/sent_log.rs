@@ -2,6 +2,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use common::runtime::current_ids;
 use serde::Serialize;
 
 /// The log lines of e-mails that were sent, the same for each transport: one
@@ -19,6 +20,12 @@ struct Line<'a> {
     debt_id: &'a str,
     message_id: &'a str,
     target: &'static str,
+    /// As in the process's other log lines: those of the span, where there is
+    /// one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    span_id: Option<&'a str>,
 }
 
 impl SentLog {
@@ -38,6 +45,8 @@ impl<W: Write> SentLog<W> {
     /// have left the process when it returns.
     pub fn write<'a>(&self, mails: impl IntoIterator<Item = (&'a str, &'a str)>) -> io::Result<()> {
         let timestamp = jiff::Timestamp::now();
+        let ids = current_ids().map(|(trace, span)| (trace.to_string(), span.to_string()));
+        let ids = ids.as_ref();
         let mut lines = Vec::with_capacity(2_560);
         for (debt_id, message_id) in mails {
             let line = Line {
@@ -47,6 +56,8 @@ impl<W: Write> SentLog<W> {
                 debt_id,
                 message_id,
                 target: module_path!(),
+                trace_id: ids.map(|(trace, _)| &**trace),
+                span_id: ids.map(|(_, span)| &**span),
             };
             serde_json::to_writer(&mut lines, &line)?;
             lines.push(b'\n');

@@ -26,7 +26,7 @@ use aws_types::service_config::ServiceConfigKey;
 use object_store::ObjectStore;
 
 use super::{CallError, Queue, Topic};
-use crate::runtime::{SettingError, wrong};
+use crate::runtime::{SettingError, Tracer, wrong};
 use call::Calls;
 use credentials::{Chain, Identities};
 use http::Http;
@@ -69,6 +69,7 @@ pub struct Aws {
     settings: AwsSettings,
     set_region: Option<SetRegion>,
     metrics: Option<AwsMetrics>,
+    tracer: Tracer,
 }
 
 impl fmt::Debug for Aws {
@@ -112,6 +113,7 @@ impl Aws {
             settings: settings.clone(),
             set_region,
             metrics: None,
+            tracer: Tracer::default(),
         }
     }
 
@@ -122,13 +124,21 @@ impl Aws {
         self
     }
 
+    /// The same; the calls of what it makes from now on have spans.
+    #[must_use]
+    pub fn traced(mut self, tracer: Tracer) -> Self {
+        self.tracer = tracer;
+        self
+    }
+
     /// The queue at that URL.
     ///
     /// # Errors
     /// When a region that was set is not that of the URL, or FIPS or
     /// dual-stack endpoints were asked for where the endpoint is another.
     pub fn queue(&self, url: &QueueUrl) -> Result<Queue, SettingError> {
-        Ok(Queue::new(self.sqs(Some(url))?, url.to_string()))
+        let sqs = self.sqs(Some(url))?;
+        Ok(Queue::new(sqs, url.to_string(), self.tracer.clone()))
     }
 
     /// The queue of that name in the account of the credentials.
@@ -140,7 +150,7 @@ impl Aws {
         let sqs = self.sqs(None);
         let sqs = sqs.map_err(|error| CallError::new(error.to_string()))?;
         let url = sqs.queue_url(name).await?;
-        Ok(Queue::new(sqs, url))
+        Ok(Queue::new(sqs, url, self.tracer.clone()))
     }
 
     /// The topic of that ARN.
@@ -157,7 +167,7 @@ impl Aws {
         let calls = self.calls("sns", endpoint.as_deref(), &sdk, &sns::OPERATIONS);
         let config = aws_sdk_sns::config::Builder::from(&sdk);
         let sns = Sns::new(calls, config, endpoint);
-        Ok(Topic::new(sns, arn.to_string()))
+        Ok(Topic::new(sns, arn.to_string(), self.tracer.clone()))
     }
 
     /// The bucket of that URL, in the region that was set, or else that of the

@@ -13,6 +13,7 @@ use tracing::{debug, info, warn};
 
 use super::delivery::{Receipt, Received};
 use super::settle::Settler;
+use super::spans::tell_verdicts;
 use super::{BatchHandler, CallError, ConsumerMetrics, Queue, isolate};
 use crate::runtime::{Outage, ServiceError, outage_backoff, wait};
 
@@ -299,13 +300,19 @@ impl<H: BatchHandler> Consumer<H> {
         if due.is_empty() {
             return;
         }
-        let (deliveries, receipts): (Vec<_>, Vec<_>) = due.into_iter().unzip();
-        let verdicts = tokio::select! {
-            biased;
-            verdicts = isolate::verdicts(&self.handler, &deliveries, &self.stop) => verdicts,
-            never = self.settler.keep_hidden(&receipts) => match never {},
-            never = self.ask_for_help() => match never {},
-        };
+        let (mut deliveries, receipts): (Vec<_>, Vec<_>) = due.into_iter().unzip();
+        let span = self.queue.spans.process(&mut deliveries);
+        let verdicts = span.span().around(async {
+            tokio::select! {
+                biased;
+                verdicts = isolate::verdicts(&self.handler, &deliveries, &self.stop) => verdicts,
+                never = self.settler.keep_hidden(&receipts) => match never {},
+                never = self.ask_for_help() => match never {},
+            }
+        });
+        let verdicts = verdicts.await;
+        tell_verdicts(&span, &verdicts);
+        drop(span);
         self.settler.settle(&deliveries, &receipts, &verdicts).await;
     }
 }

@@ -1,6 +1,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::aws::{Attributes, Message, receive_count, text_attribute};
+use crate::runtime::TraceContext;
 use contract::{RowId, names};
 
 /// A received message.
@@ -18,6 +19,8 @@ pub struct Delivery {
     pub receive_count: u32,
     /// How often it was put off.
     pub put_off: u32,
+    /// The trace that what is sent for it belongs to.
+    pub trace: Option<TraceContext>,
 }
 
 /// What settles a delivery: deletes it, sets how long it stays hidden, or
@@ -56,6 +59,7 @@ pub(super) fn take_apart(message: Message) -> Received {
         columns: text_attribute(&attributes, names::COLUMNS).map(str::to_owned),
         receive_count,
         put_off: put_off.unwrap_or(0),
+        trace: TraceContext::read(|name| text_attribute(&attributes, name)),
     };
     let receipt = Receipt {
         handle: message.receipt_handle.unwrap_or_default(),

@@ -4,7 +4,7 @@ use std::future::Future;
 use compact_str::{CompactString, ToCompactString};
 
 use super::refusal;
-use crate::runtime::{Dependency, Transient, with_causes};
+use crate::runtime::{Dependency, TraceContext, Transient, with_causes};
 use contract::{RowId, names};
 
 /// A message to be sent to a queue or a topic.
@@ -18,6 +18,10 @@ pub struct Outgoing {
     pub columns: Option<String>,
     /// The attribute `event_type`, on a topic.
     pub event_type: Option<&'static str>,
+    /// The trace that it belongs to. Where the sender has traces on, the call
+    /// that sends the message goes on with it, and the attributes `traceparent`
+    /// and `tracestate` name that call.
+    pub trace: Option<TraceContext>,
 }
 
 impl Outgoing {
@@ -25,14 +29,15 @@ impl Outgoing {
     /// of each attribute.
     pub fn size(&self) -> usize {
         let attributes = self
-            .attributes()
+            .attributes(self.trace.as_ref())
             .map(|(name, kind, value)| name.len() + kind.len() + value.len());
         self.body.len() + attributes.sum::<usize>()
     }
 
-    /// Name, type and value of each message attribute.
+    /// Name, type and value of each message attribute, with those of that trace.
     pub(super) fn attributes(
         &self,
+        trace: Option<&TraceContext>,
     ) -> impl Iterator<Item = (&'static str, &'static str, CompactString)> + use<> {
         let columns = self.columns.as_deref();
         let columns = columns.map(|lines| (names::COLUMNS, "String", CompactString::from(lines)));
@@ -54,7 +59,9 @@ impl Outgoing {
             )
         });
         let of_row = import_id.into_iter().chain(row).chain(columns);
-        of_row.chain(event_type)
+        let fields = trace.map(TraceContext::fields).into_iter().flatten();
+        let of_trace = fields.map(|(name, value)| (name, "String", CompactString::from(value)));
+        of_row.chain(event_type).chain(of_trace)
     }
 }
 
@@ -156,6 +163,11 @@ impl CallError {
         }
     }
 
+    /// What the service calls it, where it answered.
+    pub(super) fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
     /// True when the service refused what the call carried: the same call
     /// will fail again, calls with fewer entries may not.
     pub fn blames_content(&self) -> bool {
@@ -220,6 +232,7 @@ mod tests {
             row: None,
             columns: None,
             event_type: None,
+            trace: None,
         };
         assert_eq!(bare.size(), 5);
         let full = Outgoing {
@@ -228,10 +241,15 @@ mod tests {
                 row: 100,
             }),
             event_type: Some("x"),
+            trace: TraceContext::read(|name| {
+                let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+                (name == names::TRACEPARENT).then_some(parent)
+            }),
             ..bare
         };
         let attributes =
             "import_id".len() + 6 + 36 + "row".len() + 6 + 3 + "event_type".len() + 6 + 1;
-        assert_eq!(full.size(), 5 + attributes);
+        let trace = "traceparent".len() + 6 + TraceContext::PARENT_BYTES;
+        assert_eq!(full.size(), 5 + attributes + trace);
     }
 }

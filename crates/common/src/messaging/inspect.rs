@@ -89,7 +89,8 @@ impl Queue {
             ))
         })?;
         let url = self.sqs.queue_url(&name).await?;
-        Ok(Some(Self::new(self.sqs.clone(), url)))
+        let tracer = self.spans.tracer().clone();
+        Ok(Some(Self::new(self.sqs.clone(), url, tracer)))
     }
 
     /// When the oldest of up to ten messages was sent; `None` where none is

@@ -102,6 +102,7 @@ mod tests {
                 columns: None,
                 receive_count: 1,
                 put_off: 0,
+                trace: None,
             })
             .collect()
     }

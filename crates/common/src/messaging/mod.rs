@@ -17,6 +17,7 @@ mod queue;
 mod refusal;
 mod send;
 mod settle;
+mod spans;
 mod topic;
 mod verdict;
 mod watch;

@@ -7,7 +7,9 @@ use super::aws::{Attributes, attribute, send_entry, size_of};
 use super::delivery::{Receipt, not_before};
 use super::entry::outcomes;
 use super::queue::whole_seconds;
+use super::spans::tell_outcomes;
 use super::{BatchEntry, BatchSender, CallError, Delivery, EntryOutcome, Queue};
+use crate::runtime::TraceContext;
 use contract::names;
 
 /// Longest delay of a message that SQS takes. A longer wait takes several
@@ -20,6 +22,7 @@ const LONGEST_DELAY: Duration = Duration::from_mins(15);
 pub(super) struct PutOff {
     body: String,
     attributes: Attributes,
+    trace: Option<TraceContext>,
     times: u32,
     /// Unix seconds.
     not_before: u64,
@@ -48,6 +51,7 @@ impl PutOff {
         Self {
             body: delivery.body.clone(),
             attributes: receipt.attributes.clone(),
+            trace: delivery.trace.clone(),
             times,
             not_before: since.as_secs() + u64::from(since.subsec_nanos() > 0),
         }
@@ -60,14 +64,17 @@ impl PutOff {
         wait.unwrap_or_default().min(LONGEST_DELAY)
     }
 
-    /// The attributes of the copy.
-    fn attributes(&self) -> Result<Attributes, CallError> {
+    /// The attributes of the copy, which belongs to that trace.
+    fn attributes(&self, trace: Option<&TraceContext>) -> Result<Attributes, CallError> {
         let mut attributes = self.attributes.clone();
         for (name, number) in [
             (names::PUT_OFF, u64::from(self.times)),
             (names::NOT_BEFORE, self.not_before),
         ] {
             attributes.insert(name.to_owned(), attribute("Number", &number.to_string())?);
+        }
+        for (name, value) in trace.map(TraceContext::fields).into_iter().flatten() {
+            attributes.insert(name.to_owned(), attribute("String", &value)?);
         }
         Ok(attributes)
     }
@@ -77,7 +84,9 @@ impl BatchEntry for PutOff {
     fn size(&self) -> usize {
         /// Names, types and values of the two numbers.
         const NUMBERS: usize = names::PUT_OFF.len() + names::NOT_BEFORE.len() + 2 * (6 + 20);
-        self.body.len() + size_of(&self.attributes) + NUMBERS
+        /// The trace, which it may have from here on.
+        const TRACE: usize = names::TRACEPARENT.len() + 6 + TraceContext::PARENT_BYTES;
+        self.body.len() + size_of(&self.attributes) + NUMBERS + TRACE
     }
 }
 
@@ -86,14 +95,20 @@ impl BatchSender<PutOff> for Queue {
 
     async fn send_batch(&self, entries: &[&PutOff]) -> Result<Vec<EntryOutcome>, CallError> {
         let now = SystemTime::now();
+        let traces = entries.iter().map(|entry| entry.trace.as_ref());
+        let span = self.spans.send(entries.len(), traces);
         let request = entries.iter().enumerate();
         let request = request.map(|(place, entry)| {
             let delay = whole_seconds(entry.delay(now));
-            send_entry(place, &entry.body, entry.attributes()?, Some(delay))
+            let trace = span.context_of(entry.trace.as_ref());
+            let attributes = entry.attributes(trace.as_ref())?;
+            send_entry(place, &entry.body, attributes, Some(delay))
         });
         let request = request.collect::<Result<_, _>>()?;
-        let failed = self.sqs.send(&self.url, request).await?;
-        outcomes(entries.len(), failed)
+        let sent = self.sqs.send(&self.url, request).await;
+        let sent = sent.and_then(|failed| outcomes(entries.len(), failed));
+        tell_outcomes(&span, &sent);
+        sent
     }
 }
 
@@ -113,6 +128,7 @@ mod tests {
             columns: None,
             receive_count: 3,
             put_off: 7,
+            trace: None,
         };
         let receipt = Receipt {
             handle: String::new(),
@@ -142,8 +158,10 @@ mod tests {
     #[test]
     fn the_size_is_never_less_than_that_of_what_is_sent() {
         let until = put_off(at(u64::MAX / 2));
-        let attributes = until.attributes().unwrap();
-        assert_eq!(attributes.len(), 2);
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let trace = TraceContext::read(|name| (name == names::TRACEPARENT).then_some(parent));
+        let attributes = until.attributes(trace.as_ref()).unwrap();
+        assert_eq!(attributes.len(), 3);
         assert!(until.size() >= until.body.len() + size_of(&attributes));
     }
 }

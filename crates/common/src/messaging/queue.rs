@@ -1,22 +1,25 @@
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::age::{ReceivedAges, waits_since};
-use super::aws::{Attributes, Receive, Sqs, attribute, send_entry};
+use super::aws::{Attributes, Receive, Sqs, attribute, send_entry, sent_at};
 use super::delivery::{Receipt, Received, take_apart};
 use super::entry::outcomes;
+use super::spans::{Spans, tell_outcomes};
 use super::{BatchSender, CallError, EntryOutcome, Outgoing};
-use crate::runtime::{Dependency, Outage};
+use crate::runtime::{Dependency, Outage, TraceContext, Tracer};
 use contract::names;
 
 /// The attributes that the suite gives its messages: all of them go with a
 /// copy. A message has ten at most.
-const ATTRIBUTES: [&str; 6] = [
+const ATTRIBUTES: [&str; 8] = [
     names::IMPORT_ID,
     names::ROW,
     names::COLUMNS,
     names::EVENT_TYPE,
     names::PUT_OFF,
     names::NOT_BEFORE,
+    names::TRACEPARENT,
+    names::TRACESTATE,
 ];
 
 /// An SQS queue. Cloning shares the connections.
@@ -26,12 +29,14 @@ pub struct Queue {
     pub(super) url: String,
     /// What receives tell of its age (see `watch`).
     pub(super) received: ReceivedAges,
+    pub(super) spans: Spans,
     outage: Outage,
 }
 
 impl Queue {
-    pub(super) fn new(sqs: Sqs, url: String) -> Self {
+    pub(super) fn new(sqs: Sqs, url: String, tracer: Tracer) -> Self {
         Self {
+            spans: Spans::of_queue(name_in(&url), tracer),
             sqs,
             url,
             received: ReceivedAges::default(),
@@ -41,7 +46,7 @@ impl Queue {
 
     /// The queue's name: the end of its URL.
     pub fn name(&self) -> &str {
-        self.url.rsplit('/').next().unwrap_or_default()
+        name_in(&self.url)
     }
 
     /// Receives up to `most` messages, waiting up to `wait` for the first
@@ -58,9 +63,13 @@ impl Queue {
             visibility: whole_seconds(visibility),
             attributes: &ATTRIBUTES,
         };
+        let begun = SystemTime::now();
         let messages = self.sqs.receive(&self.url, &receive).await?;
         self.received.note(messages.iter().filter_map(waits_since));
-        Ok(messages.into_iter().map(take_apart).collect())
+        let sent = messages.iter().filter_map(sent_at).min();
+        let received: Vec<Received> = messages.into_iter().map(take_apart).collect();
+        self.spans.received(begun, sent, &received);
+        Ok(received)
     }
 
     /// Deletes up to ten messages; an outcome for each, in their order.
@@ -93,9 +102,16 @@ impl Dependency for Queue {
     }
 }
 
-/// The attributes of a message, as SQS takes them.
-fn attributes_of(message: &Outgoing) -> Result<Attributes, CallError> {
-    let attributes = message.attributes();
+fn name_in(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or_default()
+}
+
+/// The attributes of a message of that trace, as SQS takes them.
+fn attributes_of(
+    message: &Outgoing,
+    trace: Option<&TraceContext>,
+) -> Result<Attributes, CallError> {
+    let attributes = message.attributes(trace);
     attributes
         .map(|(name, kind, value)| Ok((name.to_owned(), attribute(kind, &value)?)))
         .collect()
@@ -105,12 +121,19 @@ impl BatchSender for Queue {
     const MAX_BYTES: usize = names::SQS_MAX_BYTES;
 
     async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
+        let traces = entries.iter().map(|entry| entry.trace.as_ref());
+        let span = self.spans.send(entries.len(), traces);
         let request = entries.iter().enumerate();
-        let request = request
-            .map(|(place, entry)| send_entry(place, &entry.body, attributes_of(entry)?, None));
+        let request = request.map(|(place, entry)| {
+            let trace = span.context_of(entry.trace.as_ref());
+            let attributes = attributes_of(entry, trace.as_ref())?;
+            send_entry(place, &entry.body, attributes, None)
+        });
         let request = request.collect::<Result<_, _>>()?;
-        let failed = self.sqs.send(&self.url, request).await?;
-        outcomes(entries.len(), failed)
+        let sent = self.sqs.send(&self.url, request).await;
+        let sent = sent.and_then(|failed| outcomes(entries.len(), failed));
+        tell_outcomes(&span, &sent);
+        sent
     }
 }
 

@@ -198,6 +198,7 @@ mod tests {
                 row: None,
                 columns: None,
                 event_type: None,
+                trace: None,
             })
             .collect();
         let fake = Fake::default();

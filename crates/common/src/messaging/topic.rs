@@ -1,8 +1,9 @@
 use super::aws::Sns;
 use super::entry::outcomes;
+use super::spans::{Spans, tell_outcomes};
 use super::{BatchSender, CallError, EntryOutcome, Outgoing};
 use crate::runtime::ReadyProbe;
-use crate::runtime::{Dependency, Outage};
+use crate::runtime::{Dependency, Outage, Tracer};
 use contract::names::SNS_MAX_BYTES;
 
 /// An SNS topic. Cloning shares the connections.
@@ -10,12 +11,15 @@ use contract::names::SNS_MAX_BYTES;
 pub struct Topic {
     sns: Sns,
     arn: String,
+    spans: Spans,
     outage: Outage,
 }
 
 impl Topic {
-    pub(super) fn new(sns: Sns, arn: String) -> Self {
+    pub(super) fn new(sns: Sns, arn: String, tracer: Tracer) -> Self {
+        let name = arn.rsplit(':').next().unwrap_or_default();
         Self {
+            spans: Spans::of_topic(name, tracer),
             sns,
             arn,
             outage: Outage::new("SNS"),
@@ -46,7 +50,14 @@ impl BatchSender for Topic {
     const MAX_BYTES: usize = SNS_MAX_BYTES;
 
     async fn send_batch(&self, entries: &[&Outgoing]) -> Result<Vec<EntryOutcome>, CallError> {
-        let failed = self.sns.publish(&self.arn, entries).await?;
-        outcomes(entries.len(), failed)
+        let traces = entries.iter().map(|entry| entry.trace.as_ref());
+        let span = self.spans.send(entries.len(), traces);
+        let messages = entries
+            .iter()
+            .map(|entry| (*entry, span.context_of(entry.trace.as_ref())));
+        let sent = self.sns.publish(&self.arn, messages).await;
+        let sent = sent.and_then(|failed| outcomes(entries.len(), failed));
+        tell_outcomes(&span, &sent);
+        sent
     }
 }

@@ -1,5 +1,5 @@
 //! What messaging, the ledger and a service are built on: settings from the
-//! environment, metrics, errors, and waiting for a dependency that is away.
+//! environment, metrics, spans, errors, and waiting for a dependency that is away.
 //!
 //! It knows none of them.
 
@@ -12,6 +12,8 @@ mod probe;
 mod process_metrics;
 mod secret;
 mod tally;
+mod trace_context;
+mod tracer;
 
 pub use environment::{Environment, HeldSecret, SettingError};
 pub use error::{ServiceError, with_causes};
@@ -22,5 +24,11 @@ pub use outage::{
 pub use probe::ReadyProbe;
 pub use secret::Secret;
 pub use tally::tally;
+pub use trace_context::TraceContext;
+pub use tracer::{BatchSpan, Span, Tracer, current_ids, in_current_span};
+
+// What a span is told, and what its attributes are.
+pub use opentelemetry::KeyValue;
+pub use opentelemetry::trace::{SpanBuilder, SpanKind};
 
 pub(crate) use environment::{hidden, wrong};

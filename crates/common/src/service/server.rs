@@ -63,7 +63,7 @@ pub(super) async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, Serv
 /// Serves the routes while `work` runs, and gives what it gave. Meanwhile what
 /// the service needs is asked for its gauges. When `stop` is
 /// cancelled `work` should end within `drain`; then requests in hand are
-/// answered, and all this takes no longer than a second more.
+/// answered, `last` is done, and all this takes no longer than a second more.
 pub(super) async fn serve_during(
     listener: TcpListener,
     routes: Router,
@@ -71,6 +71,7 @@ pub(super) async fn serve_during(
     stop: CancellationToken,
     drain: Duration,
     work: impl Future<Output = Result<(), ServiceError>>,
+    last: impl Future<Output = ()>,
 ) -> Result<(), ServiceError> {
     let address = listener.local_addr().ok();
     info!(address = address.map(tracing::field::display), "Listening");
@@ -86,7 +87,14 @@ pub(super) async fn serve_during(
             done.cancel();
             tokio::select! {
                 () = &mut server => {}
-                () = &mut too_late => warn!("Requests in hand were cut off"),
+                () = &mut too_late => {
+                    warn!("Requests in hand were cut off");
+                    return Ok(());
+                }
+            }
+            tokio::select! {
+                () = last => {}
+                () = &mut too_late => {}
             }
             Ok(())
         }

@@ -1,5 +1,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::TraceSettings;
 use crate::messaging::AwsSettings;
 use crate::runtime::{Environment, SettingError, wrong};
 
@@ -14,11 +15,13 @@ pub struct BaseSettings {
     pub log_filter: String,
     /// Where AWS is.
     pub aws: AwsSettings,
+    /// Where spans go; `None` where traces are off.
+    pub traces: Option<TraceSettings>,
 }
 
 impl BaseSettings {
     /// Reads `BIND_ADDRESS`, the named port variable, `LOG_LEVEL`,
-    /// `AWS_…`, `SQS_ENDPOINT_URL` and `SNS_ENDPOINT_URL`.
+    /// `AWS_…`, `SQS_ENDPOINT_URL`, `SNS_ENDPOINT_URL` and `OTEL_…`.
     pub fn read(
         env: &Environment,
         port_variable: &'static str,
@@ -33,6 +36,7 @@ impl BaseSettings {
             port: env.number(port_variable, default_port, 0, u16::MAX)?,
             log_filter: log_filter(env)?,
             aws: AwsSettings::read(env)?,
+            traces: TraceSettings::read(env)?,
         })
     }
 }

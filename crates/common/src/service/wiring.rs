@@ -4,19 +4,23 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::BaseSettings;
 use super::dependencies::DependencyGauges;
 use super::ops::ops_routes;
 use super::readiness::Readiness;
 use super::server::serve_during;
+use super::traces::Traces;
 use crate::ledger::{LedgerMetrics, LedgerSettings, LedgerSlot, SharedLedger};
-use crate::messaging::{Aws, AwsMetrics, AwsSettings, Queue, QueueUrl};
-use crate::runtime::{AppRegistry, ReadyProbe, ServiceError};
+use crate::messaging::{Aws, AwsMetrics, Queue, QueueUrl};
+use crate::runtime::{AppRegistry, ReadyProbe, ServiceError, Tracer};
 
 /// What every service is built on, and how it runs on that.
 #[derive(Debug)]
 pub struct Wiring {
     /// Its metrics.
     pub registry: AppRegistry,
+    /// Makes its spans.
+    pub tracer: Tracer,
     /// Its clients of AWS.
     pub aws: Aws,
     /// The queue that it works on.
@@ -25,6 +29,7 @@ pub struct Wiring {
     pub ledger: LedgerSlot<SharedLedger>,
     ledger_settings: LedgerSettings,
     ledger_metrics: LedgerMetrics,
+    traces: Traces,
     dependencies: Vec<(&'static str, ReadyProbe)>,
     routes: Router,
     stop: CancellationToken,
@@ -35,16 +40,21 @@ impl Wiring {
     /// at `queue_url`. Nothing is sent yet.
     ///
     /// # Errors
-    /// When its settings of AWS contradict each other.
+    /// When its settings of AWS contradict each other, or its traces cannot be
+    /// exported.
     pub async fn new(
         app: &str,
-        aws: &AwsSettings,
+        base: &BaseSettings,
         ledger_settings: LedgerSettings,
         queue_url: &QueueUrl,
         stop: CancellationToken,
     ) -> Result<Self, ServiceError> {
         let registry = AppRegistry::new(app)?;
-        let aws = Aws::new(aws).await.observed(AwsMetrics::new(&registry)?);
+        let exported = Traces::start(app, base.traces.as_ref())?;
+        let tracer = exported.tracer();
+        let aws = Aws::new(&base.aws).await;
+        let aws = aws.observed(AwsMetrics::new(&registry)?);
+        let aws = aws.traced(tracer.clone());
         let queue = aws.queue(queue_url)?;
         let ledger = LedgerSlot::default();
         Ok(Self {
@@ -56,6 +66,8 @@ impl Wiring {
             routes: Router::new(),
             ledger_settings,
             registry,
+            tracer,
+            traces: exported,
             aws,
             queue,
             ledger,
@@ -104,6 +116,7 @@ impl Wiring {
             work(ledger).await
         };
         let stop = self.stop.clone();
-        serve_during(listener, routes, readiness, stop, drain, Box::pin(work)).await
+        let (work, last) = (Box::pin(work), self.traces.end());
+        serve_during(listener, routes, readiness, stop, drain, work, last).await
     }
 }

@@ -189,6 +189,10 @@ fn attributes_of_others_do_not_hide_ours() {
     );
     let received = ReceivedNotification::read(&envelope, None).unwrap();
     assert_eq!(received.row, Some(RowId { import_id, row: 3 }));
+    assert_eq!(envelope_attribute(&envelope, "row").as_deref(), Some("3"));
+    for (body, name) in [(&*envelope, "b"), (&envelope, "none"), (BODY, "row")] {
+        assert_eq!(envelope_attribute(body, name), None, "{name}");
+    }
 }
 
 #[test]

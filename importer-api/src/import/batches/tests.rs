@@ -11,7 +11,7 @@ const START: Position = Position { offset: 0, rows: 0 };
 
 /// All batches of a file with these records.
 fn batches(bodies: Vec<RowBody>, size: BatchSize) -> Vec<BatchAt> {
-    let mut filling = Filling::new(IMPORT, size, START);
+    let mut filling = Filling::new(IMPORT, None, size, START);
     let mut batches = Vec::new();
     for (number, body) in (1..).zip(bodies) {
         let behind = Position {
@@ -91,6 +91,7 @@ fn files_that_are_read_from_share_a_thread_however_many_there_are() {
         surveyed: survey.finish().unwrap(),
         client: String::new(),
         key: None,
+        trace: None,
     };
     let size = BatchSize {
         messages: 10,

@@ -10,6 +10,7 @@ use aws_sdk_sns::types::{BatchResultErrorEntry, MessageAttributeValue, PublishBa
 use super::call::Calls;
 use crate::messaging::entry::FailedEntry;
 use crate::messaging::{CallError, Outgoing};
+use crate::runtime::TraceContext;
 
 /// The operations that a service calls.
 pub(super) const OPERATIONS: [&str; 2] = [PUBLISH, PROBE];
@@ -33,14 +34,16 @@ impl Sns {
         }
     }
 
-    /// `PublishBatch`: gives the entries that SNS did not take.
+    /// `PublishBatch` of messages, each with its trace: gives the entries that
+    /// SNS did not take.
     pub(in crate::messaging) async fn publish(
         &self,
         topic_arn: &str,
-        messages: &[&Outgoing],
+        messages: impl Iterator<Item = (&Outgoing, Option<TraceContext>)>,
     ) -> Result<Vec<FailedEntry>, CallError> {
-        let entries = messages.iter().enumerate();
-        let entries = entries.map(|(place, message)| entry(place, message));
+        let entries = messages.enumerate();
+        let entries =
+            entries.map(|(place, (message, trace))| entry(place, message, trace.as_ref()));
         let entries = entries.collect::<Result<_, _>>();
         let entries = entries.map_err(|error| CallError::new(error.to_string()))?;
         let request = self.client.publish_batch().topic_arn(topic_arn);
@@ -60,9 +63,13 @@ impl Sns {
 }
 
 /// An entry of `PublishBatch`.
-fn entry(place: usize, message: &Outgoing) -> Result<PublishBatchRequestEntry, BuildError> {
+fn entry(
+    place: usize,
+    message: &Outgoing,
+    trace: Option<&TraceContext>,
+) -> Result<PublishBatchRequestEntry, BuildError> {
     let mut attributes = HashMap::new();
-    for (name, kind, value) in message.attributes() {
+    for (name, kind, value) in message.attributes(trace) {
         let attribute = MessageAttributeValue::builder().data_type(kind);
         attributes.insert(name.to_owned(), attribute.string_value(value).build()?);
     }
