@@ -22,7 +22,7 @@ IMPORTERS ?= 1
 export DEVSTACK_IMPORTERS := $(IMPORTERS)
 # The S3 of development takes long to build: what is there soonest is without
 FEATURES = $(if $(or $(filter s3,$(SPOOL)),$(filter dist,$(PROFILE))),--features devstack/s3)
-test/api test/browser test/dashboard test/mail screenshots: export DEVSTACK_LEDGER := redis
+test/api test/browser test/dashboard test/mail screenshots trace: export DEVSTACK_LEDGER := redis
 # Its panel of the disk has no answer without one
 test/dashboard: export DEVSTACK_SPOOL := disk
 URL_OF_redis := redis://127.0.0.1:$(or $(DEVSTACK_REDIS_PORT),6390)
@@ -60,6 +60,14 @@ SCALE := $(if $(filter-out 1,$(IMPORTERS)),--scale importer-api=$(IMPORTERS)) \
 	$(if $(MAIL_WORKERS),--scale send-mail-worker=$(MAIL_WORKERS))
 SERVICES := importer-api billing-worker send-mail-worker
 
+# TRACES=1: spans go to the collector of docker-compose.yml's profile `traces`, Jaeger, unless
+# OTEL_EXPORTER_OTLP_ENDPOINT names another one
+ifneq ($(TRACES),)
+run demo bench: export OTEL_EXPORTER_OTLP_ENDPOINT ?= http://127.0.0.1:4318
+app/up app/up/build: export OTEL_EXPORTER_OTLP_ENDPOINT ?= http://jaeger:4318
+app/up app/up/build: export COMPOSE_PROFILES ?= traces
+endif
+
 # Options of `make generate`; SEED is that of `make bench` and `make test/chaos` as well
 SEED ?= 1
 DUPLICATES ?= 0.01
@@ -85,6 +93,9 @@ SLIP_CHECK := $(or $(CARGO_TARGET_DIR),target)/slip-check
 # Where `make test/browser` and `make test/api` keep what they need
 WEB := $(or $(CARGO_TARGET_DIR),target)/web
 
+# Where `make trace` keeps what reads spans
+SPANS := $(or $(CARGO_TARGET_DIR),target)/spans
+
 # Where `make test/mail` keeps its mail servers and what they write
 MAIL_SERVERS := $(or $(CARGO_TARGET_DIR),target)/mail-servers
 
@@ -107,7 +118,7 @@ FUZZ_TARGETS := csv_reader record_parser sns_envelope
 .PHONY: help setup build build/stack build/devstack build/operator run demo bench bench/guard bench/micro generate dlq/redrive audit reconcile reopen webhooks/retry \
 	app/setup app/up app/up/build app/logs app/down app/down-volumes app/smoke docker/build \
 	test test/chaos test/dashboard test/browser test/api test/mail test/workbooks test/localstack test/ministack test/terraform fuzz \
-	check check/alerts check/dashboard check/deny check/slip dashboard screenshots format
+	check check/alerts check/dashboard check/deny check/slip dashboard screenshots trace format
 
 # Beside a target `…/ready`, the packages that its first prerequisite lists
 define python_environment
@@ -136,13 +147,13 @@ build/stack:
 build/devstack build/operator: build/%:
 	$(BUILD) --bin $*
 
-run: setup build/stack ## Start the whole stack and keep it up until Ctrl-C; LEDGER=redis-cluster or postgres; SPOOL=s3, IMPORTERS=; MAIL=smtp sends its e-mails to a mail server of its own, MAIL=external to that of SMTP_HOST=
+run: setup build/stack ## Start the whole stack and keep it up until Ctrl-C; LEDGER=redis-cluster or postgres; SPOOL=s3, IMPORTERS=; MAIL=smtp sends its e-mails to a mail server of its own, MAIL=external to that of SMTP_HOST=; TRACES=1 its spans to Jaeger
 	@$(DEVSTACK) run $(MAIL_OPTION)
 
-demo: setup build/stack ## Start the stack, upload a file (ROWS=100000 generates one), check the outcome of every row; LEDGER=, SPOOL=s3, IMPORTERS=, MAIL=smtp, PROFILE=dist
+demo: setup build/stack ## Start the stack, upload a file (ROWS=100000 generates one), check the outcome of every row; LEDGER=, SPOOL=s3, IMPORTERS=, MAIL=smtp, TRACES=1, PROFILE=dist
 	@$(DEVSTACK) demo $(if $(ROWS),--rows $(ROWS)) $(MAIL_OPTION)
 
-bench: setup build/stack ## Measure upload to last e-mail and what each process takes: LEDGER=, SPOOL=s3, IMPORTERS=, ROWS=, SEED=, BASELINE=, OUTPUT= (JSON), ROWS_PER_MESSAGE=, BILLING_WORKERS=, MAIL_WORKERS=, LATENCY_MS=, APPEND_FSYNC= (everysec, always)
+bench: setup build/stack ## Measure upload to last e-mail and what each process takes: LEDGER=, SPOOL=s3, IMPORTERS=, ROWS=, SEED=, BASELINE=, OUTPUT= (JSON), ROWS_PER_MESSAGE=, BILLING_WORKERS=, MAIL_WORKERS=, LATENCY_MS=, APPEND_FSYNC= (everysec, always), TRACES=1
 	@$(DEVSTACK) bench --seed $(SEED) \
 		$(if $(ROWS),--rows $(ROWS)) $(if $(ROWS_PER_MESSAGE),--rows-per-message $(ROWS_PER_MESSAGE)) \
 		$(if $(BILLING_WORKERS),--billing-workers $(BILLING_WORKERS)) $(if $(MAIL_WORKERS),--mail-workers $(MAIL_WORKERS)) \
@@ -188,7 +199,7 @@ app/setup: ## Make the .env of each service from its .env.example; one that is t
 		[ -e $$service/.env ] || { cp $$service/.env.example $$service/.env && echo "made $$service/.env"; }; \
 	done
 
-app/up: app/setup ## Start the stack of docker-compose.yml and wait until it is healthy: LEDGER=postgres, IMPORTERS=, BILLING_WORKERS=, MAIL_WORKERS=
+app/up: app/setup ## Start the stack of docker-compose.yml and wait until it is healthy: LEDGER=postgres, IMPORTERS=, BILLING_WORKERS=, MAIL_WORKERS=, TRACES=1
 	@$(COMPOSE) up --detach --wait $(SCALE)
 
 app/up/build: app/setup ## The same with images that are built anew
@@ -198,10 +209,10 @@ app/logs: ## Follow the logs of the three services
 	@$(COMPOSE) logs --follow --tail 100 $(SERVICES)
 
 app/down: ## Stop the stack; what ledger and Prometheus hold is kept, and what waits in LocalStack is lost
-	@$(COMPOSE) down
+	@$(COMPOSE) --profile '*' down
 
 app/down-volumes: ## Stop the stack and remove all that it holds
-	@$(COMPOSE) down --volumes
+	@$(COMPOSE) --profile '*' down --volumes
 
 app/smoke: build/devstack ## Upload the sample through the ports of the stack, check the counts and that everything answers: IMPORTERS=, BILLING_WORKERS=, MAIL_WORKERS=, API_TOKEN=
 	@$(if $(API_TOKEN),API_TOKEN='$(API_TOKEN)') $(DEVSTACK) smoke --importers $(IMPORTERS) \
@@ -253,6 +264,12 @@ $(WORKBOOKS)/ready: developer/workbooks/requirements.txt
 screenshots: setup build/stack $(WEB)/ready ## Make the pictures of the page and the API documentation in docs/images anew
 	@developer/setup.sh chromium
 	@DEVSTACK=$(DEVSTACK) $(WEB)/venv/bin/python developer/web/screenshots.py docs/images
+
+trace: setup build/stack $(SPANS)/ready ## Draw a real trace, docs/images/trace.svg, from the spans of a running stack
+	@DEVSTACK=$(DEVSTACK) PYTHONPATH=developer/web $(SPANS)/venv/bin/python developer/traces/picture.py docs/images/trace.svg
+
+$(SPANS)/ready: developer/traces/requirements.txt
+	$(python_environment)
 
 $(WEB)/ready: developer/web/requirements.txt
 	$(python_environment)
