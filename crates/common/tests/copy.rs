@@ -8,9 +8,9 @@ use std::time::Duration;
 use boleto::Agreement;
 use common::ledger::{
     AgreementLedger, AnyLedger, Audit, Bill, CarrierLedger, Channel, ChannelLedger, Checkpoint,
-    Claim, CopyError, DebtLedger, DebtState, EndedRow, EndedSend, ExportLedger, ImportLedger,
-    ImportStatus, KeyedUpload, LedgerSettings, NewEvent, RedisLedger, RedisSettings, RowLedger,
-    SendClaim, SendEnd, SharedLedger, Told, Unbilled, WebhookLedger, copy_ledger,
+    Claim, CopyError, DebtLedger, DebtState, EndedRow, EndedSend, ErasureLedger, ExportLedger,
+    ImportLedger, ImportStatus, KeyedUpload, LedgerSettings, NewEvent, RedisLedger, RedisSettings,
+    RowLedger, SendClaim, SendEnd, SharedLedger, Told, Unbilled, WebhookLedger, copy_ledger,
 };
 use common::runtime::Environment;
 use contract::{Reason, RowId, RowIdentity};
@@ -176,6 +176,10 @@ async fn fill(ledger: &impl ExportLedger) {
         .claim_key("key:1", &upload, Duration::from_hours(1))
         .await
         .unwrap();
+    ledger
+        .begin_erasure(IMPORT, "somebody", Timestamp::UNIX_EPOCH)
+        .await
+        .unwrap();
 }
 
 /// The other ledger knows all of it.
@@ -195,6 +199,7 @@ async fn is_the_same(from: &RedisLedger, to: &SharedLedger) {
         ..there
     };
     assert_eq!(there, here);
+    assert_eq!(to.open_erasures().await.unwrap(), [IMPORT]);
     let unsent = to.uncarried_imports(&here.import.spool).await.unwrap();
     assert_eq!(unsent, [IMPORT]);
     let (there, here) = (

@@ -41,15 +41,24 @@ pub struct Conflict {
 
 impl Conflict {
     /// How a row's own bill differs from the one that stands; `None` where it
-    /// does not.
+    /// does not. Whose debt it is nobody can tell where that is
+    /// [erased](Notification::is_erased).
     pub fn between(own: &Notification, standing: &Notification) -> Option<Self> {
+        let is_known = !standing.is_erased();
         let (own, standing) = (Terms::of(own), Terms::of(standing));
-        (own != standing).then(|| Self {
+        let conflict = Self {
             amount: own.amount != standing.amount,
             due_date: own.due_date != standing.due_date,
-            document: own.document != standing.document,
-            email: own.email != standing.email,
-        })
+            document: is_known && own.document != standing.document,
+            email: is_known && own.email != standing.email,
+        };
+        let Self {
+            amount,
+            due_date,
+            document,
+            email,
+        } = conflict;
+        (amount || due_date || document || email).then_some(conflict)
     }
 }
 
@@ -98,5 +107,15 @@ mod tests {
             text("Zé,2,z@example.com,8,2027-02-01,d").as_deref(),
             Some("the debt was billed with another amount, due date, document, e-mail")
         );
+    }
+
+    #[test]
+    fn whose_debt_it_was_is_no_conflict_once_that_is_erased() {
+        let standing = bill("Zé,1,ze@example.com,7,2027-01-31,d").erased();
+        let between = |record: &str| Conflict::between(&bill(record), &standing);
+        assert_eq!(between("Ana,2,ana@example.com,7.00,2027-01-31,d"), None);
+        let conflict = between("Zé,1,ze@example.com,8,2027-01-31,d").unwrap();
+        let text = Reason::from(conflict).text;
+        assert_eq!(text, "the debt was billed with another amount");
     }
 }

@@ -80,6 +80,24 @@ impl Notification {
             ..self
         }
     }
+
+    /// The same debt, of which nobody can tell any more whose it is. It is kept
+    /// and never published.
+    #[must_use]
+    pub fn erased(self) -> Self {
+        Self {
+            name: String::new(),
+            government_id: String::new(),
+            email: String::new(),
+            columns: OptionalFields::default(),
+            ..self
+        }
+    }
+
+    /// Whether it is [erased](Self::erased): no debt is billed without these.
+    pub fn is_erased(&self) -> bool {
+        self.name.is_empty() && self.government_id.is_empty() && self.email.is_empty()
+    }
 }
 
 /// A body of `process-email` is no notification. Its text says where, and

@@ -18,6 +18,7 @@ pub mod audit;
 pub mod carrying;
 pub mod channels;
 pub mod debts;
+pub mod erasure;
 pub mod imports;
 pub mod put_off;
 pub mod rows;
@@ -149,6 +150,11 @@ macro_rules! ledger_conformance {
                 an_e_mail_that_is_superseded_says_nothing_of_its_row
                 a_channel_counts_its_rows_and_holds_no_import_open
             }
+            erasure {
+                the_claims_of_an_import_are_found_wherever_they_stand
+                a_claim_that_was_erased_is_still_found_and_no_other_is_changed
+                an_erasure_is_known_by_who_asked_first_and_when_it_was_done
+            }
             put_off {
                 a_row_waits_until_the_last_time_that_was_told
                 a_row_waits_for_the_last_reason_that_was_told
@@ -228,6 +234,7 @@ pub fn assert_complete(held: &[(&str, &[&str])]) {
         ("imports", include_str!("ledger_conformance/imports.rs")),
         ("channels", include_str!("ledger_conformance/channels.rs")),
         ("carrying", include_str!("ledger_conformance/carrying.rs")),
+        ("erasure", include_str!("ledger_conformance/erasure.rs")),
         ("put_off", include_str!("ledger_conformance/put_off.rs")),
         (
             "undeliverable",

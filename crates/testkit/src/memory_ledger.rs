@@ -4,6 +4,7 @@ mod agreements;
 mod carriage;
 mod carrying;
 mod channels;
+mod erasure;
 mod fault_plan;
 mod imports;
 mod put_off;
@@ -57,6 +58,7 @@ struct State {
     sequences: BTreeMap<String, u64>,
     rows: BTreeMap<RowId, RowFacts>,
     imports: BTreeMap<Uuid, Import>,
+    erasing: BTreeSet<Uuid>,
     keys: BTreeMap<String, (KeyedUpload, Instant)>,
     sends: BTreeMap<(Channel, String), Message>,
     unknown_sends: BTreeMap<(Channel, String), BTreeSet<Uuid>>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{ChannelCounts, PutOffRows, STALLED_AFTER};
+use super::{ChannelCounts, Erasure, PutOffRows, STALLED_AFTER};
 
 /// A sender stops within seconds of a cancel. Where it has not said so after
 /// that time, the import has none: its spool is lost, or its replica is gone.
@@ -167,6 +167,8 @@ pub struct ImportStatus {
     pub carried_until: Option<Timestamp>,
     /// When it was first seen at its end.
     pub finished_at: Option<Timestamp>,
+    /// Whether what identifies its debtors is erased, or is to be.
+    pub erasure: Option<Erasure>,
     /// Its rows by outcome.
     pub counts: OutcomeCounts,
     /// Its rows whose e-mail a mail server put off.
@@ -281,6 +283,19 @@ impl ImportStatus {
         self.waited_at
             .max(Some(self.progressed_at))
             .unwrap_or(self.progressed_at)
+    }
+
+    /// Whether what identifies its debtors is being erased.
+    pub fn is_being_erased(&self) -> bool {
+        let erasure = self.erasure.as_ref();
+        erasure.is_some_and(|erasure| erasure.erased_at.is_none())
+    }
+
+    /// Whether that is done for good: no row of it may come late, and none is
+    /// open again.
+    pub fn is_erased_for_good(&self) -> bool {
+        let erased_at = self.erasure.as_ref().and_then(|erasure| erasure.erased_at);
+        erased_at.is_some() && self.is_over() && self.counts.not_sent == 0
     }
 
     /// Whether nothing more is going to happen to it.

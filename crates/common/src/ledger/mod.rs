@@ -11,6 +11,7 @@ mod channels;
 mod claim;
 mod copy;
 mod debts;
+mod erasure;
 mod error;
 mod export;
 mod import_status;
@@ -42,6 +43,7 @@ pub use channels::{Channel, ChannelCounts, ChannelLedger, EndedSend, SendClaim, 
 pub use claim::{AddressChange, Claim};
 pub use copy::{Copied, CopyError, copy_ledger};
 pub use debts::{Bill, Billed, DebtLedger, DebtState, Revision, Told};
+pub use erasure::{ClaimedDebt, ClaimsPage, Erasure, ErasureLedger};
 pub use error::LedgerError;
 pub use export::ExportLedger;
 pub use import_status::{
@@ -77,6 +79,7 @@ pub trait AnyLedger:
     + CarrierLedger
     + ChannelLedger
     + AgreementLedger
+    + ErasureLedger
     + WebhookLedger
     + Debug
 {

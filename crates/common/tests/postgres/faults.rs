@@ -451,7 +451,7 @@ async fn services_that_start_at_once_make_the_tables_once() {
         .query_one(versions, &[])
         .await
         .unwrap();
-    assert_eq!(versions.get::<_, i64>(0), 5);
+    assert_eq!(versions.get::<_, i64>(0), 6);
 }
 
 #[tokio::test]

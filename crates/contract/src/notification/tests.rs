@@ -54,6 +54,22 @@ fn a_changed_address_is_another_revision_of_the_same_debt() {
 }
 
 #[test]
+fn an_erased_debt_keeps_its_numbers_and_nothing_of_its_debtor() {
+    let mut billed = notification().readdressed("jo@example.org".into());
+    billed.columns.put(OptionalColumn::Phone, "11 98765-4321");
+    assert!(!billed.is_erased());
+    let erased = billed.clone().erased();
+    let body = serde_json::to_string(&erased).unwrap();
+    assert_eq!(read(&body), erased);
+    assert!(read(&body).is_erased());
+    let expected = BODY.replace(
+        r#""name":"João \"Zé\"","government_id":"00123","email":"ze@example.com""#,
+        r#""name":"","government_id":"","email":"","email_revision":1"#,
+    );
+    assert_eq!(body, expected);
+}
+
+#[test]
 fn a_raw_body_is_read_with_the_attributes_of_its_message() {
     let row = RowId {
         import_id: Uuid::from_u128(7),

@@ -75,6 +75,7 @@ pub async fn an_import_is_known_as_it_was_registered<L: Ledger>(ledger: &L) {
             waited_at: None,
             carried_until: None,
             finished_at: None,
+            erasure: None,
             put_off: PutOffRows::default(),
             channels: Vec::new(),
             counts: OutcomeCounts {

@@ -38,6 +38,7 @@ impl Import {
             waited_at: None,
             carried_until: None,
             finished_at: None,
+            erasure: None,
             counts: OutcomeCounts::default(),
             put_off: PutOffRows::default(),
             channels: Vec::new(),
@@ -221,6 +222,9 @@ impl ImportLedger for MemoryLedger {
                 };
                 import.figures = status.figures();
                 import.failed_at = status.failure.as_ref().and(status.sent_at);
+                if status.is_being_erased() {
+                    state.erasing.insert(status.import.import_id);
+                }
             }
         })
         .await

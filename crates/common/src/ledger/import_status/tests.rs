@@ -26,6 +26,7 @@ fn status(counts: OutcomeCounts) -> ImportStatus {
         waited_at: None,
         carried_until: None,
         finished_at: None,
+        erasure: None,
         counts,
         put_off: PutOffRows::default(),
         channels: Vec::new(),

@@ -286,8 +286,8 @@ fn billed(claim: Option<Claim>, row_is_new: bool) -> Billed {
     Billed { claim, row_is_new }
 }
 
-/// The claim of a debt that [`FIND`] found; `None` where nobody has billed it.
-fn claim(found: &Row) -> Result<Option<Claim>, LedgerError> {
+/// The claim of a debt that was found with the columns of [`FIND`]; `None` where nobody has billed it.
+pub(super) fn claim(found: &Row) -> Result<Option<Claim>, LedgerError> {
     let Some(notification) = column(found, 1)? else {
         return Ok(None);
     };

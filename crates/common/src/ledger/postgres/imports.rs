@@ -46,7 +46,9 @@ const ADOPT: &str = "
     UPDATE imports SET
         sent = $2, sent_at = $3, cancelled_at = $4, abandoned_at = $5, failure = $6,
         failed_at = CASE WHEN $6::text IS NOT NULL THEN $3::timestamptz END, waited_at = $7,
-        figures = $8, progressed_at = $9, finished_at = $10, sent_offset = $11
+        figures = $8, progressed_at = $9, finished_at = $10, sent_offset = $11,
+        erasing_since = $12, erased_by = $13, erased_at = $14,
+        erasing = $12::timestamptz IS NOT NULL AND $14::timestamptz IS NULL
     WHERE import_id = $1
 ";
 
@@ -111,6 +113,7 @@ impl ImportLedger for PostgresLedger {
     async fn adopt_import(&self, status: &ImportStatus) -> Result<(), LedgerError> {
         self.register_import(&status.import).await?;
         let time = |time: Option<Timestamp>| time.map(stored).transpose();
+        let erasure = status.erasure.as_ref();
         self.connections
             .execute(
                 ADOPT,
@@ -126,6 +129,9 @@ impl ImportLedger for PostgresLedger {
                     &stored(status.progressed_at)?,
                     &time(status.finished_at)?,
                     &figure(status.offset)?,
+                    &time(erasure.map(|erasure| erasure.asked_at))?,
+                    &erasure.map_or_else(String::new, |erasure| text(&erasure.by)),
+                    &time(erasure.and_then(|erasure| erasure.erased_at))?,
                 ],
             )
             .await

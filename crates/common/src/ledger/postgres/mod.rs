@@ -12,6 +12,7 @@ mod channels;
 mod claims;
 mod connections;
 mod debts;
+mod erasure;
 mod error;
 mod imports;
 mod mails;

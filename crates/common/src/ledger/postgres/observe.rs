@@ -8,7 +8,8 @@ use super::PostgresLedger;
 use super::batch::column;
 use super::time::{count, read, read_some, stored};
 use crate::ledger::{
-    ImportStatus, LedgerError, NewImport, Observed, OutcomeCounts, PutOffRows, STALLED_AFTER,
+    Erasure, ImportStatus, LedgerError, NewImport, Observed, OutcomeCounts, PutOffRows,
+    STALLED_AFTER,
 };
 
 /// An import, its counts, and its rows that are put off, all of one moment.
@@ -26,7 +27,8 @@ const LOOK: &str = "
                     WHERE r.import_id = i.import_id AND r.row > i.sent AND r.row <= i.rows
                       AND r.outcome IS NOT NULL)
                 ELSE 0 END,
-           i.spool, i.client, i.sent_offset, i.carried_until
+           i.spool, i.client, i.sent_offset, i.carried_until,
+           i.erasing_since, i.erased_by, i.erased_at
     FROM imports AS i,
     LATERAL (
         SELECT coalesce(sum(billed), 0)::bigint AS billed,
@@ -168,6 +170,14 @@ fn status(import_id: Uuid, row: &Row) -> Result<ImportStatus, LedgerError> {
         waited_at: time(11)?,
         carried_until: time(27)?,
         finished_at: time(12)?,
+        erasure: match time(28)? {
+            None => None,
+            Some(asked_at) => Some(Erasure {
+                asked_at,
+                by: column(row, 29)?,
+                erased_at: time(30)?,
+            }),
+        },
         counts: OutcomeCounts {
             rows,
             billed: figure(14)?,

@@ -6,12 +6,13 @@ use tracing::{info, warn};
 
 /// What changes the tables, from the first version on. One that was released
 /// is never edited: what follows is added.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
     include_str!("migrations/4.sql"),
     include_str!("migrations/5.sql"),
+    include_str!("migrations/6.sql"),
 ];
 
 /// Held by whoever changes the tables; any number that nobody else locks.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::ledger::{ImportStatus, NewImport, OutcomeCounts, PutOffRows};
+use crate::ledger::{Erasure, ImportStatus, NewImport, OutcomeCounts, PutOffRows};
 
 pub(super) const ROWS: &str = "rows";
 pub(super) const FILE_NAME: &str = "file_name";
@@ -24,6 +24,11 @@ pub(super) const ABANDONED_AT: &str = "abandoned_at";
 pub(super) const FAILURE: &str = "failure";
 pub(super) const FINISHED_AT: &str = "finished_at";
 pub(super) const WAITED_AT: &str = "waited_at";
+/// What identifies its debtors is to be erased: since when, who asked for it,
+/// and when it was done.
+pub(super) const ERASING_SINCE: &str = "erasing_since";
+pub(super) const ERASED_BY: &str = "erased_by";
+pub(super) const ERASED_AT: &str = "erased_at";
 /// Who carries it: how many have, the last of them, and until when.
 pub(super) const EPOCH: &str = "epoch";
 pub(super) const OWNER: &str = "owner";
@@ -58,6 +63,11 @@ pub(super) fn read(import_id: Uuid, info: &HashMap<String, String>) -> Option<Im
         waited_at: time(WAITED_AT),
         carried_until: time(CARRIED_UNTIL),
         finished_at: time(FINISHED_AT),
+        erasure: time(ERASING_SINCE).map(|asked_at| Erasure {
+            asked_at,
+            by: text(ERASED_BY).unwrap_or_default(),
+            erased_at: time(ERASED_AT),
+        }),
         counts: OutcomeCounts::default(),
         put_off: PutOffRows::default(),
         channels: Vec::new(),

@@ -125,6 +125,9 @@ impl ImportLedger for RedisLedger {
         let mut pipe = redis::pipe();
         pipe.cmd("HSET").arg(&key).arg(fields).ignore();
         let () = pipe.query_async(&mut connection).await?;
+        if let Some(erasure) = &status.erasure {
+            self.adopt_erasure(import_id, erasure).await?;
+        }
         if status.sent_at.is_some() {
             let listed = (status.import.spool.clone(), status.import.client.clone());
             self.list(&listed, import_id, Listing::Ended).await?;

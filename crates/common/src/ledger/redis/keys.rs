@@ -15,6 +15,9 @@ pub(super) const IMPORTS: &str = "imports";
 /// Set of the imports that nobody has seen at their end.
 pub(super) const OPEN_IMPORTS: &str = "imports:open";
 
+/// Set of the imports whose erasure is to be done.
+pub(super) const ERASING_IMPORTS: &str = "imports:erasing";
+
 /// Stands while no claims are taken, as another ledger takes its place.
 pub(super) const CLOSED: &str = "ledger:closed";
 
@@ -98,6 +101,11 @@ impl Keys {
     /// The debt is billed; the value is its claim.
     pub(super) fn processed(self, debt_id: &str) -> String {
         format!("processed:{}{debt_id}", self.tag(debt_id))
+    }
+
+    /// What the keys of the claims of the debts with that tag begin with.
+    pub(super) fn claims_of_tag(tag: Tag) -> String {
+        format!("processed:{tag}")
     }
 
     /// The debt's notification was accepted by SNS.

@@ -8,6 +8,7 @@ mod claims;
 mod closed;
 mod connection;
 mod debts;
+mod erasure;
 mod error;
 mod export;
 mod import_hash;

@@ -5,7 +5,7 @@ use redis::{Cmd, Pipeline, RedisError, ServerError, ServerErrorKind, Value};
 
 /// The commands that the ledger and its scripts call, each with arguments as
 /// it takes them.
-const COMMANDS: [&str; 43] = [
+const COMMANDS: [&str; 44] = [
     "BITCOUNT ready",
     "BITFIELD ready",
     "DEL ready",
@@ -32,6 +32,7 @@ const COMMANDS: [&str; 43] = [
     "PSETEX ready 1 1",
     "PTTL ready",
     "SADD ready 1",
+    "SCAN 0",
     "SCARD ready",
     "SCRIPT LOAD 1",
     "SET ready 1",
@@ -56,13 +57,14 @@ const COMMANDS: [&str; 43] = [
 const OF_A_CLUSTER: [&str; 2] = ["ASKING", "CLUSTER SLOTS"];
 
 /// A key of each kind.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "agreement:",
     "channel:",
     "idempotency:",
     "import:",
     "imports",
     "imports:carry:",
+    "imports:erasing",
     "imports:open",
     "ledger:closed",
     "mail:",
