@@ -56,13 +56,16 @@ def row(context, response):
 
 @schemathesis.hook
 def map_path_parameters(context, path_parameters):
-    """Half of the imports asked for are one that there is: finished, or cancelled."""
+    """Half of the imports asked for are one that there is: finished, or cancelled; one of its own
+    where it is erased."""
     try:
         asked = uuid.UUID((path_parameters or {}).get("import_id")).int
     except (TypeError, ValueError, AttributeError):
         return path_parameters
     if asked % 2 == 0:
-        path_parameters["import_id"] = os.environ["CANCELLED" if asked % 4 else "FINISHED"]
+        known = "CANCELLED" if asked % 4 else "FINISHED"
+        known = "ERASED" if context.operation.method.upper() == "DELETE" else known
+        path_parameters["import_id"] = os.environ[known]
     return path_parameters
 
 

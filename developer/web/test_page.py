@@ -374,6 +374,35 @@ def test_undeliverable_e_mails_of_one_reason_are_sent_again(stack, visitor, samp
     assert [url.rpartition("/")[2] for url in asked] == ["reopen?code=mailbox_refused"]
 
 
+def test_the_personal_data_of_an_import_is_removed_after_a_yes_that_says_what_goes(stack, visitor, tmp_path):
+    file = tmp_path / "erased.csv"
+    file.write_text(
+        "name,governmentId,email,debtAmount,debtDueDate,debtId\n"
+        "Zulmira Quixadá,71428793860,zulmira@example.net,10.00,2027-03-15,erased-1\n",
+        encoding="utf-8",
+    )
+    import_id = stack.upload(file)
+    stack.finished(import_id)
+    page = visitor.open(f"{stack.url}/#{import_id}")
+    page.get_by_role("button", name="Remove personal data").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("It cannot be undone")
+    dialog.get_by_role("button", name="Keep it").click()
+    expect(page.locator("#import-erasure")).to_be_hidden()
+    page.get_by_role("button", name="Remove personal data").click()
+    dialog.get_by_role("button", name="Remove for good").click()
+    expect(page.locator("#import-erasure")).to_contain_text("was removed")
+    expect(page.get_by_role("button", name="Remove personal data")).to_be_hidden()
+    expect(page.get_by_role("link", name="Download results (CSV)")).to_be_hidden()
+    # The numbers of its boletos are there, and nobody's name.
+    page.get_by_label("Debt (debtId)").fill("erased-1")
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_role("heading", name="Personal data removed")).to_be_visible()
+    expect(page.locator("#boleto-facts")).to_contain_text("R$10.00")
+    expect(page.get_by_role("link", name="Open PDF")).to_be_hidden()
+    expect(page.locator("#readdress-form")).to_be_hidden()
+
+
 def test_a_boleto_is_found_by_its_debt_and_printed(stack, visitor, sample):
     stack.finished(stack.upload(sample))
     page = visitor.open(stack.url)

@@ -30,11 +30,12 @@ export function boletoForm() {
       fail(error);
       return;
     }
-    byId('boleto-payer').textContent = found.payer.name;
+    byId('boleto-payer').textContent = found.payer?.name ?? text('boleto_erased');
+    pdf.hidden = !found.pdf;
     byId('boleto-unregistered').hidden = found.registered;
     byId('boleto-copy-pix').hidden = !(found.pix && navigator.clipboard);
     byId('boleto-copy-line').hidden = !navigator.clipboard;
-    pdf.href = found.pdf;
+    if (found.pdf) pdf.href = found.pdf;
     result.hidden = false;
     byId('boleto-payer').focus();
   });
@@ -51,7 +52,7 @@ function facts(found) {
     fact(text('boleto_line'), element('span', { className: 'code', textContent: found.digitable_line })),
     fact(text('boleto_our_number'), found.our_number),
     fact(text('boleto_beneficiary'), found.beneficiary.name),
-    fact(text('boleto_email'), found.payer.email),
+    ...(found.payer ? [fact(text('boleto_email'), found.payer.email)] : []),
     fact(text('boleto_mail'), mail(found.mail)),
   ];
   const [change] = found.address_changes.slice(-1);

@@ -35,7 +35,7 @@ export async function follow(importId, { signal, onImport, onConnection }) {
     try {
       const seen = await json(path, { signal });
       onImport(seen);
-      if (seen.over) {
+      if (seen.over && !(seen.erasure && !seen.erasure.erased_at)) {
         onConnection(true);
         return;
       }

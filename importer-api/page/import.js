@@ -55,13 +55,17 @@ export function importCard(onImport) {
     byId('mail-figures').textContent = text('import_figures', { done: number(settled), total: number(shown.billed) });
     byId('import-counts').replaceChildren(...counts(seen));
     const rejected = shown.invalid + shown.undeliverable;
-    byId('results-download').hidden = done === 0;
-    if (shown.billed > 0) archives.show(seen.import_id, shown.total);
+    const isErased = Boolean(seen.erasure);
+    byId('import-erase').hidden = !seen.over || isErased;
+    show(byId('import-erasure'), erasure(seen));
+    byId('results-download').hidden = done === 0 || isErased;
+    if (isErased) archives.clear();
+    else if (shown.billed > 0) archives.show(seen.import_id, shown.total);
     // Conflicts are among the skipped rows, and not counted.
     byId('rejections-download').hidden = rejected + shown.skipped === 0;
     byId('import-cancel').hidden = seen.over || Boolean(seen.sent_at ?? seen.cancelled_at ?? seen.failure);
-    byId('import-reconcile').hidden = !(seen.state === 'stalled' && seen.sent_at);
-    byId('import-reopen').hidden = !(shown.undeliverable > 0 && seen.sent_at);
+    byId('import-reconcile').hidden = isErased || !(seen.state === 'stalled' && seen.sent_at);
+    byId('import-reopen').hidden = isErased || !(shown.undeliverable > 0 && seen.sent_at);
     tell(seen, done);
     if (seen.over && rejected + shown.skipped > 0) preview.load(seen.import_id);
     if (RESTS.includes(seen.state) || seen.over) why.load(seen.import_id, `${rejected} ${shown.put_off}`);
@@ -90,7 +94,7 @@ export function importCard(onImport) {
     byId('import-done').hidden = true;
     byId('import-counts').replaceChildren();
     for (const id of ['import-times', 'import-advice', 'import-figures', 'mail-figures', 'import-state']) byId(id).textContent = '';
-    for (const id of ['results-download', 'rejections-download', 'import-cancel', 'import-reconcile', 'import-reopen']) byId(id).hidden = true;
+    for (const id of ['results-download', 'rejections-download', 'import-cancel', 'import-reconcile', 'import-reopen', 'import-erase', 'import-erasure']) byId(id).hidden = true;
     gauge('import-progress', 0, 0, false);
     gauge('mail-progress', 0, 0, false);
     preview.clear();
@@ -114,11 +118,13 @@ export function importCard(onImport) {
     }
   };
 
-  const post = async (action, button) => {
+  const post = (action, button) => change(`/${action}`, 'POST', button);
+
+  const change = async (route, method, button) => {
     button.disabled = true;
     failure.hidden = true;
     try {
-      return await json(`/v1/imports/${open.importId}/${action}`, { method: 'POST' });
+      return await json(`/v1/imports/${open.importId}${route}`, { method });
     } catch (error) {
       fail(error);
       return null;
@@ -129,6 +135,7 @@ export function importCard(onImport) {
 
   byId('import-cancel').addEventListener('click', () => byId('confirm').showModal());
   byId('import-reopen').addEventListener('click', () => ask(null));
+  byId('import-erase').addEventListener('click', () => byId('confirm-erase').showModal());
   confirmed('confirm', async () => {
     const cancelled = await post('cancel', byId('import-cancel'));
     if (!cancelled) return;
@@ -142,6 +149,10 @@ export function importCard(onImport) {
     // Its events have ended, and begin anew.
     start(open.importId);
     show(byId('import-done'), text('reopened', { mails: number(opened.reopened) }));
+  });
+  confirmed('confirm-erase', async () => {
+    // Its events tell when it is done.
+    if (await change('', 'DELETE', byId('import-erase'))) start(open.importId);
   });
   byId('import-reconcile').addEventListener('click', async (event) => {
     const sent = await post('reconcile', event.target);
@@ -169,6 +180,13 @@ function gauge(id, done, of, isOver) {
   const bar = byId(id);
   bar.max = Math.max(of, 1);
   bar.value = isOver ? bar.max : done;
+}
+
+/** Whether its personal data is removed. */
+function erasure(seen) {
+  if (!seen.erasure) return null;
+  const { erased_at: erasedAt } = seen.erasure;
+  return erasedAt ? text('erased', { time: moment(erasedAt) }) : text('erasing');
 }
 
 function times(seen) {

@@ -35,7 +35,9 @@ export function readdressForm(onChanged) {
   /** Shows the address of a boleto that was found. */
   return (boleto) => {
     debt = boleto.debt_id;
-    email.value = boleto.payer.email;
+    form.hidden = !boleto.payer;
+    byId('readdress-hint').hidden = !boleto.payer;
+    email.value = boleto.payer?.email ?? '';
     failure.hidden = true;
   };
 }

@@ -9,6 +9,7 @@
 //! | [`slips`] | the slips of an import as one ZIP archive |
 //! | [`spool`] | the files of the imports, in a folder or on S3 |
 //! | [`csv`] | a file's layout and its records, in bounded memory |
+//! | [`erasure`] | what identifies the debtors of an import is removed |
 //! | [`import`] | the records of a file → batches → SQS, from the checkpoint on |
 //! | [`capacity`] | how much room is left in the ledger and on the spool's disk |
 //! | [`preview`] | what a file would bill, before it is an import |
@@ -25,6 +26,7 @@ pub mod acceptance;
 mod blocking;
 pub mod capacity;
 pub mod csv;
+pub mod erasure;
 pub mod http;
 pub mod import;
 pub mod intake;

@@ -7,11 +7,14 @@ use common::ledger::SharedLedger;
 use common::runtime::ServiceError;
 use common::service::{DRAIN, Wiring};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
+use uuid::Uuid;
 
 use crate::capacity::{CapacityGauges, watch_capacity};
+use crate::erasure::Eraser;
 use crate::http::{Clients, Shared, UploadLimits, routes};
 use crate::import::{Arrivals, Importer};
 use crate::intake::IntakeRoom;
@@ -49,13 +52,7 @@ pub async fn run(
     let receiver = settings.webhooks.as_ref().map(Receiver::new).transpose()?;
     let spool = open_spool(&settings, &wiring).await?;
     // Read before the first upload comes in, which would be among them.
-    let unfinished = spool
-        .unfinished()
-        .await
-        .map_err(|source| ServiceError::Io {
-            context: "SPOOL_DIR cannot be read".to_owned(),
-            source,
-        })?;
+    let unfinished = unfinished(&spool).await?;
     let arrivals = Arrivals::default();
     // A crash may have come before the ledger was told of them.
     arrivals.add_unknown(unfinished);
@@ -65,6 +62,7 @@ pub async fn run(
         );
     }
     let importer_slot = Arc::new(OnceLock::new());
+    let erasures = Arc::new(Notify::new());
     let shared = Shared {
         spool: spool.clone(),
         room: IntakeRoom::default(),
@@ -76,6 +74,8 @@ pub async fn run(
         followers: Clients::followers(),
         downloads: Clients::downloads(),
         previews: Clients::previews(),
+        erasures: Arc::clone(&erasures),
+        retention: settings.retention,
         rules: settings.rules,
         tracer: wiring.tracer.clone(),
         stop: stop.clone(),
@@ -104,6 +104,12 @@ pub async fn run(
                 tell_webhooks(receiver, ledger.clone(), metrics, stop.clone()).await;
             }
         };
+        let eraser = Eraser {
+            spool: spool.clone(),
+            ledger: ledger.clone(),
+            retention: settings.retention,
+            stop: stop.clone(),
+        };
         let cleaning = remove_finished(
             spool,
             ledger.clone(),
@@ -111,7 +117,14 @@ pub async fn run(
             unknown,
             stop.clone(),
         );
-        tokio::join!(importer.run(), watching, weighing, cleaning, telling);
+        tokio::join!(
+            importer.run(),
+            watching,
+            weighing,
+            cleaning,
+            eraser.run(erasures),
+            telling
+        );
         Ok(())
     };
     let wiring = match readiness {
@@ -136,6 +149,14 @@ async fn open_spool(settings: &Settings, wiring: &Wiring) -> Result<Spool, Servi
             Ok(Spool::in_bucket(Bucket::new(store, url)))
         }
     }
+}
+
+async fn unfinished(spool: &Spool) -> Result<Vec<Uuid>, ServiceError> {
+    let unfinished = spool.unfinished().await;
+    unfinished.map_err(|source| ServiceError::Io {
+        context: "SPOOL_DIR cannot be read".to_owned(),
+        source,
+    })
 }
 
 async fn open_folder(folder: &Path) -> Result<Spool, SpoolError> {

@@ -23,6 +23,11 @@ impl Mail {
         &self.letter.notification.debt_id
     }
 
+    /// Whether nobody can tell any more whose it is. Its e-mail has ended.
+    pub(crate) fn is_erased(&self) -> bool {
+        self.letter.notification.is_erased()
+    }
+
     /// That of its revision.
     pub(crate) fn channel(&self) -> Channel {
         Channel::mail(self.letter.notification.revision)

@@ -335,14 +335,16 @@ impl<T: Transport, L: Ledger> Worker<T, L> {
 
 impl<T: Transport, L: Ledger> BatchHandler for Worker<T, L> {
     async fn handle(&self, deliveries: &[Delivery]) -> Vec<Verdict> {
-        let mut mails = read(deliveries);
+        let (erased, mut mails): (Vec<Mail>, Vec<Mail>) =
+            read(deliveries).into_iter().partition(Mail::is_erased);
         let mut verdicts = Vec::with_capacity(mails.len());
         // Nearly always all are of one.
         for mails in mails.chunk_by_mut(|one, next| one.channel() == next.channel()) {
             verdicts.extend(self.verdicts(mails).await);
         }
         let messages = mails.iter().map(|mail| &*mail.messages);
-        verdicts_of_messages(deliveries.len(), messages.zip(verdicts))
+        let erased = erased.iter().map(|mail| (&*mail.messages, Verdict::Done));
+        verdicts_of_messages(deliveries.len(), messages.zip(verdicts).chain(erased))
     }
 }
 

@@ -98,6 +98,23 @@ async fn what_the_first_version_publishes_is_mailed_once_whatever_the_form() {
 }
 
 #[tokio::test]
+async fn an_erased_debt_gets_no_mail_and_its_message_is_done() {
+    let stack = Stack::start().await;
+    let erased = testkit::billed("debt-1", 1).erased();
+    let queue = &stack.resources().process_email_url;
+    let body = serde_json::to_string(&erased).unwrap();
+    stack.queues().send(queue, &*body, []).await.unwrap();
+    let import_id = Uuid::now_v7();
+    deliver_raw(&stack, "debt-2", RowId { import_id, row: 2 }).await;
+    let (service, mails) = start(&stack).await;
+    deleted(&service, 2).await;
+
+    let sent: Vec<String> = mails.mails().into_iter().map(|mail| mail.debt_id).collect();
+    assert_eq!(sent, ["debt-2"]);
+    assert_eq!(service.metric("messages_processed_errors_total").await, 0);
+}
+
+#[tokio::test]
 async fn two_workers_send_each_mail_once() {
     let stack = Stack::start().await;
     let ledger = stack.ledger().await;

@@ -22,7 +22,8 @@ const WAIT_FOR_HOLDER: Duration = Duration::from_secs(2);
 ///
 /// Where the row that billed the debt has not told of it, this one waits for
 /// it once; when its message comes again it tells in the other's name. So a
-/// debt is notified even if its holder's message is gone.
+/// debt is notified even if its holder's message is gone. A debt that is erased
+/// counts as told of, and is never published.
 #[derive(Debug)]
 pub struct Schedule<L, S> {
     ledger: L,
@@ -59,7 +60,9 @@ impl<L: Ledger, S: BatchSender + Clone + 'static> Schedule<L, S> {
         let mut debts = Vec::with_capacity(rows.len());
         for row in rows {
             let debt = &row.value;
-            if told.insert(&debt.debt_id, debt.notified).is_none() && !debt.notified {
+            // Of one that is erased nobody is to be told.
+            let is_told = debt.notified || debt.claim.is_erased();
+            if told.insert(&debt.debt_id, is_told).is_none() && !is_told {
                 debts.push(row);
             }
         }

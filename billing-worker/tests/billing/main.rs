@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use billing_worker::Settings;
-use common::ledger::{Claim, ImportLedger, OutcomeCounts, SharedLedger};
+use common::ledger::{Claim, ImportLedger, OutcomeCounts, RowLedger, SharedLedger};
 use common::rules::Calendar;
 use contract::{ReceivedNotification, RowId, RowIdentity};
 use serde_json::Value;
@@ -458,4 +458,37 @@ async fn every_metric_of_the_contract_is_there_as_0_from_the_start() {
         );
     }
     assert_eq!(service.get("/health").await, r#"{"status":"ok"}"#);
+}
+
+#[tokio::test]
+async fn an_erased_debt_is_told_of_to_nobody_and_skips_whoever_asks_for_it() {
+    let stack = Stack::start().await;
+    let ledger = stack.ledger().await;
+    let (erased, later) = (registered(&ledger, 1).await, registered(&ledger, 2).await);
+    // Its message comes again, as one of a dead-letter queue may.
+    let claim = claim_of(RowIdentity::Row(row(erased, 1)), "debt-1", 1);
+    bill(&ledger, "debt-1", claim.erased().unwrap()).await;
+    send_row(&stack, erased, 1, &CsvRow::valid("debt-1").line()).await;
+    // Another debtor for all that anybody knows; then another amount.
+    let asks = |amount: &str| CsvRow {
+        name: "Ana".into(),
+        government_id: "1".into(),
+        email: "ana@example.com".into(),
+        debt_amount: amount.into(),
+        debt_due_date: "2027-01-19".into(),
+        ..CsvRow::valid("debt-1")
+    };
+    send(&stack, later, &[asks("7811").line(), asks("7812").line()]).await;
+    let service = start(&stack).await;
+    deleted(&service, 3).await;
+
+    assert_eq!(notifications(&stack).await.len(), 0);
+    assert_eq!(service.metric("notification_sent_total").await, 0);
+    let facts = ledger.row_facts(later, 1, 2).await.unwrap();
+    assert!(facts.iter().all(|row| row.skipped));
+    assert_eq!(facts[0].reason, None);
+    let why = facts[1].reason.as_ref().unwrap();
+    assert_eq!(why.text, "the debt was billed with another amount");
+    let counts = ledger.outcome_counts(erased).await.unwrap();
+    assert_eq!((counts.billed, counts.notified), (1, 1));
 }

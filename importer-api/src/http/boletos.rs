@@ -37,8 +37,8 @@ pub(super) struct BoletoView {
     mail: MailView,
     /// The changes of that address since the debt was billed.
     address_changes: Vec<AddressChangeView>,
-    /// The debtor.
-    payer: PayerView,
+    /// The debtor; null once the personal data was removed.
+    payer: Option<PayerView>,
     /// What is owed, in reais.
     #[schema(value_type = f64, example = 7811.00)]
     amount: Box<RawValue>,
@@ -68,9 +68,10 @@ pub(super) struct BoletoView {
     /// Whether the issuer registers its boletos; one that is not registered
     /// cannot be paid.
     registered: bool,
-    /// Where the slip is.
+    /// Where the slip is; null once the personal data was removed, without which
+    /// it cannot be printed.
     #[schema(example = "/v1/boletos/1adb6ccf-ff16-467f-bea7-5f05d494280f.pdf")]
-    pdf: String,
+    pdf: Option<String>,
 }
 
 /// What became of an e-mail.
@@ -236,6 +237,7 @@ pub(super) async fn shown(shared: &Shared, debt_id: &str) -> Result<Response, Pr
     responses(
         (status = 200, description = "One page A4", body = Slip, content_type = "application/pdf"),
         (status = 404, description = "No boleto is known for the debt", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_boleto())),
+        (status = 410, description = "The personal data of the debt was removed", body = Problem, content_type = "application/problem+json", example = json!(Problem::personal_data_removed())),
         (status = 503, description = "The ledger is unavailable, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
@@ -287,6 +289,7 @@ fn view(billed: Billed, mail: MailView) -> Result<BoletoView, Problem> {
     let amount = RawValue::from_string(notification.debt_amount.to_string());
     let line: DigitableLine = boleto.barcode.digitable_line();
     let bank = agreement.bank();
+    let is_erased = notification.is_erased();
     Ok(BoletoView {
         import_id: holder.row().map(|row| row.import_id),
         row: holder.row().map(|row| row.row),
@@ -296,12 +299,12 @@ fn view(billed: Billed, mail: MailView) -> Result<BoletoView, Problem> {
             .into_iter()
             .map(|AddressChange { at, by }| AddressChangeView { at, by })
             .collect(),
-        payer: PayerView {
+        payer: (!is_erased).then_some(PayerView {
             document_type: DocumentType::of(&notification.government_id),
             name: notification.name,
             government_id: notification.government_id,
             email: notification.email,
-        },
+        }),
         amount: amount.map_err(|_| Problem::internal())?,
         due_date: notification.debt_due_date.to_string(),
         issued_on: boleto.issued_on.to_string(),
@@ -317,12 +320,16 @@ fn view(billed: Billed, mail: MailView) -> Result<BoletoView, Problem> {
             carteira: bank.carteira(),
         },
         registered: agreement.registered(),
-        pdf: format!("/v1/boletos/{}.pdf", percent_encoded(&notification.debt_id)),
+        pdf: (!is_erased)
+            .then(|| format!("/v1/boletos/{}.pdf", percent_encoded(&notification.debt_id))),
         debt_id: notification.debt_id,
     })
 }
 
 fn slip(billed: &Billed) -> Result<Response, Problem> {
+    if billed.notification.is_erased() {
+        return Err(Problem::personal_data_removed());
+    }
     let pdf = slip::pdf_of(&billed.notification, &billed.agreement);
     let pdf = pdf.ok_or_else(Problem::no_such_boleto)?;
     let name = slip::file_name(&billed.boleto);

@@ -69,13 +69,18 @@ pub(super) async fn events(
 ) -> Result<Response, Problem> {
     let status = find(&shared, import_id, Timestamp::now()).await?;
     let last_seen = headers.get("last-event-id").map(AsRef::as_ref);
-    if status.is_over() && last_seen == Some(LAST_ID.as_bytes()) {
+    if is_last(&status) && last_seen == Some(LAST_ID.as_bytes()) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let follower = shared.followers.add();
     let follower = follower.ok_or_else(Problem::too_many_followers)?;
     let events = Sse::new(follow(shared, follower, status)).keep_alive(KeepAlive::default());
     Ok(([("cache-control", "no-store")], events).into_response())
+}
+
+/// Whether nothing is told after that.
+fn is_last(status: &ImportStatus) -> bool {
+    status.is_over() && !status.is_being_erased()
 }
 
 /// What a client is told next, and what it was told last.
@@ -99,7 +104,7 @@ fn follow(
             Following::Over => return None,
         };
         let view = ImportView::new(&status, Timestamp::now());
-        let (event, following) = if status.is_over() {
+        let (event, following) = if is_last(&status) {
             (Event::default().event("end").id(LAST_ID), Following::Over)
         } else {
             (Event::default().event("import"), Following::Told(status))

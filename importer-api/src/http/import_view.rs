@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use common::ledger::{ImportStatus, PutOffRows};
+use common::ledger::{Erasure, ImportStatus, PutOffRows};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -29,6 +29,7 @@ pub(super) const IMPORT_ID: &str = "01a20d97-6b57-75d8-bf76-a150c081d411";
     "progressed_at": "2026-11-24T12:41:48.872Z",
     "cancelled_at": null,
     "finished_at": "2026-11-24T12:41:48.872Z",
+    "erasure": null,
     "rows_per_second": 3603.6
 }))]
 pub(crate) struct ImportView {
@@ -83,6 +84,9 @@ pub(crate) struct ImportView {
     /// When it came to its end, to a second or so.
     #[schema(value_type = Option<String>, format = DateTime)]
     finished_at: Option<Timestamp>,
+    /// Whether its personal data is being removed, or was; null where nobody asked
+    /// for it.
+    erasure: Option<ErasureView>,
     /// Rows with an outcome, a second: from its acceptance to its end, or to
     /// its last progress.
     rows_per_second: f64,
@@ -136,6 +140,31 @@ struct PutOffView {
     last_try_at: Timestamp,
 }
 
+/// The personal data of an import is being removed, or was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+struct ErasureView {
+    /// When somebody asked for it first.
+    #[schema(value_type = String, format = DateTime)]
+    asked_at: Timestamp,
+    /// Whose token it was: the start of its SHA-256; empty where the API takes
+    /// no tokens.
+    #[schema(example = "2c26b46b68ffc68f")]
+    by: String,
+    /// When nothing was left of it; null while it goes on.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    erased_at: Option<Timestamp>,
+}
+
+impl From<&Erasure> for ErasureView {
+    fn from(erasure: &Erasure) -> Self {
+        Self {
+            asked_at: erasure.asked_at,
+            by: erasure.by.clone(),
+            erased_at: erasure.erased_at,
+        }
+    }
+}
+
 impl PutOffView {
     fn new(put_off: &PutOffRows) -> Option<Self> {
         Some(Self {
@@ -182,6 +211,7 @@ impl ImportView {
             progressed_at: status.progressed_at,
             cancelled_at: status.cancelled_at,
             finished_at: status.finished_at,
+            erasure: status.erasure.as_ref().map(ErasureView::from),
             rows_per_second: rate(status),
         }
     }

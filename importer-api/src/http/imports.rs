@@ -119,6 +119,7 @@ pub(super) async fn cancel(
         (status = 200, description = "The rows that were sent again", body = ReconciledView),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
         (status = 409, description = "It is still being sent, or its file is not here", body = Problem, content_type = "application/problem+json", example = json!(Problem::still_sending())),
+        (status = 410, description = "Its personal data was removed, and its file with it", body = Problem, content_type = "application/problem+json", example = json!(Problem::personal_data_removed())),
         (status = 503, description = "The ledger is unavailable, the service stops, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]
@@ -178,6 +179,7 @@ pub(super) fn reconcile_problem(import_id: Uuid, error: &ReconcileError) -> Prob
         ReconcileError::Unknown => Problem::no_such_import(),
         ReconcileError::StillSending => Problem::still_sending(),
         ReconcileError::NoFile => Problem::file_not_here(),
+        ReconcileError::Erased => Problem::personal_data_removed(),
         ReconcileError::GaveUp(error) => {
             warn!(%import_id, %error, "Reconciling was given up");
             Problem::ledger_away()

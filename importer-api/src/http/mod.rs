@@ -7,6 +7,7 @@ mod clients;
 mod csv_table;
 mod docs;
 mod download;
+mod erase;
 mod events;
 mod file_name;
 mod form;
@@ -31,6 +32,7 @@ mod upload;
 mod upload_span;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -38,6 +40,7 @@ use common::ledger::{LedgerSlot, SharedLedger};
 use common::messaging::Queue;
 use common::rules::BillingRules;
 use common::runtime::Tracer;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -87,6 +90,10 @@ pub struct Shared {
     pub downloads: Clients,
     /// Who may look at a file before it is billed.
     pub previews: Clients,
+    /// Wakes who erases imports.
+    pub erasures: Arc<Notify>,
+    /// How long the file of a finished import is kept.
+    pub retention: Duration,
     /// By which files are looked at: those of billing-worker.
     pub rules: BillingRules,
     /// Makes the spans of uploads.
@@ -125,7 +132,7 @@ pub fn routes(shared: Shared, tokens: ApiTokens, hosts: AllowedHosts) -> Router 
         .routes(routes!(upload::upload))
         .routes(routes!(preview::preview))
         .routes(routes!(import_list::list))
-        .routes(routes!(imports::get))
+        .routes(routes!(imports::get, erase::erase))
         .routes(routes!(imports::cancel))
         .routes(routes!(imports::reconcile))
         .routes(routes!(reopen::reopen))

@@ -1,4 +1,5 @@
 mod of_change;
+mod of_erasure;
 mod of_file;
 
 use std::time::Duration;

@@ -54,6 +54,7 @@ pub(super) struct Change {
         (status = 400, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No boleto is known for the debt", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_boleto())),
         (status = 409, description = "The e-mail is being sent at this moment, or somebody else changes the address", body = Problem, content_type = "application/problem+json", example = json!(Problem::being_sent(30))),
+        (status = 410, description = "The personal data of the debt was removed", body = Problem, content_type = "application/problem+json", example = json!(Problem::personal_data_removed())),
         (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not sent as JSON", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The address is invalid, or something else was to be changed", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_address(&contract::InvalidReason::EmailInvalid))),
@@ -85,6 +86,7 @@ pub(super) async fn readdress(
 fn problem(debt_id: &str, error: &ReaddressError) -> Problem {
     match error {
         ReaddressError::NoBill => Problem::no_such_boleto(),
+        ReaddressError::Erased => Problem::personal_data_removed(),
         ReaddressError::BeingSent(left) => Problem::being_sent(left.as_secs() + 1),
         ReaddressError::Contended => Problem::changed_meanwhile(),
         ReaddressError::Ledger(error) => ledger_problem(error),

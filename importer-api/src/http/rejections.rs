@@ -121,7 +121,11 @@ pub(super) async fn rejections(
     let status = find(&shared, import_id, Timestamp::now()).await?;
     let of = (status.import.import_id, status.import.rows);
     let ledger = shared.ledger()?.clone();
-    let records = open_records(&shared.spool, of.0).await;
+    let records = match status.erasure {
+        None => open_records(&shared.spool, of.0).await,
+        // Its file is about to be.
+        Some(_) => Ok(None),
+    };
     let records = records.map_err(|error| file_problem(of.0, &error))?;
     let delimiter = records.as_ref().map(Records::delimiter);
     let table = Table::of(records.as_ref());

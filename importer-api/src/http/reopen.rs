@@ -53,6 +53,7 @@ pub(super) struct ReopenedView {
         (status = 400, description = "The query is invalid", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_query("code takes up to 64 of a-z, 0-9 and _"))),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
         (status = 409, description = "It is still being sent, or its file is not here", body = Problem, content_type = "application/problem+json", example = json!(Problem::file_not_here_to_reopen())),
+        (status = 410, description = "Its personal data was removed, and its file with it", body = Problem, content_type = "application/problem+json", example = json!(Problem::personal_data_removed())),
         (status = 503, description = "The ledger is unavailable, or the service stops", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
 )]

@@ -205,6 +205,7 @@ fn mail_of(result: &RowResult) -> &'static str {
         (status = 400, description = "The query is invalid", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_query("unknown variant `paid`"))),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
         (status = 409, description = "Its file is not here", body = Problem, content_type = "application/problem+json", example = json!(Problem::file_not_here())),
+        (status = 410, description = "Its personal data was removed, and its file with it", body = Problem, content_type = "application/problem+json", example = json!(Problem::personal_data_removed())),
         (status = 429, description = "Too many clients download results", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::too_many_downloads())),
         (status = 503, description = "The ledger or the files are unavailable, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )
@@ -258,6 +259,9 @@ impl Opened {
     ) -> Result<Self, Problem> {
         let status = find(shared, import_id, Timestamp::now()).await?;
         let import_id = status.import.import_id;
+        if status.erasure.is_some() {
+            return Err(Problem::personal_data_removed());
+        }
         let place = shared.downloads.add();
         let place = place.ok_or_else(Problem::too_many_downloads)?;
         let failed = |error: io::Error| file_problem(import_id, &error);

@@ -79,6 +79,7 @@ struct Archive(Vec<u8>);
         (status = 400, description = "The query is invalid, or asks for too many rows", body = Problem, content_type = "application/problem+json", example = json!(Problem::too_many_slips(MOST_ROWS, 1_100_000))),
         (status = 404, description = "There is no such import", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_import())),
         (status = 409, description = "Its file is not here", body = Problem, content_type = "application/problem+json", example = json!(Problem::file_not_here())),
+        (status = 410, description = "Its personal data was removed, and its file with it", body = Problem, content_type = "application/problem+json", example = json!(Problem::personal_data_removed())),
         (status = 429, description = "Too many clients download results", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::too_many_downloads())),
         (status = 503, description = "The ledger or the files are unavailable, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )

@@ -26,6 +26,9 @@ pub enum ReaddressError {
     /// Nobody has billed the debt, or a counterpart whose claim cannot be read.
     #[error("no bill of the debt is known")]
     NoBill,
+    /// What identifies the debtor was erased, or is about to be.
+    #[error("the personal data of the debt was removed")]
+    Erased,
     /// The e-mail is being sent: what becomes of it is known after that time.
     #[error("the e-mail is being sent")]
     BeingSent(Duration),
@@ -75,6 +78,9 @@ where
         by: String,
     ) -> Result<(), ReaddressError> {
         let mut standing = self.standing(debt_id).await?;
+        if self.is_erased(&standing).await? {
+            return Err(ReaddressError::Erased);
+        }
         let end = self.end_of(&standing, debt_id).await?;
         let goes_there = standing.bill.email == email;
         if goes_there && !matches!(end, Some(SendEnd::Undeliverable(_))) {
@@ -107,6 +113,18 @@ where
         };
         let bill = claim.billed().ok_or(ReaddressError::NoBill)?;
         Ok(Standing { claim, bill })
+    }
+
+    /// Whether the debtor is erased, or those of its import are to be.
+    async fn is_erased(&self, standing: &Standing) -> Result<bool, LedgerError> {
+        if standing.bill.is_erased() {
+            return Ok(true);
+        }
+        let Some(row) = standing.row() else {
+            return Ok(false);
+        };
+        let status = self.ledger.import_status(row.import_id).await?;
+        Ok(status.is_some_and(|status| status.erasure.is_some()))
     }
 
     async fn end_of(

@@ -61,6 +61,9 @@ where
         })
         .await?;
         let status = status.ok_or(ReconcileError::Unknown)?;
+        if status.erasure.is_some() {
+            return Err(ReconcileError::Erased);
+        }
         if status.sent_at.is_none() {
             return Err(ReconcileError::StillSending);
         }

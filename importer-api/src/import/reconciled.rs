@@ -33,6 +33,9 @@ pub enum ReconcileError {
     /// Its file is not in the spool.
     #[error("the file is not in the spool")]
     NoFile,
+    /// What identifies its debtors was erased, or is about to be.
+    #[error("the personal data of the import was removed")]
+    Erased,
     /// The spool cannot be read.
     #[error("the spool cannot be read: {0}")]
     Disk(io::Error),

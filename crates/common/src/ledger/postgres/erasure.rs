@@ -26,10 +26,11 @@ const WITH_ROWS: &str = "
 /// Their holders say which rows: `<import>/<row>`, of which all that begin so
 /// lie before `<import>0`.
 const APART: &str = r#"
-    SELECT debt_id, notification, holder, import_id, row, told, address_changes
+    SELECT debt_id, notification, holder, import_id, row, told, address_changes,
+           encode(debt_id, 'hex')
     FROM records
     WHERE (holder COLLATE "C", debt_id) > ($1, decode($2, 'hex'))
-      AND holder COLLATE "C" < $3 AND notification IS NOT NULL
+      AND holder COLLATE "C" < $3 AND holder IS NOT NULL AND notification IS NOT NULL
     ORDER BY holder COLLATE "C", debt_id LIMIT $4
 "#;
 
@@ -156,11 +157,10 @@ impl PostgresLedger {
             .query(APART, &[&holder, &debt, &end, &DEBTS_A_CALL])
             .await?;
         let last = found.last().filter(|_| !is_last(&found));
-        let next = last.map(|last| {
-            let debt_id = column::<&[u8]>(last, 0)?;
-            let debt: String = debt_id.iter().map(|byte| format!("{byte:02x}")).collect();
-            Ok::<_, LedgerError>(Place::Apart(column(last, 2)?, debt))
-        });
-        Ok((found, next.transpose()?))
+        let next = match last {
+            Some(last) => Some(Place::Apart(column(last, 2)?, column(last, 7)?)),
+            None => None,
+        };
+        Ok((found, next))
     }
 }

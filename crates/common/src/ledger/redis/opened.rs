@@ -99,10 +99,9 @@ fn slot(cmd: &Cmd) -> Option<Slot> {
         _ => None,
     };
     let key = match argument(0)? {
-        b"EVAL" | b"EVALSHA" => argument(3),
+        // What `SCAN` has there is a pattern that begins with a tag.
+        b"EVAL" | b"EVALSHA" | b"SCAN" => argument(3),
         b"INFO" | b"SCRIPT" => None,
-        // Of a pattern that begins with a tag.
-        b"SCAN" => argument(3),
         _ => argument(1),
     };
     key.map(Slot::for_key)
