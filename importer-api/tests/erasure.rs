@@ -146,11 +146,11 @@ async fn keys_with(stack: &Stack, words: &[&str]) -> String {
         end \
         return table.concat(found, ' ')";
     let call = [&["EVAL", script, "0"], words].concat();
-    let mut request = format!("*{}\r\n", call.len());
-    for argument in call {
-        request += &format!("${}\r\n{argument}\r\n", argument.len());
-    }
-    request += "*1\r\n$4\r\nQUIT\r\n";
+    let arguments = call
+        .iter()
+        .map(|argument| format!("${}\r\n{argument}\r\n", argument.len()));
+    let arguments: String = arguments.collect();
+    let request = format!("*{}\r\n{arguments}*1\r\n$4\r\nQUIT\r\n", call.len());
     let address = (stack.redis_host(), stack.redis_port());
     let mut connection = TcpStream::connect(address).await.unwrap();
     connection.write_all(request.as_bytes()).await.unwrap();
