@@ -194,10 +194,11 @@ macro_rules! ledger_conformance {
         #[tokio::test]
         async fn every_law_holds() {
             let store = $start().await;
-            $($(
+            $($({
+                // One ledger at a time: each has connections of its own.
                 let ledger = $empty(&store).await;
                 Box::pin($crate::ledger_conformance::$of::$law(&ledger)).await;
-            )*)*
+            })*)*
         }
     };
     (@each $empty:ident: $($of:ident { $($law:ident)* })*) => {
