@@ -4,9 +4,9 @@ use std::{ffi::OsString, io, time::Duration};
 
 use tokio::time::{self, Instant};
 
-use super::{AppendFsync, POLL_INTERVAL, RedisError, RedisServer, free_port, wire};
-
+use super::{AppendFsync, POLL_INTERVAL, RedisError, RedisServer, wire};
 use crate::certificates::Certificates;
+use crate::server_process::on_a_port;
 
 /// Longest wait for a user to be known.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -34,10 +34,13 @@ impl SecureRedis {
         certificates: &Certificates,
         asks_clients: AsksClients,
     ) -> Result<Self, RedisError> {
-        let tls_port = free_port().map_err(RedisError::NoFreePort)?;
-        let more = tls_settings(certificates, tls_port, asks_clients);
-        let server = RedisServer::start_as(None, None, AppendFsync::default(), &more).await?;
-        Ok(Self { server, tls_port })
+        let start = async |tls_port| {
+            let more = tls_settings(certificates, tls_port, asks_clients);
+            let server = RedisServer::start_as(None, None, AppendFsync::default(), &more).await?;
+            Ok(Self { server, tls_port })
+        };
+        let is_in_use = |error: &RedisError| matches!(error, RedisError::PortInUse { .. });
+        on_a_port(None, start, RedisError::NoFreePort, is_in_use).await
     }
 
     /// The port that speaks TLS.
