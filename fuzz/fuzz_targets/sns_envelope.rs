@@ -90,7 +90,6 @@ fuzz_target!(|body: Body<'_>| match body {
                 name: name.to_owned(),
                 government_id: government_id.to_owned(),
                 email: email.to_owned(),
-                revision: 0,
                 amount,
                 due_date: "2027-03-15".parse().expect("a date"),
                 debt_id: debt_id.to_owned(),
