@@ -101,6 +101,7 @@ impl<L: Ledger, S: BatchSender + Clone + 'static> Schedule<L, S> {
             .map(|row| Told {
                 debt_id: &row.value.debt_id,
                 row: row.value.claim.holder.row(),
+                revision: row.value.claim.revision(),
             })
             .collect();
         ride_out(self.ledger.outage(), &self.stop, || self.ledger.tell(&told)).await?;

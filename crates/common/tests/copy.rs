@@ -128,6 +128,7 @@ async fn fill(ledger: &impl ExportLedger) {
     let told = (1..=5).zip(&debts).map(|(number, debt_id)| Told {
         debt_id,
         row: Some(row(number)),
+        revision: 0,
     });
     ledger.tell(&told.collect::<Vec<_>>()).await.unwrap();
     let ends = [

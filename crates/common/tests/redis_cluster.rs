@@ -84,7 +84,11 @@ async fn in_the_end<T, E: Transient>(what: &str, call: impl AsyncFn() -> Result<
 async fn claims_in_the_end(ledger: &SharedLedger, batch: usize) {
     let debt_ids = debt_ids(batch);
     let bills = bills(&debt_ids, "first");
-    let told = debt_ids.iter().map(|debt_id| Told { debt_id, row: None });
+    let told = debt_ids.iter().map(|debt_id| Told {
+        debt_id,
+        row: None,
+        revision: 0,
+    });
     let told: Vec<_> = told.collect();
     let billed = in_the_end("claims", async || ledger.bill(&bills).await).await;
     for (billed, own) in billed.into_iter().zip(&bills) {

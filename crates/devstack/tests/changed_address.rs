@@ -174,6 +174,28 @@ async fn a_new_address_may_be_refused_too_and_is_tried_again() {
 }
 
 #[tokio::test]
+async fn of_two_changes_at_once_the_last_is_sent() {
+    let server = SmtpServer::start().await.unwrap();
+    let names: Vec<String> = (0..40).map(|number| format!("n{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (suite, import_id) = import(&server, &names, 1).await;
+    suite.in_state(import_id, "completed").await;
+    for debt in &names {
+        readdress(&suite, debt, &format!("{debt}@example.net")).await;
+        readdress(&suite, debt, &format!("{debt}@example.org")).await;
+    }
+    for debt in &names {
+        mail_in_state(&suite, debt, "sent").await;
+    }
+    suite.queues_are_empty().await;
+    let sent = recipients(&server);
+    for debt in &names {
+        let last = format!("{debt}@example.org");
+        assert_eq!(sent.iter().filter(|to| **to == last).count(), 1, "{last}");
+    }
+}
+
+#[tokio::test]
 async fn the_address_of_an_e_mail_that_is_being_sent_stays() {
     let server = SmtpServer::start().await.unwrap();
     let slowly = Act::Delay(Duration::from_secs(2));

@@ -65,7 +65,11 @@ pub async fn bill<L: Ledger>(ledger: &L, debt_id: &str, claim: Claim) -> Option<
 
 /// Records that SNS accepted the notifications of debts, and of no row.
 pub async fn tell<L: Ledger>(ledger: &L, debt_ids: &[&str]) {
-    let told = debt_ids.iter().map(|debt_id| Told { debt_id, row: None });
+    let told = debt_ids.iter().map(|debt_id| Told {
+        debt_id,
+        row: None,
+        revision: 0,
+    });
     ledger.tell(&told.collect::<Vec<_>>()).await.unwrap();
 }
 
@@ -90,6 +94,7 @@ pub async fn tell_debts<L: Ledger>(ledger: &L, rows: &[RowId], debt: impl Fn(&Ro
     let told = debts.iter().zip(rows).map(|(debt_id, row)| Told {
         debt_id,
         row: Some(*row),
+        revision: 0,
     });
     ledger.tell(&told.collect::<Vec<_>>()).await.unwrap();
 }

@@ -70,6 +70,7 @@ macro_rules! ledger_conformance {
                 a_claim_is_given_back_to_the_byte
                 a_claim_is_revised_where_it_stands_as_is_said
                 many_at_once_revise_a_claim_once
+                whoever_is_told_of_an_earlier_revision_is_not_told_of_the_debt
                 debt_ids_are_told_apart_byte_by_byte
                 a_notification_is_marked_and_forgotten_again_and_again
                 a_mark_without_a_claim_does_not_bill

@@ -233,7 +233,10 @@ impl DebtLedger for MemoryLedger {
         self.call_each(&rows, |state, row| state.facts(*row).notified = true)
             .await?;
         let mark = |state: &mut State, told: &Told<'_>| {
-            state.notified.insert(told.debt_id.to_owned());
+            let claim = state.claims.get(told.debt_id);
+            if claim.is_none_or(|claim| told.revision >= claim.revision()) {
+                state.notified.insert(told.debt_id.to_owned());
+            }
         };
         self.call_each(told, mark).await.map(drop)
     }
@@ -354,7 +357,11 @@ mod tests {
     async fn a_call_that_fails_has_taken_effect_for_none_some_or_all() {
         let ids: Vec<String> = (0..10).map(|id| id.to_string()).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let told = |debt_id| Told { debt_id, row: None };
+        let told = |debt_id| Told {
+            debt_id,
+            row: None,
+            revision: 0,
+        };
         let told: Vec<Told<'_>> = ids.iter().copied().map(told).collect();
         let mut marked_at_failure = BTreeSet::new();
         for seed in 0..200 {

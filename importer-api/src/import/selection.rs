@@ -93,7 +93,7 @@ impl<L: RowLedger + DebtLedger + ChannelLedger> Selection<L> {
                 found.without_outcome += 1;
             } else if facts.notified {
                 found.not_mailed += 1;
-                unmailed.extend(debt_of(&message));
+                unmailed.extend(debt_of(&message).map(|debt_id| (row, debt_id)));
             } else {
                 found.not_notified += 1;
             }
@@ -107,6 +107,10 @@ impl<L: RowLedger + DebtLedger + ChannelLedger> Selection<L> {
             }
         }
         batch.invalid = invalid;
+        // Whoever took it back of the row that its e-mail is undeliverable may
+        // have died before it was taken back of the e-mail.
+        self.reopen(&unmailed).await?;
+        let unmailed: Vec<String> = unmailed.into_iter().map(|(_, debt_id)| debt_id).collect();
         self.forget_notified(&unmailed).await?;
         Ok((batch, found))
     }
@@ -131,14 +135,9 @@ impl<L: RowLedger + DebtLedger + ChannelLedger> Selection<L> {
                 batch.messages.push(message);
             }
         }
-        for (channel, rows) in self.by_channel(&debts).await? {
-            // Whatever it answers, which may be lost: a row that somebody else
-            // takes up is sent twice, and done once.
-            ride_out(self.ledger.outage(), &self.stop, || {
-                self.ledger.reopen_mails(channel, &rows)
-            })
-            .await?;
-        }
+        // Whatever it answers, which may be lost: a row that somebody else takes
+        // up is sent twice, and done once.
+        self.reopen(&debts).await?;
         let reopened = Reconciled {
             reopened: debts.len() as u64,
             ..Reconciled::default()
@@ -146,6 +145,20 @@ impl<L: RowLedger + DebtLedger + ChannelLedger> Selection<L> {
         let debt_ids: Vec<String> = debts.into_iter().map(|(_, debt_id)| debt_id).collect();
         self.forget_notified(&debt_ids).await?;
         Ok((batch, reopened))
+    }
+
+    /// Takes back that the e-mails of rows are undeliverable.
+    async fn reopen(&self, debts: &[(RowId, String)]) -> Result<(), GaveUp<LedgerError>> {
+        if debts.is_empty() {
+            return Ok(());
+        }
+        for (channel, rows) in self.by_channel(debts).await? {
+            ride_out(self.ledger.outage(), &self.stop, || {
+                self.ledger.reopen_mails(channel, &rows)
+            })
+            .await?;
+        }
+        Ok(())
     }
 
     /// Rows by where the e-mails of their debts go.

@@ -40,6 +40,11 @@ impl Claim {
         }
     }
 
+    /// How often the address was changed: the revision of the notification.
+    pub fn revision(&self) -> u32 {
+        u32::try_from(self.changes.len()).unwrap_or(u32::MAX)
+    }
+
     /// Where the e-mail goes to the address that the debt has by now.
     pub fn mail_channel(&self) -> Channel {
         let revision = self.billed().map_or(0, |billed| billed.revision);

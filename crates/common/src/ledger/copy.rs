@@ -259,6 +259,7 @@ async fn tell_debts(to: &SharedLedger, debts: &[ExportedDebt]) -> Result<(), Cop
             told.push(Told {
                 debt_id: &debt.debt_id,
                 row,
+                revision: claim.map_or(0, Claim::revision),
             });
         }
         for send in &debt.sends {

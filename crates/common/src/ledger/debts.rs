@@ -16,7 +16,7 @@ pub enum DebtState {
     Billed {
         /// The claim; `None` where a counterpart wrote what we cannot read.
         claim: Option<Claim>,
-        /// SNS accepted its notification.
+        /// SNS accepted its notification, as the claim has it.
         notified: bool,
     },
 }
@@ -58,6 +58,9 @@ pub struct Told<'a> {
     pub debt_id: &'a str,
     /// The row that billed it; `None` where that is no row of an import.
     pub row: Option<RowId>,
+    /// The revision of the notification: once there is another one, the debt is
+    /// not told of by this.
+    pub revision: u32,
 }
 
 /// The first two writes of a debt's life, and numbers.

@@ -298,7 +298,11 @@ async fn work(ledger: &PostgresLedger, import_id: Uuid, rows: &[u64]) {
         let row = bill.claim.holder.row();
         if billed.claim.as_ref() == Some(&bill.claim) {
             let debt_id = &bill.debt_id;
-            told.push(Told { debt_id, row });
+            told.push(Told {
+                debt_id,
+                row,
+                revision: 0,
+            });
         } else {
             skipped.extend(row.map(EndedRow::from));
         }

@@ -1,6 +1,6 @@
 //! Claims, marks of notifications, numbers.
 
-use common::ledger::{AddressChange, Bill, Billed, Claim, DebtState, Ledger, Revision};
+use common::ledger::{AddressChange, Bill, Billed, Claim, DebtState, Ledger, Revision, Told};
 use contract::RowIdentity;
 use tokio::task::JoinSet;
 
@@ -187,6 +187,44 @@ pub async fn many_at_once_revise_a_claim_once<L: Ledger>(ledger: &L) {
     assert_eq!(winners.len(), 1);
     let states = ledger.debts(&["7"]).await.unwrap();
     assert_eq!(states, [billed(claim("a", winners[0]), false)]);
+}
+
+/// Who published an earlier notification may say so after the claim is revised.
+pub async fn whoever_is_told_of_an_earlier_revision_is_not_told_of_the_debt<L: Ledger>(ledger: &L) {
+    let first = claim("a", 0);
+    let changed = |times: i64| Claim {
+        notification: format!("{{\"number\":{times}}}"),
+        changes: (1..=times)
+            .map(|second| AddressChange {
+                at: at(second),
+                by: String::new(),
+            })
+            .collect(),
+        ..first.clone()
+    };
+    bill(ledger, &[("7".to_owned(), first.clone())]).await;
+    let told = async |revision| {
+        let told = Told {
+            debt_id: "7",
+            row: None,
+            revision,
+        };
+        ledger.tell(&[told]).await.unwrap();
+        ledger.debts(&["7"]).await.unwrap().remove(0)
+    };
+    assert_eq!(told(0).await, billed(first.clone(), true));
+    for times in 1..=3 {
+        let revision = Revision {
+            debt_id: "7",
+            from: &changed(times - 1),
+            to: &changed(times),
+        };
+        assert_eq!(ledger.revise(&[revision]).await.unwrap(), [true]);
+        ledger.forget_notified(&["7"]).await.unwrap();
+        let times_of = u32::try_from(times).unwrap();
+        assert_eq!(told(times_of - 1).await, billed(changed(times), false));
+        assert_eq!(told(times_of).await, billed(changed(times), true));
+    }
 }
 
 /// A debt id is any text, and no two texts are one debt.

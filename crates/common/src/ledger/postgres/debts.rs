@@ -68,10 +68,14 @@ const BILL_APART: &str = concat!(
 /// debts by themselves, others with a flag of their own.
 const TELL: &str = concat!(
     "WITH tell AS (
-        SELECT * FROM unnest($1::bytea[], $2::uuid[], $3::bigint[]) AS tell (d, i, w)
+        SELECT * FROM unnest($1::bytea[], $2::uuid[], $3::bigint[], $4::bigint[])
+                      AS tell (d, i, w, revision)
     ), told AS (
         INSERT INTO records AS r (debt_id, told, tells) SELECT d, true, 1 FROM tell
-        ON CONFLICT (debt_id) DO UPDATE SET told = true, tells = r.tells + 1 WHERE NOT r.told
+        ON CONFLICT (debt_id) DO UPDATE SET told = true, tells = r.tells + 1
+        WHERE NOT r.told AND (r.address_changes IS NULL OR EXISTS (
+            SELECT FROM tell WHERE d = r.debt_id
+            AND revision >= json_array_length(r.address_changes::json)))
         RETURNING debt_id, import_id, row, tells, notified
     ), apart AS (
         SELECT DISTINCT i, w FROM tell LEFT JOIN told ON told.debt_id = d
@@ -178,8 +182,9 @@ impl DebtLedger for PostgresLedger {
         let told = first_of_each(told, |told| told.debt_id.as_bytes());
         let ids: Vec<&[u8]> = told.iter().map(|told| told.debt_id.as_bytes()).collect();
         let (imports, rows) = columns(told.iter().map(|told| told.row))?;
+        let revisions: Vec<i64> = told.iter().map(|told| told.revision.into()).collect();
         self.connections
-            .execute(TELL, &[&ids, &imports, &rows])
+            .execute(TELL, &[&ids, &imports, &rows, &revisions])
             .await
     }
 

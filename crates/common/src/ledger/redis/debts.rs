@@ -29,13 +29,18 @@ impl DebtLedger for RedisLedger {
             .zip(&claims)
             .filter_map(|(id, claim)| claim.is_some().then_some(*id))
             .collect();
-        let mut notified = self.notified(&billed).await?.into_iter();
+        let mut told = self.told(&billed).await?.into_iter();
         let states = claims.iter().map(|claim| match claim {
             None => DebtState::Unbilled,
-            Some(stored) => DebtState::Billed {
-                claim: stored_claim::read(stored),
-                notified: notified.next().unwrap_or(false),
-            },
+            Some(stored) => {
+                let claim = stored_claim::read(stored);
+                let revision = claim.as_ref().map_or(0, Claim::revision);
+                let told = told.next().flatten();
+                DebtState::Billed {
+                    claim,
+                    notified: told.is_some_and(|told| told >= revision),
+                }
+            }
         });
         Ok(states.collect())
     }
@@ -64,9 +69,8 @@ impl DebtLedger for RedisLedger {
     }
 
     async fn notified(&self, debt_ids: &[&str]) -> Result<Vec<bool>, LedgerError> {
-        let notification = |id: &str| self.keys.notification(id);
-        let values: Vec<Option<Bytes>> = self.values(debt_ids, notification).await?;
-        Ok(values.iter().map(Option::is_some).collect())
+        let told = self.told(debt_ids).await?;
+        Ok(told.iter().map(Option::is_some).collect())
     }
 
     async fn tell(&self, told: &[Told<'_>]) -> Result<(), LedgerError> {
@@ -81,17 +85,17 @@ impl DebtLedger for RedisLedger {
             let bits = std::mem::take(&mut pipe);
             bits.exec_async(&mut self.connection.clone()).await?;
         }
-        let debt_ids = told.iter().map(|told| told.debt_id);
+        let mark = |told: &Told<'_>| (self.keys.notification(told.debt_id), mark(told.revision));
         if self.expiration.is_none() {
+            let debt_ids = told.iter().map(|told| told.debt_id);
             for group in self.keys.groups(debt_ids, usize::MAX) {
-                let debts = group.indices.iter().map(|index| told[*index].debt_id);
-                let marks: Vec<_> = debts.map(|id| (self.keys.notification(id), 1)).collect();
-                pipe.mset(&marks).ignore();
+                let marks = group.indices.iter().map(|index| mark(&told[*index]));
+                pipe.mset(&marks.collect::<Vec<_>>()).ignore();
             }
         } else {
             let options = self.with_expiration(SetOptions::default());
-            for key in debt_ids.map(|id| self.keys.notification(id)) {
-                pipe.set_options(key, 1, options.clone()).ignore();
+            for (key, mark) in told.iter().map(mark) {
+                pipe.set_options(key, mark, options.clone()).ignore();
             }
         }
         Ok(pipe.exec_async(&mut self.connection.clone()).await?)
@@ -120,7 +124,24 @@ impl DebtLedger for RedisLedger {
     }
 }
 
+/// What is stored of a debt that is told of: one more than the revision of the
+/// notification. Any other value is a counterpart's, and means the first.
+fn mark(revision: u32) -> u64 {
+    u64::from(revision) + 1
+}
+
 impl RedisLedger {
+    /// Up to which revision each debt is told of; `None` where it is not.
+    async fn told(&self, debt_ids: &[&str]) -> Result<Vec<Option<u32>>, LedgerError> {
+        let notification = |id: &str| self.keys.notification(id);
+        let values: Vec<Option<Bytes>> = self.values(debt_ids, notification).await?;
+        let told = values.iter().map(|value| {
+            let mark: Option<u32> = std::str::from_utf8(value.as_deref()?).ok()?.parse().ok();
+            Some(mark.unwrap_or_default().saturating_sub(1))
+        });
+        Ok(told.collect())
+    }
+
     /// The claims of debts, as they are stored.
     pub(super) async fn claims(
         &self,
