@@ -65,11 +65,14 @@ pub struct ApiDoc;
 /// What every route that may ask for a token answers besides its own: that
 /// there was none, that another website asks, and an internal error.
 fn add_common_problems(api: &mut utoipa::openapi::OpenApi) {
-    let operations = api
-        .paths
-        .paths
-        .values_mut()
-        .flat_map(|path| [path.get.as_mut(), path.post.as_mut()]);
+    let operations = api.paths.paths.values_mut().flat_map(|path| {
+        [
+            path.get.as_mut(),
+            path.post.as_mut(),
+            path.patch.as_mut(),
+            path.delete.as_mut(),
+        ]
+    });
     for operation in operations.flatten().filter(|it| it.security.is_some()) {
         for (description, problem) in [
             (
