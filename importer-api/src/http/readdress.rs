@@ -1,5 +1,6 @@
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Json};
 use contract::email_address;
@@ -51,12 +52,12 @@ pub(super) struct Change {
     request_body(content = Change, content_type = "application/json"),
     responses(
         (status = 200, description = "The boleto, with the address", body = BoletoView),
-        (status = 400, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The body is no JSON", body = Problem, content_type = "application/problem+json", example = json!(Problem::unread_change(StatusCode::BAD_REQUEST))),
         (status = 404, description = "No boleto is known for the debt", body = Problem, content_type = "application/problem+json", example = json!(Problem::no_such_boleto())),
         (status = 409, description = "The e-mail is being sent at this moment, or somebody else changes the address", body = Problem, content_type = "application/problem+json", example = json!(Problem::being_sent(30))),
         (status = 410, description = "The personal data of the debt was removed", body = Problem, content_type = "application/problem+json", example = json!(Problem::personal_data_removed())),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not sent as JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json", example = json!(Problem::unread_change(StatusCode::PAYLOAD_TOO_LARGE))),
+        (status = 415, description = "The body is not sent as JSON", body = Problem, content_type = "application/problem+json", example = json!(Problem::unread_change(StatusCode::UNSUPPORTED_MEDIA_TYPE))),
         (status = 422, description = "The address is invalid, or something else was to be changed", body = Problem, content_type = "application/problem+json", example = json!(Problem::bad_address(&contract::InvalidReason::EmailInvalid))),
         (status = 503, description = "The ledger is unavailable, the service stops, or all connections are taken", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds to wait")), example = json!(Problem::ledger_away())),
     )

@@ -9,14 +9,18 @@ use super::Problem;
 impl Problem {
     /// The body of the request says nothing that can be changed.
     pub(in crate::http) fn bad_change(rejection: &JsonRejection) -> Self {
-        let status = match rejection {
+        Self::unread_change(match rejection {
             JsonRejection::MissingJsonContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             JsonRejection::JsonDataError(_) => StatusCode::UNPROCESSABLE_ENTITY,
             _ => match rejection.status() {
                 StatusCode::PAYLOAD_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
                 _ => StatusCode::BAD_REQUEST,
             },
-        };
+        })
+    }
+
+    /// The same, by its status.
+    pub(in crate::http) fn unread_change(status: StatusCode) -> Self {
         Self::new(
             status,
             "bad-change",
