@@ -95,8 +95,6 @@ struct Pass {
 struct Debt {
     id: String,
     claim: Claim,
-    /// Where its e-mail goes.
-    channel: Channel,
     /// What is to take the claim's place; `None` where it is erased.
     erased: Option<Claim>,
 }
@@ -203,7 +201,8 @@ impl<L: Ledger> Eraser<L> {
     async fn end_mails(&self, debts: Vec<Debt>, pass: &mut Pass) -> Result<Vec<Debt>, EraseError> {
         let mut channels: BTreeMap<Channel, Vec<Debt>> = BTreeMap::new();
         for debt in debts {
-            channels.entry(debt.channel).or_default().push(debt);
+            let channel = debt.claim.mail_channel();
+            channels.entry(channel).or_default().push(debt);
         }
         let mut free = Vec::new();
         for (channel, debts) in channels {
@@ -227,13 +226,12 @@ impl<L: Ledger> Eraser<L> {
             })
             .await?;
             pass.mails += ends.len() as u64;
-            let is_held = |claim: &SendClaim| matches!(claim, SendClaim::Leased(_));
-            let before = free.len();
-            let count = debts.len();
-            let of_channel = debts.into_iter().zip(claims);
-            let of_channel = of_channel.filter(|(_, claim)| !is_held(claim));
-            free.extend(of_channel.map(|(debt, _)| debt));
-            pass.held += (count + before - free.len()) as u64;
+            for (debt, claim) in debts.into_iter().zip(claims) {
+                match claim {
+                    SendClaim::Leased(_) => pass.held += 1,
+                    SendClaim::Granted | SendClaim::Ended(_) => free.push(debt),
+                }
+            }
         }
         Ok(free)
     }
@@ -264,15 +262,13 @@ fn readable(debts: Vec<ClaimedDebt>) -> Vec<Debt> {
     let debts = debts
         .into_iter()
         .filter_map(|ClaimedDebt { debt_id, claim }| {
-            let billed = claim.billed()?;
-            let erased = if billed.is_erased() {
+            let erased = if claim.is_erased() {
                 None
             } else {
                 Some(claim.erased()?)
             };
             Some(Debt {
                 id: debt_id,
-                channel: Channel::mail(billed.revision),
                 claim,
                 erased,
             })

@@ -47,17 +47,8 @@ pub enum ReaddressError {
 struct Standing {
     claim: Claim,
     bill: Notification,
-}
-
-impl Standing {
-    /// The row that billed the debt, if any.
-    fn row(&self) -> Option<RowId> {
-        self.claim.holder.row()
-    }
-
-    fn channel(&self) -> Channel {
-        Channel::mail(self.bill.revision)
-    }
+    /// The row of a registered import that billed the debt, if one did.
+    row: Option<RowId>,
 }
 
 impl<S, L> Importer<S, L>
@@ -78,9 +69,6 @@ where
         by: String,
     ) -> Result<(), ReaddressError> {
         let mut standing = self.standing(debt_id).await?;
-        if self.is_erased(&standing).await? {
-            return Err(ReaddressError::Erased);
-        }
         let end = self.end_of(&standing, debt_id).await?;
         let goes_there = standing.bill.email == email;
         if goes_there && !matches!(end, Some(SendEnd::Undeliverable(_))) {
@@ -112,19 +100,19 @@ where
             return Err(ReaddressError::NoBill);
         };
         let bill = claim.billed().ok_or(ReaddressError::NoBill)?;
-        Ok(Standing { claim, bill })
-    }
-
-    /// Whether the debtor is erased, or those of its import are to be.
-    async fn is_erased(&self, standing: &Standing) -> Result<bool, LedgerError> {
-        if standing.bill.is_erased() {
-            return Ok(true);
-        }
-        let Some(row) = standing.row() else {
-            return Ok(false);
+        let holder = claim.holder.row();
+        let import = match holder {
+            Some(row) => self.ledger.import_status(row.import_id).await?,
+            None => None,
         };
-        let status = self.ledger.import_status(row.import_id).await?;
-        Ok(status.is_some_and(|status| status.erasure.is_some()))
+        let is_to_be = import
+            .as_ref()
+            .is_some_and(|import| import.erasure.is_some());
+        if is_to_be || bill.is_erased() {
+            return Err(ReaddressError::Erased);
+        }
+        let row = holder.filter(|_| import.is_some());
+        Ok(Standing { claim, bill, row })
     }
 
     async fn end_of(
@@ -132,7 +120,8 @@ where
         standing: &Standing,
         debt_id: &str,
     ) -> Result<Option<SendEnd>, LedgerError> {
-        let ends = self.ledger.send_ends(standing.channel(), &[debt_id]).await;
+        let channel = standing.claim.mail_channel();
+        let ends = self.ledger.send_ends(channel, &[debt_id]).await;
         Ok(ends?.pop().flatten())
     }
 
@@ -144,22 +133,21 @@ where
         debt_id: &str,
         end: SendEnd,
     ) -> Result<(), LedgerError> {
-        let (Some(row), SendEnd::Undeliverable(_)) = (standing.row(), &end) else {
+        let (Some(row), SendEnd::Undeliverable(_)) = (standing.row, &end) else {
             return Ok(());
         };
-        if self.ledger.import_status(row.import_id).await?.is_none() {
-            return Ok(());
-        }
-        let (channel, row) = (standing.channel(), Some(row));
-        let ended = EndedSend { debt_id, row, end };
+        let channel = standing.claim.mail_channel();
+        let ended = EndedSend {
+            debt_id,
+            row: Some(row),
+            end,
+        };
         self.ledger.end_sends(channel, &[ended]).await?;
-        if let Some(row) = row {
-            self.ledger.reopen_mails(channel, &[(row, debt_id)]).await?;
-            // Somebody may have seen the import at its end at the same time.
-            self.ledger
-                .observe_import(row.import_id, Timestamp::now())
-                .await?;
-        }
+        self.ledger.reopen_mails(channel, &[(row, debt_id)]).await?;
+        // Somebody may have seen the import at its end at the same time.
+        self.ledger
+            .observe_import(row.import_id, Timestamp::now())
+            .await?;
         Ok(())
     }
 
@@ -172,9 +160,13 @@ where
         email: String,
         by: String,
     ) -> Result<Standing, ReaddressError> {
-        let (channel, owner) = (standing.channel(), Uuid::new_v4());
+        let (channel, owner) = (standing.claim.mail_channel(), Uuid::new_v4());
         let is_claimed = self.claim(channel, debt_id, owner).await?;
-        let Standing { claim: from, bill } = standing;
+        let Standing {
+            claim: from,
+            bill,
+            row,
+        } = standing;
         let bill = bill.readdressed(email);
         let mut changes = from.changes.clone();
         let at = Timestamp::now();
@@ -190,7 +182,8 @@ where
             to: &to,
         };
         if self.ledger.revise(&[revision]).await?.contains(&true) {
-            return Ok(Standing { claim: to, bill });
+            let claim = to;
+            return Ok(Standing { claim, bill, row });
         }
         if is_claimed {
             self.ledger
@@ -232,7 +225,7 @@ where
             end: SendEnd::Superseded,
         };
         self.ledger.end_sends(before, &[superseded]).await?;
-        if let Some(row) = standing.row() {
+        if let Some(row) = standing.row {
             self.ledger.forget_put_off(&[row]).await?;
         }
         Ok(())
@@ -241,7 +234,7 @@ where
     /// Sends the row that billed the debt, for which the notification is
     /// published as the claim has it.
     async fn send_again(&self, standing: Standing) -> Result<(), ReaddressError> {
-        let Standing { claim, bill } = standing;
+        let Standing { claim, bill, .. } = standing;
         self.ledger.forget_notified(&[&bill.debt_id]).await?;
         let (amount, due_date) = (bill.debt_amount.to_string(), bill.debt_due_date.to_string());
         let message = Outgoing {

@@ -109,9 +109,7 @@ impl<L: RowLedger + DebtLedger + ChannelLedger> Selection<L> {
         batch.invalid = invalid;
         // Whoever took it back of the row that its e-mail is undeliverable may
         // have died before it was taken back of the e-mail.
-        self.reopen(&unmailed).await?;
-        let unmailed: Vec<String> = unmailed.into_iter().map(|(_, debt_id)| debt_id).collect();
-        self.forget_notified(&unmailed).await?;
+        self.open(&unmailed).await?;
         Ok((batch, found))
     }
 
@@ -137,18 +135,17 @@ impl<L: RowLedger + DebtLedger + ChannelLedger> Selection<L> {
         }
         // Whatever it answers, which may be lost: a row that somebody else takes
         // up is sent twice, and done once.
-        self.reopen(&debts).await?;
+        self.open(&debts).await?;
         let reopened = Reconciled {
             reopened: debts.len() as u64,
             ..Reconciled::default()
         };
-        let debt_ids: Vec<String> = debts.into_iter().map(|(_, debt_id)| debt_id).collect();
-        self.forget_notified(&debt_ids).await?;
         Ok((batch, reopened))
     }
 
-    /// Takes back that the e-mails of rows are undeliverable.
-    async fn reopen(&self, debts: &[(RowId, String)]) -> Result<(), GaveUp<LedgerError>> {
+    /// Takes back that the e-mails of rows are undeliverable, then that their
+    /// debts are told of.
+    async fn open(&self, debts: &[(RowId, String)]) -> Result<(), GaveUp<LedgerError>> {
         if debts.is_empty() {
             return Ok(());
         }
@@ -158,7 +155,11 @@ impl<L: RowLedger + DebtLedger + ChannelLedger> Selection<L> {
             })
             .await?;
         }
-        Ok(())
+        let debt_ids: Vec<&str> = debts.iter().map(|(_, debt_id)| &**debt_id).collect();
+        ride_out(self.ledger.outage(), &self.stop, || {
+            self.ledger.forget_notified(&debt_ids)
+        })
+        .await
     }
 
     /// Rows by where the e-mails of their debts go.
@@ -183,14 +184,6 @@ impl<L: RowLedger + DebtLedger + ChannelLedger> Selection<L> {
             rows.push((*row, &**debt_id));
         }
         Ok(by_channel)
-    }
-
-    async fn forget_notified(&self, debt_ids: &[String]) -> Result<(), GaveUp<LedgerError>> {
-        let debt_ids: Vec<&str> = debt_ids.iter().map(String::as_str).collect();
-        ride_out(self.ledger.outage(), &self.stop, || {
-            self.ledger.forget_notified(&debt_ids)
-        })
-        .await
     }
 
     async fn facts(&mut self, row: u64) -> Result<RowFacts, ReconcileError> {

@@ -47,8 +47,7 @@ impl Claim {
 
     /// Where the e-mail goes to the address that the debt has by now.
     pub fn mail_channel(&self) -> Channel {
-        let revision = self.billed().map_or(0, |billed| billed.revision);
-        Channel::mail(revision)
+        Channel::mail(self.revision())
     }
 
     /// The same claim without what identifies the debtor; `None` where a
