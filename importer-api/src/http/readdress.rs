@@ -69,7 +69,7 @@ pub(super) async fn readdress(
     change: Result<Json<Change>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Path(debt_id) = debt_id.map_err(|_| Problem::no_such_boleto())?;
-    let Json(Change { email }) = change.map_err(|error| Problem::bad_change(&error))?;
+    let Json(Change { email }) = change.map_err(|error| Problem::unread_change(error.status()))?;
     let email = email_address(&email).map_err(|reason| Problem::bad_address(&reason))?;
     let debt_id = debt_id.trim().to_owned();
     let importer = shared.importer()?;

@@ -1,25 +1,13 @@
 //! What is wrong with a change of a debt's address.
 
-use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use contract::InvalidReason;
 
 use super::Problem;
 
 impl Problem {
-    /// The body of the request says nothing that can be changed.
-    pub(in crate::http) fn bad_change(rejection: &JsonRejection) -> Self {
-        Self::unread_change(match rejection {
-            JsonRejection::MissingJsonContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            JsonRejection::JsonDataError(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            _ => match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
-                _ => StatusCode::BAD_REQUEST,
-            },
-        })
-    }
-
-    /// The same, by its status.
+    /// The body of the request says nothing that can be changed: of which kind
+    /// that is, the status says.
     pub(in crate::http) fn unread_change(status: StatusCode) -> Self {
         Self::new(
             status,
