@@ -29,8 +29,9 @@ impl NotifiedDebt {
     }
 }
 
-/// The debts of a batch, each once and as it was told of last, whether their messages came raw or in the
-/// SNS envelope. A message that cannot be read is logged and in none of them.
+/// The debts of a batch, each once and as it was told of last, whether their
+/// messages came raw or in the SNS envelope. A message that cannot be read is
+/// logged and in none of them.
 pub fn notified_debts(deliveries: &[Delivery]) -> Vec<NotifiedDebt> {
     let mut debts: Vec<NotifiedDebt> = Vec::with_capacity(deliveries.len());
     let mut places: HashMap<String, usize> = HashMap::with_capacity(deliveries.len());

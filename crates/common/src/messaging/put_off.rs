@@ -5,9 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::aws::{Attributes, attribute, send_entry, size_of};
 use super::delivery::{Receipt, not_before};
-use super::entry::outcomes;
 use super::queue::whole_seconds;
-use super::spans::tell_outcomes;
+use super::spans::outcomes_within;
 use super::{BatchEntry, BatchSender, CallError, Delivery, EntryOutcome, Queue};
 use crate::runtime::TraceContext;
 use contract::names;
@@ -106,9 +105,7 @@ impl BatchSender<PutOff> for Queue {
         });
         let request = request.collect::<Result<_, _>>()?;
         let sent = self.sqs.send(&self.url, request).await;
-        let sent = sent.and_then(|failed| outcomes(entries.len(), failed));
-        tell_outcomes(&span, &sent);
-        sent
+        outcomes_within(&span, entries.len(), sent)
     }
 }
 

@@ -4,7 +4,7 @@ use super::age::{ReceivedAges, waits_since};
 use super::aws::{Attributes, Receive, Sqs, attribute, send_entry, sent_at};
 use super::delivery::{Receipt, Received, take_apart};
 use super::entry::outcomes;
-use super::spans::{Spans, tell_outcomes};
+use super::spans::{Spans, outcomes_within};
 use super::{BatchSender, CallError, EntryOutcome, Outgoing};
 use crate::runtime::{Dependency, Outage, TraceContext, Tracer};
 use contract::names;
@@ -131,9 +131,7 @@ impl BatchSender for Queue {
         });
         let request = request.collect::<Result<_, _>>()?;
         let sent = self.sqs.send(&self.url, request).await;
-        let sent = sent.and_then(|failed| outcomes(entries.len(), failed));
-        tell_outcomes(&span, &sent);
-        sent
+        outcomes_within(&span, entries.len(), sent)
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use contract::{envelope_attribute, names};
 
 use super::delivery::Received;
+use super::entry::{FailedEntry, outcomes};
 use super::{CallError, Delivery, EntryOutcome, Verdict};
 use crate::runtime::{BatchSpan, KeyValue, SpanBuilder, SpanKind, TraceContext, Tracer};
 
@@ -146,9 +147,15 @@ impl Spans {
     }
 }
 
-/// Tells the span of a call what became of it.
-pub(super) fn tell_outcomes(span: &BatchSpan, outcomes: &Result<Vec<EntryOutcome>, CallError>) {
-    match outcomes {
+/// What a call made of that many entries, of which it gives those that were
+/// not taken; its span is told.
+pub(super) fn outcomes_within(
+    span: &BatchSpan,
+    entries: usize,
+    sent: Result<Vec<FailedEntry>, CallError>,
+) -> Result<Vec<EntryOutcome>, CallError> {
+    let outcomes = sent.and_then(|failed| outcomes(entries, failed));
+    match &outcomes {
         Ok(outcomes) => {
             let of = outcomes.len();
             let taken = |outcome: &&EntryOutcome| **outcome != EntryOutcome::Accepted;
@@ -165,6 +172,7 @@ pub(super) fn tell_outcomes(span: &BatchSpan, outcomes: &Result<Vec<EntryOutcome
                 .fail(code.unwrap_or("_OTHER".into()), error.to_string());
         }
     }
+    outcomes
 }
 
 /// Tells the span of a handling what became of it.

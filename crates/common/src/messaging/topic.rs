@@ -1,6 +1,5 @@
 use super::aws::Sns;
-use super::entry::outcomes;
-use super::spans::{Spans, tell_outcomes};
+use super::spans::{Spans, outcomes_within};
 use super::{BatchSender, CallError, EntryOutcome, Outgoing};
 use crate::runtime::ReadyProbe;
 use crate::runtime::{Dependency, Outage, Tracer};
@@ -56,8 +55,6 @@ impl BatchSender for Topic {
             .iter()
             .map(|entry| (*entry, span.context_of(entry.trace.as_ref())));
         let sent = self.sns.publish(&self.arn, messages).await;
-        let sent = sent.and_then(|failed| outcomes(entries.len(), failed));
-        tell_outcomes(&span, &sent);
-        sent
+        outcomes_within(&span, entries.len(), sent)
     }
 }

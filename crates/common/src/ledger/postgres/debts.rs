@@ -13,10 +13,20 @@ use super::revisions;
 use super::time::{self, figure};
 use crate::ledger::{Bill, Billed, Claim, DebtLedger, DebtState, LedgerError, Revision, Told};
 
-const FIND: &str = "
-    SELECT debt_id, notification, holder, import_id, row, told, address_changes
-    FROM records WHERE debt_id = ANY($1)
-";
+/// The columns of a record by which [`claim`] reads it, in their order.
+macro_rules! claim_columns {
+    () => {
+        "debt_id, notification, holder, import_id, row, told, address_changes"
+    };
+}
+
+pub(super) use claim_columns;
+
+const FIND: &str = concat!(
+    "SELECT ",
+    claim_columns!(),
+    " FROM records WHERE debt_id = ANY($1)"
+);
 
 /// Claims debts of which nothing is known, each with the row that bills it, of
 /// which nothing is known either. Nearly always that is all of them.

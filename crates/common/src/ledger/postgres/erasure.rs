@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::PostgresLedger;
 use super::batch::{column, text};
-use super::debts::claim;
+use super::debts::{claim, claim_columns};
 use super::time::stored;
 use crate::ledger::{ClaimedDebt, ClaimsPage, ErasureLedger, LedgerError};
 
@@ -16,23 +16,24 @@ use crate::ledger::{ClaimedDebt, ClaimsPage, ErasureLedger, LedgerError};
 const DEBTS_A_CALL: i64 = 1_000;
 
 /// By the index of the rows.
-const WITH_ROWS: &str = "
-    SELECT debt_id, notification, holder, import_id, row, told, address_changes
-    FROM records
-    WHERE import_id = $1 AND row > $2 AND notification IS NOT NULL AND holder IS NULL
-    ORDER BY import_id, row LIMIT $3
-";
+const WITH_ROWS: &str = concat!(
+    "SELECT ",
+    claim_columns!(),
+    " FROM records
+     WHERE import_id = $1 AND row > $2 AND notification IS NOT NULL AND holder IS NULL
+     ORDER BY import_id, row LIMIT $3"
+);
 
 /// Their holders say which rows: `<import>/<row>`, of which all that begin so
 /// lie before `<import>0`.
-const APART: &str = r#"
-    SELECT debt_id, notification, holder, import_id, row, told, address_changes,
-           encode(debt_id, 'hex')
-    FROM records
-    WHERE (holder COLLATE "C", debt_id) > ($1, decode($2, 'hex'))
-      AND holder COLLATE "C" < $3 AND holder IS NOT NULL AND notification IS NOT NULL
-    ORDER BY holder COLLATE "C", debt_id LIMIT $4
-"#;
+const APART: &str = concat!(
+    "SELECT ",
+    claim_columns!(),
+    r#", encode(debt_id, 'hex') FROM records
+     WHERE (holder COLLATE "C", debt_id) > ($1, decode($2, 'hex'))
+       AND holder COLLATE "C" < $3 AND holder IS NOT NULL AND notification IS NOT NULL
+     ORDER BY holder COLLATE "C", debt_id LIMIT $4"#
+);
 
 const BEGIN: &str = "
     UPDATE imports SET
