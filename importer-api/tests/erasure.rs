@@ -117,6 +117,14 @@ async fn settle(ledger: &SharedLedger, import_id: Uuid, debt_ids: &[&str]) {
     end_debts(ledger, Channel::MAIL, &ends, debt).await;
 }
 
+/// The import of debts that is over.
+async fn over(service: &RunningService, ledger: &SharedLedger, debt_ids: &[&str]) -> Uuid {
+    let import_id = sent(service, debt_ids).await;
+    settle(ledger, import_id, debt_ids).await;
+    import_that(service, import_id, |import| import["over"] == true).await;
+    import_id
+}
+
 /// What each debt was billed with.
 async fn billed(ledger: &SharedLedger, debt_ids: &[&str]) -> Vec<Notification> {
     let states = ledger.debts(debt_ids).await.unwrap();
@@ -349,9 +357,7 @@ async fn what_was_begun_is_done_after_the_next_start_and_by_nobody_without_the_f
     let importer = Importer::new().await;
     let service = importer.start().await;
     let ledger = importer.stack.ledger().await;
-    let import_id = sent(&service, &["begun-1"]).await;
-    settle(&ledger, import_id, &["begun-1"]).await;
-    import_that(&service, import_id, |import| import["over"] == true).await;
+    let import_id = over(&service, &ledger, &["begun-1"]).await;
     service.stop().await.unwrap();
     // Whoever was asked died at once.
     let begun = ledger.begin_erasure(import_id, "2c26b46b68ffc68f", Timestamp::now());
@@ -386,9 +392,7 @@ async fn who_follows_an_import_is_told_when_it_is_erased() {
     let importer = Importer::new().await;
     let service = importer.start().await;
     let ledger = importer.stack.ledger().await;
-    let import_id = sent(&service, &["told-1"]).await;
-    settle(&ledger, import_id, &["told-1"]).await;
-    import_that(&service, import_id, |import| import["over"] == true).await;
+    let import_id = over(&service, &ledger, &["told-1"]).await;
     erase(&service, import_id).await;
     let url = format!("{}/v1/imports/{import_id}/events", service.url());
     let events = reqwest::get(url).await.unwrap().text().await.unwrap();

@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::time::Duration;
+mod one_mail;
 
-use testkit::{ServiceProcess, Stack, assert_refuses, assert_tells_its_health, poll_until};
+use one_mail::send_and_stop;
+use testkit::{ServiceProcess, Stack, assert_refuses, assert_tells_its_health};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_send-mail-worker");
 
@@ -19,17 +20,7 @@ async fn it_logs_each_mail_whatever_the_log_level_and_sigterm_ends_it_with_0() {
     let mut variables = variables(&stack);
     variables.push(("LOG_LEVEL", "ERROR".into()));
     let process = ServiceProcess::start(BINARY, "METRICS_PORT", variables);
-    process.healthy().await;
-    let queue = &stack.resources().process_email_url;
-    let body = r#"{"name":"n","government_id":"1","email":"joao@example.com","debt_amount":1.00,"debt_due_date":"2027-03-15","debt_id":"debt-1"}"#;
-    stack.queues().send(queue, body, []).await.unwrap();
-    poll_until("the mail", Duration::from_secs(20), async || {
-        stack.depth(queue).await.is_empty().then_some(())
-    })
-    .await;
-    process.terminate();
-    let (status, output, errors) = process.ended().await;
-    assert_eq!(status.code(), Some(0), "{errors}");
+    let output = send_and_stop(process, &stack, []).await;
     let lines: Vec<serde_json::Value> = output
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())

@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::time::Duration;
+mod one_mail;
 
+use one_mail::send_and_stop;
 use serde_json::Value;
-use testkit::{Attribute, CollectorMode, ServiceProcess, Stack, TraceCollector, poll_until};
+use testkit::{Attribute, CollectorMode, ServiceProcess, Stack, TraceCollector};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_send-mail-worker");
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -22,17 +23,8 @@ async fn the_line_of_a_mail_names_the_span_in_which_it_was_sent() {
     ];
     let variables = stack.environment().into_iter().chain(further);
     let process = ServiceProcess::start(BINARY, "METRICS_PORT", variables);
-    process.healthy().await;
-    let body = r#"{"name":"n","government_id":"1","email":"joao@example.com","debt_amount":1.00,"debt_due_date":"2027-03-15","debt_id":"debt-1"}"#;
     let trace = ("traceparent", Attribute::Text(PARENT.to_owned()));
-    stack.queues().send(queue, body, [trace]).await.unwrap();
-    poll_until("the mail", Duration::from_secs(20), async || {
-        stack.depth(queue).await.is_empty().then_some(())
-    })
-    .await;
-    process.terminate();
-    let (status, output, errors) = process.ended().await;
-    assert_eq!(status.code(), Some(0), "{errors}");
+    let output = send_and_stop(process, &stack, [trace]).await;
     let line = output.lines().find(|line| line.contains("Mail sent"));
     let line: Value = serde_json::from_str(line.unwrap()).unwrap();
     let spans = collector.spans();
